@@ -1,0 +1,122 @@
+# The environments live in .venv/. GNU make 4, bash and Python 3.11 have to be there; the rest comes from PyPI.
+
+SHELL := bash
+.ONESHELL:
+.SHELLFLAGS := -euo pipefail -c
+.DELETE_ON_ERROR:
+.DEFAULT_GOAL := help
+
+# Airflow and Python to develop with; those the built wheel is tested with; those Airflow does not support.
+AIRFLOW := 3.3
+PY := 3.11
+MATRIX := airflow-2.11-py3.11 airflow-2.11-py3.12 airflow-3.0-py3.11 airflow-3.0-py3.12 \
+          airflow-3.3-py3.11 airflow-3.3-py3.12 airflow-3.3-py3.13
+UNSUPPORTED := airflow-2.11-py3.13 airflow-3.0-py3.13
+JOBS ?= $(shell getconf _NPROCESSORS_ONLN)
+
+ENV := .venv/airflow-$(AIRFLOW)-py$(PY)
+CHECK := .venv/check-py$(PY)
+DOCS := .venv/docs-py$(PY)
+PYTHON := $(ENV)/bin/python
+UV := .venv/uv/bin/uv
+export UV_BUILD_CONSTRAINT := constraints/build.txt
+
+# $(call lock_of,airflow-3.3-py3.11) is airflow-3.3, $(call py_of,airflow-3.3-py3.11) is 3.11
+lock_of = $(firstword $(subst -py, ,$(1)))
+py_of = $(lastword $(subst -py, ,$(1)))
+
+# $(call interpreter,3.12): python3.12 where it really runs, else pyenv's newest 3.12, else nothing
+interpreter = $(shell python$(1) -c 'import sys; print(sys.executable)' 2>/dev/null \
+  || ls -d "$$(pyenv root 2>/dev/null)"/versions/$(1).*/bin/python 2>/dev/null | sort -V | tail -n 1)
+RUNNABLE = $(foreach env,$(MATRIX),$(if $(call interpreter,$(call py_of,$(env))),$(env)))
+
+# $(call install,folder,lock,python,package): an environment with exactly the lock's packages and ours
+define install
+$(UV) venv --quiet --allow-existing --python '$(call interpreter,$(3))' $(1)
+$(UV) pip install --quiet --python $(1) --exact --no-deps --reinstall-package airflow-provider-ismart \
+  --requirement constraints/$(2).txt $(4)
+endef
+
+.PHONY: help test demo check format docs wheel test-all lock upgrade clean
+
+help: ## show this list
+	@sed -n 's/^\([a-z-]*\):.*## \(.*\)/make \1\t\2/p' Makefile | expand -t 16
+
+test: $(ENV)/.ready ## run the tests on the newest Airflow; ARGS goes to pytest
+	$(PYTHON) -m pytest $(ARGS)
+
+demo: $(ENV)/.ready ## run the demonstration
+	$(PYTHON) demo/run.py
+
+check: $(CHECK)/.ready ## check the formatting, the lint and the types
+	$(CHECK)/bin/ruff format --check
+	$(CHECK)/bin/ruff check
+	$(CHECK)/bin/mypy
+
+format: $(CHECK)/.ready ## format the code and repair what the linter can
+	$(CHECK)/bin/ruff format
+	$(CHECK)/bin/ruff check --fix
+
+docs: $(DOCS)/.ready ## build the documentation into docs/_build/html
+	$(DOCS)/bin/sphinx-build -W --keep-going -d docs/_build/doctrees docs docs/_build/html
+
+wheel: | $(UV) ## build the wheel into dist/
+	rm -rf dist
+	$(UV) build --quiet --wheel --python '$(call interpreter,$(PY))'
+
+test-all: wheel ## run the tests with the built wheel on every Airflow and Python
+	@rm -f .venv/wheel/*/passed
+	result=0
+	$(MAKE) --keep-going --jobs=$(JOBS) --output-sync=target $(RUNNABLE:%=test-%) || result=$$?
+	echo; echo 'The tests, with the wheel in place of the source:'
+	for env in $(RUNNABLE); do
+	  test -e .venv/wheel/$$env/passed && echo "  $$env passed" || echo "  $$env FAILED"
+	done
+	for env in $(filter-out $(RUNNABLE),$(MATRIX)); do
+	  echo "  $$env left out: no such Python on this machine"
+	done
+	for env in $(UNSUPPORTED); do
+	  echo "  $$env left out: this Airflow does not support this Python"
+	done
+	exit $$result
+
+# The tests run in a copy of the checkout that lacks the package: only the installed wheel can be imported.
+.PHONY: $(MATRIX:%=test-%)
+$(MATRIX:%=test-%): test-%:
+	@echo 'Testing the wheel in $*'
+	$(call install,.venv/wheel/$*,$(call lock_of,$*),$(call py_of,$*),dist/*.whl)
+	rm -rf .venv/wheel/$*/checkout && mkdir .venv/wheel/$*/checkout
+	tar -cf - --exclude='./.*' --exclude=./airflow_provider_ismart . | tar -xf - -C .venv/wheel/$*/checkout
+	cd .venv/wheel/$*/checkout
+	../bin/python -c 'import airflow_provider_ismart as p; assert "site-packages" in p.__file__, p.__file__'
+	../bin/python -m pytest $(ARGS)
+	touch ../passed
+
+.venv/%-py$(PY)/.ready: constraints/%.txt pyproject.toml airflow_provider_ismart/__init__.py | $(UV)
+	@echo 'Making $(@D)'
+	$(call install,$(@D),$*,$(PY),--editable .)
+	touch $@
+
+$(UV): constraints/build.txt
+	@echo 'Fetching uv'
+	'$(call interpreter,$(PY))' -m venv .venv/uv
+	.venv/uv/bin/pip install --quiet --disable-pip-version-check --requirement $<
+	touch $@
+
+COMPILE = $(UV) pip compile --quiet --universal --python-version $(PY) --no-annotate \
+  --custom-compile-command 'make lock' $(UPGRADE)
+lock: | $(UV) ## pin what pyproject.toml asks for in constraints/, keeping the pins that still fit
+	@$(COMPILE) --group build --output-file constraints/build.txt
+	for lock in airflow-2.11 airflow-3.0 airflow-3.3; do
+	  $(COMPILE) pyproject.toml constraints/$$lock.in --all-extras --group test --output-file constraints/$$lock.txt
+	done
+	for lock in check docs; do
+	  $(COMPILE) pyproject.toml --constraint constraints/airflow-$(AIRFLOW).txt --all-extras --group $$lock \
+	    --output-file constraints/$$lock.txt
+	done
+
+upgrade: ## pin the newest releases instead
+	$(MAKE) lock UPGRADE=--upgrade
+
+clean: ## remove the environments and everything built
+	rm -rf .venv dist docs/_build .demo .pytest_cache .mypy_cache .ruff_cache .hypothesis

@@ -1,0 +1,70 @@
+"""What can go wrong, named by what its reader does next.
+
+::
+
+    ISmartError
+    ├── ISmartInputError             correct the recipients, the message, an option or the connection
+    ├── ISmartLoginError             correct the password, or have the account unlocked (codes 3, 12, 17)
+    ├── ISmartAccountError           talk to Infocomm (codes 2, 7, 18, 19, 20, 25)
+    ├── ISmartCreditError            buy credit, then try again (codes 4, 13, 14)
+    ├── ISmartRefusedError           read the code, correct what it names (any other code)
+    ├── ISmartUnavailableError       try again: the rest was certainly not sent
+    └── ISmartUncertainError         find out what was sent; the next try sends it again
+        └── ISmartUncertainFinalError    the same, and nothing is sent again by itself
+
+Where trying again cannot help, or could do harm, the error is an ``AirflowFailException`` too: Airflow then
+ends the task whatever its ``retries`` say. That holds for input, login, account, refused and uncertain-final.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from airflow.providers.common.compat.sdk import AirflowException, AirflowFailException
+
+if TYPE_CHECKING:
+    from airflow_provider_ismart.sms.report import Report
+
+
+class ISmartError(AirflowException):  # type: ignore[misc]
+    """Base of everything that this package raises.
+
+    ``code`` is the gateway's return code, if one led here, and ``report`` what the send came to until then.
+    """
+
+    def __init__(self, message: str, *, code: int | None = None, report: Report | None = None) -> None:
+        super().__init__(message if report is None else f"{message} So far: {report}.")
+        self.code = code
+        self.report = report
+
+
+class ISmartInputError(ISmartError, AirflowFailException):  # type: ignore[misc]
+    """The caller's data, options or connection cannot be used as they are. Nothing was sent."""
+
+
+class ISmartLoginError(ISmartError, AirflowFailException):  # type: ignore[misc]
+    """The login was refused (codes 3, 12, 17). Trying again can lock the account."""
+
+
+class ISmartAccountError(ISmartError, AirflowFailException):  # type: ignore[misc]
+    """The account may not send (codes 2, 7, 18, 19, 20 and 25); Infocomm can tell why."""
+
+
+class ISmartCreditError(ISmartError):
+    """The credit is low, or it or the account has expired (codes 4, 13, 14)."""
+
+
+class ISmartRefusedError(ISmartError, AirflowFailException):  # type: ignore[misc]
+    """The gateway refused with another code, found in ``code``."""
+
+
+class ISmartUnavailableError(ISmartError):
+    """The gateway could not be reached; what is not attempted was certainly not sent."""
+
+
+class ISmartUncertainError(ISmartError):
+    """Some calls may or may not have been accepted; the next try sends them again."""
+
+
+class ISmartUncertainFinalError(ISmartUncertainError, AirflowFailException):  # type: ignore[misc]
+    """Some calls may or may not have been accepted, and sending them again is not for a program to decide."""

@@ -1,0 +1,48 @@
+"""A fake iSmart gateway for people without an account: for demos and tests.
+
+Written from the gateway document alone, so that it shares no code (and no misreading) with the
+client. Run it with ``python -m airflow_provider_ismart.sandbox``, or in a test with the fixture
+``ismart_sandbox``.
+"""
+
+from importlib import import_module
+from typing import TYPE_CHECKING, Any, Final
+
+if TYPE_CHECKING:
+    from . import faults
+    from .account import Account, InvalidSettingError
+    from .faults import InvalidFaultError
+    from .gateway import Code
+    from .handle import NotLoopbackError, Sandbox
+    from .journal import Message
+    from .state import Call
+
+__all__ = [
+    "Account",
+    "Call",
+    "Code",
+    "InvalidFaultError",
+    "InvalidSettingError",
+    "Message",
+    "NotLoopbackError",
+    "Sandbox",
+    "faults",
+]
+
+#: Imported on first use: every pytest run imports this package for its fixture.
+_HOMES: Final = {
+    "Account": ".account",
+    "Call": ".state",
+    "Code": ".gateway",
+    "InvalidFaultError": ".faults",
+    "InvalidSettingError": ".account",
+    "Message": ".journal",
+    "NotLoopbackError": ".handle",
+    "Sandbox": ".handle",
+}
+
+
+def __getattr__(name: str) -> Any:
+    if name not in _HOMES:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    return getattr(import_module(_HOMES[name], __name__), name)

@@ -1,0 +1,67 @@
+"""Run the sandbox in the foreground: ``python -m airflow_provider_ismart.sandbox --port 8025``."""
+
+import argparse
+import signal
+import sys
+import threading
+from collections.abc import Sequence
+
+from . import NotLoopbackError, Sandbox
+from .gateway import PATH
+
+GREETING = """\
+The iSmart sandbox takes messages at {url}{path}
+and delivers them to nobody.
+
+Point Airflow at it:
+
+  export AIRFLOW_CONN_ISMART_DEFAULT='{connection}'
+
+Read the messages at {url}/_sandbox/messages
+{journal}
+Stop it with Ctrl-C.
+"""
+
+
+def main(argv: Sequence[str] | None = None) -> None:
+    """Serve until SIGINT or SIGTERM."""
+    parser = _parser()
+    options = parser.parse_args(argv)
+    stopped = threading.Event()
+    for number in (signal.SIGINT, signal.SIGTERM):
+        signal.signal(number, lambda *_: stopped.set())
+    try:
+        with Sandbox(**vars(options)) as sandbox:
+            sys.stdout.write(_greeting(sandbox, options.journal))
+            sys.stdout.flush()
+            stopped.wait()
+    except (NotLoopbackError, OSError, ImportError) as exc:
+        parser.error(str(exc))
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(
+        prog="python -m airflow_provider_ismart.sandbox",
+        description="A fake iSmart gateway for demos and tests.",
+    )
+    parser.add_argument("--host", default="127.0.0.1", help="a loopback address (default: %(default)s)")
+    parser.add_argument("--port", type=int, default=8025, help="0 picks a free one (default: %(default)s)")
+    parser.add_argument(
+        "--journal", metavar="FILE", help="append every accepted message to it, as JSON lines"
+    )
+    parser.add_argument("--user", default="sandbox-user", help="the UserId (default: %(default)s)")
+    parser.add_argument("--password", default="sandbox-password", help="the Password (default: %(default)s)")
+    return parser
+
+
+def _greeting(sandbox: Sandbox, journal: str | None) -> str:
+    return GREETING.format(
+        url=sandbox.url,
+        path=PATH,
+        connection=sandbox.connection_json(),
+        journal=f"or in the file {journal}\n" if journal else "",
+    )
+
+
+if __name__ == "__main__":
+    main()

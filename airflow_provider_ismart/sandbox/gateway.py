@@ -1,0 +1,228 @@
+"""The gateway's rules: a call and the account's state in, a return code out. No socket, no clock.
+
+The gateway document names the codes and their causes. It gives no order of validation: the
+order here is the sandbox's own choice, made so that a user hears first what to mend first.
+
+1. the shape of the call (15);
+2. the login (17, 12, 3);
+3. the account (2, 7, 13, 18, 20, 19, 14, and 4 for a probe without credit);
+4. the recipients (8, 15 for more than 50, 9, 23), so that ``MobileNo=1`` proves a login;
+5. the message (5, 10, 6, 16, 22);
+6. the cost (4).
+"""
+
+import re
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, replace
+from datetime import datetime
+from enum import IntEnum
+from functools import cached_property
+from typing import Final
+from urllib.parse import unquote_to_bytes
+
+from .account import MUSCAT, Account
+from .segmentation import MAX_PARTS, Lang, as_shown, count_parts
+
+PATH: Final = "/iBulkSMS/HttpWS/SMSDynamicAPI.aspx"
+MAX_NUMBERS: Final = 50
+#: Refused before dispatch, so it costs nothing: users ask it to learn whether a login is good.
+PROBE: Final = "1"
+
+
+class Code(IntEnum):
+    """The return codes of the gateway document (which has no 21)."""
+
+    PUSHED = 1
+    COMPANY_DOES_NOT_EXIST = 2
+    USER_OR_PASSWORD_IS_WRONG = 3
+    CREDIT_IS_LOW = 4
+    MESSAGE_IS_BLANK = 5
+    MESSAGE_LENGTH_EXCEEDED = 6
+    ACCOUNT_IS_INACTIVE = 7
+    MOBILE_NUMBER_IS_EMPTY = 8
+    INVALID_MOBILE_NUMBER = 9
+    INVALID_LANGUAGE = 10
+    UNKNOWN_ERROR = 11
+    ACCOUNT_IS_BLOCKED = 12
+    ACCOUNT_EXPIRED = 13
+    CREDIT_EXPIRED = 14
+    INVALID_REQUEST = 15
+    INVALID_DATE_TIME = 16
+    USER_ID_NOT_REGISTERED = 17
+    NOT_REGISTERED_FOR_HTTP_GET = 18
+    HEADER_NOT_REGISTERED = 19
+    CLIENT_IP_BLOCKED = 20
+    WRONG_FLASH_PARAMETER = 22
+    MOBILE_NUMBER_OPTED_OUT = 23
+
+
+PARAMETERS: Final = frozenset(
+    {"UserId", "Password", "MobileNo", "Message", "PushDateTime", "Lang", "FLashSMS"}
+)
+_BROKEN_ESCAPE: Final = re.compile(rb"%(?![0-9A-Fa-f]{2})")
+_NUMBERS: Final = re.compile(r"[0-9]{11}(?:,[0-9]{11})*")
+_PUSH_DATE_TIME: Final = re.compile(r"[0-9]{2}/[0-9]{2}/[0-9]{4} [0-9]{2}:[0-9]{2}:[0-9]{2}")
+
+
+def parse_query(raw: bytes) -> dict[str, str] | None:
+    """Read a raw query string, or return ``None`` for one that the gateway would not read.
+
+    That is: an undecodable escape or UTF-8, an unknown name, a name given twice, or no login.
+    """
+    parameters: dict[str, str] = {}
+    for pair in filter(None, raw.split(b"&")):
+        name, _, value = pair.replace(b"+", b" ").partition(b"=")
+        if _BROKEN_ESCAPE.search(pair):
+            return None
+        try:
+            key = unquote_to_bytes(name).decode()
+            text = unquote_to_bytes(value).decode()
+        except UnicodeDecodeError:
+            return None
+        if key in parameters or key not in PARAMETERS:
+            return None
+        parameters[key] = text
+    return parameters if parameters.keys() >= {"UserId", "Password"} else None
+
+
+@dataclass(frozen=True, kw_only=True)
+class Submission:
+    """A call past its login, with what the rules ask about it."""
+
+    account: Account
+    parameters: Mapping[str, str]
+    now: datetime
+
+    @property
+    def mobile_no(self) -> str:
+        """``MobileNo`` as it was sent."""
+        return self.parameters.get("MobileNo", "")
+
+    @cached_property
+    def numbers(self) -> tuple[str, ...]:
+        """The mobile numbers, one message each."""
+        return tuple(self.mobile_no.split(","))
+
+    @cached_property
+    def lang(self) -> Lang | None:
+        """The language; ``None`` where it is no documented one."""
+        return _LANGS.get(self.parameters.get("Lang", ""))
+
+    @cached_property
+    def text(self) -> str:
+        """The message as the handset shows it."""
+        return as_shown(self.parameters.get("Message", ""), self.lang or Lang.ENGLISH)
+
+    @cached_property
+    def parts(self) -> int:
+        """How many parts the message takes."""
+        return count_parts(self.text, self.lang or Lang.ENGLISH)
+
+    @property
+    def cost(self) -> int:
+        """The credit that the call takes."""
+        return self.parts * len(self.numbers)
+
+    @property
+    def push_date_time(self) -> str | None:
+        """``PushDateTime`` as it was sent."""
+        return self.parameters.get("PushDateTime")
+
+    @cached_property
+    def push_at(self) -> datetime | None:
+        """When to deliver; ``None`` where the call does not say, or not in the documented form."""
+        if self.push_date_time is None or not _PUSH_DATE_TIME.fullmatch(self.push_date_time):
+            return None
+        try:
+            return datetime.strptime(self.push_date_time, "%m/%d/%Y %H:%M:%S").replace(tzinfo=MUSCAT)
+        except ValueError:  # the 31st of February, 25 o'clock
+            return None
+
+    @property
+    def flash(self) -> str | None:
+        """``FLashSMS`` as it was sent."""
+        return self.parameters.get("FLashSMS")
+
+
+_LANGS: Final = {str(int(lang)): lang for lang in Lang}
+
+
+def _is_past(moment: datetime | None, call: Submission) -> bool:
+    return moment is not None and call.now >= moment
+
+
+def _probes_without_credit(call: Submission) -> bool:
+    return call.account.probe_sees_credit and call.mobile_no == PROBE and call.account.credit == 0
+
+
+#: In the order of validation: the first rule that is broken gives the answer.
+RULES: Final[tuple[tuple[Code, Callable[[Submission], bool]], ...]] = (
+    (Code.COMPANY_DOES_NOT_EXIST, lambda call: not call.account.company_exists),
+    (Code.ACCOUNT_IS_INACTIVE, lambda call: not call.account.active),
+    (Code.ACCOUNT_EXPIRED, lambda call: _is_past(call.account.expires_at, call)),
+    (Code.NOT_REGISTERED_FOR_HTTP_GET, lambda call: not call.account.http_get_enabled),
+    (Code.CLIENT_IP_BLOCKED, lambda call: not call.account.ip_allowed),
+    (Code.HEADER_NOT_REGISTERED, lambda call: not call.account.header_registered),
+    (Code.CREDIT_EXPIRED, lambda call: _is_past(call.account.credit_expires_at, call)),
+    (Code.CREDIT_IS_LOW, _probes_without_credit),
+    (Code.MOBILE_NUMBER_IS_EMPTY, lambda call: not call.mobile_no),
+    (Code.INVALID_REQUEST, lambda call: len(call.numbers) > MAX_NUMBERS),
+    (Code.INVALID_MOBILE_NUMBER, lambda call: not _NUMBERS.fullmatch(call.mobile_no)),
+    (Code.INVALID_MOBILE_NUMBER, lambda call: not call.account.bad_numbers.isdisjoint(call.numbers)),
+    (Code.MOBILE_NUMBER_OPTED_OUT, lambda call: not call.account.opted_out.isdisjoint(call.numbers)),
+    (Code.MESSAGE_IS_BLANK, lambda call: not call.text.strip()),
+    (Code.INVALID_LANGUAGE, lambda call: call.lang is None),
+    (Code.MESSAGE_LENGTH_EXCEEDED, lambda call: call.parts > MAX_PARTS),
+    (Code.INVALID_DATE_TIME, lambda call: call.push_date_time is not None and call.push_at is None),
+    (Code.WRONG_FLASH_PARAMETER, lambda call: call.flash not in {"Y", "N"}),
+    (Code.CREDIT_IS_LOW, lambda call: call.cost > call.account.credit),
+)
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Verdict:
+    """The answer to a call, the account after it, and what to deliver (code 1 only)."""
+
+    code: Code
+    account: Account
+    accepted: Submission | None = None
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Credentials:
+    """The one login that the gateway knows."""
+
+    user: str
+    password: str
+
+
+def judge(
+    parameters: Mapping[str, str] | None, *, credentials: Credentials, account: Account, now: datetime
+) -> Verdict:
+    """Answer a call. ``None`` for the parameters is a call that could not be read."""
+    if parameters is None:
+        return Verdict(code=Code.INVALID_REQUEST, account=account)
+    refusal, account = _log_in(parameters, credentials, account)
+    if refusal is not None:
+        return Verdict(code=refusal, account=account)
+    call = Submission(account=account, parameters=parameters, now=now)
+    for code, broken in RULES:
+        if broken(call):
+            return Verdict(code=code, account=account)
+    return Verdict(
+        code=Code.PUSHED, account=replace(account, credit=account.credit - call.cost), accepted=call
+    )
+
+
+def _log_in(
+    parameters: Mapping[str, str], credentials: Credentials, account: Account
+) -> tuple[Code | None, Account]:
+    if parameters["UserId"] != credentials.user:
+        return Code.USER_ID_NOT_REGISTERED, account
+    if account.locked:
+        return Code.ACCOUNT_IS_BLOCKED, account
+    if parameters["Password"] != credentials.password:
+        failed = account.failed_logins + 1
+        locked = failed >= account.max_failed_logins
+        return Code.USER_OR_PASSWORD_IS_WRONG, replace(account, failed_logins=failed, locked=locked)
+    return None, replace(account, failed_logins=0) if account.failed_logins else account

@@ -1,0 +1,151 @@
+"""The handle of a running sandbox, for tests and demos."""
+
+import ipaddress
+import json
+import socket
+from collections.abc import Iterator
+from contextlib import contextmanager
+from os import PathLike
+from pathlib import Path
+from types import TracebackType
+from typing import TYPE_CHECKING, Any, Self
+
+from .account import Account
+from .faults import Fault
+from .journal import Message
+from .state import Call, State
+
+if TYPE_CHECKING:
+    from .server import Server
+
+
+class NotLoopbackError(ValueError):
+    """The host is not this machine's own; the sandbox takes other people's numbers, so it stays here."""
+
+
+class Sandbox:
+    """A fake gateway on a loopback port, in a thread of this process.
+
+    Use it as a context manager, or call `start` and `stop`. All methods may be called from any
+    thread. Raises `NotLoopbackError`, and `OSError` for a journal that cannot be written.
+    """
+
+    def __init__(
+        self,
+        *,
+        host: str = "127.0.0.1",
+        port: int = 0,
+        user: str = "sandbox-user",
+        password: str = "sandbox-password",  # noqa: S107 - opens nothing but this fake
+        journal: str | PathLike[str] | None = None,
+    ) -> None:
+        self._address = _loopback(host)
+        #: 0 until `start` has picked a free one.
+        self.port = port
+        self.user = user
+        self.password = password
+        self._state = State(user=user, password=password, journal=Path(journal) if journal else None)
+        self._server: Server | None = None
+
+    def start(self) -> None:
+        """Listen; calls are answered once this returns. Does nothing if it listens already.
+
+        Raises `OSError` where the port is taken, `ImportError` without the extra ``[sandbox]``.
+        """
+        if self._server:
+            return
+        try:
+            from .server import Server  # noqa: PLC0415 - the extra is needed only from here on
+        except ImportError as exc:
+            raise ImportError(
+                "the sandbox needs its extra: pip install 'airflow-provider-ismart[sandbox]'"
+            ) from exc
+        family = socket.AF_INET6 if self._address.version == 6 else socket.AF_INET  # noqa: PLR2004
+        listener = socket.create_server((str(self._address), self.port), family=family, backlog=1024)
+        self.port = listener.getsockname()[1]
+        self._server = Server(self._state, listener)
+
+    def stop(self) -> None:
+        """Pull the plug: connections are cut and new ones refused. The record stays, and the port."""
+        if self._server:
+            self._server.stop()
+            self._server = None
+
+    @contextmanager
+    def pause(self) -> Iterator[None]:
+        """Be stopped for the length of a ``with`` block, then start on the same port."""
+        self.stop()
+        try:
+            yield
+        finally:
+            self.start()
+
+    def __enter__(self) -> Self:
+        self.start()
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, exc: BaseException | None, traceback: TracebackType | None
+    ) -> None:
+        self.stop()
+
+    @property
+    def _host(self) -> str:
+        return f"[{self._address}]" if self._address.version == 6 else str(self._address)  # noqa: PLR2004
+
+    @property
+    def url(self) -> str:
+        """The address without a path, such as ``http://127.0.0.1:8025``."""
+        return f"http://{self._host}:{self.port}"
+
+    def connection_json(self) -> str:
+        """Give an Airflow connection to this sandbox, for ``AIRFLOW_CONN_ISMART_DEFAULT``."""
+        return json.dumps(
+            {
+                "conn_type": "ismart",
+                "host": f"http://{self._host}",
+                "port": self.port,
+                "login": self.user,
+                "password": self.password,
+            }
+        )
+
+    @property
+    def messages(self) -> list[Message]:
+        """All accepted messages, one per number, in the order of acceptance."""
+        return self._state.messages
+
+    @property
+    def calls(self) -> list[Call]:
+        """All calls that were seen, accepted or not."""
+        return self._state.calls
+
+    @property
+    def account(self) -> Account:
+        """The account as it is now; `configure` changes it."""
+        return self._state.account
+
+    def configure(self, **settings: Any) -> None:
+        """Change settings, each named as in `Account`. Raises `InvalidSettingError`."""
+        self._state.configure(settings)
+
+    def fail(self, *faults: Fault | None) -> None:
+        """Let faults befall the calls to come, one each; ``None`` leaves a call alone."""
+        self._state.fail(faults)
+
+    def reset(self) -> None:
+        """Put everything back to the start: account, faults, calls, messages."""
+        self._state.reset()
+
+
+def _loopback(host: str) -> ipaddress.IPv4Address | ipaddress.IPv6Address:
+    try:
+        address = ipaddress.ip_address("127.0.0.1" if host == "localhost" else host)
+    except ValueError:
+        address = None
+    if address is None or not address.is_loopback:
+        raise NotLoopbackError(
+            f"the sandbox listens only on this machine itself (127.0.0.1, ::1), not on {host!r}: "
+            "it takes messages to other people's numbers without asking who sends them"
+        )
+    return address

@@ -1,0 +1,67 @@
+"""What a text becomes on its way to a phone: the characters shown and the parts needed.
+
+Written from the gateway document's table of lengths alone, so that it can disagree with the
+client's own reckoning.
+"""
+
+from collections.abc import Iterator
+from enum import IntEnum
+from typing import Final
+
+
+class Lang(IntEnum):
+    """The two values of the ``Lang`` parameter."""
+
+    ENGLISH = 0
+    ARABIC = 64
+
+
+#: 3GPP TS 23.038, section 6.2.1: one septet each (the escape code at 0x1B is no character).
+GSM7_BASIC: Final = frozenset(
+    "@£$¥èéùìòÇ\nØø\rÅåΔ_ΦΓΛΩΠΨΣΘΞÆæßÉ !\"#¤%&'()*+,-./0123456789:;<=>?"
+    "¡ABCDEFGHIJKLMNOPQRSTUVWXYZÄÖÑÜ§¿abcdefghijklmnopqrstuvwxyzäöñüà"
+)
+#: 3GPP TS 23.038, section 6.2.1.1: an escape and a septet, two in all.
+GSM7_EXTENSION: Final = frozenset("\f^{}\\[~]|€")
+GSM7: Final = GSM7_BASIC | GSM7_EXTENSION
+
+#: Gateway document, table of lengths: what one part holds, alone and as one of several.
+SINGLE: Final = {Lang.ENGLISH: 160, Lang.ARABIC: 70}
+JOINED: Final = {Lang.ENGLISH: 153, Lang.ARABIC: 67}
+MAX_PARTS: Final = 5
+
+
+def as_shown(text: str, lang: Lang) -> str:
+    """Give the text that the handset shows: a ``?`` for what GSM-7 cannot carry."""
+    if lang is Lang.ARABIC or GSM7.issuperset(text):
+        return text
+    return "".join(char if char in GSM7 else "?" for char in text)
+
+
+def count_parts(text: str, lang: Lang) -> int:
+    """Count the parts of a text that is already as shown; nothing of two units is ever split."""
+    units = _units(text, lang)
+    if units <= SINGLE[lang]:
+        return 1
+    size = JOINED[lang]
+    if units == len(text):  # every character is one unit wide, so every part but the last is full
+        return -(-units // size)
+    parts, room = 1, size
+    for width in _widths(text, lang):
+        if width > room:
+            parts, room = parts + 1, size
+        room -= width
+    return parts
+
+
+def _units(text: str, lang: Lang) -> int:
+    """Count GSM-7 septets or UTF-16 code units."""
+    if lang is Lang.ENGLISH:
+        return len(text) + sum(map(text.count, GSM7_EXTENSION))
+    return len(text.encode("utf-16-le")) // 2
+
+
+def _widths(text: str, lang: Lang) -> Iterator[int]:
+    if lang is Lang.ENGLISH:
+        return (2 if char in GSM7_EXTENSION else 1 for char in text)
+    return (2 if char > "\uffff" else 1 for char in text)

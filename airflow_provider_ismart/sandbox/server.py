@@ -1,0 +1,71 @@
+"""The sandbox's HTTP server: uvicorn's protocol in a thread of its own."""
+
+import asyncio
+import socket
+import threading
+
+import uvicorn
+from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
+from uvicorn.server import ServerState
+
+from .app import TRANSPORT_EXTENSION, sandbox_app
+from .state import State
+
+#: IIS's default, in seconds.
+KEEP_ALIVE = 120
+
+
+class Server:
+    """Answers on a listening socket from `start` to `stop`."""
+
+    def __init__(self, state: State, listener: socket.socket) -> None:
+        self._config = uvicorn.Config(
+            sandbox_app(state),
+            interface="asgi3",
+            lifespan="off",
+            ws="none",
+            proxy_headers=False,
+            log_config=None,
+            timeout_keep_alive=KEEP_ALIVE,
+        )
+        self._config.load()
+        self._listener = listener
+        self._loop = __import__("uvloop").new_event_loop()
+        self._stopped = asyncio.Event()
+        # No wait for the thread is needed: the kernel queues connections from `listen` on.
+        self._thread = threading.Thread(target=self._run, name="ismart-sandbox", daemon=True)
+        self._thread.start()
+
+    def stop(self) -> None:
+        """Close the port and cut all connections, calls that wait for an answer too."""
+        self._loop.call_soon_threadsafe(self._stopped.set)
+        self._thread.join()
+
+    def _run(self) -> None:
+        with asyncio.Runner(loop_factory=lambda: self._loop) as runner:
+            runner.run(self._serve())
+
+    async def _serve(self) -> None:
+        state = ServerState()
+        server = await self._loop.create_server(
+            lambda: _TransportInScope(self._config, state, {}, self._loop), sock=self._listener
+        )
+        await self._stopped.wait()
+        server.close()
+        for connection in list(state.connections):
+            connection.transport.abort()
+        # Each task ends by itself once its client is gone.
+        await asyncio.gather(*state.tasks)
+
+
+class _TransportInScope(HttpToolsProtocol):
+    """Lets the application break the connection in ways that ASGI has no message for."""
+
+    def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
+        super().connection_made(transport)
+        self.access_log = False  # it would show the password
+        transport.get_extra_info("socket").setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+
+    def on_message_begin(self) -> None:
+        super().on_message_begin()
+        self.scope["extensions"] = {TRANSPORT_EXTENSION: {"transport": self.transport}}

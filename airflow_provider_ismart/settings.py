@@ -1,0 +1,278 @@
+"""The connection: one table of what its extras can be, and the settings that a client is made from."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping
+from dataclasses import dataclass, fields
+from ipaddress import ip_address
+from pathlib import Path
+from typing import Any, Protocol
+from urllib.parse import urlsplit
+from zoneinfo import ZoneInfo
+
+from airflow_provider_ismart.sms.errors import InputError
+
+DEFAULT_HOST = "https://www.ismartsms.net"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Extra:
+    """One extra of the connection: its form field, its default, and what it can be.
+
+    ``type`` is a JSON schema's; ``minimum`` and ``maximum`` bound a number.
+    """
+
+    name: str
+    type: str
+    label: str
+    description: str
+    default: str | float | bool | None = None
+    minimum: float = -math.inf
+    maximum: float = math.inf
+
+    def read(self, value: Any) -> Any:
+        """Return the value that the connection gives, which a form hands over as text.
+
+        :raises InputError: it is of another type, or out of range.
+        """
+        if value is None or value == "":
+            return self.default
+        if self.type == "string":
+            if isinstance(value, str):
+                return value.strip()
+        elif self.type == "boolean":
+            if str(value).lower() in {"true", "false"}:
+                return str(value).lower() == "true"
+        elif (number := _number(value)) is not None and (self.type == "number" or number.is_integer()):
+            if not self.minimum <= number <= self.maximum:
+                raise self.error(value, f"it can be {self.minimum:g} to {self.maximum:g}")
+            return int(number) if self.type == "integer" else number
+        raise self.error(value, f"it has to be {_TYPE_NAMES[self.type]}")
+
+    def error(self, value: Any, why: str) -> InputError:
+        """Return the error that names this extra and what was found in it."""
+        return InputError(f"the connection's extra {self.name!r} is {value!r}; {why}")
+
+
+_TYPE_NAMES = {"string": "text", "boolean": "true or false", "integer": "a whole number", "number": "a number"}
+
+
+def _number(value: Any) -> float | None:
+    if isinstance(value, bool):
+        return None
+    try:
+        return float(value)
+    except (TypeError, ValueError):
+        return None
+
+
+EXTRAS = {
+    extra.name: extra
+    for extra in (
+        Extra(
+            name="path",
+            type="string",
+            label="Path",
+            description="Path of the HTTP GET endpoint.",
+            default="/iBulkSMS/HttpWS/SMSDynamicAPI.aspx",
+        ),
+        Extra(
+            name="connect_timeout",
+            type="number",
+            label="Connect time-out (seconds)",
+            description="How long to wait for a connection.",
+            default=10.0,
+            minimum=0.1,
+            maximum=300,
+        ),
+        Extra(
+            name="read_timeout",
+            type="number",
+            label="Read time-out (seconds)",
+            description="How long to wait for the gateway's answer; after that, nobody knows what became of "
+            "the call.",
+            default=60.0,
+            minimum=0.1,
+            maximum=600,
+        ),
+        Extra(
+            name="max_concurrency",
+            type="integer",
+            label="Calls at once",
+            description="How many calls may be in flight.",
+            default=4,
+            minimum=1,
+            maximum=64,
+        ),
+        Extra(
+            name="calls_per_second",
+            type="number",
+            label="Calls a second",
+            description="The pace of one task; empty for as fast as the gateway answers.",
+            minimum=0.01,
+            maximum=1000,
+        ),
+        Extra(
+            name="timezone",
+            type="string",
+            label="Time zone",
+            description="IANA name of the zone that the gateway reads times in.",
+            default="Asia/Muscat",
+        ),
+        Extra(
+            name="country_code",
+            type="string",
+            label="Country code",
+            description="What a local number gets in front.",
+            default="968",
+        ),
+        Extra(
+            name="max_query_length",
+            type="integer",
+            label="Longest query string",
+            description="In characters; a call with a long text takes fewer numbers to stay under it.",
+            default=2048,
+            minimum=512,
+            maximum=65536,
+        ),
+        Extra(
+            name="ca_bundle",
+            type="string",
+            label="CA bundle",
+            description="File of certificates to trust instead of the usual ones.",
+        ),
+        Extra(
+            name="proxy",
+            type="string",
+            label="Proxy",
+            description="URL of a proxy, such as http://proxy.example:3128; the environment's are not used.",
+        ),
+        Extra(
+            name="allow_http",
+            type="boolean",
+            label="Allow plain http",
+            description="Send the password unencrypted to a host other than this machine.",
+            default=False,
+        ),
+    )
+}
+
+
+class AirflowConnection(Protocol):
+    """What this package reads of an Airflow connection."""
+
+    host: str | None
+    port: int | None
+    login: str | None
+    password: str | None
+
+    @property
+    def extra_dejson(self) -> dict[str, Any]:
+        """The extras."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True, repr=False)
+class Settings:
+    """What a client needs to know; times in seconds, lengths in characters.
+
+    Its ``repr`` shows nothing, for it holds the password.
+    """
+
+    url: str
+    login: str
+    password: str
+    connect_timeout: float
+    read_timeout: float
+    max_concurrency: int
+    calls_per_second: float | None
+    timezone: ZoneInfo
+    country_code: str
+    max_query_length: int
+    verify: str | bool
+    proxy: str | None
+
+    @classmethod
+    def of(cls, connection: AirflowConnection) -> Settings:
+        """Read and check a connection.
+
+        :raises InputError: a field or an extra is missing, unknown or out of range; the text names it.
+        """
+        if not connection.login or not connection.password:
+            raise InputError("the connection needs login (UserId) and password")
+        extras = _read_extras(connection.extra_dejson)
+        return cls(
+            url=_url(connection, extras),
+            login=connection.login,
+            password=connection.password,
+            **_typed(extras),
+        )
+
+    @classmethod
+    def without_connection(cls) -> Settings:
+        """Return the defaults, to plan with; nothing can be sent with them."""
+        return cls(url=DEFAULT_HOST, login="", password="", **_typed(_read_extras({})))
+
+
+def _read_extras(given: Mapping[str, Any]) -> dict[str, Any]:
+    if unknown := sorted(given.keys() - EXTRAS.keys()):
+        raise InputError(
+            f"the connection has the unknown extra {unknown[0]!r}; there are {', '.join(sorted(EXTRAS))}"
+        )
+    return {name: extra.read(given.get(name)) for name, extra in EXTRAS.items()}
+
+
+def _typed(extras: Mapping[str, Any]) -> dict[str, Any]:
+    """Return the extras as the fields of :class:`Settings` that go by the same name, or by ``verify``."""
+    typed = {field.name: extras[field.name] for field in fields(Settings) if field.name in extras}
+    typed["timezone"] = _timezone(extras["timezone"])
+    typed["verify"] = _existing_file("ca_bundle", extras["ca_bundle"]) or True
+    if not (extras["country_code"].isascii() and extras["country_code"].isdigit()):
+        raise EXTRAS["country_code"].error(extras["country_code"], "it has to be digits")
+    if len(extras["country_code"]) > 3 or extras["country_code"].startswith("0"):  # noqa: PLR2004
+        raise EXTRAS["country_code"].error(extras["country_code"], "it has one to three digits, the first not 0")
+    if extras["proxy"] and not (urlsplit(extras["proxy"]).scheme and urlsplit(extras["proxy"]).hostname):
+        raise InputError("the connection's extra 'proxy' has to be a URL such as http://proxy.example:3128")
+    return typed
+
+
+def _timezone(name: str) -> ZoneInfo:
+    try:
+        return ZoneInfo(name)
+    except (OSError, ValueError):  # ZoneInfoNotFoundError is a KeyError
+        raise EXTRAS["timezone"].error(name, "it has to be an IANA name such as Asia/Muscat") from None
+    except KeyError:
+        raise EXTRAS["timezone"].error(name, "it has to be an IANA name such as Asia/Muscat") from None
+
+
+def _existing_file(name: str, path: str | None) -> str | None:
+    if path and not Path(path).is_file():
+        raise EXTRAS[name].error(path, "there is no such file")
+    return path
+
+
+def _url(connection: AirflowConnection, extras: Mapping[str, Any]) -> str:
+    host = (connection.host or DEFAULT_HOST).strip().rstrip("/")
+    base = urlsplit(host if "://" in host else f"https://{host}")
+    if base.scheme not in {"http", "https"} or not base.hostname:
+        raise InputError("the connection's host has to be a host name or an http(s) URL")
+    if base.username or base.password or base.query or base.fragment:
+        raise InputError("the connection's host holds more than a host name, a port and a path")
+    if base.scheme == "http" and not (extras["allow_http"] or _is_loopback(base.hostname)):
+        raise InputError(
+            f"the connection's host is {base.scheme}://{base.hostname}, and plain http shows the password to "
+            "the network. Use https, or set the extra allow_http."
+        )
+    port = connection.port or base.port
+    name = f"[{base.hostname}]" if ":" in base.hostname else base.hostname
+    path = extras["path"] if extras["path"].startswith("/") else f"/{extras['path']}"
+    return f"{base.scheme}://{name}{f':{port}' if port else ''}{base.path}{path}"
+
+
+def _is_loopback(host: str) -> bool:
+    if host == "localhost":
+        return True
+    try:
+        return ip_address(host).is_loopback
+    except ValueError:
+        return False

@@ -1,0 +1,88 @@
+"""Rows that are to be told the same -> the fewest calls.
+
+Source: the gateway document, "The call": ``MobileNo`` takes at most 50 numbers, joined by commas.
+"""
+
+from __future__ import annotations
+
+import string
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass, replace
+
+from airflow_provider_ismart.sms.messages import Message
+from airflow_provider_ismart.sms.msisdn import MSISDN_DIGITS
+from airflow_provider_ismart.sms.plan import Group
+
+MAX_BATCH_SIZE = 50
+
+_UNRESERVED = (string.ascii_letters + string.digits + "-._~").encode()  # RFC 3986, section 2.3
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Batch:
+    """The numbers of one call and what they are to be told.
+
+    ``rows`` are the positions of ``msisdns`` in the input, ``copy`` is their group's. ``oversize`` says that the call is longer than the
+    query limit even with its one number.
+    """
+
+    message: Message
+    copy: int
+    rows: tuple[int, ...]
+    msisdns: tuple[str, ...]
+    oversize: bool = False
+
+    def halves(self) -> tuple[Batch, Batch]:
+        """Split a batch of several numbers in two, to find the guilty ones."""
+        middle = len(self.rows) // 2
+        return self._slice(slice(None, middle)), self._slice(slice(middle, None))
+
+    def _slice(self, part: slice) -> Batch:
+        return replace(self, rows=self.rows[part], msisdns=self.msisdns[part])
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class CallLimits:
+    """How much fits into one call.
+
+    ``batch_size`` is in numbers; ``max_query_length`` and ``overhead``, the length of the query string without
+    text and numbers, are in characters.
+    """
+
+    batch_size: int
+    max_query_length: int
+    overhead: int
+
+    def numbers_for(self, message: Message) -> int:
+        """Return how many numbers fit beside the text; none where even one would be too long."""
+        room = self.max_query_length - self.overhead - encoded_length(message.text)
+        return max(0, min(self.batch_size, (room + 1) // (MSISDN_DIGITS + 1)))  # n numbers have n - 1 commas
+
+
+def encoded_length(text: str) -> int:
+    """Return the length of the text when percent-encoded as UTF-8."""
+    raw = text.encode()
+    return len(raw) + 2 * len(raw.translate(None, _UNRESERVED))
+
+
+def batches(groups: Iterable[Group], msisdns: Sequence[str], limits: CallLimits) -> Iterator[Batch]:
+    """Yield the calls in the order of the groups: for each, ceil(rows / numbers that fit).
+
+    ``msisdns`` are all rows' numbers in canonical form.
+    """
+    for group in groups:
+        fit = limits.numbers_for(group.message)
+        for start in range(0, len(group.rows), fit or 1):
+            rows = tuple(group.rows[start : start + (fit or 1)])
+            yield Batch(
+                message=group.message,
+                copy=group.copy,
+                rows=rows,
+                msisdns=tuple(msisdns[row] for row in rows),
+                oversize=not fit,
+            )
+
+
+def count_batches(groups: Iterable[Group], limits: CallLimits) -> int:
+    """Return how many calls :func:`batches` yields."""
+    return sum(-(-len(group.rows) // (limits.numbers_for(group.message) or 1)) for group in groups)

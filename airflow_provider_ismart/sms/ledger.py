@@ -1,0 +1,116 @@
+"""What has been handed over, put down before and after it happens, so that a later try knows.
+
+A ledger that is to survive a crash outlives the process that sends. :class:`MemoryLedger` does not; it serves a
+single try.
+"""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from enum import Enum
+from typing import Protocol
+
+from airflow_provider_ismart.sms.batches import Batch
+from airflow_provider_ismart.sms.calls import CallOutcome, Fate
+
+
+class State(Enum):
+    """What a ledger knows of one message to one number."""
+
+    #: Its call is about to go out, or went out and nobody put down how it ended.
+    SUBMITTING = "submitting"
+    ACCEPTED = "accepted"
+    REFUSED = "refused"
+    NOT_SENT = "not_sent"
+    UNCERTAIN = "uncertain"
+
+
+STATE_OF_FATE = {
+    Fate.ACCEPTED: State.ACCEPTED,
+    Fate.REFUSED: State.REFUSED,
+    Fate.NOT_SENT: State.NOT_SENT,
+    Fate.UNCERTAIN: State.UNCERTAIN,
+}
+
+#: What may follow what; ``None`` is "nothing on record". Nothing follows ACCEPTED, and one intent never
+#: follows another: two senders cannot both go ahead.
+TRANSITIONS: Mapping[State | None, frozenset[State]] = {
+    None: frozenset({State.SUBMITTING}),
+    State.SUBMITTING: frozenset(STATE_OF_FATE.values()),
+    State.ACCEPTED: frozenset(),
+    State.REFUSED: frozenset({State.SUBMITTING}),
+    State.NOT_SENT: frozenset({State.SUBMITTING}),
+    State.UNCERTAIN: frozenset({State.SUBMITTING}),
+}
+
+#: States in which the message has reached the gateway, or may have.
+HANDED_OVER = frozenset({State.SUBMITTING, State.ACCEPTED, State.UNCERTAIN})
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Entry:
+    """One message to one number: the text's digest, which copy of it, and its state.
+
+    ``copy`` is 0 but where a send keeps duplicates: there the second message of the same text is copy 1.
+    """
+
+    digest: str
+    copy: int
+    state: State
+
+
+class LedgerConflictError(Exception):
+    """A transition does not start from the state that it expects: somebody else sends the same."""
+
+
+class Ledger(Protocol):
+    """Where intents and outcomes are put down."""
+
+    def recorded(self, msisdns: Iterable[str]) -> Mapping[str, Sequence[Entry]]:
+        """Return what is on record for those of the numbers that have anything on record."""
+
+    def write(self, settled: Sequence[tuple[Batch, CallOutcome]], intents: Sequence[Batch]) -> None:
+        """Put down how calls ended and which are about to go out, in one go.
+
+        No call of ``intents`` goes out unless this returns.
+
+        :raises LedgerConflictError: a transition is not one of :data:`TRANSITIONS`.
+        """
+
+
+class MemoryLedger:
+    """A ledger that lasts as long as its process."""
+
+    def __init__(self) -> None:
+        self._states: dict[str, dict[tuple[str, int], State]] = defaultdict(dict)
+
+    def recorded(self, msisdns: Iterable[str]) -> Mapping[str, Sequence[Entry]]:
+        """Return what is on record for those of the numbers that have anything on record."""
+        return {
+            msisdn: [
+                Entry(digest=digest, copy=copy, state=state)
+                for (digest, copy), state in self._states[msisdn].items()
+            ]
+            for msisdn in msisdns
+            if msisdn in self._states
+        }
+
+    def write(self, settled: Sequence[tuple[Batch, CallOutcome]], intents: Sequence[Batch]) -> None:
+        """Put down how calls ended and which are about to go out, in one go.
+
+        :raises LedgerConflictError: a transition is not one of :data:`TRANSITIONS`.
+        """
+        for batch, outcome in settled:
+            self._move(batch, STATE_OF_FATE[outcome.fate])
+        for batch in intents:
+            self._move(batch, State.SUBMITTING)
+
+    def _move(self, batch: Batch, to: State) -> None:
+        key = (batch.message.digest, batch.copy)
+        for msisdn in batch.msisdns:
+            found = self._states[msisdn].get(key)
+            if to not in TRANSITIONS[found]:
+                raise LedgerConflictError(f"{to.value} cannot follow {found.value if found else 'nothing'}")
+            self._states[msisdn][key] = to

@@ -1,0 +1,158 @@
+"""Templates, languages and schedules: what a text has to be before it can be said to anybody."""
+
+from __future__ import annotations
+
+import string
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from datetime import datetime, tzinfo
+from enum import Enum
+from hashlib import sha256
+from typing import Any
+
+from airflow_provider_ismart.sms.errors import InputError
+from airflow_provider_ismart.sms.msisdn import is_missing
+from airflow_provider_ismart.sms.text import Lang, first_not_gsm7, is_encodable, language, parts
+
+#: The gateway document: ``MM/DD/YYYY hh:mm:ss``; on a 24-hour clock, for it has no room for AM and PM.
+PUSH_AT_FORMAT = "%m/%d/%Y %H:%M:%S"
+
+
+class LangChoice(Enum):
+    """What ``lang`` may be: left to the text, or forced."""
+
+    AUTO = "auto"
+    ENGLISH = "english"
+    ARABIC = "arabic"
+
+    @classmethod
+    def of(cls, lang: object) -> LangChoice:
+        """Read the choice from its name or from the gateway's own number.
+
+        :raises InputError: it is neither.
+        """
+        try:
+            return cls(lang.lower() if isinstance(lang, str) else Lang(lang).name.lower())  # type: ignore[arg-type]
+        except (ValueError, TypeError):
+            if isinstance(lang, str) and lang.strip() in {"0", "64"}:  # Jinja makes text of a number
+                return cls(Lang(int(lang)).name.lower())
+            raise InputError(f"lang is {lang!r}; it can be 'auto', 'english', 'arabic', 0 or 64") from None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Message:
+    """A text as it goes out: its language and how many parts it takes for each number."""
+
+    text: str
+    lang: Lang
+    parts: int
+
+    @property
+    def digest(self) -> str:
+        """What a ledger remembers of the text: enough to know it again, not to read it."""
+        return sha256(self.text.encode()).hexdigest()[:32]
+
+
+class InvalidText(ValueError):
+    """A row's text cannot be sent; the message says why, without the text."""
+
+
+def compose(text: str, choice: LangChoice, max_parts: int) -> Message:
+    """Return the text as a message.
+
+    :raises InvalidText: it is blank, cannot be encoded, takes more than ``max_parts`` parts, or is forced
+        into English with a character that would arrive as ``?``.
+    """
+    if not text.strip():
+        raise InvalidText("the text is blank")
+    if not is_encodable(text):
+        raise InvalidText("the text holds half a character (a lone surrogate)")
+    if choice is LangChoice.ENGLISH and (foreign := first_not_gsm7(text)):
+        raise InvalidText(f"lang is english, but the text holds U+{ord(foreign):04X}, which needs lang 64")
+    lang = language(text) if choice is LangChoice.AUTO else Lang[choice.name]
+    count = parts(text, lang)
+    if count > max_parts:
+        raise InvalidText(f"the text takes {count} parts, {max_parts} are allowed")
+    return Message(text=text, lang=lang, parts=count)
+
+
+class Template:
+    """A text with ``{column}`` and ``{column:spec}`` placeholders; ``{{`` and ``}}`` stand for braces.
+
+    A placeholder is a column's name and a format spec alone: attributes, indexing and conversions would
+    reach into whatever a cell holds.
+
+    :raises InputError: the template cannot be read, or asks for more than that.
+    """
+
+    def __init__(self, source: str) -> None:
+        fields = _parsed(source)
+        for _, name, spec, conversion in fields:
+            if name is not None:
+                _check_placeholder(name, spec or "", conversion)
+        #: The columns that the placeholders name, each once.
+        self.columns = tuple(dict.fromkeys(name for _, name, _, _ in fields if name is not None))
+        #: What stays when every placeholder is empty.
+        self.literal = "".join(literal for literal, _, _, _ in fields)
+        self._format = "".join(
+            literal.replace("{", "{{").replace("}", "}}")
+            + ("" if name is None else f"{{{self.columns.index(name)}:{spec}}}")
+            for literal, name, spec, _ in fields
+        ).format
+
+    def fill(self, cells: Sequence[Any]) -> str:
+        """Return the text for one row; ``cells`` are the values of :attr:`columns`, in that order.
+
+        :raises InvalidText: a cell is missing, or does not take its format spec.
+        """
+        if missing := [name for name, cell in zip(self.columns, cells, strict=True) if is_missing(cell)]:
+            raise InvalidText(f"no value for {_listed(missing)}")
+        try:
+            return self._format(*cells)
+        except (ValueError, TypeError):
+            raise InvalidText(f"a value of {_listed(self.columns)} does not take its format") from None
+
+
+def _listed(names: Iterable[str]) -> str:
+    return ", ".join(f"{{{name}}}" for name in names)
+
+
+def _parsed(source: str) -> list[tuple[str, str | None, str | None, str | None]]:
+    try:
+        return list(string.Formatter().parse(source))
+    except ValueError as error:
+        raise InputError(f"message is not a template: {error}. Write a brace itself as {{{{ or }}}}.") from None
+
+
+def _check_placeholder(name: str, spec: str, conversion: str | None) -> None:
+    if not name.strip():
+        raise InputError("message has a placeholder {} without a name; write the column's name in it")
+    if "." in name or "[" in name or conversion or "{" in spec:
+        raise InputError(
+            f"message has the placeholder {{{name}…}}: a column's name and a format spec can stand there, "
+            "no attribute, index, conversion or nested placeholder"
+        )
+
+
+def schedule(push_at: datetime | str | None, timezone: tzinfo, now: datetime) -> str | None:
+    """Return ``PushDateTime`` as the gateway reads it, in ``timezone``; ``None`` means at once.
+
+    A naive time, or text without an offset, is read in ``timezone``. ``now`` is aware.
+
+    :raises InputError: the time cannot be read, or has passed.
+    """
+    if push_at is None:
+        return None
+    if isinstance(push_at, str):
+        try:
+            push_at = datetime.fromisoformat(push_at.strip())
+        except ValueError:
+            raise InputError(
+                f"push_at is {push_at!r}; write it as ISO 8601, such as 2030-01-31T14:30"
+            ) from None
+    if not isinstance(push_at, datetime):
+        raise InputError(f"push_at is a {type(push_at).__name__}; it can be a datetime or ISO 8601 text")
+    local = (push_at if push_at.tzinfo else push_at.replace(tzinfo=timezone)).astimezone(timezone)
+    if local <= now:
+        raise InputError(f"push_at is {local.isoformat()}, which has passed")
+    return local.strftime(PUSH_AT_FORMAT)

@@ -1,0 +1,112 @@
+"""What people write as a mobile number -> the 11 digits that the gateway takes, or why not.
+
+Source: the gateway document, ``MobileNo``: "each is 11 digits, digits only (Oman: 968 + 8 digits)".
+"""
+
+from __future__ import annotations
+
+import re
+import unicodedata
+from numbers import Integral, Real
+
+MSISDN_DIGITS = 11
+#: numpy's names of the floats whose 24 or 11 bits of precision turn a number into a stranger's.
+NARROW_FLOATS = frozenset({"float16", "float32"})
+
+_CLEAN = re.compile(r"[1-9][0-9]{10}")
+# What people put between digits: white space, brackets, dashes of any kind, and the invisible marks that
+# copying from right-to-left text leaves behind.
+_SEPARATORS = re.compile(
+    r"[\s()\[\]\-\u00ad\u2010-\u2015\u2212\u061c\u200b-\u200f\u202a-\u202e\u2060-\u2069\ufeff]+"
+)
+_FLOAT_TAIL = re.compile(r"\.0+\Z")
+_SEVERAL = re.compile(r"[0-9]{8}[^0-9]+[0-9]{8}")
+
+
+class InvalidNumber(ValueError):
+    """Not a number that the gateway can be given; the text says why, for a person, without the number."""
+
+
+def canonical_msisdn(written: object, country_code: str = "968") -> str:
+    """Return the 11 digits of a number as people, spreadsheets and databases write it.
+
+    Takes digits of any script, a leading ``+`` or ``00``, spaces, dashes and brackets, the ``.0`` of a float,
+    and a local number (11 digits less the country code's), which gets ``country_code`` in front.
+
+    :raises InvalidNumber: what is left is not one 11-digit number.
+    """
+    if written.__class__ is str and _CLEAN.fullmatch(written):  # type: ignore[arg-type]
+        return written  # type: ignore[return-value]
+    return _from_digits(_text(written), country_code)
+
+
+def _text(written: object) -> str:
+    """The number's text, with a float's fraction gone where it is zero."""
+    if isinstance(written, str):
+        return _FLOAT_TAIL.sub("", _ascii_digits(written).strip())
+    if is_missing(written):
+        raise InvalidNumber("empty")
+    if isinstance(written, bool):
+        raise InvalidNumber("a truth value, not a number")
+    if str(getattr(written, "dtype", "")) in NARROW_FLOATS:
+        raise InvalidNumber(f"a {written.dtype}, which cannot hold {MSISDN_DIGITS} digits")  # type: ignore[attr-defined]
+    if isinstance(written, Integral):
+        return str(int(written))
+    if isinstance(written, Real) or hasattr(written, "as_integer_ratio"):  # Decimal is no Real
+        if written != written // 1:  # type: ignore[operator]  # infinity // 1 is NaN
+            raise InvalidNumber("a number with a fraction")
+        return str(int(written))  # type: ignore[call-overload]
+    raise InvalidNumber(f"a {type(written).__name__}, not a number or text")
+
+
+def _ascii_digits(text: str) -> str:
+    if text.isascii():
+        return text
+    return "".join(str(unicodedata.decimal(char, char)) for char in text)
+
+
+def _from_digits(text: str, country_code: str) -> str:
+    digits = _SEPARATORS.sub("", text)
+    international = digits.startswith(("+", "00"))
+    digits = digits.removeprefix("+") if digits.startswith("+") else digits.removeprefix("00")
+    if not digits:
+        raise InvalidNumber("empty")
+    if not (digits.isascii() and digits.isdigit()):
+        raise InvalidNumber(_why_not_digits(text, digits))
+    if not international and len(digits) == MSISDN_DIGITS - len(country_code):
+        digits = country_code + digits
+    if len(digits) != MSISDN_DIGITS:
+        raise InvalidNumber(_why_not_eleven(text, digits))
+    if digits[0] == "0":
+        raise InvalidNumber("starts with 0, which no country code does")
+    return digits
+
+
+def _why_not_digits(text: str, digits: str) -> str:
+    if _SEVERAL.search(text):
+        return "several numbers in one cell"
+    if any(char.isalpha() for char in digits):
+        return "has letters"
+    return "has characters other than digits"
+
+
+def _why_not_eleven(text: str, digits: str) -> str:
+    if _SEVERAL.search(text):
+        return "several numbers in one cell"
+    length = "too short" if len(digits) < MSISDN_DIGITS else "too long"
+    return f"{length}: {len(digits)} digits instead of {MSISDN_DIGITS}"
+
+
+def is_missing(value: object) -> bool:
+    """Whether a cell holds nothing: ``None``, NaN, ``NaT`` or ``pandas.NA`` (whose truth value raises)."""
+    if value is None or type(value).__name__ == "NAType":
+        return True
+    try:
+        return bool(value != value)  # noqa: PLR0124  # NaN and NaT alone differ from themselves
+    except (TypeError, ValueError):
+        return False
+
+
+def mask_msisdn(msisdn: str) -> str:
+    """Return the number as logs and reports may show it: the country code and the last two digits."""
+    return f"{msisdn[:3]}******{msisdn[-2:]}" if len(msisdn) == MSISDN_DIGITS else "*" * len(msisdn)

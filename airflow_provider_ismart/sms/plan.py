@@ -1,0 +1,186 @@
+"""Recipients and a message -> what is to be said to whom, and which rows cannot be told anything."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+from airflow_provider_ismart.sms.errors import InputError
+from airflow_provider_ismart.sms.messages import InvalidText, LangChoice, Message, Template, compose
+from airflow_provider_ismart.sms.msisdn import InvalidNumber, canonical_msisdn, is_missing
+from airflow_provider_ismart.sms.recipients import Columns, read_recipients
+from airflow_provider_ismart.sms.report import Outcome, RowOutcomes
+from airflow_provider_ismart.sms.text import MAX_PARTS
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Content:
+    """What is to be said: one template for all rows, or a column that holds each row's own text."""
+
+    message: str | None = None
+    message_column: str | None = None
+    lang: LangChoice = LangChoice.AUTO
+    max_parts: int = MAX_PARTS
+
+    def __post_init__(self) -> None:
+        """Check that there is exactly one source of text and a sensible limit.
+
+        :raises InputError: there is none or two, or ``max_parts`` is not 1 to 5.
+        """
+        if (self.message is None) == (self.message_column is None):
+            raise InputError("give either message or message_column")
+        if self.message is not None and not isinstance(self.message, str):
+            raise InputError(f"message is a {type(self.message).__name__}; it has to be text")
+        if self.max_parts not in range(1, MAX_PARTS + 1):
+            raise InputError(f"max_parts is {self.max_parts!r}; it can be 1 to {MAX_PARTS}")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Group:
+    """Rows that are to be told the same, no number twice; ``copy`` counts from 0 where duplicates are kept."""
+
+    message: Message
+    copy: int
+    rows: list[int]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Plan:
+    """Which rows are to be told what.
+
+    ``written`` and ``msisdns`` hold a row's number as it came and in canonical form ("" where it has none),
+    ``texts`` its message (``None`` where it has none), all by row. ``groups`` are the rows that are to be
+    sent, in the order of the input.
+    """
+
+    written: Sequence[Any]
+    msisdns: list[str]
+    texts: list[Message | None]
+    groups: list[Group]
+    outcomes: RowOutcomes
+
+    @property
+    def parts(self) -> int:
+        """The parts of everything that is to be sent."""
+        return sum(group.message.parts * len(group.rows) for group in self.groups)
+
+
+def plan(
+    recipients: Any,
+    content: Content,
+    *,
+    recipient_column: str = "msisdn",
+    country_code: str = "968",
+    deduplicate: bool = True,
+) -> Plan:
+    """Make every row's number canonical and its text a message; sort out the rows that cannot be sent.
+
+    Rows with the same number and the same text fold into the first of them, unless ``deduplicate`` is off.
+
+    :raises InputError: the recipients or the message cannot be sent to anybody as they are.
+    """
+    columns = read_recipients(recipients, recipient_column)
+    written = _column(columns, recipient_column, "recipient_column is") if columns else ()
+    outcomes = RowOutcomes(len(written))
+    texts = _texts(content, columns, outcomes) if columns else []
+    msisdns = _canonical(written, country_code, outcomes)
+    groups = _group(msisdns, texts, outcomes, deduplicate=deduplicate)
+    return Plan(written=written, msisdns=msisdns, texts=texts, groups=groups, outcomes=outcomes)
+
+
+def _column(columns: Columns, name: str, asked_by: str) -> Sequence[Any]:
+    if name not in columns:
+        known = ", ".join(map(repr, columns))
+        raise InputError(f"{asked_by} {name!r}, but the recipients have no such column; they have {known}")
+    return columns[name]
+
+
+def _canonical(written: Sequence[Any], country_code: str, outcomes: RowOutcomes) -> list[str]:
+    msisdns = []
+    for row, cell in enumerate(written):
+        try:
+            msisdns.append(canonical_msisdn(cell, country_code))
+        except InvalidNumber as why:
+            msisdns.append("")
+            outcomes.set([row], Outcome.INVALID, reason=f"number: {why}")
+    return msisdns
+
+
+def _texts(content: Content, columns: Columns, outcomes: RowOutcomes) -> list[Message | None]:
+    """Return each row's message, or ``None`` where ``outcomes`` now says why it has none."""
+    composer = _Composer(content=content, outcomes=outcomes)
+    if content.message_column is not None:
+        return composer.from_column(columns, content.message_column)
+    template = Template(content.message or "")
+    literal = template.literal
+    if literal.strip() or not template.columns:
+        try:
+            message = compose(literal, content.lang, content.max_parts)
+        except InvalidText as why:  # no cell can mend what is wrong with the template itself
+            raise InputError(f"message: {why}") from None
+        if not template.columns:
+            return [message] * len(outcomes)
+    return composer.from_template(columns, template)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Composer:
+    """Makes each row's own text a message; rows with the same text share one."""
+
+    content: Content
+    outcomes: RowOutcomes
+    known: dict[str, Message] = field(default_factory=dict)
+
+    def from_column(self, columns: Columns, name: str) -> list[Message | None]:
+        cells = _column(columns, name, "message_column is")
+        return [self._message(row, _own_text, cell) for row, cell in enumerate(cells)]
+
+    def from_template(self, columns: Columns, template: Template) -> list[Message | None]:
+        cells = [_column(columns, name, "message has a placeholder for") for name in template.columns]
+        return [self._message(row, template.fill, values) for row, values in enumerate(zip(*cells, strict=True))]
+
+    def _message(self, row: int, text_of: Callable[[Any], str], cells: Any) -> Message | None:
+        try:
+            text = text_of(cells)
+            message = self.known.get(text)
+            if message is None:
+                message = self.known[text] = compose(text, self.content.lang, self.content.max_parts)
+        except InvalidText as why:
+            self.outcomes.set([row], Outcome.INVALID, reason=f"message: {why}")
+            return None
+        return message
+
+
+def _own_text(cell: Any) -> str:
+    if is_missing(cell):
+        raise InvalidText("empty")
+    if not isinstance(cell, str):
+        raise InvalidText(f"a {type(cell).__name__}, not text")
+    return cell
+
+
+def _group(
+    msisdns: list[str], texts: list[Message | None], outcomes: RowOutcomes, *, deduplicate: bool
+) -> list[Group]:
+    """Return the rows to send by message, in the order of the input, duplicates put down as such.
+
+    Where duplicates are kept, a number's second row of a message starts a group of its own: what the gateway
+    makes of one number twice in a call is not documented.
+    """
+    groups: dict[tuple[int, int], Group] = {}
+    copies: dict[tuple[int, str], int] = {}
+    for row, (msisdn, message) in enumerate(zip(msisdns, texts, strict=True)):
+        if not msisdn or message is None:
+            continue
+        key = (id(message), msisdn)
+        copy = copies.get(key, 0)
+        if copy and deduplicate:
+            outcomes.set([row], Outcome.DUPLICATE)
+            continue
+        copies[key] = copy + 1
+        group = groups.get((id(message), copy))
+        if group is None:
+            group = groups[id(message), copy] = Group(message=message, copy=copy, rows=[])
+        group.rows.append(row)
+    return list(groups.values())

@@ -1,0 +1,200 @@
+"""Lists, records, columns, frames and Jinja's text of them -> columns of cells, a row a recipient."""
+
+from __future__ import annotations
+
+import ast
+import json
+import re
+import sys
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from numbers import Number
+from typing import Any
+
+from airflow_provider_ismart.sms.errors import InputError
+from airflow_provider_ismart.sms.msisdn import NARROW_FLOATS, is_missing
+
+#: Column name -> its cells, all of one length. A column is made a list only when it is asked for.
+Columns = Mapping[str, Sequence[Any]]
+
+_BETWEEN_NUMBERS = re.compile(r"[,;\r\n]+")
+
+
+def read_recipients(source: Any, recipient_column: str) -> Columns:
+    """Return the columns of whatever a caller names its recipients with.
+
+    ``source`` is a number; text with commas, semicolons or line ends between numbers; a list, tuple, set,
+    Series or array of numbers; a list of records; one record; a dict of columns; a DataFrame or anything
+    with ``to_pandas()``; a sequence of those, as a mapped task's outputs are; or the text that Jinja makes
+    of a list (JSON or a Python literal). Numbers alone become the column ``recipient_column``. An empty
+    list has no columns.
+
+    :raises InputError: the recipients cannot be read as any of these, or hold their numbers as float32.
+    """
+    if source is None:
+        raise InputError(
+            "recipients is None: the task before returned nothing. Where nobody is to be told, hand over an "
+            "empty list."
+        )
+    if hasattr(source, "to_pandas"):
+        source = source.to_pandas()
+    if _is_frame(source):
+        return _FrameColumns(source, recipient_column)
+    if isinstance(source, str):
+        return _read_text(source, recipient_column)
+    if isinstance(source, Number):
+        return {recipient_column: [source]}
+    if isinstance(source, Mapping):
+        return _read_mapping(source, recipient_column)
+    if hasattr(source, "tolist"):
+        return {recipient_column: _cells(source, recipient_column, recipient_column)}
+    if isinstance(source, Iterable) and not isinstance(source, (bytes, bytearray)):
+        return _read_items(source, recipient_column)
+    raise InputError(f"recipients is a {type(source).__name__}, which holds no numbers that can be read")
+
+
+def _is_frame(source: Any) -> bool:
+    """Whether it is a DataFrame; it cannot be one as long as nobody has imported pandas."""
+    pandas = sys.modules.get("pandas")
+    return pandas is not None and isinstance(source, pandas.DataFrame)
+
+
+def _read_text(text: str, recipient_column: str) -> Columns:
+    text = text.strip()
+    if text.startswith(("[", "{", "(")):
+        try:
+            return read_recipients(_literal(text), recipient_column)
+        except (ValueError, SyntaxError, MemoryError, RecursionError) as error:
+            if isinstance(error, InputError):
+                raise
+            if not text.startswith("("):  # a number may open with a bracket
+                raise InputError(
+                    "recipients is text that opens like a list but is neither JSON nor a Python literal. "
+                    "Hand over the task's output itself, or set render_template_as_native_obj=True on the DAG."
+                ) from None
+    numbers = [number for number in _BETWEEN_NUMBERS.split(text) if number.strip()]
+    return {recipient_column: numbers} if numbers else {}
+
+
+def _literal(text: str) -> Any:
+    try:
+        return json.loads(text)
+    except ValueError:
+        return ast.literal_eval(text)
+
+
+def _read_mapping(source: Mapping[Any, Any], recipient_column: str) -> Columns:
+    if source and all(_is_cell(value) for value in source.values()):
+        return _RecordColumns([source])
+    columns = {}
+    for name, values in source.items():
+        if _is_cell(values):
+            raise InputError(f"recipients is a dict of columns, but its column {name!r} is a single value")
+        columns[str(name)] = _cells(values, str(name), recipient_column)
+    if len({len(cells) for cells in columns.values()}) > 1:
+        lengths = ", ".join(f"{name!r} has {len(cells)}" for name, cells in columns.items())
+        raise InputError(f"recipients is a dict of columns of different lengths: {lengths}")
+    return columns
+
+
+def _read_items(source: Iterable[Any], recipient_column: str) -> Columns:
+    is_plain = isinstance(source, (list, tuple, set, frozenset))
+    items = sorted(source, key=str) if isinstance(source, (set, frozenset)) else list(source)
+    if not items:
+        return {}
+    if all(_is_cell(item) for item in items):
+        return {recipient_column: items}
+    if all(isinstance(item, Mapping) and all(map(_is_cell, item.values())) for item in items):
+        return _RecordColumns(items)
+    if all(hasattr(item, "_asdict") for item in items):  # a named tuple, a row of SQLAlchemy
+        return _RecordColumns([item._asdict() for item in items])
+    if any(_is_cell(item) for item in items):
+        raise InputError("recipients mixes numbers with records, lists or frames")
+    if is_plain and any(isinstance(item, (list, tuple)) for item in items):
+        return _read_bare_rows(items, recipient_column)
+    return _ChainedColumns([read_recipients(item, recipient_column) for item in items])
+
+
+def _read_bare_rows(items: list[Any], recipient_column: str) -> Columns:
+    """Read the rows of a one-column query; with more columns nobody could say which cell is the number."""
+    if all(isinstance(item, (list, tuple)) and len(item) == 1 for item in items):
+        return {recipient_column: [item[0] for item in items]}
+    raise InputError(
+        "recipients is a list of rows without column names. Hand over records ({'msisdn': …}), a dict of "
+        "columns or a DataFrame."
+    )
+
+
+def _is_cell(value: Any) -> bool:
+    return isinstance(value, (str, bytes, Number)) or is_missing(value) or not hasattr(value, "__iter__")
+
+
+def _cells(values: Any, name: str, recipient_column: str) -> list[Any]:
+    dtype = str(getattr(values, "dtype", "")).lower()
+    if name == recipient_column and dtype in NARROW_FLOATS:
+        raise InputError(
+            f"column {name!r} is {dtype}, which cannot hold 11 digits: the numbers in it are already wrong. "
+            "Read it as text."
+        )
+    if getattr(values, "ndim", 1) != 1:
+        raise InputError(f"column {name!r} has {values.ndim} dimensions; recipients have one")
+    return list(values.tolist() if hasattr(values, "tolist") else values)
+
+
+class _FrameColumns(Mapping[str, Sequence[Any]]):
+    def __init__(self, frame: Any, recipient_column: str) -> None:
+        self._frame = frame
+        self._recipient_column = recipient_column
+        self._names = [str(name) for name in frame.columns]
+
+    def __getitem__(self, name: str) -> Sequence[Any]:
+        found = self._names.count(name)
+        if not found:
+            raise KeyError(name)
+        if found > 1:
+            raise InputError(f"recipients has {found} columns named {name!r}")
+        return _cells(self._frame.iloc[:, self._names.index(name)], name, self._recipient_column)
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(dict.fromkeys(self._names))
+
+    def __len__(self) -> int:
+        return len(set(self._names))
+
+
+class _RecordColumns(Mapping[str, Sequence[Any]]):
+    def __init__(self, records: Sequence[Mapping[Any, Any]]) -> None:
+        self._records = records
+        self._keys = {str(key): key for record in records for key in record}
+
+    def __getitem__(self, name: str) -> Sequence[Any]:
+        key = self._keys[name]
+        return [record.get(key) for record in self._records]
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(self._keys)
+
+    def __len__(self) -> int:
+        return len(self._keys)
+
+
+class _ChainedColumns(Mapping[str, Sequence[Any]]):
+    """Tables one under the other; a column that one of them lacks is empty there."""
+
+    def __init__(self, tables: Sequence[Columns]) -> None:
+        self._tables = [(table, len(next(iter(table.values())))) for table in tables if table]
+        self._names = dict.fromkeys(name for table in tables for name in table)
+
+    def __getitem__(self, name: str) -> Sequence[Any]:
+        if name not in self._names:
+            raise KeyError(name)
+        return [
+            cell
+            for table, rows in self._tables
+            for cell in (table[name] if name in table else [None] * rows)
+        ]
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(self._names)
+
+    def __len__(self) -> int:
+        return len(self._names)

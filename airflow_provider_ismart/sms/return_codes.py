@@ -1,0 +1,139 @@
+"""The gateway's return codes: what each says, what kind of trouble it is, and what to do about it.
+
+Source: the gateway document, "Return codes". Codes 24 and 25 are second-hand: newer documents of the vendor
+are said to list them. The document has no 21.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from enum import Enum
+
+
+ACCEPTED_CODE = 1
+
+
+class Kind(Enum):
+    """Who or what a return code speaks of, and so what it dooms."""
+
+    ACCEPTED = "accepted"
+    LOGIN = "login"
+    ACCOUNT = "account"
+    CREDIT = "credit"
+    MESSAGE = "message"
+    RECIPIENT = "recipient"
+    REQUEST = "request"
+    UNCERTAIN = "uncertain"
+    UNKNOWN = "unknown"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ReturnCode:
+    """One answer of the gateway: its number, the document's description, its kind, and what to do."""
+
+    number: int
+    description: str
+    kind: Kind
+    help: str
+
+    def __str__(self) -> str:
+        return f"return code {self.number} ({self.description}). {self.help}"
+
+
+_ASK_INFOCOMM = "Ask Infocomm (support@ismartsms.net)"
+
+RETURN_CODES: dict[int, ReturnCode] = {
+    number: ReturnCode(number=number, kind=kind, description=description, help=help_)
+    for number, kind, description, help_ in [
+        (ACCEPTED_CODE, Kind.ACCEPTED, "Message pushed successfully", "The gateway took the message."),
+        (2, Kind.ACCOUNT, "Company does not exist", f"{_ASK_INFOCOMM} whether the account still exists."),
+        (
+            3,
+            Kind.LOGIN,
+            "User or password is wrong",
+            "Correct login and password of the connection before anything runs again: "
+            "repeated refusals lock the account (code 12).",
+        ),
+        (4, Kind.CREDIT, "Credit is low", "Buy credit from Infocomm, then run the task again."),
+        (5, Kind.MESSAGE, "Message is blank", "Give the message a text."),
+        (6, Kind.MESSAGE, "Message length exceeded", "Shorten the text: five parts are the most."),
+        (7, Kind.ACCOUNT, "Account is inactive", f"{_ASK_INFOCOMM} to activate the account."),
+        (8, Kind.RECIPIENT, "Mobile number is empty", "Look for empty numbers in the recipients."),
+        (
+            9,
+            Kind.RECIPIENT,
+            "Invalid mobile number",
+            "Correct the number: 11 digits, for Oman 968 and 8 digits.",
+        ),
+        (10, Kind.MESSAGE, "Invalid language", "Lang must be 0 (English) or 64 (Arabic)."),
+        (
+            11,
+            Kind.UNCERTAIN,
+            "Unknown error",
+            "The gateway does not say whether it took the message: check with Infocomm before sending again.",
+        ),
+        (
+            12,
+            Kind.LOGIN,
+            "Account is blocked by the administrator: concurrent failures of login",
+            f"{_ASK_INFOCOMM} to unlock the account, and correct the password before anything runs again.",
+        ),
+        (13, Kind.CREDIT, "Account expired", f"{_ASK_INFOCOMM} to renew the account."),
+        (14, Kind.CREDIT, "Credit expired", "Buy or renew credit at Infocomm, then run the task again."),
+        (
+            15,
+            Kind.REQUEST,
+            "Invalid HTTP request, or parameter fields are wrong",
+            "Check path and host of the connection: another endpoint expects other parameters.",
+        ),
+        (
+            16,
+            Kind.MESSAGE,
+            "Invalid date-time parameter",
+            "Check push_at and the time zone of the connection.",
+        ),
+        (
+            17,
+            Kind.LOGIN,
+            "Web-service user id not registered",
+            "Correct the login of the connection; it is the web service's user id, not the portal's.",
+        ),
+        (
+            18,
+            Kind.ACCOUNT,
+            "User not registered to use the HTTP GET method",
+            f"{_ASK_INFOCOMM} to allow the HTTP GET method.",
+        ),
+        (
+            19,
+            Kind.ACCOUNT,
+            "Header (sender id) not registered with Infocomm",
+            f"{_ASK_INFOCOMM} to register the sender id.",
+        ),
+        (
+            20,
+            Kind.ACCOUNT,
+            "Client IP address has been blocked",
+            f"{_ASK_INFOCOMM} to allow-list the public address that this machine calls from.",
+        ),
+        (22, Kind.MESSAGE, "Wrong flash parameter (must be Y or N)", "flash must be True or False."),
+        (
+            23,
+            Kind.RECIPIENT,
+            "Mobile number opted out by the customer",
+            "Remove the number: its owner does not want messages.",
+        ),
+        (24, Kind.RECIPIENT, "More than 50 numbers in one call", "Lower batch_size."),
+        (25, Kind.ACCOUNT, "API expired", f"{_ASK_INFOCOMM} to renew the access to the API."),
+    ]
+}
+
+
+def return_code(number: int) -> ReturnCode:
+    """Describe an answer; a number outside the table is never a success, so its kind is ``UNKNOWN``."""
+    return RETURN_CODES.get(number) or ReturnCode(
+        number=number,
+        kind=Kind.UNKNOWN,
+        description="a code that the gateway document does not have",
+        help=f"{_ASK_INFOCOMM} what it means.",
+    )

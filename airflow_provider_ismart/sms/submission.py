@@ -1,0 +1,267 @@
+"""A plan, a ledger and a way to make one call -> what became of every row.
+
+:class:`Submission` decides which calls go out and when to stop; :func:`submit_all` makes them, in the threads
+of an executor that it is given.
+"""
+
+from __future__ import annotations
+
+from collections import deque
+from collections.abc import Callable, Sequence
+from concurrent.futures import Executor, Future
+from enum import Enum
+from queue import SimpleQueue
+from threading import Event
+
+from airflow_provider_ismart.sms.batches import MAX_BATCH_SIZE, Batch, CallLimits, batches
+from airflow_provider_ismart.sms.calls import CallOutcome, Fate
+from airflow_provider_ismart.sms.history import remainder
+from airflow_provider_ismart.sms.ledger import Ledger
+from airflow_provider_ismart.sms.plan import Plan
+from airflow_provider_ismart.sms.report import Outcome
+from airflow_provider_ismart.sms.return_codes import Kind, return_code
+
+#: After so many calls in a row of unknown fate, going on would only make more of them.
+MAX_UNCERTAIN_IN_A_ROW = 3
+
+#: After so many refused rows without one accepted, it is not the numbers that are at fault.
+MAX_REFUSED_AT_FIRST = MAX_BATCH_SIZE
+
+#: An answer to an oversize call that blames its length (gateway document's server: ASP.NET on IIS).
+_TOO_LONG_STATUSES = frozenset({400, 404, 414})
+
+_NOT_STARTED = CallOutcome(fate=Fate.NOT_SENT, detail="not started", attempts=0)
+_ABANDONED = CallOutcome(fate=Fate.UNCERTAIN, detail="an earlier try ended in mid-call", attempts=0)
+
+
+class OnRefused(Enum):
+    """What to do with a batch that is refused for one of its recipients."""
+
+    #: Split it until the guilty numbers stand alone, so that the others get their message.
+    ISOLATE = "isolate"
+    #: Leave all of its numbers out.
+    SKIP = "skip"
+    #: Stop the send.
+    FAIL = "fail"
+
+
+class Submission:
+    """Which calls go out, in which order, how each outcome changes that, and when to stop.
+
+    Until a call is accepted, and again after one of unknown fate, calls go one at a time.
+    """
+
+    def __init__(
+        self,
+        plan: Plan,
+        ledger: Ledger,
+        limits: CallLimits,
+        *,
+        on_refused: OnRefused = OnRefused.ISOLATE,
+        resend_uncertain: bool = False,
+    ) -> None:
+        left = remainder(plan, ledger, resend_uncertain=resend_uncertain)
+        self.outcomes = plan.outcomes
+        self.ledger = ledger
+        #: Calls made, repeated ones included.
+        self.calls = 0
+        #: The outcome that stopped the send, if one did.
+        self.stopped_by: CallOutcome | None = None
+        #: Codes that refused rows for another reason than their number.
+        self.refused_texts: set[int] = set()
+        self.abandoned = [
+            (batch, _ABANDONED) for batch in batches(left.abandoned, plan.msisdns, limits)
+        ]
+        self._on_refused = on_refused
+        self._waiting = batches(left.groups, plan.msisdns, limits)
+        self._first: deque[Batch] = deque()
+        self._doomed_texts: dict[str, int] = {}
+        #: Whether the last calls give reason to make several at once.
+        self.is_proven = False
+        self._accepted_rows = 0
+        self._refused_rows = 0
+        self._uncertain_in_a_row = 0
+
+    def take(self, in_flight: int, window: int) -> list[Batch]:
+        """Return the batches whose calls may go out next, beside ``in_flight`` others."""
+        taken: list[Batch] = []
+        room = (window if self.is_proven else 1) - in_flight
+        while len(taken) < room and not self.stopped_by and (batch := self._next()):
+            taken.append(batch)
+        return taken
+
+    def _next(self) -> Batch | None:
+        while batch := self._first.popleft() if self._first else next(self._waiting, None):
+            code = self._doomed_texts.get(batch.message.text)
+            if code is None:
+                return batch
+            reason = f"the gateway refused this text with code {code}"
+            self.outcomes.set(batch.rows, Outcome.NOT_ATTEMPTED, reason=reason)
+        return None
+
+    def give_back(self, batch: Batch) -> None:
+        """Put a batch whose call never started back to where it came from."""
+        self._first.appendleft(batch)
+
+    def dooms(self, batch: Batch, outcome: CallOutcome) -> bool:
+        """Whether nothing more may go out after this."""
+        match outcome.fate:
+            case Fate.ACCEPTED:
+                return False
+            case Fate.UNCERTAIN:
+                return self._uncertain_in_a_row + 1 >= MAX_UNCERTAIN_IN_A_ROW
+            case Fate.NOT_SENT:
+                return not _is_too_long(batch, outcome)
+        return self._refusal_dooms(batch, return_code(outcome.code or 0).kind)
+
+    def _refusal_dooms(self, batch: Batch, kind: Kind) -> bool:
+        if self._on_refused is OnRefused.FAIL or kind in {Kind.LOGIN, Kind.ACCOUNT, Kind.CREDIT}:
+            return True
+        if self._accepted_rows:
+            return False
+        if kind is Kind.RECIPIENT:
+            final = len(batch.rows) == 1 or self._on_refused is OnRefused.SKIP
+            return final and self._refused_rows + len(batch.rows) >= MAX_REFUSED_AT_FIRST
+        return kind is not Kind.MESSAGE  # it blames nobody, so the next call would hear the same
+
+    def settle(self, batch: Batch, outcome: CallOutcome) -> None:
+        """Put down how a call ended and draw the consequences."""
+        self.calls += outcome.attempts
+        if self.dooms(batch, outcome):
+            self.stopped_by = self.stopped_by or outcome
+        match outcome.fate:
+            case Fate.ACCEPTED:
+                self.is_proven = True
+                self._uncertain_in_a_row = 0
+                self._accepted_rows += len(batch.rows)
+                self.outcomes.set(batch.rows, Outcome.ACCEPTED)
+            case Fate.UNCERTAIN:
+                self.is_proven = False
+                self._uncertain_in_a_row += 1
+                self.outcomes.set(batch.rows, Outcome.UNCERTAIN, code=outcome.code, reason=outcome.detail)
+            case Fate.NOT_SENT if _is_too_long(batch, outcome):
+                reason = f"message: the text does not fit into a call ({outcome.detail}); shorten it"
+                self.outcomes.set(batch.rows, Outcome.INVALID, reason=reason)
+            case Fate.NOT_SENT:
+                self.outcomes.set(batch.rows, Outcome.NOT_ATTEMPTED, reason=outcome.detail)
+            case Fate.REFUSED:
+                self._settle_refused(batch, outcome.code or 0)
+
+    def _settle_refused(self, batch: Batch, code: int) -> None:
+        kind = return_code(code).kind
+        is_splittable = len(batch.rows) > 1 and self._on_refused is OnRefused.ISOLATE and not self.stopped_by
+        if kind is Kind.RECIPIENT and is_splittable:
+            self._first.extendleft(reversed(batch.halves()))
+            return
+        if kind is Kind.MESSAGE:
+            self._doomed_texts[batch.message.text] = code
+        if kind is not Kind.RECIPIENT:
+            self.refused_texts.add(code)
+        self._refused_rows += len(batch.rows)
+        self.outcomes.set(batch.rows, Outcome.REFUSED, code=code, reason=return_code(code).description)
+
+
+def _is_too_long(batch: Batch, outcome: CallOutcome) -> bool:
+    return batch.oversize and outcome.http_status in _TOO_LONG_STATUSES
+
+
+def submit_all(
+    submission: Submission,
+    submit: Callable[[Batch], CallOutcome],
+    executor: Executor,
+    *,
+    max_in_flight: int,
+    halted: Event,
+    on_progress: Callable[[], None] = lambda: None,
+) -> None:
+    """Make the calls until nothing is left, an outcome stops the send, or ``halted`` is set.
+
+    ``executor`` runs ``max_in_flight`` calls at once; as many more wait in it with their intent on record, so
+    that no call waits for the ledger. Whatever ends this early, a signal's exception too, the calls in flight
+    end and are put down first.
+    """
+    calls = _Calls(submission, submit, executor, halted)
+    settled = list(submission.abandoned)
+    try:
+        while True:
+            intents = [] if halted.is_set() else submission.take(calls.in_flight, 2 * max_in_flight)
+            if settled or intents:
+                submission.ledger.write(settled, intents)
+            settled = []
+            calls.start(intents)
+            if not calls.in_flight:
+                break
+            settled = calls.settle_next()
+            on_progress()
+    except BaseException:
+        halted.set()
+        while calls.in_flight:
+            settled += calls.settle_next()
+        submission.ledger.write(settled, [])
+        raise
+    if calls.error:
+        raise calls.error
+
+
+class _Calls:
+    """The calls that an executor has been given and has not answered yet."""
+
+    def __init__(
+        self,
+        submission: Submission,
+        submit: Callable[[Batch], CallOutcome],
+        executor: Executor,
+        halted: Event,
+    ) -> None:
+        self._submission = submission
+        self._submit = submit
+        self._executor = executor
+        self._halted = halted
+        self._batches: dict[Future[CallOutcome], Batch] = {}
+        self._done: SimpleQueue[Future[CallOutcome]] = SimpleQueue()
+        #: What a call raised that should have answered with an outcome.
+        self.error: BaseException | None = None
+
+    @property
+    def in_flight(self) -> int:
+        return len(self._batches)
+
+    def start(self, intents: Sequence[Batch]) -> None:
+        for batch in intents:
+            future = self._executor.submit(self._call, batch)
+            self._batches[future] = batch
+            future.add_done_callback(self._done.put)
+
+    def _call(self, batch: Batch) -> CallOutcome:
+        """Make the call in a thread of the executor, unless the send was halted while it waited there."""
+        if self._halted.is_set():
+            return _NOT_STARTED
+        outcome = self._submit(batch)
+        if self._submission.dooms(batch, outcome):
+            self._halted.set()
+        return outcome
+
+    def settle_next(self) -> list[tuple[Batch, CallOutcome]]:
+        """Wait for a call to end; return all that have."""
+        ended = [self._done.get()]
+        while not self._done.empty():
+            ended.append(self._done.get())
+        settled = [(self._batches.pop(future), self._outcome(future)) for future in ended]
+        for batch, outcome in settled:
+            if outcome is _NOT_STARTED:
+                self._submission.give_back(batch)
+            else:
+                self._submission.settle(batch, outcome)
+        if self._halted.is_set() or not self._submission.is_proven:
+            for future in self._batches:
+                future.cancel()
+        return settled
+
+    def _outcome(self, future: Future[CallOutcome]) -> CallOutcome:
+        if future.cancelled():
+            return _NOT_STARTED
+        if (error := future.exception()) is not None:
+            self.error = self.error or error
+            self._halted.set()
+            return CallOutcome(fate=Fate.UNCERTAIN, detail=f"the client failed with {type(error).__name__}")
+        return future.result()
