@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass, fields
 from ipaddress import ip_address
@@ -239,9 +240,7 @@ def _typed(extras: Mapping[str, Any]) -> dict[str, Any]:
 def _timezone(name: str) -> ZoneInfo:
     try:
         return ZoneInfo(name)
-    except (OSError, ValueError):  # ZoneInfoNotFoundError is a KeyError
-        raise EXTRAS["timezone"].error(name, "it has to be an IANA name such as Asia/Muscat") from None
-    except KeyError:
+    except (KeyError, OSError, ValueError):
         raise EXTRAS["timezone"].error(name, "it has to be an IANA name such as Asia/Muscat") from None
 
 
@@ -266,6 +265,8 @@ def _url(connection: AirflowConnection, extras: Mapping[str, Any]) -> str:
     port = connection.port or base.port
     name = f"[{base.hostname}]" if ":" in base.hostname else base.hostname
     path = extras["path"] if extras["path"].startswith("/") else f"/{extras['path']}"
+    if not re.fullmatch(r"[\w./~%-]+", path, re.ASCII):
+        raise EXTRAS["path"].error(extras["path"], "it has to be the path of a URL, without a query")
     return f"{base.scheme}://{name}{f':{port}' if port else ''}{base.path}{path}"
 
 

@@ -35,7 +35,7 @@ def main(argv: Sequence[str] | None = None) -> None:
             sys.stdout.write(_greeting(sandbox, options.journal))
             sys.stdout.flush()
             stopped.wait()
-    except (NotLoopbackError, OSError, ImportError) as exc:
+    except (NotLoopbackError, OSError, OverflowError, ImportError) as exc:
         parser.error(str(exc))
 
 

@@ -8,6 +8,7 @@ from typing import Any, Final, Literal, Self
 
 from .gateway import Submission
 
+_to_json: Final = json.JSONEncoder(ensure_ascii=False).encode
 #: JSON leaves these as they are, but `str.splitlines` takes them for the end of a line.
 _LINE_ENDS: Final = str.maketrans({"\x85": "\\u0085", "\u2028": "\\u2028", "\u2029": "\\u2029"})
 
@@ -79,7 +80,7 @@ class Batch:
 
     def json_lines(self) -> str:
         """Give its messages as JSON lines; what they have in common is serialised once."""
-        rest = json.dumps(self.delivery.as_json(), ensure_ascii=False)[1:].translate(_LINE_ENDS)
+        rest = _to_json(self.delivery.as_json())[1:].translate(_LINE_ENDS)
         return "".join(f'{{"id": "{id_}", "msisdn": "{msisdn}", {rest}\n' for id_, msisdn in self._ids())
 
     def _ids(self) -> Iterator[tuple[str, str]]:

@@ -30,7 +30,7 @@ class Server:
         )
         self._config.load()
         self._listener = listener
-        self._loop = __import__("uvloop").new_event_loop()
+        self._loop = asyncio.new_event_loop()
         self._stopped = asyncio.Event()
         # No wait for the thread is needed: the kernel queues connections from `listen` on.
         self._thread = threading.Thread(target=self._run, name="ismart-sandbox", daemon=True)
@@ -52,10 +52,11 @@ class Server:
         )
         await self._stopped.wait()
         server.close()
-        for connection in list(state.connections):
-            connection.transport.abort()
-        # Each task ends by itself once its client is gone.
-        await asyncio.gather(*state.tasks)
+        # Besides this task: connections being accepted, and calls, which end once their client is gone.
+        while state.connections or len(asyncio.all_tasks()) > 1:
+            for connection in list(state.connections):
+                connection.transport.abort()
+            await asyncio.sleep(0)
 
 
 class _TransportInScope(HttpToolsProtocol):

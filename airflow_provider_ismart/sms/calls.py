@@ -25,6 +25,7 @@ class CallOutcome:
 
     ``code`` is the return code, ``http_status`` the status of an answer that held none, ``detail`` what was
     seen, in words without secrets, and ``attempts`` how many times the call was made until this was known.
+    ``retry_after`` is how many seconds the server asked to be left alone.
     """
 
     fate: Fate
@@ -32,3 +33,4 @@ class CallOutcome:
     http_status: int | None = None
     detail: str = ""
     attempts: int = 1
+    retry_after: float | None = None

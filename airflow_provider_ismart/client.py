@@ -1,0 +1,254 @@
+"""One batch -> a call -> what is known of it. The only place with a socket.
+
+An SMS cannot be taken back, so the question after every call is not whether it failed but what its failure
+proves: see :class:`~airflow_provider_ismart.sms.calls.Fate`. Nothing that leaves this module, no exception, log
+record or ``repr``, holds the password, a full number or a text.
+"""
+
+from __future__ import annotations
+
+import math
+import re
+from dataclasses import replace
+from threading import Event, Lock, local
+from typing import TYPE_CHECKING
+from urllib.parse import quote
+
+import requests
+from pyrate_limiter import Limiter, Rate
+from tenacity import RetryCallState, Retrying, stop_after_attempt, wait_exponential_jitter
+from tenacity.nap import sleep_using_event
+
+from airflow_provider_ismart import __version__
+from airflow_provider_ismart.sms.calls import CallOutcome, Fate
+from airflow_provider_ismart.sms.msisdn import mask_msisdn
+from airflow_provider_ismart.sms.return_codes import ACCEPTED_CODE, Kind, return_code
+from airflow_provider_ismart.sms.text import Lang
+from airflow_provider_ismart.wire import WireAdapter, hide_queries_in_logs, request_went_out, watch_wire
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from airflow_provider_ismart.settings import Settings
+    from airflow_provider_ismart.sms.batches import Batch
+
+#: How often a call is made in all when it provably did not reach the gateway, and how long to wait between.
+MAX_ATTEMPTS = 4
+MAX_BACK_OFF_SECONDS = 30.0
+
+#: Statuses with which a web server turns a request away before the application sees it (RFC 9110, section
+#: 15.5). Any other status but 200 says nothing of what the application did.
+TURNED_AWAY_STATUSES = frozenset({400, 401, 403, 404, 405, 407, 413, 414, 429, 431})
+_TRANSIENT_STATUSES = frozenset({None, 429, 503})
+
+_RETURN_CODE = re.compile(rb"\s*(0|[1-9][0-9]{0,3})\s*")
+_OK = 200
+_SERVICE_UNAVAILABLE = 503
+
+#: Refused before anything is dispatched, so it costs nothing and reaches nobody (second-hand knowledge).
+PROBE_MSISDN = "1"
+
+
+class GatewayClient:
+    """Makes calls to the gateway, from as many threads as you like; each keeps its connection alive.
+
+    ``halted`` stops it: once set, no call starts and no waiting between calls goes on.
+    """
+
+    def __init__(self, settings: Settings, *, halted: Event | None = None) -> None:
+        self._settings = settings
+        self.halted = halted or Event()
+        self._thread = local()
+        self._sessions: list[requests.Session] = []
+        self._sessions_lock = Lock()
+        self._limiter = None
+        if settings.calls_per_second:
+            self._limiter = Limiter(Rate(1, math.ceil(1000 / settings.calls_per_second)), buffer_ms=0)
+        self._retrying = Retrying(
+            retry=self._may_try_again,
+            stop=stop_after_attempt(MAX_ATTEMPTS),
+            wait=_back_off,
+            sleep=sleep_using_event(self.halted),
+            retry_error_callback=_last_outcome,
+        )
+        hide_queries_in_logs()
+
+    def close(self) -> None:
+        """Close the connections of all threads."""
+        with self._sessions_lock:
+            for session in self._sessions:
+                session.close()
+            self._sessions.clear()
+        if self._limiter:
+            self._limiter.close()
+
+    def build_url(
+        self, batch: Batch, *, flash: bool = False, push_at: str | None = None, reveal: bool = False
+    ) -> str:
+        """Return the call's URL, with credentials and numbers masked unless ``reveal``."""
+        settings = self._settings
+        query = query_string(
+            login=settings.login if reveal else "***",
+            password=settings.password if reveal else "***",
+            msisdns=batch.msisdns if reveal else [mask_msisdn(msisdn) for msisdn in batch.msisdns],
+            text=batch.message.text,
+            lang=batch.message.lang,
+            flash=flash,
+            push_at=push_at,
+        )
+        return f"{settings.url}?{query}"
+
+    def query_overhead(self, *, flash: bool, push_at: str | None) -> int:
+        """Return the length of a call's query string without numbers and text, in characters."""
+        settings = self._settings
+        empty = query_string(
+            login=settings.login,
+            password=settings.password,
+            msisdns=(),
+            text="",
+            lang=Lang.ARABIC,
+            flash=flash,
+            push_at=push_at,
+        )
+        return len(empty)
+
+    def submit(self, batch: Batch, *, flash: bool, push_at: str | None) -> CallOutcome:
+        """Hand a batch over. What provably did not reach the gateway is tried again a few times."""
+        url = self.build_url(batch, flash=flash, push_at=push_at, reveal=True)
+        outcome: CallOutcome = self._retrying(self._paced_call, url)
+        return outcome
+
+    def probe(self) -> CallOutcome:
+        """Make the call that costs nothing and reaches nobody, once: a refused login is not tried twice."""
+        query = query_string(
+            login=self._settings.login,
+            password=self._settings.password,
+            msisdns=(PROBE_MSISDN,),
+            text="probe",
+            lang=Lang.ENGLISH,
+            flash=False,
+            push_at=None,
+        )
+        return self._paced_call(f"{self._settings.url}?{query}")
+
+    def _paced_call(self, url: str) -> CallOutcome:
+        while self._limiter and not self.halted.is_set() and not self._limiter.try_acquire("call", timeout=1):
+            pass
+        if self.halted.is_set():
+            return CallOutcome(fate=Fate.NOT_SENT, detail="stopped before it was sent", attempts=0)
+        return self._call(url)
+
+    def _call(self, url: str) -> CallOutcome:
+        watch_wire()
+        timeout = (self._settings.connect_timeout, self._settings.read_timeout)
+        try:
+            response = self._session().get(url, timeout=timeout, allow_redirects=False)
+        except Exception as error:  # noqa: BLE001  # whatever it was, what went over the wire decides
+            fate = Fate.UNCERTAIN if request_went_out() else Fate.NOT_SENT
+            return CallOutcome(fate=fate, detail=_what_happened(error, fate))
+        return read_answer(response)
+
+    def _session(self) -> requests.Session:
+        session: requests.Session | None = getattr(self._thread, "session", None)
+        if session is None:
+            session = self._thread.session = self._new_session()
+            with self._sessions_lock:
+                self._sessions.append(session)
+        return session
+
+    def _new_session(self) -> requests.Session:
+        session = requests.Session()
+        session.trust_env = False  # proxies, .netrc and CA bundles of the environment are not the user's choice
+        session.verify = self._settings.verify
+        if self._settings.proxy:
+            session.proxies = {"http": self._settings.proxy, "https": self._settings.proxy}
+        session.headers = {
+            "User-Agent": f"airflow-provider-ismart/{__version__}",
+            "Accept": "*/*",
+            "Accept-Encoding": "identity",
+            "Connection": "keep-alive",
+        }
+        session.mount("http://", WireAdapter())
+        session.mount("https://", WireAdapter())
+        return session
+
+    def _may_try_again(self, state: RetryCallState) -> bool:
+        outcome = _last_outcome(state)
+        is_transient = outcome.fate is Fate.NOT_SENT and outcome.http_status in _TRANSIENT_STATUSES
+        return is_transient and not self.halted.is_set()
+
+
+def query_string(
+    *,
+    login: str,
+    password: str,
+    msisdns: Sequence[str],
+    text: str,
+    lang: Lang,
+    flash: bool,
+    push_at: str | None,
+) -> str:
+    """Return the query of the gateway document, "The call"; its commas stay as they are, all else is quoted."""
+    parameters = {
+        "UserId": quote(login, safe="*"),
+        "Password": quote(password, safe="*"),
+        "MobileNo": ",".join(msisdns),
+        "Message": quote(text, safe=""),
+        "Lang": str(int(lang)),
+        "FLashSMS": "Y" if flash else "N",
+    }
+    if push_at is not None:
+        parameters["PushDateTime"] = quote(push_at, safe="")
+    return "&".join(f"{name}={value}" for name, value in parameters.items())
+
+
+def read_answer(response: requests.Response) -> CallOutcome:
+    """Return what a reply says; it says something only if it is whole and is one whole number."""
+    status = response.status_code
+    if status != _OK:
+        retry_after = _seconds(response.headers.get("Retry-After"))
+        asked_to_wait = status == _SERVICE_UNAVAILABLE and "Retry-After" in response.headers
+        fate = Fate.NOT_SENT if status in TURNED_AWAY_STATUSES or asked_to_wait else Fate.UNCERTAIN
+        return CallOutcome(fate=fate, http_status=status, detail=f"HTTP {status}", retry_after=retry_after)
+    length = response.headers.get("Content-Length")
+    if length is not None and length != str(response.raw.tell()):
+        return CallOutcome(fate=Fate.UNCERTAIN, http_status=status, detail="the answer was cut short")
+    found = _RETURN_CODE.fullmatch(response.content)
+    if not found:
+        return CallOutcome(fate=Fate.UNCERTAIN, http_status=status, detail="the answer was no return code")
+    code = int(found[1])
+    if code == ACCEPTED_CODE:
+        return CallOutcome(fate=Fate.ACCEPTED, code=code)
+    known = return_code(code)
+    fate = Fate.UNCERTAIN if known.kind is Kind.UNCERTAIN else Fate.REFUSED
+    return CallOutcome(fate=fate, code=code, detail=f"return code {code} ({known.description})")
+
+
+def _seconds(retry_after: str | None) -> float | None:
+    return float(retry_after) if retry_after and retry_after.isascii() and retry_after.isdigit() else None
+
+
+def _what_happened(error: BaseException, fate: Fate) -> str:
+    """Name the error by its innermost cause; the texts of what is around it hold the whole URL."""
+    while cause := error.__cause__ or error.__context__:
+        error = cause
+    what = "no answer came" if fate is Fate.UNCERTAIN else "no connection could be made"
+    return f"{what}: {type(error).__name__}" + (f" ({error.strerror})" if _has_plain_text(error) else "")
+
+
+def _has_plain_text(error: BaseException) -> bool:
+    return isinstance(error, OSError) and bool(error.strerror) and "://" not in str(error.strerror)
+
+
+def _last_outcome(state: RetryCallState) -> CallOutcome:
+    """Return the last attempt's outcome, with the number of attempts that led to it."""
+    assert state.outcome is not None  # noqa: S101  # tenacity sets it before it asks
+    outcome: CallOutcome = state.outcome.result()
+    return replace(outcome, attempts=state.attempt_number) if outcome.attempts else outcome
+
+
+def _back_off(state: RetryCallState) -> float:
+    """Wait longer each time, with jitter, or as long as the server asks; never over half a minute."""
+    asked = _last_outcome(state).retry_after
+    seconds = wait_exponential_jitter(initial=0.5, max=MAX_BACK_OFF_SECONDS)(state)
+    return min(asked if asked is not None else seconds, MAX_BACK_OFF_SECONDS)
