@@ -56,7 +56,7 @@ class GatewayClient:
     """
 
     def __init__(self, settings: Settings, *, halted: Event | None = None) -> None:
-        self._settings = settings
+        self.settings = settings
         self.halted = halted or Event()
         self._thread = local()
         self._sessions: list[requests.Session] = []
@@ -86,7 +86,7 @@ class GatewayClient:
         self, batch: Batch, *, flash: bool = False, push_at: str | None = None, reveal: bool = False
     ) -> str:
         """Return the call's URL, with credentials and numbers masked unless ``reveal``."""
-        settings = self._settings
+        settings = self.settings
         query = query_string(
             login=settings.login if reveal else "***",
             password=settings.password if reveal else "***",
@@ -100,7 +100,7 @@ class GatewayClient:
 
     def query_overhead(self, *, flash: bool, push_at: str | None) -> int:
         """Return the length of a call's query string without numbers and text, in characters."""
-        settings = self._settings
+        settings = self.settings
         empty = query_string(
             login=settings.login,
             password=settings.password,
@@ -121,15 +121,15 @@ class GatewayClient:
     def probe(self) -> CallOutcome:
         """Make the call that costs nothing and reaches nobody, once: a refused login is not tried twice."""
         query = query_string(
-            login=self._settings.login,
-            password=self._settings.password,
+            login=self.settings.login,
+            password=self.settings.password,
             msisdns=(PROBE_MSISDN,),
             text="probe",
             lang=Lang.ENGLISH,
             flash=False,
             push_at=None,
         )
-        return self._paced_call(f"{self._settings.url}?{query}")
+        return self._paced_call(f"{self.settings.url}?{query}")
 
     def _paced_call(self, url: str) -> CallOutcome:
         while self._limiter and not self.halted.is_set() and not self._limiter.try_acquire("call", timeout=1):
@@ -140,7 +140,7 @@ class GatewayClient:
 
     def _call(self, url: str) -> CallOutcome:
         watch_wire()
-        timeout = (self._settings.connect_timeout, self._settings.read_timeout)
+        timeout = (self.settings.connect_timeout, self.settings.read_timeout)
         try:
             response = self._session().get(url, timeout=timeout, allow_redirects=False)
         except Exception as error:  # noqa: BLE001  # whatever it was, what went over the wire decides
@@ -159,9 +159,9 @@ class GatewayClient:
     def _new_session(self) -> requests.Session:
         session = requests.Session()
         session.trust_env = False  # proxies, .netrc and CA bundles of the environment are not the user's choice
-        session.verify = self._settings.verify
-        if self._settings.proxy:
-            session.proxies = {"http": self._settings.proxy, "https": self._settings.proxy}
+        session.verify = self.settings.verify
+        if self.settings.proxy:
+            session.proxies = {"http": self.settings.proxy, "https": self.settings.proxy}
         session.headers = {
             "User-Agent": f"airflow-provider-ismart/{__version__}",
             "Accept": "*/*",

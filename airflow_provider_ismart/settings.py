@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass, fields
@@ -21,7 +20,7 @@ DEFAULT_HOST = "https://www.ismartsms.net"
 class Extra:
     """One extra of the connection: its form field, its default, and what it can be.
 
-    ``type`` is a JSON schema's; ``minimum`` and ``maximum`` bound a number.
+    ``type`` is a JSON schema's; ``minimum`` and ``maximum`` bound a number, and stand at 0 for anything else.
     """
 
     name: str
@@ -29,8 +28,15 @@ class Extra:
     label: str
     description: str
     default: str | float | bool | None = None
-    minimum: float = -math.inf
-    maximum: float = math.inf
+    minimum: float = 0
+    maximum: float = 0
+
+    @property
+    def help(self) -> str:
+        """The description, with the default and the range."""
+        default = "" if self.default is None else f" Default: {self.default}."
+        limits = f" From {self.minimum:g} to {self.maximum:g}." if self.maximum else ""
+        return self.description + default + limits
 
     def read(self, value: Any) -> Any:
         """Return the value that the connection gives, which a form hands over as text.

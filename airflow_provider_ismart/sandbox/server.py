@@ -30,7 +30,7 @@ class Server:
         )
         self._config.load()
         self._listener = listener
-        self._loop = asyncio.new_event_loop()
+        self._loop = asyncio.SelectorEventLoop()
         self._stopped = asyncio.Event()
         # No wait for the thread is needed: the kernel queues connections from `listen` on.
         self._thread = threading.Thread(target=self._run, name="ismart-sandbox", daemon=True)
@@ -51,12 +51,14 @@ class Server:
             lambda: _TransportInScope(self._config, state, {}, self._loop), sock=self._listener
         )
         await self._stopped.wait()
-        server.close()
+        # Accept no more, but let what is being accepted arrive: asyncio would leak its socket.
+        self._loop.remove_reader(self._listener)
         # Besides this task: connections being accepted, and calls, which end once their client is gone.
         while state.connections or len(asyncio.all_tasks()) > 1:
             for connection in list(state.connections):
                 connection.transport.abort()
             await asyncio.sleep(0)
+        server.close()
 
 
 class _TransportInScope(HttpToolsProtocol):

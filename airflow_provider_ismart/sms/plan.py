@@ -32,7 +32,7 @@ class Content:
             raise InputError("give either message or message_column")
         if self.message is not None and not isinstance(self.message, str):
             raise InputError(f"message is a {type(self.message).__name__}; it has to be text")
-        if self.max_parts not in range(1, MAX_PARTS + 1):
+        if type(self.max_parts) is not int or not 1 <= self.max_parts <= MAX_PARTS:
             raise InputError(f"max_parts is {self.max_parts!r}; it can be 1 to {MAX_PARTS}")
 
 
@@ -64,6 +64,10 @@ class Plan:
     def parts(self) -> int:
         """The parts of everything that is to be sent."""
         return sum(group.message.parts * len(group.rows) for group in self.groups)
+
+    def parts_of(self, outcome: Outcome) -> int:
+        """Return the parts of the rows that ended as ``outcome``."""
+        return sum(message.parts for row in self.outcomes.rows(outcome) if (message := self.texts[row]))
 
 
 def plan(

@@ -9,6 +9,9 @@ from enum import Enum
 
 from airflow_provider_ismart.sms.return_codes import ACCEPTED_CODE, return_code
 
+#: More would not be read.
+MAX_REASONS_SHOWN = 10
+
 
 class Outcome(Enum):
     """What became of a row; each ends as exactly one of these."""
@@ -108,6 +111,12 @@ class Report:
     def total(self) -> int:
         """How many rows came in."""
         return sum(self.outcomes.values())
+
+    @property
+    def reasons_text(self) -> str:
+        """The reasons of all rows that have one, with their counts, in one line."""
+        shown = [f"{count:,} x {reason}" for reason, count in self.reasons.items()]
+        return "; ".join(shown[:MAX_REASONS_SHOWN]) + ("; …" if len(shown) > MAX_REASONS_SHOWN else "")
 
     def as_json(self) -> dict[str, object]:
         """Return the report as plain JSON values, as it goes into XCom."""

@@ -82,6 +82,12 @@ class Submission:
         self._refused_rows = 0
         self._uncertain_in_a_row = 0
 
+    @property
+    def reached_anybody(self) -> bool:
+        """Whether anything was accepted, by this try or an earlier one."""
+        counts = self.outcomes.counts()
+        return bool(counts[Outcome.ACCEPTED] or counts[Outcome.ALREADY_SENT])
+
     def take(self, in_flight: int, window: int) -> list[Batch]:
         """Return the batches whose calls may go out next, beside ``in_flight`` others."""
         taken: list[Batch] = []

@@ -1,0 +1,171 @@
+"""The hook: a connection, and sending through it."""
+
+from __future__ import annotations
+
+from contextlib import contextmanager
+from functools import cached_property
+from threading import Event
+from typing import TYPE_CHECKING, Any
+from urllib.parse import quote, quote_plus
+
+from airflow.providers.common.compat.sdk import (
+    AirflowNotFoundException,
+    BaseHook,
+    get_current_context,
+    mask_secret,
+)
+
+from airflow_provider_ismart.connection_form import field_behaviour, form_widgets
+from airflow_provider_ismart.exceptions import ISmartInputError, ISmartUncertainFinalError
+from airflow_provider_ismart.settings import Settings
+from airflow_provider_ismart.sms.calls import Fate
+from airflow_provider_ismart.sms.errors import InputError
+from airflow_provider_ismart.sms.return_codes import return_code
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Mapping
+    from datetime import datetime
+
+    from airflow_provider_ismart.client import GatewayClient
+    from airflow_provider_ismart.sms.batches import Batch
+    from airflow_provider_ismart.sms.report import Report
+
+#: What the gateway answers to the probe where the login is good: its number is not one.
+PROBE_IS_GOOD = 9
+
+
+class ISmartHook(BaseHook):  # type: ignore[misc]
+    """Send SMS through the iSmart gateway.
+
+    :param ismart_conn_id: the Airflow connection that holds the account, of type ``ismart``.
+    """
+
+    conn_name_attr = "ismart_conn_id"
+    default_conn_name = "ismart_default"
+    conn_type = "ismart"
+    hook_name = "iSmart SMS"
+
+    get_ui_field_behaviour = staticmethod(field_behaviour)
+    get_connection_form_widgets = staticmethod(form_widgets)
+
+    def __init__(self, ismart_conn_id: str = default_conn_name) -> None:
+        super().__init__()
+        self.ismart_conn_id = ismart_conn_id
+        self._halted = Event()
+
+    def get_conn(self) -> GatewayClient:
+        """Return the gateway's client, with the connection's settings; nothing is called yet.
+
+        :raises ISmartInputError: the connection has a bad field or extra; the text names it.
+        """
+        return self._client
+
+    @cached_property
+    def _settings(self) -> Settings:
+        connection = self.get_connection(self.ismart_conn_id)
+        for form in (quote, quote_plus):  # Airflow knows the password itself, not how a URL spells it
+            mask_secret(form(connection.password or "", safe=""))
+        with _input_errors():
+            return Settings.of(connection)
+
+    @cached_property
+    def _client(self) -> GatewayClient:
+        from airflow_provider_ismart.client import GatewayClient  # noqa: PLC0415  # brings requests
+
+        return GatewayClient(self._settings, halted=self._halted)
+
+    def build_url(
+        self, batch: Batch, *, flash: bool = False, push_at: str | None = None, reveal: bool = False
+    ) -> str:
+        """Return the GET call for a batch, credentials and numbers masked unless ``reveal``."""
+        return self.get_conn().build_url(batch, flash=flash, push_at=push_at, reveal=reveal)
+
+    def send(
+        self,
+        recipients: Any,
+        message: str,
+        *,
+        lang: str | int = "auto",
+        flash: bool = False,
+        push_at: datetime | str | None = None,
+    ) -> dict[str, object]:
+        """Send ``message`` to ``recipients`` and return the report, for use inside ``@task``.
+
+        Takes what :class:`~airflow_provider_ismart.operators.ismart.ISmartSendOperator` takes under these
+        names, and raises what it raises; with every other option at its default.
+        """
+        try:
+            context = get_current_context()
+        except RuntimeError:  # not in a task
+            context = {}
+        options = {"message": message, "lang": lang, "flash": flash, "push_at": push_at}
+        return self.submit(recipients, options, context).as_json()
+
+    def submit(self, recipients: Any, options: Mapping[str, Any], context: Mapping[str, Any]) -> Report:
+        """Send as the operator's ``options`` say, in the task that ``context`` belongs to.
+
+        :raises ISmartError: not everybody who could be told was told; its class says what to do next.
+        """
+        from airflow_provider_ismart.options import SendOptions  # noqa: PLC0415  # needed at run time alone
+        from airflow_provider_ismart.sending import Send  # noqa: PLC0415
+        from airflow_provider_ismart.sms.ledger import MemoryLedger  # noqa: PLC0415
+
+        with _input_errors():
+            checked = SendOptions.of(**options)
+            client = self._preview_client() if checked.dry_run else self.get_conn()
+            send = Send(recipients, checked, client, self.log)
+            if checked.dry_run:
+                return send.preview()
+            _refuse_later_try(context)
+            return send.run(MemoryLedger())
+
+    def _preview_client(self) -> GatewayClient:
+        """Return a client that is never called, of the connection if there is one."""
+        try:
+            return self.get_conn()
+        except AirflowNotFoundException:
+            from airflow_provider_ismart.client import GatewayClient  # noqa: PLC0415
+
+            self.log.info("No connection %r: previewing with the defaults.", self.ismart_conn_id)
+            return GatewayClient(Settings.without_connection())
+
+    def halt(self) -> None:
+        """Let no further call start; those in flight end and are put down."""
+        self._halted.set()
+
+    def probe(self) -> int | None:
+        """Return the code to the free probe, ``MobileNo=1``; ``None`` where no answer came.
+
+        9 means that the login is good and no trouble was seen. That the probe costs nothing and reaches nobody
+        is second-hand knowledge; so is that a bad login shows before the bad number.
+        """
+        return self.get_conn().probe().code
+
+    def test_connection(self) -> tuple[bool, str]:
+        """Say whether the login is good, from one probe; a refused login is not tried again."""
+        outcome = self.get_conn().probe()
+        if outcome.code == PROBE_IS_GOOD:
+            return True, "The login is good. (Whether there is credit, this does not show.)"
+        if outcome.code is not None:
+            return False, f"The gateway answered {return_code(outcome.code)}"
+        return False, f"No return code: {outcome.detail}"
+
+
+@contextmanager
+def _input_errors() -> Iterator[None]:
+    """Give the core's error the class that ends a task without retries."""
+    try:
+        yield
+    except InputError as error:
+        raise ISmartInputError(f"{error}. Nothing was sent.") from None
+
+
+def _refuse_later_try(context: Mapping[str, Any]) -> None:
+    """Refuse where an earlier try of the task may have sent what nobody put down."""
+    task_instance = context.get("ti")
+    if task_instance is not None and task_instance.try_number > 1:
+        raise ISmartUncertainFinalError(
+            f"This is try {task_instance.try_number} of the task, and what earlier tries sent is not on record, "
+            "so nothing is sent. Read in their logs or results_path who was told, and send to the others in a "
+            "new run."
+        )

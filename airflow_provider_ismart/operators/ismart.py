@@ -1,0 +1,166 @@
+"""The operator: a task that tells people something by SMS."""
+
+from __future__ import annotations
+
+from functools import cached_property
+from typing import TYPE_CHECKING, Any
+
+from airflow.providers.common.compat.sdk import AirflowSkipException, BaseOperator
+
+from airflow_provider_ismart.hooks.ismart import ISmartHook
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+    from datetime import datetime
+
+    from airflow.providers.common.compat.sdk import Context
+
+
+class ISmartSendOperator(BaseOperator):  # type: ignore[misc]
+    """Send an SMS to everybody in ``recipients``, once.
+
+    Returns the report as plain JSON: counts by outcome and return code, calls, parts, credits estimated and
+    timing, without numbers or texts.
+
+    :param recipients: who is to be told (templated): a number; text with commas, semicolons or line ends
+        between numbers; a list, tuple, set or Series of numbers; a list of records; a dict of columns; a
+        DataFrame or anything with ``to_pandas()``; the output of a task or of a mapped task that is one of
+        those; or the text that Jinja makes of a list. A number is 11 digits, or what people write for them.
+    :param message: what they are to be told (templated). ``{column}`` and ``{column:.3f}`` stand for the row's
+        values, ``{{`` and ``}}`` for braces (in Jinja's raw block, as Jinja reads double braces first).
+    :param recipient_column: the column with the numbers (templated).
+    :param message_column: a column with each row's own text, in place of ``message`` (templated).
+    :param lang: ``"auto"`` (English where the GSM-7 alphabet has every character, Arabic otherwise),
+        ``"english"`` or 0, ``"arabic"`` or 64 (templated).
+    :param flash: show the message at once instead of storing it, where the phone can.
+    :param push_at: when to deliver: a datetime or ISO 8601 text (templated). Without an offset it is read in
+        the connection's time zone. ``None`` is at once.
+    :param batch_size: numbers a call, 1 to 50.
+    :param max_parts: parts that a text may take, 1 to 5; a longer one is not sent.
+    :param deduplicate: send a text once to a number that has several rows with it.
+    :param on_empty: without any row, ``"skip"`` the task or ``"fail"``.
+    :param on_invalid: rows that cannot be sent are left out (``"skip"``), or nothing is sent (``"fail"``).
+    :param on_refused: a batch that is refused for one of its numbers is split until the guilty ones stand alone
+        (``"isolate"``), left out (``"skip"``), or stops the send (``"fail"``).
+    :param on_uncertain: calls that may or may not have been accepted end the task without a retry (``"fail"``),
+        are sent again by the next try (``"resend"``: at least once), or are left alone (``"accept"``: at most
+        once).
+    :param dry_run: send nothing and return the report of what would be sent; needs no connection.
+    :param results_path: a ``.csv`` or ``.parquet`` file, local or at any ``ObjectStoragePath`` URL, that gets
+        every input row with its outcome, full numbers included (templated).
+    :param ismart_conn_id: the connection that holds the account (templated).
+    :raises ISmartError: not everybody who could be told was told; see
+        :mod:`airflow_provider_ismart.exceptions` for what each class asks of you and which are not retried.
+    """
+
+    template_fields: Sequence[str] = (
+        "recipients",
+        "message",
+        "recipient_column",
+        "message_column",
+        "lang",
+        "push_at",
+        "results_path",
+        "ismart_conn_id",
+    )
+    ui_color = "#d8ecf3"
+
+    def __init__(
+        self,
+        *,
+        recipients: Any,
+        message: str | None = None,
+        recipient_column: str = "msisdn",
+        message_column: str | None = None,
+        lang: str | int = "auto",
+        flash: bool = False,
+        push_at: datetime | str | None = None,
+        batch_size: int = 50,
+        max_parts: int = 5,
+        deduplicate: bool = True,
+        on_empty: str = "skip",
+        on_invalid: str = "skip",
+        on_refused: str = "isolate",
+        on_uncertain: str = "fail",
+        dry_run: bool = False,
+        results_path: str | None = None,
+        ismart_conn_id: str = ISmartHook.default_conn_name,
+        **kwargs: Any,
+    ) -> None:
+        super().__init__(**kwargs)
+        self.recipients = recipients
+        self.message = message
+        self.recipient_column = recipient_column
+        self.message_column = message_column
+        self.lang = lang
+        self.flash = flash
+        self.push_at = push_at
+        self.batch_size = batch_size
+        self.max_parts = max_parts
+        self.deduplicate = deduplicate
+        self.on_empty = on_empty
+        self.on_invalid = on_invalid
+        self.on_refused = on_refused
+        self.on_uncertain = on_uncertain
+        self.dry_run = dry_run
+        self.results_path = results_path
+        self.ismart_conn_id = ismart_conn_id
+
+    @cached_property
+    def hook(self) -> ISmartHook:
+        """The hook of ``ismart_conn_id``."""
+        return ISmartHook(self.ismart_conn_id)
+
+    def execute(self, context: Context) -> dict[str, object]:
+        """Send, and return the report."""
+        recipients = self.recipients.value if isinstance(self.recipients, Hidden) else self.recipients
+        report = self.hook.submit(recipients, self._options, context)
+        if not report.total:
+            raise AirflowSkipException("recipients has no rows: there is nobody to tell.")
+        return report.as_json()
+
+    def on_kill(self) -> None:
+        """Let no further call start; those in flight end and are put down."""
+        self.hook.halt()
+
+    @property
+    def _options(self) -> dict[str, Any]:
+        return {
+            option: getattr(self, option)
+            for option in (
+                "message",
+                "recipient_column",
+                "message_column",
+                "lang",
+                "flash",
+                "push_at",
+                "batch_size",
+                "max_parts",
+                "deduplicate",
+                "on_empty",
+                "on_invalid",
+                "on_refused",
+                "on_uncertain",
+                "dry_run",
+                "results_path",
+            )
+        }
+
+    def _do_render_template_fields(
+        self, parent: Any, template_fields: Sequence[str], *args: Any, **kwargs: Any
+    ) -> None:
+        """Render, and hide the numbers: Airflow stores rendered fields and shows them in its UI."""
+        super()._do_render_template_fields(parent, template_fields, *args, **kwargs)
+        if parent is self and "recipients" in template_fields:
+            self.recipients = Hidden(self.recipients)
+
+
+class Hidden:
+    """Rendered recipients, which show how many they are and nothing else."""
+
+    def __init__(self, value: Any) -> None:
+        self.value = value
+
+    def __repr__(self) -> str:
+        size = f"{len(self.value):,} " if hasattr(self.value, "__len__") and not isinstance(self.value, str) else ""
+        return f"<{size}recipients as {type(self.value).__name__}, hidden>"

@@ -1,0 +1,94 @@
+"""Every input row with its outcome, as a file."""
+
+from __future__ import annotations
+
+import csv
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from airflow.providers.common.compat.sdk import ObjectStoragePath
+
+from airflow_provider_ismart.sms.errors import InputError
+from airflow_provider_ismart.sms.msisdn import is_missing
+
+if TYPE_CHECKING:
+    from airflow_provider_ismart.sms.plan import Plan
+
+#: The columns and their types in Parquet.
+_COLUMNS = {
+    "row": "int64",
+    "recipient": "string",
+    "msisdn": "string",
+    "outcome": "string",
+    "return_code": "int16",
+    "reason": "string",
+    "lang": "int8",
+    "parts": "int8",
+}
+_ROW_GROUP = 100_000
+
+
+class ResultsFile:
+    """A CSV or Parquet file, local or at any URL that ``ObjectStoragePath`` knows, by its ending.
+
+    Its columns: ``row`` (from 0, in the order of the input), ``recipient`` (as it was written), ``msisdn``
+    (empty where the number is invalid), ``outcome``, ``return_code``, ``reason``, ``lang`` and ``parts``.
+    It holds full numbers.
+
+    :raises InputError: the ending is another, or nothing can be written there.
+    """
+
+    def __init__(self, path: str) -> None:
+        self._path: Any = ObjectStoragePath(path) if "://" in path else Path(path)
+        if self._path.suffix == ".parquet":
+            _pyarrow()
+        elif self._path.suffix != ".csv":
+            raise InputError(f"results_path ends with {self._path.suffix!r}; it can be .csv or .parquet")
+        try:
+            self._path.parent.mkdir(parents=True, exist_ok=True)
+            self._path.touch()
+        except OSError as error:
+            raise InputError(f"results_path cannot be written: {type(error).__name__}: {error}") from None
+
+    def write(self, plan: Plan) -> None:
+        """Write what became of each row; what the file held before is gone."""
+        write = self._write_csv if self._path.suffix == ".csv" else self._write_parquet
+        write(plan)
+
+    def _write_csv(self, plan: Plan) -> None:
+        with self._path.open("w", encoding="utf-8", newline="") as file:
+            writer = csv.writer(file)
+            writer.writerow(_COLUMNS)
+            writer.writerows(_row(plan, row) for row in range(len(plan.outcomes)))
+
+    def _write_parquet(self, plan: Plan) -> None:
+        pyarrow, parquet = _pyarrow()
+        schema = pyarrow.schema([(name, getattr(pyarrow, type_)()) for name, type_ in _COLUMNS.items()])
+        with self._path.open("wb") as file, parquet.ParquetWriter(file, schema) as writer:
+            for start in range(0, len(plan.outcomes), _ROW_GROUP):
+                rows = range(start, min(start + _ROW_GROUP, len(plan.outcomes)))
+                cells = zip(*(_row(plan, row) for row in rows), strict=True)
+                writer.write_table(pyarrow.table(list(map(list, cells)), schema=schema))
+
+
+def _pyarrow() -> tuple[Any, Any]:
+    try:
+        import pyarrow  # noqa: PLC0415  # heavy, and Parquet alone needs it
+        import pyarrow.parquet  # noqa: PLC0415
+    except ImportError:
+        raise InputError("a .parquet results_path needs pyarrow: install airflow-provider-ismart[pandas]") from None
+    return pyarrow, pyarrow.parquet
+
+
+def _row(plan: Plan, row: int) -> tuple[object, ...]:
+    written, message, code = plan.written[row], plan.texts[row], plan.outcomes.code(row)
+    return (
+        row,
+        "" if is_missing(written) else str(written),
+        plan.msisdns[row],
+        plan.outcomes[row].value,
+        code,
+        plan.outcomes.reason(row),
+        None if message is None else int(message.lang),
+        None if message is None else message.parts,
+    )

@@ -1,0 +1,202 @@
+"""One send from recipients to report: the clock, the threads, the log and the errors around the core."""
+
+from __future__ import annotations
+
+import time
+from concurrent.futures import ThreadPoolExecutor
+from datetime import UTC, datetime
+from functools import partial
+from typing import TYPE_CHECKING, Any
+
+from airflow_provider_ismart.exceptions import (
+    ISmartAccountError,
+    ISmartCreditError,
+    ISmartError,
+    ISmartInputError,
+    ISmartLoginError,
+    ISmartRefusedError,
+    ISmartUnavailableError,
+    ISmartUncertainError,
+    ISmartUncertainFinalError,
+)
+from airflow_provider_ismart.options import OnEmpty, OnInvalid, OnUncertain, SendOptions
+from airflow_provider_ismart.results import ResultsFile
+from airflow_provider_ismart.sms.batches import CallLimits, count_batches
+from airflow_provider_ismart.sms.calls import Fate
+from airflow_provider_ismart.sms.messages import schedule
+from airflow_provider_ismart.sms.plan import plan
+from airflow_provider_ismart.sms.report import Outcome, Report
+from airflow_provider_ismart.sms.return_codes import Kind, return_code
+from airflow_provider_ismart.sms.submission import Submission, submit_all
+
+if TYPE_CHECKING:
+    from logging import Logger
+
+    from airflow_provider_ismart.client import GatewayClient
+    from airflow_provider_ismart.sms.ledger import Ledger
+
+#: How often a long send writes a line into the log.
+PROGRESS_SECONDS = 5.0
+
+_ERROR_OF_KIND: dict[Kind, type[ISmartError]] = {
+    Kind.LOGIN: ISmartLoginError,
+    Kind.ACCOUNT: ISmartAccountError,
+    Kind.CREDIT: ISmartCreditError,
+}
+
+
+class Send:
+    """A send, ready to go. Making one finds all that can be wrong before the first call.
+
+    :raises InputError: the recipients, the message or the options cannot be used as they are.
+    """
+
+    def __init__(self, recipients: Any, options: SendOptions, client: GatewayClient, log: Logger) -> None:
+        self.started_at = datetime.now(UTC)
+        self._started = time.monotonic()
+        settings = client.settings
+        self.options = options
+        self.client = client
+        self.log = log
+        self.push_at = schedule(options.push_at, settings.timezone, self.started_at)
+        self.plan = plan(
+            recipients,
+            options.content,
+            recipient_column=options.recipient_column,
+            country_code=settings.country_code,
+            deduplicate=options.deduplicate,
+        )
+        self.limits = CallLimits(
+            batch_size=options.batch_size,
+            max_query_length=settings.max_query_length,
+            overhead=client.query_overhead(flash=options.flash, push_at=self.push_at),
+        )
+        self.results = ResultsFile(options.results_path) if options.results_path else None
+
+    def preview(self) -> Report:
+        """Return the report of what would be sent, without a call.
+
+        :raises ISmartInputError: nothing would be.
+        """
+        report = self._report()
+        self._conclude(report)
+        self._check_rows(report)
+        return report
+
+    def run(self, ledger: Ledger) -> Report:
+        """Make the calls and return what they came to.
+
+        :raises ISmartError: not everybody who could be told was told; its class says what to do next.
+        """
+        self._check_rows(self._report())
+        submission = Submission(
+            self.plan,
+            ledger,
+            self.limits,
+            on_refused=self.options.on_refused,
+            resend_uncertain=self.options.on_uncertain is OnUncertain.RESEND,
+        )
+        at_once = self.client.settings.max_concurrency
+        try:
+            with ThreadPoolExecutor(at_once, thread_name_prefix="ismart") as executor:
+                submit_all(
+                    submission,
+                    partial(self.client.submit, flash=self.options.flash, push_at=self.push_at),
+                    executor,
+                    max_in_flight=at_once,
+                    halted=self.client.halted,
+                    on_progress=_Progress(submission, self.log),
+                )
+        finally:
+            report = self._report(submission)
+            self._conclude(report)
+        if error := failure(report, submission, self.options.on_uncertain):
+            raise error
+        return report
+
+    def _check_rows(self, report: Report) -> None:
+        """Find what is wrong with the rows as a whole, before anything is sent."""
+        invalid = report.outcomes[Outcome.INVALID]
+        if not report.total:
+            if self.options.on_empty is OnEmpty.FAIL:
+                raise ISmartInputError("recipients has no rows, and on_empty is 'fail'.", report=report)
+        elif invalid == report.total:
+            self._conclude(report)
+            raise ISmartInputError(f"no row can be sent: {report.reasons_text}.", report=report)
+        elif invalid and self.options.on_invalid is OnInvalid.FAIL:
+            self._conclude(report)
+            raise ISmartInputError(f"on_invalid is 'fail', and there are: {report.reasons_text}.", report=report)
+
+    def _report(self, submission: Submission | None = None) -> Report:
+        outcomes = self.plan.outcomes
+        stopped_by = submission.stopped_by if submission else None
+        return Report(
+            outcomes=outcomes.counts(),
+            codes=outcomes.codes(),
+            reasons=outcomes.reasons(),
+            calls=submission.calls if submission else 0,
+            planned_calls=count_batches(self.plan.groups, self.limits),
+            parts=self.plan.parts_of(Outcome.ACCEPTED),
+            planned_parts=self.plan.parts,
+            push_at=self.push_at,
+            stopped_by=stopped_by.detail if stopped_by else None,
+            dry_run=self.options.dry_run,
+            started_at=self.started_at.isoformat(timespec="seconds"),
+            seconds=time.monotonic() - self._started,
+        )
+
+    def _conclude(self, report: Report) -> None:
+        """Log what the send came to, and write the results where they are wanted."""
+        self.log.info("%s; %s calls, %s parts, %.1f s", report, report.calls, report.parts, report.seconds)
+        if report.reasons:
+            self.log.warning("Not accepted: %s", report.reasons_text)
+        if self.results:
+            self.results.write(self.plan)
+
+
+class _Progress:
+    """A line in the log every few seconds."""
+
+    def __init__(self, submission: Submission, log: Logger) -> None:
+        self._submission = submission
+        self._log = log
+        self._next = time.monotonic() + PROGRESS_SECONDS
+
+    def __call__(self) -> None:
+        now = time.monotonic()
+        if now < self._next:
+            return
+        self._next = now + PROGRESS_SECONDS
+        counts = self._submission.outcomes.counts()
+        done = ", ".join(f"{n:,} {outcome.value}" for outcome, n in counts.items() if n)
+        self._log.info("%s calls so far: %s", f"{self._submission.calls:,}", done)
+
+
+def failure(report: Report, submission: Submission, on_uncertain: OnUncertain) -> ISmartError | None:
+    """Return the error that a send ends with, if it does; the gravest where there are several."""
+    stop, uncertain = submission.stopped_by, report.outcomes[Outcome.UNCERTAIN]
+    code = stop.code if stop and stop.fate is Fate.REFUSED else None
+    if code is not None and (error := _ERROR_OF_KIND.get(return_code(code).kind)):
+        return error(str(return_code(code)), code=code, report=report)
+    if uncertain and on_uncertain is not OnUncertain.ACCEPT:
+        return _uncertain_error(report, on_uncertain)
+    if code is None and submission.refused_texts:
+        code = min(submission.refused_texts)
+    if code is None and report.outcomes[Outcome.REFUSED] and not submission.reached_anybody:
+        code = next(iter(report.codes))
+    if code is not None:
+        return ISmartRefusedError(str(return_code(code)), code=code, report=report)
+    if left := report.outcomes[Outcome.NOT_ATTEMPTED]:
+        why = f"the gateway could not be used ({stop.detail})" if stop else "the send was stopped"
+        return ISmartUnavailableError(f"{why}. {left:,} rows were certainly not sent.", report=report)
+    return None
+
+
+def _uncertain_error(report: Report, on_uncertain: OnUncertain) -> ISmartError:
+    what = (
+        f"{report.outcomes[Outcome.UNCERTAIN]:,} rows may or may not have been accepted. Ask Infocomm what "
+        "became of them; results_path lists them."
+    )
+    if on_uncertain is OnUncertain.RESEND:
+        return ISmartUncertainError(f"{what} The next try sends them again (on_uncertain='resend').", report=report)
+    return ISmartUncertainFinalError(f"{what} Nothing is sent again (on_uncertain='fail').", report=report)

@@ -1,0 +1,142 @@
+import http.client
+import json
+import socket
+import threading
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import closing, suppress
+
+import pytest
+
+from airflow_provider_ismart.sandbox import InvalidSettingError, NotLoopbackError, Sandbox, faults
+
+THREADS, CALLS, NUMBERS = 16, 25, 4
+
+
+def test_calls_of_many_threads_are_all_recorded_exactly_once(ismart_sandbox, target):
+    ismart_sandbox.configure(credit=THREADS * CALLS * NUMBERS)
+
+    def work(thread):
+        with closing(http.client.HTTPConnection("127.0.0.1", ismart_sandbox.port, timeout=10)) as connection:
+            answers = []
+            for call in range(CALLS):
+                first = (thread * CALLS + call) * NUMBERS
+                numbers = ",".join(f"9689000{first + n:04}" for n in range(NUMBERS))
+                connection.request("GET", target(MobileNo=numbers))
+                answers.append(connection.getresponse().read())
+            return answers
+
+    with ThreadPoolExecutor(THREADS) as pool:
+        answers = [answer for batch in pool.map(work, range(THREADS)) for answer in batch]
+    assert answers == [b"1"] * (THREADS * CALLS)
+    messages = ismart_sandbox.messages
+    assert {message.msisdn for message in messages} == {
+        f"9689000{n:04}" for n in range(THREADS * CALLS * NUMBERS)
+    }
+    assert len(messages) == len({message.id for message in messages}) == THREADS * CALLS * NUMBERS
+    assert [call.number for call in ismart_sandbox.calls] == list(range(1, THREADS * CALLS + 1))
+    assert len({call.client_port for call in ismart_sandbox.calls}) == THREADS
+    assert ismart_sandbox.account.credit == 0
+
+
+def test_a_stopped_sandbox_refuses_connections_and_keeps_its_port_and_record(ismart_sandbox, send):
+    send()
+    port = ismart_sandbox.port
+    ismart_sandbox.stop()
+    ismart_sandbox.stop()
+    with pytest.raises(ConnectionRefusedError):
+        send()
+    assert len(ismart_sandbox.messages) == 1
+    ismart_sandbox.start()
+    assert ismart_sandbox.port == port
+    assert send() == "1"
+    assert len(ismart_sandbox.messages) == 2
+
+
+def test_a_test_may_leave_the_sandbox_stopped(ismart_sandbox):
+    ismart_sandbox.stop()
+
+
+def test_a_pause_ends_where_its_block_ends(ismart_sandbox, send):
+    with ismart_sandbox.pause(), pytest.raises(ConnectionRefusedError):
+        send()
+    assert send() == "1"
+
+
+def test_pulling_the_plug_cuts_a_call_that_waits_for_its_answer(ismart_sandbox, target):
+    ismart_sandbox.fail(faults.Hang(accept=True))
+    with socket.create_connection(("127.0.0.1", ismart_sandbox.port), timeout=10) as connection:
+        connection.sendall(f"GET {target()} HTTP/1.1\r\nHost: sandbox\r\n\r\n".encode())
+        while not ismart_sandbox.calls:
+            pass
+        ismart_sandbox.stop()
+        assert connection.recv(1) == b""
+    assert len(ismart_sandbox.messages) == 1
+
+
+def test_the_plug_can_be_pulled_again_and_again_while_threads_send(ismart_sandbox, send):
+    finished = threading.Event()
+
+    def work():
+        accepted = 0
+        while not finished.is_set():
+            with suppress(OSError, http.client.HTTPException):
+                accepted += send() == "1"
+        return accepted
+
+    with ThreadPoolExecutor(4) as pool:
+        workers = [pool.submit(work) for _ in range(4)]
+        for _ in range(30):
+            ismart_sandbox.stop()
+            ismart_sandbox.start()
+        finished.set()
+        accepted = sum(worker.result() for worker in workers)
+    assert accepted <= len(ismart_sandbox.messages) <= len(ismart_sandbox.calls)
+
+
+def test_two_sandboxes_know_nothing_of_each_other(ismart_sandbox):
+    with Sandbox(user="another-user", password="another-password") as other:
+        assert other.port != ismart_sandbox.port
+        other.configure(credit=1)
+        assert ismart_sandbox.account.credit != 1
+
+
+def test_a_taken_port_is_reported(ismart_sandbox):
+    with pytest.raises(OSError, match="in use"):
+        Sandbox(port=ismart_sandbox.port).start()
+
+
+def test_the_connection_points_airflow_at_the_sandbox(ismart_sandbox):
+    assert ismart_sandbox.url == f"http://127.0.0.1:{ismart_sandbox.port}"
+    assert json.loads(ismart_sandbox.connection_json()) == {
+        "conn_type": "ismart",
+        "host": "http://127.0.0.1",
+        "port": ismart_sandbox.port,
+        "login": "sandbox-user",
+        "password": "sandbox-password",
+    }
+
+
+def test_an_unknown_setting_is_named(ismart_sandbox):
+    with pytest.raises(InvalidSettingError, match="'balance'"):
+        ismart_sandbox.configure(balance=1)
+
+
+@pytest.mark.parametrize(
+    "host", ["0.0.0.0", "::", "192.168.1.10", "", "example.com", "127.0.0.1.example.com"]
+)
+def test_it_refuses_to_listen_on_anything_but_loopback(host):
+    with pytest.raises(NotLoopbackError, match="only on this machine"):
+        Sandbox(host=host)
+
+
+@pytest.mark.parametrize(
+    ("host", "url"), [("localhost", "http://127.0.0.1:"), ("127.0.0.2", "http://127.0.0.2:")]
+)
+def test_every_loopback_address_will_do(host, url):
+    with Sandbox(host=host) as sandbox:
+        assert sandbox.url == f"{url}{sandbox.port}"
+        socket.create_connection((sandbox.url[7:].partition(":")[0], sandbox.port), timeout=10).close()
+
+
+def test_a_url_of_ipv6_has_its_brackets():
+    assert Sandbox(host="::1", port=8025).url == "http://[::1]:8025"
