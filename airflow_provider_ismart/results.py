@@ -76,7 +76,9 @@ def _pyarrow() -> tuple[Any, Any]:
         import pyarrow  # noqa: PLC0415  # heavy, and Parquet alone needs it
         import pyarrow.parquet  # noqa: PLC0415
     except ImportError:
-        raise InputError("a .parquet results_path needs pyarrow: install airflow-provider-ismart[pandas]") from None
+        raise InputError(
+            "a .parquet results_path needs pyarrow: install airflow-provider-ismart[pandas]"
+        ) from None
     return pyarrow, pyarrow.parquet
 
 

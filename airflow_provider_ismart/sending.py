@@ -125,7 +125,9 @@ class Send:
             raise ISmartInputError(f"no row can be sent: {report.reasons_text}.", report=report)
         elif invalid and self.options.on_invalid is OnInvalid.FAIL:
             self._conclude(report)
-            raise ISmartInputError(f"on_invalid is 'fail', and there are: {report.reasons_text}.", report=report)
+            raise ISmartInputError(
+                f"on_invalid is 'fail', and there are: {report.reasons_text}.", report=report
+            )
 
     def _report(self, submission: Submission | None = None) -> Report:
         outcomes = self.plan.outcomes
@@ -149,7 +151,7 @@ class Send:
         """Log what the send came to, and write the results where they are wanted."""
         self.log.info("%s; %s calls, %s parts, %.1f s", report, report.calls, report.parts, report.seconds)
         if report.reasons:
-            self.log.warning("Not accepted: %s", report.reasons_text)
+            self.log.warning("Reasons: %s", report.reasons_text)
         if self.results:
             self.results.write(self.plan)
 
@@ -198,5 +200,7 @@ def _uncertain_error(report: Report, on_uncertain: OnUncertain) -> ISmartError:
         "became of them; results_path lists them."
     )
     if on_uncertain is OnUncertain.RESEND:
-        return ISmartUncertainError(f"{what} The next try sends them again (on_uncertain='resend').", report=report)
+        return ISmartUncertainError(
+            f"{what} The next try sends them again (on_uncertain='resend').", report=report
+        )
     return ISmartUncertainFinalError(f"{what} Nothing is sent again (on_uncertain='fail').", report=report)

@@ -62,7 +62,12 @@ class Extra:
         return InputError(f"the connection's extra {self.name!r} is {value!r}; {why}")
 
 
-_TYPE_NAMES = {"string": "text", "boolean": "true or false", "integer": "a whole number", "number": "a number"}
+_TYPE_NAMES = {
+    "string": "text",
+    "boolean": "true or false",
+    "integer": "a whole number",
+    "number": "a number",
+}
 
 
 def _number(value: Any) -> float | None:
@@ -237,7 +242,9 @@ def _typed(extras: Mapping[str, Any]) -> dict[str, Any]:
     if not (extras["country_code"].isascii() and extras["country_code"].isdigit()):
         raise EXTRAS["country_code"].error(extras["country_code"], "it has to be digits")
     if len(extras["country_code"]) > 3 or extras["country_code"].startswith("0"):  # noqa: PLR2004
-        raise EXTRAS["country_code"].error(extras["country_code"], "it has one to three digits, the first not 0")
+        raise EXTRAS["country_code"].error(
+            extras["country_code"], "it has one to three digits, the first not 0"
+        )
     if extras["proxy"] and not (urlsplit(extras["proxy"]).scheme and urlsplit(extras["proxy"]).hostname):
         raise InputError("the connection's extra 'proxy' has to be a URL such as http://proxy.example:3128")
     return typed

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
 from functools import cached_property
 from threading import Event
 from typing import TYPE_CHECKING, Any
@@ -18,7 +18,6 @@ from airflow.providers.common.compat.sdk import (
 from airflow_provider_ismart.connection_form import field_behaviour, form_widgets
 from airflow_provider_ismart.exceptions import ISmartInputError, ISmartUncertainFinalError
 from airflow_provider_ismart.settings import Settings
-from airflow_provider_ismart.sms.calls import Fate
 from airflow_provider_ismart.sms.errors import InputError
 from airflow_provider_ismart.sms.return_codes import return_code
 
@@ -28,6 +27,7 @@ if TYPE_CHECKING:
 
     from airflow_provider_ismart.client import GatewayClient
     from airflow_provider_ismart.sms.batches import Batch
+    from airflow_provider_ismart.sms.calls import CallOutcome
     from airflow_provider_ismart.sms.report import Report
 
 #: What the gateway answers to the probe where the login is good: its number is not one.
@@ -54,31 +54,32 @@ class ISmartHook(BaseHook):  # type: ignore[misc]
         self._halted = Event()
 
     def get_conn(self) -> GatewayClient:
-        """Return the gateway's client, with the connection's settings; nothing is called yet.
+        """Return a client of the gateway, with the connection's settings; nothing is called yet. Close it.
 
         :raises ISmartInputError: the connection has a bad field or extra; the text names it.
         """
-        return self._client
+        return self._client(self._settings)
+
+    def _client(self, settings: Settings) -> GatewayClient:
+        from airflow_provider_ismart.client import GatewayClient  # noqa: PLC0415  # brings requests
+
+        return GatewayClient(settings, halted=self._halted)
 
     @cached_property
     def _settings(self) -> Settings:
         connection = self.get_connection(self.ismart_conn_id)
-        for form in (quote, quote_plus):  # Airflow knows the password itself, not how a URL spells it
-            mask_secret(form(connection.password or "", safe=""))
+        if connection.password:  # Airflow hides the password itself, but not how a URL spells it
+            mask_secret(quote(connection.password, safe=""))
+            mask_secret(quote_plus(connection.password))
         with _input_errors():
             return Settings.of(connection)
-
-    @cached_property
-    def _client(self) -> GatewayClient:
-        from airflow_provider_ismart.client import GatewayClient  # noqa: PLC0415  # brings requests
-
-        return GatewayClient(self._settings, halted=self._halted)
 
     def build_url(
         self, batch: Batch, *, flash: bool = False, push_at: str | None = None, reveal: bool = False
     ) -> str:
         """Return the GET call for a batch, credentials and numbers masked unless ``reveal``."""
-        return self.get_conn().build_url(batch, flash=flash, push_at=push_at, reveal=reveal)
+        with closing(self.get_conn()) as client:
+            return client.build_url(batch, flash=flash, push_at=push_at, reveal=reveal)
 
     def send(
         self,
@@ -112,22 +113,22 @@ class ISmartHook(BaseHook):  # type: ignore[misc]
 
         with _input_errors():
             checked = SendOptions.of(**options)
-            client = self._preview_client() if checked.dry_run else self.get_conn()
-            send = Send(recipients, checked, client, self.log)
-            if checked.dry_run:
-                return send.preview()
-            _refuse_later_try(context)
-            return send.run(MemoryLedger())
+            settings = self._preview_settings if checked.dry_run else self._settings
+            with closing(self._client(settings)) as client:
+                send = Send(recipients, checked, client, self.log)
+                if checked.dry_run:
+                    return send.preview()
+                _refuse_later_try(context)
+                return send.run(MemoryLedger())
 
-    def _preview_client(self) -> GatewayClient:
-        """Return a client that is never called, of the connection if there is one."""
+    @property
+    def _preview_settings(self) -> Settings:
+        """The connection's settings, or the defaults where there is no connection."""
         try:
-            return self.get_conn()
+            return self._settings
         except AirflowNotFoundException:
-            from airflow_provider_ismart.client import GatewayClient  # noqa: PLC0415
-
             self.log.info("No connection %r: previewing with the defaults.", self.ismart_conn_id)
-            return GatewayClient(Settings.without_connection())
+            return Settings.without_connection()
 
     def halt(self) -> None:
         """Let no further call start; those in flight end and are put down."""
@@ -139,11 +140,15 @@ class ISmartHook(BaseHook):  # type: ignore[misc]
         9 means that the login is good and no trouble was seen. That the probe costs nothing and reaches nobody
         is second-hand knowledge; so is that a bad login shows before the bad number.
         """
-        return self.get_conn().probe().code
+        return self._probe().code
+
+    def _probe(self) -> CallOutcome:
+        with closing(self.get_conn()) as client:
+            return client.probe()
 
     def test_connection(self) -> tuple[bool, str]:
         """Say whether the login is good, from one probe; a refused login is not tried again."""
-        outcome = self.get_conn().probe()
+        outcome = self._probe()
         if outcome.code == PROBE_IS_GOOD:
             return True, "The login is good. (Whether there is credit, this does not show.)"
         if outcome.code is not None:

@@ -162,5 +162,9 @@ class Hidden:
         self.value = value
 
     def __repr__(self) -> str:
-        size = f"{len(self.value):,} " if hasattr(self.value, "__len__") and not isinstance(self.value, str) else ""
+        size = (
+            f"{len(self.value):,} "
+            if hasattr(self.value, "__len__") and not isinstance(self.value, str)
+            else ""
+        )
         return f"<{size}recipients as {type(self.value).__name__}, hidden>"

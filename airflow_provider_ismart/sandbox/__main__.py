@@ -1,6 +1,7 @@
 """Run the sandbox in the foreground: ``python -m airflow_provider_ismart.sandbox --port 8025``."""
 
 import argparse
+import shlex
 import signal
 import sys
 import threading
@@ -15,7 +16,7 @@ and delivers them to nobody.
 
 Point Airflow at it:
 
-  export AIRFLOW_CONN_ISMART_DEFAULT='{connection}'
+  export AIRFLOW_CONN_ISMART_DEFAULT={connection}
 
 Read the messages at {url}/_sandbox/messages
 {journal}
@@ -58,7 +59,7 @@ def _greeting(sandbox: Sandbox, journal: str | None) -> str:
     return GREETING.format(
         url=sandbox.url,
         path=PATH,
-        connection=sandbox.connection_json(),
+        connection=shlex.quote(sandbox.connection_json()),
         journal=f"or in the file {journal}\n" if journal else "",
     )
 

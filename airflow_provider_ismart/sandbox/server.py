@@ -3,6 +3,7 @@
 import asyncio
 import socket
 import threading
+from typing import Final
 
 import uvicorn
 from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
@@ -12,7 +13,7 @@ from .app import TRANSPORT_EXTENSION, sandbox_app
 from .state import State
 
 #: IIS's default, in seconds.
-KEEP_ALIVE = 120
+KEEP_ALIVE: Final = 120
 
 
 class Server:

@@ -44,7 +44,9 @@ def remainder(plan: Plan, ledger: Ledger, *, resend_uncertain: bool) -> Remainde
             if state is State.SUBMITTING:
                 abandoned.append(row)
             if state is None and changed[msisdn]:
-                _put_down(plan, row, changed[msisdn].pop(), "another text was already handed over to this number")
+                _put_down(
+                    plan, row, changed[msisdn].pop(), "another text was already handed over to this number"
+                )
             elif state is None or (resend_uncertain and state is not State.ACCEPTED):
                 again.append(row)
             else:

@@ -142,7 +142,9 @@ class _Composer:
 
     def from_template(self, columns: Columns, template: Template) -> list[Message | None]:
         cells = [_column(columns, name, "message has a placeholder for") for name in template.columns]
-        return [self._message(row, template.fill, values) for row, values in enumerate(zip(*cells, strict=True))]
+        return [
+            self._message(row, template.fill, values) for row, values in enumerate(zip(*cells, strict=True))
+        ]
 
     def _message(self, row: int, text_of: Callable[[Any], str], cells: Any) -> Message | None:
         try:

@@ -69,9 +69,7 @@ class Submission:
         self.stopped_by: CallOutcome | None = None
         #: Codes that refused rows for another reason than their number.
         self.refused_texts: set[int] = set()
-        self.abandoned = [
-            (batch, _ABANDONED) for batch in batches(left.abandoned, plan.msisdns, limits)
-        ]
+        self.abandoned = [(batch, _ABANDONED) for batch in batches(left.abandoned, plan.msisdns, limits)]
         self._on_refused = on_refused
         self._waiting = batches(left.groups, plan.msisdns, limits)
         self._first: deque[Batch] = deque()
@@ -105,9 +103,9 @@ class Submission:
             self.outcomes.set(batch.rows, Outcome.NOT_ATTEMPTED, reason=reason)
         return None
 
-    def give_back(self, batch: Batch) -> None:
-        """Put a batch whose call never started back to where it came from."""
-        self._first.appendleft(batch)
+    def give_back(self, unsent: Sequence[Batch]) -> None:
+        """Put batches whose calls never started back to where they came from."""
+        self._first.extendleft(reversed(unsent))
 
     def dooms(self, batch: Batch, outcome: CallOutcome) -> bool:
         """Whether nothing more may go out after this."""
@@ -243,7 +241,7 @@ class _Calls:
         if self._halted.is_set():
             return _NOT_STARTED
         outcome = self._submit(batch)
-        if self._submission.dooms(batch, outcome):
+        if outcome.attempts and self._submission.dooms(batch, outcome):
             self._halted.set()
         return outcome
 
@@ -254,10 +252,9 @@ class _Calls:
             ended.append(self._done.get())
         settled = [(self._batches.pop(future), self._outcome(future)) for future in ended]
         for batch, outcome in settled:
-            if outcome is _NOT_STARTED:
-                self._submission.give_back(batch)
-            else:
+            if outcome.attempts:
                 self._submission.settle(batch, outcome)
+        self._submission.give_back([batch for batch, outcome in settled if not outcome.attempts])
         if self._halted.is_set() or not self._submission.is_proven:
             for future in self._batches:
                 future.cancel()

@@ -7,7 +7,7 @@ import pytest
 from airflow_provider_ismart.sandbox import InvalidFaultError, faults
 
 
-def test_latency_answers_late_but_well(ismart_sandbox, raw, send):
+def test_latency_answers_late_but_well(ismart_sandbox, send):
     ismart_sandbox.fail(faults.Latency(seconds=0.2))
     started = time.monotonic()
     assert send() == "1"

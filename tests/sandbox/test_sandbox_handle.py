@@ -52,10 +52,6 @@ def test_a_stopped_sandbox_refuses_connections_and_keeps_its_port_and_record(ism
     assert len(ismart_sandbox.messages) == 2
 
 
-def test_a_test_may_leave_the_sandbox_stopped(ismart_sandbox):
-    ismart_sandbox.stop()
-
-
 def test_a_pause_ends_where_its_block_ends(ismart_sandbox, send):
     with ismart_sandbox.pause(), pytest.raises(ConnectionRefusedError):
         send()
