@@ -4,77 +4,69 @@ from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 
 from airflow_provider_ismart.sms.ledger import HANDED_OVER, Entry, Ledger, State
 from airflow_provider_ismart.sms.plan import Group, Plan
 from airflow_provider_ismart.sms.report import Outcome
 
+#: What a row is put down as whose message is on record in a state, and why.
+_PUT_DOWN_AS = {
+    State.ACCEPTED: (Outcome.ALREADY_SENT, "accepted in an earlier try"),
+    State.SUBMITTING: (Outcome.ALREADY_SENT, "another task is handing it over"),
+    State.UNCERTAIN: (Outcome.UNCERTAIN, "an earlier try did not learn whether it was accepted"),
+}
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Remainder:
-    """What is left of a plan: ``groups`` to be sent, and those that an earlier try ``abandoned`` in mid-call."""
 
-    groups: list[Group]
-    abandoned: list[Group]
+def unsent(
+    plan: Plan, ledger: Ledger, *, resend_uncertain: bool = False, replaces_texts: bool = True
+) -> list[Group]:
+    """Return what nobody has been handed yet; put down what became of the other rows.
 
-
-def remainder(plan: Plan, ledger: Ledger, *, resend_uncertain: bool) -> Remainder:
-    """Return the rows that nobody has been handed yet; put down what became of the others.
-
-    A number is handed at most as many messages as the plan has rows for it. So a message on record whose text
-    is no longer in the plan, for it was changed between two tries, stands for one of the number's rows.
+    A number is handed at most as many messages as the plan has rows for it: where ``replaces_texts``, a message
+    on record whose text the plan does not have any more, for it was changed between two tries, stands for one
+    of the number's rows. Where a ledger holds several sends that know nothing of each other it cannot.
     """
     recorded = ledger.recorded({plan.msisdns[row] for group in plan.groups for row in group.rows})
     if not recorded:
-        return Remainder(groups=plan.groups, abandoned=[])
-    exact = {
+        return plan.groups
+    states = {
         msisdn: {(entry.digest, entry.copy): entry.state for entry in entries if entry.state in HANDED_OVER}
         for msisdn, entries in recorded.items()
     }
-    changed = _changed_texts(plan, recorded)
-    left = Remainder(groups=[], abandoned=[])
+    replaced = _replaced_texts(plan, recorded) if replaces_texts else {}
+    left = []
     for group in plan.groups:
         key = (group.message.digest, group.copy)
-        again: list[int] = []
-        abandoned: list[int] = []
+        rows = []
         for row in group.rows:
             msisdn = plan.msisdns[row]
-            state = exact.get(msisdn, {}).get(key)
-            if state is State.SUBMITTING:
-                abandoned.append(row)
-            if state is None and changed[msisdn]:
-                _put_down(
-                    plan, row, changed[msisdn].pop(), "another text was already handed over to this number"
-                )
-            elif state is None or (resend_uncertain and state is not State.ACCEPTED):
-                again.append(row)
+            state = states.get(msisdn, {}).get(key)
+            others = replaced.get(msisdn)
+            if state is None and others:
+                outcome, reason = _PUT_DOWN_AS[others.pop()]
+                plan.outcomes.set([row], outcome, reason=f"{reason}, with another text")
+            elif state is None or (state is State.UNCERTAIN and resend_uncertain):
+                rows.append(row)
             else:
-                _put_down(plan, row, state, "handed over by an earlier try")
-        left.groups.extend([replace(group, rows=again)] if again else [])
-        left.abandoned.extend([replace(group, rows=abandoned)] if abandoned else [])
+                outcome, reason = _PUT_DOWN_AS[state]
+                plan.outcomes.set([row], outcome, reason=reason)
+        if rows:
+            left.append(replace(group, rows=rows))
     return left
 
 
-def _changed_texts(plan: Plan, recorded: Mapping[str, Sequence[Entry]]) -> dict[str, list[State]]:
+def _replaced_texts(plan: Plan, recorded: Mapping[str, Sequence[Entry]]) -> dict[str, list[State]]:
     """Return by number what was handed over in texts that the plan does not have for it any more."""
     planned: dict[str, set[tuple[str, int]]] = defaultdict(set)
     for group in plan.groups:
         for row in group.rows:
             planned[plan.msisdns[row]].add((group.message.digest, group.copy))
-    return defaultdict(
-        list,
-        {
-            msisdn: [
-                entry.state
-                for entry in entries
-                if entry.state in HANDED_OVER and (entry.digest, entry.copy) not in planned[msisdn]
-            ]
-            for msisdn, entries in recorded.items()
-        },
-    )
-
-
-def _put_down(plan: Plan, row: int, state: State, reason: str) -> None:
-    outcome = Outcome.ALREADY_SENT if state is State.ACCEPTED else Outcome.UNCERTAIN
-    plan.outcomes.set([row], outcome, reason=reason)
+    return {
+        msisdn: [
+            entry.state
+            for entry in entries
+            if entry.state in HANDED_OVER and (entry.digest, entry.copy) not in planned[msisdn]
+        ]
+        for msisdn, entries in recorded.items()
+    }

@@ -7,7 +7,7 @@ single try.
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from enum import Enum
 from typing import Protocol
@@ -19,7 +19,7 @@ from airflow_provider_ismart.sms.calls import CallOutcome, Fate
 class State(Enum):
     """What a ledger knows of one message to one number."""
 
-    #: Its call is about to go out, or went out and nobody put down how it ended.
+    #: Its call is about to go out, or in flight.
     SUBMITTING = "submitting"
     ACCEPTED = "accepted"
     REFUSED = "refused"
@@ -68,13 +68,20 @@ class LedgerConflictError(Exception):
 class Ledger(Protocol):
     """Where intents and outcomes are put down."""
 
-    def recorded(self, msisdns: Iterable[str]) -> Mapping[str, Sequence[Entry]]:
+    def take_over(self) -> None:
+        """Become the one who sends: what an earlier try left in mid-call is UNCERTAIN from now on.
+
+        An earlier try that turns out to be alive can put nothing down any more, and so sends nothing more.
+        """
+
+    def recorded(self, msisdns: Collection[str]) -> Mapping[str, Sequence[Entry]]:
         """Return what is on record for those of the numbers that have anything on record."""
 
-    def write(self, settled: Sequence[tuple[Batch, CallOutcome]], intents: Sequence[Batch]) -> None:
-        """Put down how calls ended and which are about to go out, in one go.
+    def write(self, settled: Sequence[tuple[Batch, CallOutcome]], intents: Sequence[Batch]) -> Sequence[Batch]:
+        """Put down how calls ended and which are about to go out, in one go; return those that may.
 
-        No call of ``intents`` goes out unless this returns.
+        They are the intents, without the numbers that another task has put down its own intent for meanwhile.
+        Where this raises, none of them may go out.
 
         :raises LedgerConflictError: a transition is not one of :data:`TRANSITIONS`.
         """
@@ -86,19 +93,25 @@ class MemoryLedger:
     def __init__(self) -> None:
         self._states: dict[str, dict[tuple[str, int], State]] = defaultdict(dict)
 
-    def recorded(self, msisdns: Iterable[str]) -> Mapping[str, Sequence[Entry]]:
+    def take_over(self) -> None:
+        """Count what is in mid-call as UNCERTAIN."""
+        for states in self._states.values():
+            for key, state in states.items():
+                if state is State.SUBMITTING:
+                    states[key] = State.UNCERTAIN
+
+    def recorded(self, msisdns: Collection[str]) -> Mapping[str, Sequence[Entry]]:
         """Return what is on record for those of the numbers that have anything on record."""
         return {
             msisdn: [
                 Entry(digest=digest, copy=copy, state=state)
                 for (digest, copy), state in self._states[msisdn].items()
             ]
-            for msisdn in msisdns
-            if msisdn in self._states
+            for msisdn in self._states.keys() & set(msisdns)
         }
 
-    def write(self, settled: Sequence[tuple[Batch, CallOutcome]], intents: Sequence[Batch]) -> None:
-        """Put down how calls ended and which are about to go out, in one go.
+    def write(self, settled: Sequence[tuple[Batch, CallOutcome]], intents: Sequence[Batch]) -> Sequence[Batch]:
+        """Put down how calls ended and which are about to go out, in one go; return the intents.
 
         :raises LedgerConflictError: a transition is not one of :data:`TRANSITIONS`.
         """
@@ -106,11 +119,14 @@ class MemoryLedger:
             self._move(batch, STATE_OF_FATE[outcome.fate])
         for batch in intents:
             self._move(batch, State.SUBMITTING)
+        return intents
 
     def _move(self, batch: Batch, to: State) -> None:
         key = (batch.message.digest, batch.copy)
+        usual = None if to is State.SUBMITTING else State.SUBMITTING  # spares the table a look-up a number
         for msisdn in batch.msisdns:
-            found = self._states[msisdn].get(key)
-            if to not in TRANSITIONS[found]:
+            states = self._states[msisdn]
+            found = states.get(key)
+            if found is not usual and to not in TRANSITIONS[found]:
                 raise LedgerConflictError(f"{to.value} cannot follow {found.value if found else 'nothing'}")
-            self._states[msisdn][key] = to
+            states[key] = to

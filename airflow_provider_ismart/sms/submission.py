@@ -15,7 +15,7 @@ from threading import Event
 
 from airflow_provider_ismart.sms.batches import MAX_BATCH_SIZE, Batch, CallLimits, batches
 from airflow_provider_ismart.sms.calls import CallOutcome, Fate
-from airflow_provider_ismart.sms.history import remainder
+from airflow_provider_ismart.sms.history import unsent
 from airflow_provider_ismart.sms.ledger import Ledger
 from airflow_provider_ismart.sms.plan import Plan
 from airflow_provider_ismart.sms.report import Outcome
@@ -31,7 +31,6 @@ MAX_REFUSED_AT_FIRST = MAX_BATCH_SIZE
 _TOO_LONG_STATUSES = frozenset({400, 404, 414})
 
 _NOT_STARTED = CallOutcome(fate=Fate.NOT_SENT, detail="not started", attempts=0)
-_ABANDONED = CallOutcome(fate=Fate.UNCERTAIN, detail="an earlier try ended in mid-call", attempts=0)
 
 
 class OnRefused(Enum):
@@ -59,19 +58,20 @@ class Submission:
         *,
         on_refused: OnRefused = OnRefused.ISOLATE,
         resend_uncertain: bool = False,
+        replaces_texts: bool = True,
     ) -> None:
-        left = remainder(plan, ledger, resend_uncertain=resend_uncertain)
+        ledger.take_over()
+        groups = unsent(plan, ledger, resend_uncertain=resend_uncertain, replaces_texts=replaces_texts)
         self.outcomes = plan.outcomes
-        self.ledger = ledger
+        self._ledger = ledger
         #: Calls made, repeated ones included.
         self.calls = 0
         #: The outcome that stopped the send, if one did.
         self.stopped_by: CallOutcome | None = None
         #: Codes that refused rows for another reason than their number.
         self.refused_texts: set[int] = set()
-        self.abandoned = [(batch, _ABANDONED) for batch in batches(left.abandoned, plan.msisdns, limits)]
         self._on_refused = on_refused
-        self._waiting = batches(left.groups, plan.msisdns, limits)
+        self._waiting = batches(groups, plan.msisdns, limits)
         self._first: deque[Batch] = deque()
         self._doomed_texts: dict[str, int] = {}
         #: Whether the last calls give reason to make several at once.
@@ -102,6 +102,15 @@ class Submission:
             reason = f"the gateway refused this text with code {code}"
             self.outcomes.set(batch.rows, Outcome.NOT_ATTEMPTED, reason=reason)
         return None
+
+    def record(
+        self, settled: Sequence[tuple[Batch, CallOutcome]], intents: Sequence[Batch]
+    ) -> Sequence[Batch]:
+        """Put down how calls ended and which are about to go out; return those that may."""
+        granted = self._ledger.write(settled, intents) if settled or intents else ()
+        if lost := {row for batch in intents for row in batch.rows} - {row for b in granted for row in b.rows}:
+            self.outcomes.set(lost, Outcome.ALREADY_SENT, reason="another task is handing it over")
+        return granted
 
     def give_back(self, unsent: Sequence[Batch]) -> None:
         """Put batches whose calls never started back to where they came from."""
@@ -185,23 +194,23 @@ def submit_all(
     end and are put down first.
     """
     calls = _Calls(submission, submit, executor, halted)
-    settled = list(submission.abandoned)
+    settled: list[tuple[Batch, CallOutcome]] = []
     try:
         while True:
             intents = [] if halted.is_set() else submission.take(calls.in_flight, 2 * max_in_flight)
-            if settled or intents:
-                submission.ledger.write(settled, intents)
+            granted = submission.record(settled, intents)
             settled = []
-            calls.start(intents)
-            if not calls.in_flight:
+            calls.start(granted)
+            if calls.in_flight:
+                settled = calls.settle_next()
+                on_progress()
+            elif not intents:
                 break
-            settled = calls.settle_next()
-            on_progress()
     except BaseException:
         halted.set()
         while calls.in_flight:
             settled += calls.settle_next()
-        submission.ledger.write(settled, [])
+        submission.record(settled, [])
         raise
     if calls.error:
         raise calls.error
