@@ -158,9 +158,7 @@ class GatewayClient:
 
     def _new_session(self) -> requests.Session:
         session = requests.Session()
-        session.trust_env = (
-            False  # proxies, .netrc and CA bundles of the environment are not the user's choice
-        )
+        session.trust_env = False  # proxies, .netrc and CA bundles of the environment are not the user's choice
         session.verify = self.settings.verify
         if self.settings.proxy:
             session.proxies = {"http": self.settings.proxy, "https": self.settings.proxy}

@@ -22,9 +22,7 @@ def get_provider_info() -> dict[str, Any]:
                 "tags": ["service"],
             }
         ],
-        "hooks": [
-            {"integration-name": "iSmart SMS", "python-modules": ["airflow_provider_ismart.hooks.ismart"]}
-        ],
+        "hooks": [{"integration-name": "iSmart SMS", "python-modules": ["airflow_provider_ismart.hooks.ismart"]}],
         "operators": [
             {"integration-name": "iSmart SMS", "python-modules": ["airflow_provider_ismart.operators.ismart"]}
         ],

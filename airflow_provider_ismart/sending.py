@@ -83,8 +83,8 @@ class Send:
         self._check_rows(report)
         return report
 
-    def run(self, ledger: Ledger) -> Report:
-        """Make the calls and return what they came to.
+    def run(self, ledger: Ledger, *, replaces_texts: bool) -> Report:
+        """Make the calls and return what they came to; see :func:`history.unsent` for ``replaces_texts``.
 
         :raises ISmartError: not everybody who could be told was told; its class says what to do next.
         """
@@ -95,6 +95,7 @@ class Send:
             self.limits,
             on_refused=self.options.on_refused,
             resend_uncertain=self.options.on_uncertain is OnUncertain.RESEND,
+            replaces_texts=replaces_texts,
         )
         at_once = self.client.settings.max_concurrency
         try:
@@ -125,9 +126,7 @@ class Send:
             raise ISmartInputError(f"no row can be sent: {report.reasons_text}.", report=report)
         elif invalid and self.options.on_invalid is OnInvalid.FAIL:
             self._conclude(report)
-            raise ISmartInputError(
-                f"on_invalid is 'fail', and there are: {report.reasons_text}.", report=report
-            )
+            raise ISmartInputError(f"on_invalid is 'fail', and there are: {report.reasons_text}.", report=report)
 
     def _report(self, submission: Submission | None = None) -> Report:
         outcomes = self.plan.outcomes

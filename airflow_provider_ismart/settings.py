@@ -161,6 +161,12 @@ EXTRAS = {
             description="URL of a proxy, such as http://proxy.example:3128; the environment's are not used.",
         ),
         Extra(
+            name="ledger_conn_id",
+            type="string",
+            label="Ledger connection",
+            description="Airflow connection of the PostgreSQL or SQLite database that keeps the ledger.",
+        ),
+        Extra(
             name="allow_http",
             type="boolean",
             label="Allow plain http",
@@ -203,6 +209,7 @@ class Settings:
     max_query_length: int
     verify: str | bool
     proxy: str | None
+    ledger_conn_id: str | None
 
     @classmethod
     def of(cls, connection: AirflowConnection) -> Settings:
@@ -242,9 +249,7 @@ def _typed(extras: Mapping[str, Any]) -> dict[str, Any]:
     if not (extras["country_code"].isascii() and extras["country_code"].isdigit()):
         raise EXTRAS["country_code"].error(extras["country_code"], "it has to be digits")
     if len(extras["country_code"]) > 3 or extras["country_code"].startswith("0"):  # noqa: PLR2004
-        raise EXTRAS["country_code"].error(
-            extras["country_code"], "it has one to three digits, the first not 0"
-        )
+        raise EXTRAS["country_code"].error(extras["country_code"], "it has one to three digits, the first not 0")
     if extras["proxy"] and not (urlsplit(extras["proxy"]).scheme and urlsplit(extras["proxy"]).hostname):
         raise InputError("the connection's extra 'proxy' has to be a URL such as http://proxy.example:3128")
     return typed

@@ -16,9 +16,10 @@ from airflow.providers.common.compat.sdk import (
 )
 
 from airflow_provider_ismart.connection_form import field_behaviour, form_widgets
-from airflow_provider_ismart.exceptions import ISmartInputError, ISmartUncertainFinalError
+from airflow_provider_ismart.exceptions import ISmartError, ISmartInputError
 from airflow_provider_ismart.settings import Settings
 from airflow_provider_ismart.sms.errors import InputError
+from airflow_provider_ismart.sms.ledger import LedgerConflictError
 from airflow_provider_ismart.sms.return_codes import return_code
 
 if TYPE_CHECKING:
@@ -71,7 +72,7 @@ class ISmartHook(BaseHook):  # type: ignore[misc]
         if connection.password:  # Airflow hides the password itself, but not how a URL spells it
             mask_secret(quote(connection.password, safe=""))
             mask_secret(quote_plus(connection.password))
-        with _input_errors():
+        with _own_errors():
             return Settings.of(connection)
 
     def build_url(
@@ -100,26 +101,42 @@ class ISmartHook(BaseHook):  # type: ignore[misc]
         except RuntimeError:  # not in a task
             context = {}
         options = {"message": message, "lang": lang, "flash": flash, "push_at": push_at}
-        return self.submit(recipients, options, context).as_json()
+        return self.submit(recipients, options, context, is_only_send=False).as_json()
 
-    def submit(self, recipients: Any, options: Mapping[str, Any], context: Mapping[str, Any]) -> Report:
+    def submit(
+        self,
+        recipients: Any,
+        options: Mapping[str, Any],
+        context: Mapping[str, Any],
+        *,
+        ledger_conn_id: str | None = None,
+        idempotency_key: str | None = None,
+        is_only_send: bool = True,
+    ) -> Report:
         """Send as the operator's ``options`` say, in the task that ``context`` belongs to.
+
+        Where a task has several sends, a text that the ledger does not know is a further message. Where it has
+        one, it is the same message with its text changed since the last try.
 
         :raises ISmartError: not everybody who could be told was told; its class says what to do next.
         """
-        from airflow_provider_ismart.options import SendOptions  # noqa: PLC0415  # needed at run time alone
+        from airflow_provider_ismart.ledgers import open_ledger  # noqa: PLC0415  # needed at run time alone
+        from airflow_provider_ismart.options import SendOptions  # noqa: PLC0415
         from airflow_provider_ismart.sending import Send  # noqa: PLC0415
-        from airflow_provider_ismart.sms.ledger import MemoryLedger  # noqa: PLC0415
 
-        with _input_errors():
+        with _own_errors():
             checked = SendOptions.of(**options)
             settings = self._preview_settings if checked.dry_run else self._settings
             with closing(self._client(settings)) as client:
                 send = Send(recipients, checked, client, self.log)
                 if checked.dry_run:
                     return send.preview()
-                _refuse_later_try(context)
-                return send.run(MemoryLedger())
+                with open_ledger(
+                    context,
+                    ledger_conn_id=ledger_conn_id or settings.ledger_conn_id,
+                    idempotency_key=idempotency_key,
+                ) as ledger:
+                    return send.run(ledger, replaces_texts=is_only_send)
 
     @property
     def _preview_settings(self) -> Settings:
@@ -129,6 +146,33 @@ class ISmartHook(BaseHook):  # type: ignore[misc]
         except AirflowNotFoundException:
             self.log.info("No connection %r: previewing with the defaults.", self.ismart_conn_id)
             return Settings.without_connection()
+
+    def ledger_summary(
+        self,
+        *,
+        idempotency_key: str | None = None,
+        task_instance: Any = None,
+        ledger_conn_id: str | None = None,
+    ) -> dict[str, int]:
+        """Return how many messages the SQL ledger knows in which state.
+
+        :param idempotency_key: whose sends to count; or
+        :param task_instance: which one's, as anything with ``dag_id``, ``run_id``, ``task_id``, ``map_index``.
+        :param ledger_conn_id: the ledger's connection, where it is not the one of this hook's connection.
+        :raises ISmartInputError: there is no SQL ledger to ask, or nothing to ask it for.
+        """
+        from airflow_provider_ismart.ledgers import key_scope, open_engine, task_scope  # noqa: PLC0415
+        from airflow_provider_ismart.ledgers.sql import summary  # noqa: PLC0415  # brings SQLAlchemy
+
+        with _own_errors():
+            if (idempotency_key is None) == (task_instance is None):
+                raise InputError("ledger_summary takes either idempotency_key or task_instance")
+            conn_id = ledger_conn_id or self._settings.ledger_conn_id
+            if not conn_id:
+                raise InputError("ledger_summary needs a SQL ledger: set ledger_conn_id")
+            scope = key_scope(idempotency_key) if idempotency_key is not None else task_scope(task_instance)
+            with open_engine(conn_id) as engine:
+                return {state.value: count for state, count in summary(engine, scope).items()}
 
     def halt(self) -> None:
         """Let no further call start; those in flight end and are put down."""
@@ -157,20 +201,11 @@ class ISmartHook(BaseHook):  # type: ignore[misc]
 
 
 @contextmanager
-def _input_errors() -> Iterator[None]:
-    """Give the core's error the class that ends a task without retries."""
+def _own_errors() -> Iterator[None]:
+    """Give the core's errors the classes that tell Airflow, and people, what to do next."""
     try:
         yield
     except InputError as error:
         raise ISmartInputError(f"{error}. Nothing was sent.") from None
-
-
-def _refuse_later_try(context: Mapping[str, Any]) -> None:
-    """Refuse where an earlier try of the task may have sent what nobody put down."""
-    task_instance = context.get("ti")
-    if task_instance is not None and task_instance.try_number > 1:
-        raise ISmartUncertainFinalError(
-            f"This is try {task_instance.try_number} of the task, and what earlier tries sent is not on record, "
-            "so nothing is sent. Read in their logs or results_path who was told, and send to the others in a "
-            "new run."
-        )
+    except LedgerConflictError as error:
+        raise ISmartError(f"The ledger stopped this send: {error}.") from None

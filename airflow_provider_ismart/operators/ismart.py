@@ -48,6 +48,10 @@ class ISmartSendOperator(BaseOperator):  # type: ignore[misc]
     :param dry_run: send nothing and return the report of what would be sent; needs no connection.
     :param results_path: a ``.csv`` or ``.parquet`` file, local or at any ``ObjectStoragePath`` URL, that gets
         every input row with its outcome, full numbers included (templated).
+    :param idempotency_key: a name for this send, such as ``"bills-2026-11"`` (templated): no task of any run or DAG
+        that names it sends to a number again what another has sent. It needs a SQL ledger.
+    :param ledger_conn_id: a PostgreSQL or SQLite connection that keeps the ledger (templated). Without one, the
+        task state store of Airflow 3.3 keeps it; on an earlier Airflow a later try then refuses to send.
     :param ismart_conn_id: the connection that holds the account (templated).
     :raises ISmartError: not everybody who could be told was told; see
         :mod:`airflow_provider_ismart.exceptions` for what each class asks of you and which are not retried.
@@ -61,6 +65,8 @@ class ISmartSendOperator(BaseOperator):  # type: ignore[misc]
         "lang",
         "push_at",
         "results_path",
+        "idempotency_key",
+        "ledger_conn_id",
         "ismart_conn_id",
     )
     ui_color = "#d8ecf3"
@@ -84,6 +90,8 @@ class ISmartSendOperator(BaseOperator):  # type: ignore[misc]
         on_uncertain: str = "fail",
         dry_run: bool = False,
         results_path: str | None = None,
+        idempotency_key: str | None = None,
+        ledger_conn_id: str | None = None,
         ismart_conn_id: str = ISmartHook.default_conn_name,
         **kwargs: Any,
     ) -> None:
@@ -104,6 +112,8 @@ class ISmartSendOperator(BaseOperator):  # type: ignore[misc]
         self.on_uncertain = on_uncertain
         self.dry_run = dry_run
         self.results_path = results_path
+        self.idempotency_key = idempotency_key
+        self.ledger_conn_id = ledger_conn_id
         self.ismart_conn_id = ismart_conn_id
 
     @cached_property
@@ -114,7 +124,13 @@ class ISmartSendOperator(BaseOperator):  # type: ignore[misc]
     def execute(self, context: Context) -> dict[str, object]:
         """Send, and return the report."""
         recipients = self.recipients.value if isinstance(self.recipients, Hidden) else self.recipients
-        report = self.hook.submit(recipients, self._options, context)
+        report = self.hook.submit(
+            recipients,
+            self._options,
+            context,
+            ledger_conn_id=self.ledger_conn_id,
+            idempotency_key=self.idempotency_key,
+        )
         if not report.total:
             raise AirflowSkipException("recipients has no rows: there is nobody to tell.")
         return report.as_json()
@@ -163,8 +179,6 @@ class Hidden:
 
     def __repr__(self) -> str:
         size = (
-            f"{len(self.value):,} "
-            if hasattr(self.value, "__len__") and not isinstance(self.value, str)
-            else ""
+            f"{len(self.value):,} " if hasattr(self.value, "__len__") and not isinstance(self.value, str) else ""
         )
         return f"<{size}recipients as {type(self.value).__name__}, hidden>"

@@ -1,0 +1,89 @@
+"""Ledgers that outlive the process that sends, and which of them a send gets."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from typing import TYPE_CHECKING, Any
+
+from airflow.providers.common.compat.sdk import BaseHook
+
+from airflow_provider_ismart.exceptions import ISmartUncertainFinalError
+from airflow_provider_ismart.sms.errors import InputError
+from airflow_provider_ismart.sms.ledger import Ledger, MemoryLedger
+
+if TYPE_CHECKING:
+    from sqlalchemy.engine import Engine
+
+_DIALECTS = ("postgresql", "sqlite")
+
+
+@contextmanager
+def open_ledger(
+    context: Mapping[str, Any], *, ledger_conn_id: str | None, idempotency_key: str | None
+) -> Iterator[Ledger]:
+    """Give the send of a task, whose ``context`` this is, the best ledger that there is.
+
+    That is the SQL database of ``ledger_conn_id``; else the task state store of Airflow 3.3; else none that
+    lasts, and then a later try is refused.
+
+    :raises InputError: ``idempotency_key`` is given without a SQL ledger, or ``ledger_conn_id`` is no such database.
+    :raises ISmartUncertainFinalError: this is a later try, and no ledger knows of the earlier ones.
+    """
+    task_instance = context.get("ti")
+    if ledger_conn_id and (idempotency_key or task_instance):
+        from airflow_provider_ismart.ledgers.sql import SqlLedger  # noqa: PLC0415  # brings SQLAlchemy
+
+        task = task_scope(task_instance) if task_instance else "no task"
+        with open_engine(ledger_conn_id) as engine:
+            yield SqlLedger(engine, scope=key_scope(idempotency_key) if idempotency_key else task, task=task)
+    elif idempotency_key:
+        raise InputError(
+            "idempotency_key needs a SQL ledger: set ledger_conn_id, here or as an extra of the connection"
+        )
+    elif (store := context.get("task_state_store")) is not None:
+        from airflow_provider_ismart.ledgers.task_state import TaskStateLedger  # noqa: PLC0415  # its own kind
+
+        yield TaskStateLedger(store)
+    else:
+        _refuse_later_try(task_instance)
+        yield MemoryLedger()
+
+
+def key_scope(idempotency_key: str) -> str:
+    """Return the scope of everything that names this key."""
+    return f"key:{idempotency_key}"
+
+
+def task_scope(task_instance: Any) -> str:
+    """Return the scope of the tries of one task instance."""
+    ti = task_instance
+    return f"task:{ti.dag_id}/{ti.run_id}/{ti.task_id}/{ti.map_index}"
+
+
+@contextmanager
+def open_engine(ledger_conn_id: str) -> Iterator[Engine]:
+    """Open the database of an Airflow connection for a ledger.
+
+    :raises InputError: it is no database that a ledger can be kept in.
+    """
+    from airflow_provider_ismart.ledgers.sql import prepared  # noqa: PLC0415  # brings SQLAlchemy
+
+    hook = BaseHook.get_connection(ledger_conn_id).get_hook()
+    engine = hook.get_sqlalchemy_engine() if hasattr(hook, "get_sqlalchemy_engine") else None
+    if engine is None or engine.dialect.name not in _DIALECTS:
+        raise InputError(f"ledger_conn_id {ledger_conn_id!r} has to be a PostgreSQL or SQLite connection")
+    try:
+        yield prepared(engine)
+    finally:
+        engine.dispose()
+
+
+def _refuse_later_try(task_instance: Any) -> None:
+    if task_instance is not None and task_instance.try_number > 1:
+        raise ISmartUncertainFinalError(
+            f"This is try {task_instance.try_number} of the task, and no ledger knows what the tries before it "
+            "sent, so nothing is sent. To have later tries go on with the rest, keep a ledger: set ledger_conn_id "
+            "to a PostgreSQL or SQLite connection, or run on Airflow 3.3, which needs no set-up. For now, find out "
+            "who was told (their logs and results_path) and send to the others in a new run."
+        )

@@ -1,0 +1,245 @@
+"""The ledger in a SQL database that Airflow has a connection to: PostgreSQL, or SQLite on one machine.
+
+A scope is what sees itself: the tries of a task instance, or everything that names the same idempotency key. All
+writes of a scope take turns, by a lock on its row, so that a sender sees each intent of the others before it puts
+down its own. A call is a row, whose numbers are one value of hashes.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Mapping, Sequence
+from dataclasses import replace
+from datetime import UTC, datetime
+from secrets import token_bytes, token_hex
+from typing import Any
+
+from sqlalchemy import (
+    BigInteger,
+    Column,
+    DateTime,
+    ForeignKey,
+    Index,
+    Integer,
+    LargeBinary,
+    MetaData,
+    String,
+    Table,
+    UniqueConstraint,
+    event,
+    insert,
+    inspect,
+    select,
+    update,
+)
+from sqlalchemy.engine import Connection, Engine
+from sqlalchemy.exc import DBAPIError, IntegrityError
+
+from airflow_provider_ismart.ledgers.records import KEY_BYTES, Records, split_hashes
+from airflow_provider_ismart.sms.batches import Batch
+from airflow_provider_ismart.sms.calls import CallOutcome
+from airflow_provider_ismart.sms.ledger import HANDED_OVER, STATE_OF_FATE, Entry, LedgerConflictError, State
+
+#: How long a writer waits for its turn on SQLite.
+SQLITE_BUSY_SECONDS = 60
+
+_NUMBER = BigInteger().with_variant(Integer(), "sqlite")  # SQLite numbers rows by itself in INTEGER alone
+
+metadata = MetaData()
+
+scopes = Table(
+    "ismart_ledger_scope",
+    metadata,
+    Column("id", _NUMBER, primary_key=True),
+    Column("name", String(2000), nullable=False, unique=True),
+    Column("hash_key", LargeBinary, nullable=False),
+)
+
+senders = Table(
+    "ismart_ledger_sender",
+    metadata,
+    Column("id", _NUMBER, primary_key=True),
+    Column("scope_id", _NUMBER, ForeignKey("ismart_ledger_scope.id"), nullable=False),
+    Column("task", String(2000), nullable=False),
+    #: Whose turn it is: each try puts its own here, and so takes it from the try before.
+    Column("token", String(32), nullable=False),
+    UniqueConstraint("scope_id", "task"),
+)
+
+calls = Table(
+    "ismart_ledger_call",
+    metadata,
+    Column("id", _NUMBER, primary_key=True),
+    Column("scope_id", _NUMBER, ForeignKey("ismart_ledger_scope.id"), nullable=False),
+    Column("sender_id", _NUMBER, ForeignKey("ismart_ledger_sender.id"), nullable=False),
+    Column("digest", String(12), nullable=False),
+    Column("copy", Integer, nullable=False),
+    Column("hashes", LargeBinary, nullable=False),
+    Column("numbers", Integer, nullable=False),
+    Column("state", String(12), nullable=False),
+    Column("code", Integer),
+    Column("at", DateTime(timezone=True), nullable=False),
+    Index("ismart_ledger_call_scope", "scope_id", "id"),
+)
+
+
+class SqlLedger:
+    """A ledger for everything within ``scope``, written to by ``task``.
+
+    :param engine: a database's engine; see :func:`prepared`.
+    :param scope: what sees itself: a task instance, or an idempotency key.
+    :param task: which task instance writes; its newest try takes the turn from those before.
+    """
+
+    def __init__(self, engine: Engine, *, scope: str, task: str) -> None:
+        self._engine = engine
+        self._scope = scope
+        self._task = task
+        self._token = token_hex(16)
+        self._ids: dict[Batch, int] = {}
+        self._last_seen = 0
+        self._taken: set[bytes] = set()
+
+    def take_over(self) -> None:
+        """Read what is on record; what an earlier try left in mid-call is UNCERTAIN from now on."""
+        create_tables(self._engine)
+        self._scope_id, key = self._find_or_make_scope()
+        self._records = Records(key)
+        with self._engine.begin() as connection:
+            self._take_turn(connection)
+            self._sender_id = self._become_sender(connection)
+            abandoned = (calls.c.sender_id == self._sender_id) & (calls.c.state == State.SUBMITTING.value)
+            connection.execute(update(calls).where(abandoned).values(state=State.UNCERTAIN.value))
+            for row in connection.execute(self._calls_since(0)):
+                entry = Entry(digest=row.digest, copy=row.copy, state=State(row.state))
+                self._records.add(split_hashes(row.hashes), entry)
+                self._last_seen = row.id
+
+    def recorded(self, msisdns: Collection[str]) -> Mapping[str, Sequence[Entry]]:
+        """Return what is on record for those of the numbers that have anything on record."""
+        return self._records.recorded(msisdns)
+
+    def write(self, settled: Sequence[tuple[Batch, CallOutcome]], intents: Sequence[Batch]) -> Sequence[Batch]:
+        """Put down how calls ended and which are about to go out; return those that may.
+
+        :raises LedgerConflictError: a later try of the task has taken over.
+        :raises sqlalchemy.exc.DBAPIError: the database cannot be written to.
+        """
+        with self._engine.begin() as connection:
+            self._take_turn(connection)
+            self._check_token(connection)
+            for batch, outcome in settled:
+                self._put_down_end(connection, self._ids.pop(batch), outcome)
+            self._look_at_others(connection)
+            granted = [batch for intent in intents if (batch := self._without_taken(intent))]
+            for batch in granted:
+                self._ids[batch] = self._put_down_intent(connection, batch)
+        return granted
+
+    def _find_or_make_scope(self) -> tuple[int, bytes]:
+        found = select(scopes.c.id, scopes.c.hash_key).where(scopes.c.name == self._scope)
+        with self._engine.begin() as connection:
+            if row := connection.execute(found).first():
+                return row.id, row.hash_key
+        try:
+            with self._engine.begin() as connection:
+                connection.execute(insert(scopes).values(name=self._scope, hash_key=token_bytes(KEY_BYTES)))
+        except IntegrityError:
+            pass  # another task has just made it
+        with self._engine.begin() as connection:
+            row = connection.execute(found).one()
+            return row.id, row.hash_key
+
+    def _take_turn(self, connection: Connection) -> None:
+        """Lock the scope until the transaction ends. (SQLite has locked the whole database already.)"""
+        connection.execute(select(scopes.c.id).where(scopes.c.id == self._scope_id).with_for_update()).one()
+
+    def _become_sender(self, connection: Connection) -> int:
+        mine = (senders.c.scope_id == self._scope_id) & (senders.c.task == self._task)
+        if not connection.execute(update(senders).where(mine).values(token=self._token)).rowcount:
+            connection.execute(insert(senders).values(scope_id=self._scope_id, task=self._task, token=self._token))
+        return int(connection.execute(select(senders.c.id).where(mine)).scalar_one())
+
+    def _check_token(self, connection: Connection) -> None:
+        token = connection.execute(select(senders.c.token).where(senders.c.id == self._sender_id)).scalar()
+        if token != self._token:
+            raise LedgerConflictError("a later try of this task has taken over; this one sends no more")
+
+    def _calls_since(self, last_seen: int) -> Any:
+        columns = (calls.c.id, calls.c.digest, calls.c.copy, calls.c.hashes, calls.c.state, calls.c.sender_id)
+        newer = (calls.c.scope_id == self._scope_id) & (calls.c.id > last_seen)
+        return select(*columns).where(newer).order_by(calls.c.id)
+
+    def _look_at_others(self, connection: Connection) -> None:
+        """Note which numbers other tasks have put down since this one last looked."""
+        others = self._calls_since(self._last_seen).where(calls.c.sender_id != self._sender_id)
+        for row in connection.execute(others):
+            self._last_seen = row.id
+            if State(row.state) in HANDED_OVER:
+                self._taken.update(split_hashes(row.hashes))
+
+    def _without_taken(self, batch: Batch) -> Batch | None:
+        if not self._taken:
+            return batch
+        free = [i for i, hash_ in enumerate(self._records.hashes(batch.msisdns)) if hash_ not in self._taken]
+        if len(free) == len(batch.rows):
+            return batch
+        rows, msisdns = (tuple(values[i] for i in free) for values in (batch.rows, batch.msisdns))
+        return replace(batch, rows=rows, msisdns=msisdns) if free else None
+
+    def _put_down_intent(self, connection: Connection, batch: Batch) -> int:
+        row = {
+            "scope_id": self._scope_id,
+            "sender_id": self._sender_id,
+            "digest": batch.message.digest,
+            "copy": batch.copy,
+            "hashes": b"".join(self._records.hashes(batch.msisdns)),
+            "numbers": len(batch.msisdns),
+            "state": State.SUBMITTING.value,
+            "at": datetime.now(UTC),
+        }
+        return int(connection.execute(insert(calls).values(row)).inserted_primary_key[0])
+
+    def _put_down_end(self, connection: Connection, call_id: int, outcome: CallOutcome) -> None:
+        open_call = (calls.c.id == call_id) & (calls.c.state == State.SUBMITTING.value)
+        end = update(calls).where(open_call).values(state=STATE_OF_FATE[outcome.fate].value, code=outcome.code)
+        if connection.execute(end).rowcount != 1:
+            raise LedgerConflictError("a call that was in flight is not on record as such any more")
+
+
+def summary(engine: Engine, scope: str) -> dict[State, int]:
+    """Return how many messages a scope has in which state; a message that was sent again counts once."""
+    create_tables(engine)
+    columns = select(calls.c.digest, calls.c.copy, calls.c.hashes, calls.c.state).order_by(calls.c.id)
+    records = Records(b"")  # no number is looked up
+    with engine.begin() as connection:
+        for row in connection.execute(columns.join(scopes).where(scopes.c.name == scope)):
+            entry = Entry(digest=row.digest, copy=row.copy, state=State(row.state))
+            records.add(split_hashes(row.hashes), entry)
+    return records.states()
+
+
+def create_tables(engine: Engine) -> None:
+    """Create the ledger's tables where there are none, also when two tasks do so at once."""
+    try:
+        metadata.create_all(engine)
+    except DBAPIError:
+        if not set(metadata.tables) <= set(inspect(engine).get_table_names()):
+            raise
+
+
+def prepared(engine: Engine) -> Engine:
+    """Make an engine safe for a ledger: nothing that is committed is lost, and writers take turns on SQLite."""
+    if engine.dialect.name == "sqlite":
+        event.listen(engine, "connect", _prepare_sqlite)
+        event.listen(engine, "begin", _begin_immediate)
+    return engine
+
+
+def _prepare_sqlite(connection: Any, _: Any) -> None:
+    connection.isolation_level = None  # the driver's own BEGIN would come too late
+    for pragma in ("journal_mode=WAL", "synchronous=FULL", f"busy_timeout={SQLITE_BUSY_SECONDS * 1000}"):
+        connection.execute(f"PRAGMA {pragma}").close()
+
+
+def _begin_immediate(connection: Connection) -> None:
+    connection.exec_driver_sql("BEGIN IMMEDIATE")

@@ -1,0 +1,113 @@
+"""The ledger in Airflow's task state store (Airflow 3.3 and later): nothing to set up.
+
+The store belongs to one task of one run (and map index), outlives tries, killed workers and clearing, and goes
+with the run. It cannot list its keys, so the ledger is a log on pages whose keys are numbered. A write puts down
+one page as a whole, so that it is there or not. A task whose try is over can write no more, for the store's API
+refuses it; that is what stops a zombie.
+"""
+
+from __future__ import annotations
+
+import json
+from base64 import b64decode, b64encode
+from collections.abc import Collection, Mapping, Sequence
+from secrets import token_bytes
+from typing import Any, Protocol
+
+from airflow_provider_ismart.ledgers.records import KEY_BYTES, Records, split_hashes
+from airflow_provider_ismart.sms.batches import Batch
+from airflow_provider_ismart.sms.calls import CallOutcome
+from airflow_provider_ismart.sms.ledger import STATE_OF_FATE, Entry, State
+
+PAGE_KEY = "ismart_ledger_{}"
+
+#: In characters of JSON. Airflow warns over 65,535 bytes; a page is written anew with each write to it.
+PAGE_SIZE = 32_000
+
+
+class TaskStateStore(Protocol):
+    """What this ledger uses of ``context["task_state_store"]``."""
+
+    def get(self, key: str) -> Any:
+        """Return the value, or ``None``."""
+
+    def set(self, key: str, value: Any, *, retention: Any) -> None:
+        """Put the value down for ``retention``."""
+
+
+class TaskStateLedger:
+    """A ledger for all tries of one task instance.
+
+    A page is ``{"calls": [[number, digest, copy, hashes], …], "ended": {state: [number, …]}}``; calls are
+    numbered through all pages, and the first page holds the hashes' ``key`` too.
+    """
+
+    def __init__(self, store: TaskStateStore) -> None:
+        self._store = store
+        self._numbers: dict[Batch, int] = {}
+
+    def take_over(self) -> None:
+        """Read what is on record; what an earlier try left in mid-call is UNCERTAIN from now on."""
+        pages = self._read_pages() or [{"key": token_bytes(KEY_BYTES).hex(), "calls": [], "ended": {}}]
+        self._page_number = len(pages) - 1
+        self._page = pages[-1]
+        self._page_size = len(json.dumps(self._page))
+        self._records = Records(bytes.fromhex(pages[0]["key"]))
+        calls = [call for page in pages for call in page["calls"]]
+        ended = {
+            number: State(state)
+            for page in pages
+            for state, numbers in page["ended"].items()
+            for number in numbers
+        }
+        for number, digest, copy, packed in calls:
+            entry = Entry(digest=digest, copy=copy, state=ended.get(number, State.UNCERTAIN))
+            self._records.add(split_hashes(b64decode(packed)), entry)
+        self._next_number = len(calls)
+        for number in range(len(calls)):
+            if number not in ended:
+                self._put_down_end(number, State.UNCERTAIN)
+        self._save()  # now, so that a task that may not write does not send
+
+    def _read_pages(self) -> list[dict[str, Any]]:
+        pages: list[dict[str, Any]] = []
+        while (page := self._store.get(PAGE_KEY.format(len(pages)))) is not None:
+            pages.append(page)
+        return pages
+
+    def recorded(self, msisdns: Collection[str]) -> Mapping[str, Sequence[Entry]]:
+        """Return what is on record for those of the numbers that have anything on record."""
+        return self._records.recorded(msisdns)
+
+    def write(self, settled: Sequence[tuple[Batch, CallOutcome]], intents: Sequence[Batch]) -> Sequence[Batch]:
+        """Put down how calls ended and which are about to go out; return the intents.
+
+        :raises AirflowRuntimeError: the store refuses; this try is over.
+        """
+        for batch, outcome in settled:
+            self._put_down_end(self._numbers.pop(batch), STATE_OF_FATE[outcome.fate])
+        for batch in intents:
+            packed = b64encode(b"".join(self._records.hashes(batch.msisdns))).decode()
+            self._make_room(len(packed) + 40)
+            self._page["calls"].append([self._next_number, batch.message.digest, batch.copy, packed])
+            self._numbers[batch] = self._next_number
+            self._next_number += 1
+        self._save()
+        return intents
+
+    def _put_down_end(self, number: int, state: State) -> None:
+        self._make_room(12)
+        self._page["ended"].setdefault(state.value, []).append(number)
+
+    def _make_room(self, characters: int) -> None:
+        """Go on to the next page where this one has no room for as many more."""
+        if self._page_size + characters > PAGE_SIZE:
+            self._save()
+            self._page_number += 1
+            self._page, self._page_size = {"calls": [], "ended": {}}, 0
+        self._page_size += characters
+
+    def _save(self) -> None:
+        from airflow.sdk import NEVER_EXPIRE  # noqa: PLC0415  # not before Airflow 3.3
+
+        self._store.set(PAGE_KEY.format(self._page_number), self._page, retention=NEVER_EXPIRE)
