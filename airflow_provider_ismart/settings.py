@@ -104,7 +104,7 @@ EXTRAS = {
             label="Read time-out (seconds)",
             description="How long to wait for the gateway's answer; after that, nobody knows what became of "
             "the call.",
-            default=60.0,
+            default=30.0,
             minimum=0.1,
             maximum=600,
         ),

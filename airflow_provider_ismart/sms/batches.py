@@ -27,7 +27,7 @@ class Batch:
     """
 
     message: Message
-    copy: int
+    copy: int = 0
     rows: tuple[int, ...]
     msisdns: tuple[str, ...]
     oversize: bool = False
