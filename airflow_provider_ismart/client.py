@@ -116,7 +116,8 @@ class GatewayClient:
         """Hand a batch over. What provably did not reach the gateway is tried again a few times."""
         url = self.build_url(batch, flash=flash, push_at=push_at, reveal=True)
         outcome: CallOutcome = self._retrying(self._paced_call, url)
-        return outcome
+        attempts = self._retrying.statistics["attempt_number"]  # this thread's; the last may not have started
+        return replace(outcome, attempts=attempts if outcome.attempts else attempts - 1)
 
     def probe(self) -> CallOutcome:
         """Make the call that costs nothing and reaches nobody, once: a refused login is not tried twice."""
@@ -241,14 +242,13 @@ def _has_plain_text(error: BaseException) -> bool:
 
 
 def _last_outcome(state: RetryCallState) -> CallOutcome:
-    """Return the last attempt's outcome, with the number of attempts that led to it."""
     assert state.outcome is not None  # noqa: S101  # tenacity sets it before it asks
     outcome: CallOutcome = state.outcome.result()
-    return replace(outcome, attempts=state.attempt_number) if outcome.attempts else outcome
+    return outcome
 
 
 def _back_off(state: RetryCallState) -> float:
     """Wait longer each time, with jitter, or as long as the server asks; never over half a minute."""
     asked = _last_outcome(state).retry_after
-    seconds = wait_exponential_jitter(initial=0.5, max=MAX_BACK_OFF_SECONDS)(state)
+    seconds = wait_exponential_jitter()(state) / 2  # half a second, then twice that, and so on
     return min(asked if asked is not None else seconds, MAX_BACK_OFF_SECONDS)

@@ -62,31 +62,31 @@ class ResultsFile:
             writer.writerows(_row(plan, row) for row in range(len(plan.outcomes)))
 
     def _write_parquet(self, plan: Plan) -> None:
-        pyarrow, parquet = _pyarrow()
-        schema = pyarrow.schema([(name, getattr(pyarrow, type_)()) for name, type_ in _COLUMNS.items()])
-        with self._path.open("wb") as file, parquet.ParquetWriter(file, schema) as writer:
+        pa, pq = _pyarrow()
+        schema = pa.schema([(name, getattr(pa, type_)()) for name, type_ in _COLUMNS.items()])
+        with self._path.open("wb") as file, pq.ParquetWriter(file, schema) as writer:
             for start in range(0, len(plan.outcomes), _ROW_GROUP):
                 rows = range(start, min(start + _ROW_GROUP, len(plan.outcomes)))
                 cells = zip(*(_row(plan, row) for row in rows), strict=True)
-                writer.write_table(pyarrow.table(list(map(list, cells)), schema=schema))
+                writer.write_table(pa.table(list(map(list, cells)), schema=schema))
 
 
 def _pyarrow() -> tuple[Any, Any]:
     try:
-        import pyarrow  # noqa: PLC0415  # heavy, and Parquet alone needs it
-        import pyarrow.parquet  # noqa: PLC0415
+        import pyarrow as pa  # noqa: PLC0415  # heavy, and Parquet alone needs it
+        import pyarrow.parquet as pq  # noqa: PLC0415
     except ImportError:
         raise InputError(
             "a .parquet results_path needs pyarrow: install airflow-provider-ismart[pandas]"
         ) from None
-    return pyarrow, pyarrow.parquet
+    return pa, pq
 
 
 def _row(plan: Plan, row: int) -> tuple[object, ...]:
     written, message, code = plan.written[row], plan.texts[row], plan.outcomes.code(row)
     return (
         row,
-        "" if is_missing(written) else str(written),
+        "" if is_missing(written) else _encodable(str(written)),
         plan.msisdns[row],
         plan.outcomes[row].value,
         code,
@@ -94,3 +94,8 @@ def _row(plan: Plan, row: int) -> tuple[object, ...]:
         None if message is None else int(message.lang),
         None if message is None else message.parts,
     )
+
+
+def _encodable(text: str) -> str:
+    """Return the text with half characters (lone surrogates), which no file can hold, written out."""
+    return text.encode(errors="backslashreplace").decode()

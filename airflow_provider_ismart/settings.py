@@ -269,7 +269,7 @@ def _existing_file(name: str, path: str | None) -> str | None:
 
 
 def _url(connection: AirflowConnection, extras: Mapping[str, Any]) -> str:
-    host = (connection.host or DEFAULT_HOST).strip().rstrip("/")
+    host = (connection.host or DEFAULT_HOST).strip()
     base = urlsplit(host if "://" in host else f"https://{host}")
     if base.scheme not in {"http", "https"} or not base.hostname:
         raise InputError("the connection's host has to be a host name or an http(s) URL")
@@ -285,7 +285,7 @@ def _url(connection: AirflowConnection, extras: Mapping[str, Any]) -> str:
     path = extras["path"] if extras["path"].startswith("/") else f"/{extras['path']}"
     if not re.fullmatch(r"[\w./~%-]+", path, re.ASCII):
         raise EXTRAS["path"].error(extras["path"], "it has to be the path of a URL, without a query")
-    return f"{base.scheme}://{name}{f':{port}' if port else ''}{base.path}{path}"
+    return f"{base.scheme}://{name}{f':{port}' if port else ''}{base.path.rstrip('/')}{path}"
 
 
 def _is_loopback(host: str) -> bool:

@@ -16,7 +16,7 @@ with DAG("ismart_mapped_recipients", schedule=None, tags=["ismart"], doc_md=__do
     def branches() -> list[str]:
         return list(STAFF)
 
-    @task
+    @task(show_return_value_in_logs=False)  # else Airflow logs names and numbers
     def staff_of(branch: str) -> list[dict[str, str]]:
         return STAFF[branch]
 

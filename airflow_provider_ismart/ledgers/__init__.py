@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
+from threading import Lock
 from typing import TYPE_CHECKING, Any
 
 from airflow.providers.common.compat.sdk import BaseHook
@@ -17,6 +18,9 @@ if TYPE_CHECKING:
 
 _DIALECTS = ("postgresql", "sqlite")
 
+#: Sends of one process take turns: in one task, each takes the ledger over from those before.
+_TURN = Lock()
+
 
 @contextmanager
 def open_ledger(
@@ -27,15 +31,18 @@ def open_ledger(
     That is the SQL database of ``ledger_conn_id``; else the task state store of Airflow 3.3; else none that
     lasts, and then a later try is refused.
 
-    :raises InputError: ``idempotency_key`` is given without a SQL ledger, or ``ledger_conn_id`` is no such database.
+    :raises InputError: ``idempotency_key`` is blank or without a SQL ledger, or ``ledger_conn_id`` is no such
+        database.
     :raises ISmartUncertainFinalError: this is a later try, and no ledger knows of the earlier ones.
     """
     task_instance = context.get("ti")
+    if idempotency_key is not None and not idempotency_key.strip():
+        raise InputError("idempotency_key is blank; leave it out, or name the send")
     if ledger_conn_id and (idempotency_key or task_instance):
         from airflow_provider_ismart.ledgers.sql import SqlLedger  # noqa: PLC0415  # brings SQLAlchemy
 
         task = task_scope(task_instance) if task_instance else "no task"
-        with open_engine(ledger_conn_id) as engine:
+        with _TURN, open_engine(ledger_conn_id) as engine:
             yield SqlLedger(engine, scope=key_scope(idempotency_key) if idempotency_key else task, task=task)
     elif idempotency_key:
         raise InputError(
@@ -44,7 +51,8 @@ def open_ledger(
     elif (store := context.get("task_state_store")) is not None:
         from airflow_provider_ismart.ledgers.task_state import TaskStateLedger  # noqa: PLC0415  # its own kind
 
-        yield TaskStateLedger(store)
+        with _TURN:
+            yield TaskStateLedger(store)
     else:
         _refuse_later_try(task_instance)
         yield MemoryLedger()

@@ -128,11 +128,13 @@ class SqlLedger:
             self._take_turn(connection)
             self._check_token(connection)
             for batch, outcome in settled:
-                self._put_down_end(connection, self._ids.pop(batch), outcome)
+                self._put_down_end(connection, self._ids[batch], outcome)
             self._look_at_others(connection)
             granted = [batch for intent in intents if (batch := self._without_taken(intent))]
-            for batch in granted:
-                self._ids[batch] = self._put_down_intent(connection, batch)
+            ids = {batch: self._put_down_intent(connection, batch) for batch in granted}
+        for batch, _ in settled:  # now that it is certain; a write that fails is made again
+            del self._ids[batch]
+        self._ids.update(ids)
         return granted
 
     def _find_or_make_scope(self) -> tuple[int, bytes]:
@@ -200,8 +202,9 @@ class SqlLedger:
         return int(connection.execute(insert(calls).values(row)).inserted_primary_key[0])
 
     def _put_down_end(self, connection: Connection, call_id: int, outcome: CallOutcome) -> None:
-        open_call = (calls.c.id == call_id) & (calls.c.state == State.SUBMITTING.value)
-        end = update(calls).where(open_call).values(state=STATE_OF_FATE[outcome.fate].value, code=outcome.code)
+        state = STATE_OF_FATE[outcome.fate].value  # which it is in where the commit before this has failed
+        open_call = (calls.c.id == call_id) & calls.c.state.in_([State.SUBMITTING.value, state])
+        end = update(calls).where(open_call).values(state=state, code=outcome.code)
         if connection.execute(end).rowcount != 1:
             raise LedgerConflictError("a call that was in flight is not on record as such any more")
 
@@ -232,7 +235,9 @@ def prepared(engine: Engine) -> Engine:
     if engine.dialect.name == "sqlite":
         event.listen(engine, "connect", _prepare_sqlite)
         event.listen(engine, "begin", _begin_immediate)
-    return engine
+        return engine
+    # whatever the database's default: who has got its turn has to see what was committed while it waited
+    return engine.execution_options(isolation_level="READ COMMITTED")
 
 
 def _prepare_sqlite(connection: Any, _: Any) -> None:

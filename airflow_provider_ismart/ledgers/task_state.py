@@ -45,6 +45,8 @@ class TaskStateLedger:
     def __init__(self, store: TaskStateStore) -> None:
         self._store = store
         self._numbers: dict[Batch, int] = {}
+        #: Intents whose write has failed: they may be on record, and their calls never go out.
+        self._ungranted: list[int] = []
 
     def take_over(self) -> None:
         """Read what is on record; what an earlier try left in mid-call is UNCERTAIN from now on."""
@@ -84,15 +86,20 @@ class TaskStateLedger:
 
         :raises AirflowRuntimeError: the store refuses; this try is over.
         """
+        while self._ungranted:
+            self._put_down_end(self._ungranted.pop(), State.NOT_SENT)
         for batch, outcome in settled:
-            self._put_down_end(self._numbers.pop(batch), STATE_OF_FATE[outcome.fate])
+            if batch in self._numbers:  # or the page has it from a write that failed
+                self._put_down_end(self._numbers.pop(batch), STATE_OF_FATE[outcome.fate])
         for batch in intents:
             packed = b64encode(b"".join(self._records.hashes(batch.msisdns))).decode()
             self._make_room(len(packed) + 40)
             self._page["calls"].append([self._next_number, batch.message.digest, batch.copy, packed])
             self._numbers[batch] = self._next_number
+            self._ungranted.append(self._next_number)
             self._next_number += 1
         self._save()
+        self._ungranted.clear()
         return intents
 
     def _put_down_end(self, number: int, state: State) -> None:

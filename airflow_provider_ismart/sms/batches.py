@@ -22,8 +22,8 @@ _UNRESERVED = (string.ascii_letters + string.digits + "-._~").encode()  # RFC 39
 class Batch:
     """The numbers of one call and what they are to be told.
 
-    ``rows`` are the positions of ``msisdns`` in the input, ``copy`` is their group's. ``oversize`` says that the call is longer than the
-    query limit even with its one number.
+    ``rows`` are the positions of ``msisdns`` in the input, ``copy`` is their group's. ``oversize`` says that the
+    call is longer than the query limit even with its one number.
     """
 
     message: Message

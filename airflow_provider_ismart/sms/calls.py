@@ -24,8 +24,8 @@ class CallOutcome:
     """A call's fate and what showed it.
 
     ``code`` is the return code, ``http_status`` the status of an answer that held none, ``detail`` what was
-    seen, in words without secrets, and ``attempts`` how many times the call was made until this was known, none where it never started.
-    ``retry_after`` is how many seconds the server asked to be left alone.
+    seen, in words without secrets, and ``attempts`` how many times the call was made until this was known, none
+    where it never started. ``retry_after`` is how many seconds the server asked to be left alone.
     """
 
     fate: Fate

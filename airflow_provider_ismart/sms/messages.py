@@ -57,26 +57,26 @@ class Message:
         return urlsafe_b64encode(sha256(self.text.encode()).digest()[:DIGEST_BYTES]).decode()
 
 
-class InvalidText(ValueError):
+class InvalidTextError(ValueError):
     """A row's text cannot be sent; the message says why, without the text."""
 
 
 def compose(text: str, choice: LangChoice, max_parts: int) -> Message:
     """Return the text as a message.
 
-    :raises InvalidText: it is blank, cannot be encoded, takes more than ``max_parts`` parts, or is forced
+    :raises InvalidTextError: it is blank, cannot be encoded, takes more than ``max_parts`` parts, or is forced
         into English with a character that would arrive as ``?``.
     """
-    if not text.strip():
-        raise InvalidText("the text is blank")
+    if not text or text.isspace():
+        raise InvalidTextError("the text is blank")
     if not is_encodable(text):
-        raise InvalidText("the text holds half a character (a lone surrogate)")
+        raise InvalidTextError("the text holds half a character (a lone surrogate)")
     if choice is LangChoice.ENGLISH and (foreign := first_not_gsm7(text)):
-        raise InvalidText(f"lang is english, but the text holds U+{ord(foreign):04X}, which needs lang 64")
+        raise InvalidTextError(f"lang is english, but the text holds U+{ord(foreign):04X}, which needs lang 64")
     lang = language(text) if choice is LangChoice.AUTO else Lang[choice.name]
     count = parts(text, lang)
     if count > max_parts:
-        raise InvalidText(f"the text takes {count} parts, {max_parts} are allowed")
+        raise InvalidTextError(f"the text takes {count} parts, {max_parts} are allowed")
     return Message(text=text, lang=lang, parts=count)
 
 
@@ -107,14 +107,15 @@ class Template:
     def fill(self, cells: Sequence[Any]) -> str:
         """Return the text for one row; ``cells`` are the values of :attr:`columns`, in that order.
 
-        :raises InvalidText: a cell is missing, or does not take its format spec.
+        :raises InvalidTextError: a cell is missing, or does not take its format spec.
         """
-        if missing := [name for name, cell in zip(self.columns, cells, strict=True) if is_missing(cell)]:
-            raise InvalidText(f"no value for {_listed(missing)}")
+        if any(map(is_missing, cells)):
+            missing = [name for name, cell in zip(self.columns, cells, strict=True) if is_missing(cell)]
+            raise InvalidTextError(f"no value for {_listed(missing)}")
         try:
             return self._format(*cells)
-        except (ValueError, TypeError):
-            raise InvalidText(f"a value of {_listed(self.columns)} does not take its format") from None
+        except (ValueError, TypeError, ArithmeticError):
+            raise InvalidTextError(f"a value of {_listed(self.columns)} does not take its format") from None
 
 
 def _listed(names: Iterable[str]) -> str:
@@ -151,12 +152,13 @@ def schedule(push_at: datetime | str | None, timezone: tzinfo, now: datetime) ->
         try:
             push_at = datetime.fromisoformat(push_at.strip())
         except ValueError:
-            raise InputError(
-                f"push_at is {push_at!r}; write it as ISO 8601, such as 2030-01-31T14:30"
-            ) from None
+            raise InputError(f"push_at is {push_at!r}; write it as ISO 8601, such as 2030-01-31T14:30") from None
     if not isinstance(push_at, datetime):
         raise InputError(f"push_at is a {type(push_at).__name__}; it can be a datetime or ISO 8601 text")
-    local = (push_at if push_at.tzinfo else push_at.replace(tzinfo=timezone)).astimezone(timezone)
+    try:
+        local = (push_at if push_at.tzinfo else push_at.replace(tzinfo=timezone)).astimezone(timezone)
+    except OverflowError:
+        raise InputError(f"push_at is {push_at.isoformat()}, which the calendar cannot hold") from None
     if local <= now:
         raise InputError(f"push_at is {local.isoformat()}, which has passed")
     return local.strftime(PUSH_AT_FORMAT)

@@ -7,11 +7,13 @@ from __future__ import annotations
 
 import re
 import unicodedata
-from numbers import Integral, Real
+from decimal import Decimal
+from numbers import Real
+from typing import Any
 
 MSISDN_DIGITS = 11
-#: numpy's names of the floats whose 24 or 11 bits of precision turn a number into a stranger's.
-NARROW_FLOATS = frozenset({"float16", "float32"})
+#: numpy's and Arrow's names of the floats whose 24 or 11 bits of precision make a stranger's number of one.
+NARROW_FLOATS = frozenset({"float16", "float32", "halffloat[pyarrow]", "float[pyarrow]"})
 
 _CLEAN = re.compile(r"[1-9][0-9]{10}")
 # What people put between digits: white space, brackets, dashes of any kind, and the invisible marks that
@@ -23,7 +25,7 @@ _FLOAT_TAIL = re.compile(r"\.0+\Z")
 _SEVERAL = re.compile(r"[0-9]{8}[^0-9]+[0-9]{8}")
 
 
-class InvalidNumber(ValueError):
+class InvalidNumberError(ValueError):
     """Not a number that the gateway can be given; the text says why, for a person, without the number."""
 
 
@@ -33,30 +35,37 @@ def canonical_msisdn(written: object, country_code: str = "968") -> str:
     Takes digits of any script, a leading ``+`` or ``00``, spaces, dashes and brackets, the ``.0`` of a float,
     and a local number (11 digits less the country code's), which gets ``country_code`` in front.
 
-    :raises InvalidNumber: what is left is not one 11-digit number.
+    :raises InvalidNumberError: what is left is not one 11-digit number.
     """
-    if written.__class__ is str and _CLEAN.fullmatch(written):  # type: ignore[arg-type]
-        return written  # type: ignore[return-value]
+    if written.__class__ is str and _CLEAN.fullmatch(written):
+        return written
     return _from_digits(_text(written), country_code)
 
 
 def _text(written: object) -> str:
-    """The number's text, with a float's fraction gone where it is zero."""
+    """Return what is written as text, with ASCII digits."""
     if isinstance(written, str):
-        return _FLOAT_TAIL.sub("", _ascii_digits(written).strip())
+        return _ascii_digits(written)
     if is_missing(written):
-        raise InvalidNumber("empty")
+        raise InvalidNumberError("empty")
     if isinstance(written, bool):
-        raise InvalidNumber("a truth value, not a number")
+        raise InvalidNumberError("a truth value, not a number")
     if str(getattr(written, "dtype", "")) in NARROW_FLOATS:
-        raise InvalidNumber(f"a {written.dtype}, which cannot hold {MSISDN_DIGITS} digits")  # type: ignore[attr-defined]
-    if isinstance(written, Integral):
-        return str(int(written))
-    if isinstance(written, Real) or hasattr(written, "as_integer_ratio"):  # Decimal is no Real
-        if written != written // 1:  # type: ignore[operator]  # infinity // 1 is NaN
-            raise InvalidNumber("a number with a fraction")
-        return str(int(written))  # type: ignore[call-overload]
-    raise InvalidNumber(f"a {type(written).__name__}, not a number or text")
+        raise InvalidNumberError(f"a {type(written).__name__}, which cannot hold {MSISDN_DIGITS} digits")
+    if isinstance(written, (Real, Decimal)):
+        return _whole(written)
+    raise InvalidNumberError(f"a {type(written).__name__}, not a number or text")
+
+
+def _whole(number: Any) -> str:
+    """Return the digits of a real number without a fraction."""
+    if number < 0:
+        raise InvalidNumberError("a negative number")
+    if number >= 10**MSISDN_DIGITS:  # infinity too
+        raise InvalidNumberError(f"too long: more than {MSISDN_DIGITS} digits")
+    if number != int(number):
+        raise InvalidNumberError("a number with a fraction")
+    return str(int(number))
 
 
 def _ascii_digits(text: str) -> str:
@@ -66,19 +75,19 @@ def _ascii_digits(text: str) -> str:
 
 
 def _from_digits(text: str, country_code: str) -> str:
-    digits = _SEPARATORS.sub("", text)
+    digits = _FLOAT_TAIL.sub("", _SEPARATORS.sub("", text))
     international = digits.startswith(("+", "00"))
     digits = digits.removeprefix("+") if digits.startswith("+") else digits.removeprefix("00")
     if not digits:
-        raise InvalidNumber("empty")
+        raise InvalidNumberError("empty")
     if not (digits.isascii() and digits.isdigit()):
-        raise InvalidNumber(_why_not_digits(text, digits))
+        raise InvalidNumberError(_why_not_digits(text, digits))
     if not international and len(digits) == MSISDN_DIGITS - len(country_code):
         digits = country_code + digits
     if len(digits) != MSISDN_DIGITS:
-        raise InvalidNumber(_why_not_eleven(text, digits))
+        raise InvalidNumberError(_why_not_eleven(text, digits))
     if digits[0] == "0":
-        raise InvalidNumber("starts with 0, which no country code does")
+        raise InvalidNumberError("starts with 0, which no country code does")
     return digits
 
 
@@ -99,12 +108,10 @@ def _why_not_eleven(text: str, digits: str) -> str:
 
 def is_missing(value: object) -> bool:
     """Whether a cell holds nothing: ``None``, NaN, ``NaT`` or ``pandas.NA`` (whose truth value raises)."""
-    if value is None or type(value).__name__ == "NAType":
-        return True
     try:
-        return bool(value != value)  # noqa: PLR0124  # NaN and NaT alone differ from themselves
-    except (TypeError, ValueError):
-        return False
+        return value is None or bool(value != value)  # noqa: PLR0124  # NaN and NaT alone differ from themselves
+    except (TypeError, ValueError, ArithmeticError) as error:
+        return type(value).__name__ == "NAType" or isinstance(error, ArithmeticError)  # a signalling NaN
 
 
 def mask_msisdn(msisdn: str) -> str:

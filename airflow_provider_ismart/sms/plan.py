@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field
-from typing import Any
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass
+from typing import Any, cast
 
 from airflow_provider_ismart.sms.errors import InputError
-from airflow_provider_ismart.sms.messages import InvalidText, LangChoice, Message, Template, compose
-from airflow_provider_ismart.sms.msisdn import InvalidNumber, canonical_msisdn, is_missing
+from airflow_provider_ismart.sms.messages import InvalidTextError, LangChoice, Message, Template, compose
+from airflow_provider_ismart.sms.msisdn import InvalidNumberError, canonical_msisdn, is_missing
 from airflow_provider_ismart.sms.recipients import Columns, read_recipients
 from airflow_provider_ismart.sms.report import Outcome, RowOutcomes
 from airflow_provider_ismart.sms.text import MAX_PARTS
@@ -94,10 +94,13 @@ def plan(
 
 
 def _column(columns: Columns, name: str, asked_by: str) -> Sequence[Any]:
-    if name not in columns:
+    try:
+        return columns[name]
+    except KeyError:
         known = ", ".join(map(repr, columns))
-        raise InputError(f"{asked_by} {name!r}, but the recipients have no such column; they have {known}")
-    return columns[name]
+        raise InputError(
+            f"{asked_by} {name!r}, but the recipients have no such column; they have {known}"
+        ) from None
 
 
 def _canonical(written: Sequence[Any], country_code: str, outcomes: RowOutcomes) -> list[str]:
@@ -105,7 +108,7 @@ def _canonical(written: Sequence[Any], country_code: str, outcomes: RowOutcomes)
     for row, cell in enumerate(written):
         try:
             msisdns.append(canonical_msisdn(cell, country_code))
-        except InvalidNumber as why:
+        except InvalidNumberError as why:
             msisdns.append("")
             outcomes.set([row], Outcome.INVALID, reason=f"number: {why}")
     return msisdns
@@ -113,56 +116,45 @@ def _canonical(written: Sequence[Any], country_code: str, outcomes: RowOutcomes)
 
 def _texts(content: Content, columns: Columns, outcomes: RowOutcomes) -> list[Message | None]:
     """Return each row's message, or ``None`` where ``outcomes`` now says why it has none."""
-    composer = _Composer(content=content, outcomes=outcomes)
     if content.message_column is not None:
-        return composer.from_column(columns, content.message_column)
+        own = _column(columns, content.message_column, "message_column is")
+        return _compose_each(content, _own_text, own, outcomes)
     template = Template(content.message or "")
-    literal = template.literal
-    if literal.strip() or not template.columns:
+    if template.literal.strip() or not template.columns:
         try:
-            message = compose(literal, content.lang, content.max_parts)
-        except InvalidText as why:  # no cell can mend what is wrong with the template itself
+            message = compose(template.literal, content.lang, content.max_parts)
+        except InvalidTextError as why:  # no cell can mend what is wrong with the template itself
             raise InputError(f"message: {why}") from None
         if not template.columns:
             return [message] * len(outcomes)
-    return composer.from_template(columns, template)
+    cells = [_column(columns, name, "message has a placeholder for") for name in template.columns]
+    return _compose_each(content, template.fill, zip(*cells, strict=True), outcomes)
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class _Composer:
-    """Makes each row's own text a message; rows with the same text share one."""
-
-    content: Content
-    outcomes: RowOutcomes
-    known: dict[str, Message] = field(default_factory=dict)
-
-    def from_column(self, columns: Columns, name: str) -> list[Message | None]:
-        cells = _column(columns, name, "message_column is")
-        return [self._message(row, _own_text, cell) for row, cell in enumerate(cells)]
-
-    def from_template(self, columns: Columns, template: Template) -> list[Message | None]:
-        cells = [_column(columns, name, "message has a placeholder for") for name in template.columns]
-        return [
-            self._message(row, template.fill, values) for row, values in enumerate(zip(*cells, strict=True))
-        ]
-
-    def _message(self, row: int, text_of: Callable[[Any], str], cells: Any) -> Message | None:
+def _compose_each(
+    content: Content, text_of: Callable[[Any], str], rows: Iterable[Any], outcomes: RowOutcomes
+) -> list[Message | None]:
+    """Make each row's own text a message; rows with the same text share one."""
+    known: dict[str, Message] = {}
+    messages: list[Message | None] = []
+    for row, cells in enumerate(rows):
         try:
             text = text_of(cells)
-            message = self.known.get(text)
+            message = known.get(text)
             if message is None:
-                message = self.known[text] = compose(text, self.content.lang, self.content.max_parts)
-        except InvalidText as why:
-            self.outcomes.set([row], Outcome.INVALID, reason=f"message: {why}")
-            return None
-        return message
+                message = known[text] = compose(text, content.lang, content.max_parts)
+        except InvalidTextError as why:
+            outcomes.set([row], Outcome.INVALID, reason=f"message: {why}")
+            message = None
+        messages.append(message)
+    return messages
 
 
 def _own_text(cell: Any) -> str:
     if is_missing(cell):
-        raise InvalidText("empty")
+        raise InvalidTextError("empty")
     if not isinstance(cell, str):
-        raise InvalidText(f"a {type(cell).__name__}, not text")
+        raise InvalidTextError(f"a {type(cell).__name__}, not text")
     return cell
 
 
@@ -174,19 +166,30 @@ def _group(
     Where duplicates are kept, a number's second row of a message starts a group of its own: what the gateway
     makes of one number twice in a call is not documented.
     """
-    groups: dict[tuple[int, int], Group] = {}
-    copies: dict[tuple[int, str], int] = {}
+    by_message: dict[int, list[int]] = {}
     for row, (msisdn, message) in enumerate(zip(msisdns, texts, strict=True)):
-        if not msisdn or message is None:
-            continue
-        key = (id(message), msisdn)
-        copy = copies.get(key, 0)
-        if copy and deduplicate:
-            outcomes.set([row], Outcome.DUPLICATE)
-            continue
-        copies[key] = copy + 1
-        group = groups.get((id(message), copy))
-        if group is None:
-            group = groups[id(message), copy] = Group(message=message, copy=copy, rows=[])
-        group.rows.append(row)
-    return list(groups.values())
+        if msisdn and message is not None:
+            by_message.setdefault(id(message), []).append(row)
+    groups = []
+    for rows in by_message.values():
+        message = cast("Message", texts[rows[0]])
+        for copy, copies in enumerate(_copies(rows, msisdns)):
+            if copy and deduplicate:
+                outcomes.set(copies, Outcome.DUPLICATE)
+            else:
+                groups.append(Group(message=message, copy=copy, rows=copies))
+    return groups
+
+
+def _copies(rows: list[int], msisdns: list[str]) -> list[list[int]]:
+    """Split the rows into those with a number's first message, those with its second, and so on."""
+    if len(rows) == 1:
+        return [rows]
+    copies: list[list[int]] = []
+    seen: dict[str, int] = {}
+    for row in rows:
+        copy = seen[msisdns[row]] = seen.get(msisdns[row], -1) + 1
+        if copy == len(copies):
+            copies.append([])
+        copies[copy].append(row)
+    return copies

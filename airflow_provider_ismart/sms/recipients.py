@@ -11,7 +11,7 @@ from numbers import Number
 from typing import Any
 
 from airflow_provider_ismart.sms.errors import InputError
-from airflow_provider_ismart.sms.msisdn import NARROW_FLOATS, is_missing
+from airflow_provider_ismart.sms.msisdn import NARROW_FLOATS
 
 #: Column name -> its cells, all of one length. A column is made a list only when it is asked for.
 Columns = Mapping[str, Sequence[Any]]
@@ -37,6 +37,8 @@ def read_recipients(source: Any, recipient_column: str) -> Columns:
         )
     if hasattr(source, "to_pandas"):
         source = source.to_pandas()
+    if hasattr(source, "_asdict"):  # one named tuple
+        source = source._asdict()
     if _is_frame(source):
         return _FrameColumns(source, recipient_column)
     if isinstance(source, str):
@@ -88,7 +90,10 @@ def _read_mapping(source: Mapping[Any, Any], recipient_column: str) -> Columns:
     columns = {}
     for name, values in source.items():
         if _is_cell(values):
-            raise InputError(f"recipients is a dict of columns, but its column {name!r} is a single value")
+            raise InputError(
+                f"recipients is a dict that holds columns, but {name!r} in it is a single value; a record holds "
+                "single values alone"
+            )
         columns[str(name)] = _cells(values, str(name), recipient_column)
     if len({len(cells) for cells in columns.values()}) > 1:
         lengths = ", ".join(f"{name!r} has {len(cells)}" for name, cells in columns.items())
@@ -125,11 +130,19 @@ def _read_bare_rows(items: list[Any], recipient_column: str) -> Columns:
 
 
 def _is_cell(value: Any) -> bool:
-    return isinstance(value, (str, bytes, Number)) or is_missing(value) or not hasattr(value, "__iter__")
+    return isinstance(value, (str, bytes)) or not hasattr(value, "__iter__")
 
 
 def _cells(values: Any, name: str, recipient_column: str) -> list[Any]:
-    dtype = str(getattr(values, "dtype", "")).lower()
+    if hasattr(values, "to_pandas"):
+        values = values.to_pandas()
+    if isinstance(values, Mapping):
+        raise InputError(
+            f"column {name!r} is a dict; hand over a list of its values (of a DataFrame, to_dict('list') or "
+            "to_dict('records'))"
+        )
+    dtype = getattr(values, "dtype", "")
+    dtype = str(getattr(getattr(dtype, "categories", None), "dtype", dtype)).lower()
     if name == recipient_column and dtype in NARROW_FLOATS:
         raise InputError(
             f"column {name!r} is {dtype}, which cannot hold 11 digits: the numbers in it are already wrong. "
@@ -187,11 +200,7 @@ class _ChainedColumns(Mapping[str, Sequence[Any]]):
     def __getitem__(self, name: str) -> Sequence[Any]:
         if name not in self._names:
             raise KeyError(name)
-        return [
-            cell
-            for table, rows in self._tables
-            for cell in (table[name] if name in table else [None] * rows)
-        ]
+        return [cell for table, rows in self._tables for cell in table.get(name, [None] * rows)]
 
     def __iter__(self) -> Iterator[str]:
         return iter(self._names)

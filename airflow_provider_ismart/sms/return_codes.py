@@ -9,7 +9,6 @@ from __future__ import annotations
 from dataclasses import dataclass
 from enum import Enum
 
-
 ACCEPTED_CODE = 1
 
 
@@ -51,8 +50,7 @@ RETURN_CODES: dict[int, ReturnCode] = {
             3,
             Kind.LOGIN,
             "User or password is wrong",
-            "Correct login and password of the connection before anything runs again: "
-            "repeated refusals lock the account (code 12).",
+            "Correct login and password before anything runs again: repeated refusals lock the account (code 12).",
         ),
         (4, Kind.CREDIT, "Credit is low", "Buy credit from Infocomm, then run the task again."),
         (5, Kind.MESSAGE, "Message is blank", "Give the message a text."),

@@ -44,7 +44,7 @@ def first_not_gsm7(text: str) -> str | None:
 
 def is_encodable(text: str) -> bool:
     """Whether the text can be sent at all: half a surrogate pair cannot."""
-    return _LONE_SURROGATE.search(text) is None
+    return text.isascii() or not _LONE_SURROGATE.search(text)
 
 
 def language(text: str) -> Lang:
@@ -59,6 +59,8 @@ def parts(text: str, lang: Lang) -> int:
     """
     if not text:
         return 0
+    if 2 * len(text) <= _SINGLE[lang]:
+        return 1
     doubles = [match.start() for match in _TWO_UNITS[lang].finditer(text)]
     units = len(text) + len(doubles)
     if units <= _SINGLE[lang]:

@@ -1,0 +1,43 @@
+"""The same send under different names: each is attacked in its own way by the acceptance tests."""
+
+import json
+import os
+from datetime import datetime, timedelta
+from pathlib import Path
+
+from airflow.providers.common.compat.sdk import DAG
+
+from airflow_provider_ismart.operators.ismart import ISmartSendOperator
+
+NOTES = Path(os.environ["ACCEPTANCE_NOTES"])
+SENDS = json.loads(os.environ["ACCEPTANCE_SENDS"])
+NUMBERS = [f"9689{number:07}" for number in range(int(os.environ["ACCEPTANCE_NUMBERS"]))]
+
+
+def note_try(context):
+    """Tell the test which processes this try runs in."""
+    task_instance = context["ti"]
+    note = {"try": task_instance.try_number, "process": os.getpid(), "supervisor": os.getppid()}
+    with (NOTES / f"{task_instance.dag_id}.tries").open("a") as tries:
+        tries.write(json.dumps(note) + "\n")
+
+
+def note_report(context, report):
+    """Give the test the report of the try that came to an end."""
+    (NOTES / f"{context['ti'].dag_id}.report").write_text(json.dumps(report))
+
+
+for name, ledger_conn_id in SENDS.items():
+    with DAG(name, schedule="@once", start_date=datetime(2026, 1, 1)):  # noqa: DTZ001  # any will do
+        ISmartSendOperator(
+            task_id="send",
+            recipients=NUMBERS,
+            message=f"Acceptance of {name}",
+            on_uncertain="accept",
+            results_path=str(NOTES / f"{name}.csv"),
+            ledger_conn_id=ledger_conn_id,
+            retries=300,
+            retry_delay=timedelta(0),
+            pre_execute=note_try,
+            post_execute=note_report,
+        )

@@ -1,0 +1,16 @@
+"""A send that takes long enough to be killed."""
+
+import os
+from datetime import datetime
+
+from airflow.providers.common.compat.sdk import DAG
+
+from airflow_provider_ismart.operators.ismart import ISmartSendOperator
+
+with DAG("killed", schedule=None, start_date=datetime(2024, 1, 1)):
+    ISmartSendOperator(
+        task_id="tell",
+        recipients=[f"968900{number:05d}" for number in range(20_000)],
+        message="Hello",
+        results_path=os.environ.get("RESULTS_PATH"),
+    )

@@ -1,0 +1,95 @@
+"""Real DAG runs: what people are told, and what Airflow stores and shows of it."""
+
+import csv
+import json
+import re
+import signal
+import sqlite3
+import time
+from contextlib import closing
+
+import pytest
+
+FULL_NUMBER = re.compile(r"9000\d{4}")
+
+
+def _rows(database, query):
+    with closing(sqlite3.connect(database)) as connection:
+        return list(connection.execute(query))
+
+
+def test_each_way_to_hand_over_recipients_tells_them_and_shows_none(
+    airflow_command, airflow_db, ismart_sandbox
+):
+    output, _ = airflow_command("dags", "test", "tell_people").communicate(timeout=120)
+    states = dict(_rows(airflow_db, "SELECT task_id || map_index, state FROM task_instance"))
+    assert set(states.values()) == {"success"}, output
+
+    told = sorted((message.msisdn, message.text) for message in ismart_sandbox.messages)
+    assert told == sorted(
+        [(f"9689000010{digit}", text) for digit in "12" for text in ("Hello Muscat", "Jinja", "By the hook")]
+        + [("96890000201", "Hello Ali"), ("96890000202", "Hello Zoe")]
+        + [(f"96890000{group}{digit}", "Mapped") for group in ("30", "31") for digit in "12"]
+        + [(f"9689000040{digit}", "Expanded") for digit in "123"]
+    )
+
+    rendered = _rows(
+        airflow_db, "SELECT task_id, map_index, rendered_fields FROM rendered_task_instance_fields"
+    )
+    ours = {(task, index): fields for task, index, fields in rendered if "recipient_column" in fields}
+    assert len(ours) == 6
+    assert not [fields for fields in ours.values() if FULL_NUMBER.search(fields)]
+    shown = {key: json.loads(fields)["recipients"] for key, fields in ours.items()}
+    assert shown["from_xcom", -1] == "<2 recipients as list, hidden>"
+    assert shown["from_frame", -1] == "<2 recipients as DataFrame, hidden>"
+    assert shown["from_jinja", -1] == "<recipients as str, hidden>"
+    assert shown["expanded", 0] == "<1 recipients as list, hidden>"
+    assert json.loads(ours["from_frame", -1])["recipient_column"] == "phone"
+
+    reports = _rows(airflow_db, "SELECT CAST(value AS TEXT) FROM xcom WHERE task_id LIKE 'from_%' OR task_id = 'expanded'")
+    assert len(reports) == 6
+    assert not [report for (report,) in reports if FULL_NUMBER.search(report) or "Hello" in report]
+    ours_in_log = [line for line in output.splitlines() if "ismart" in line.lower() or "rows:" in line]
+    assert ours_in_log
+    assert not [line for line in ours_in_log if FULL_NUMBER.search(line)]
+    assert ismart_sandbox.password not in output
+
+
+def test_a_task_that_gets_sigterm_ends_its_calls_and_writes_down_what_became_of_them(
+    airflow_command, ismart_default, ismart_sandbox, tmp_path
+):
+    ismart_default(extra={"max_concurrency": 4})
+    ismart_sandbox.configure(latency=0.1)
+    process = airflow_command("dags", "test", "killed", RESULTS_PATH=str(tmp_path / "results.csv"))
+    deadline = time.monotonic() + 60
+    while len(ismart_sandbox.calls) < 6 and process.poll() is None:
+        assert time.monotonic() < deadline
+        time.sleep(0.01)
+    process.send_signal(signal.SIGTERM)
+    output, _ = process.communicate(timeout=60)
+    assert len(ismart_sandbox.calls) < 50, output  # of 400
+    with (tmp_path / "results.csv").open(encoding="utf-8", newline="") as file:
+        results = list(csv.DictReader(file))
+    assert len(results) == 20_000
+    accepted = sorted(row["msisdn"] for row in results if row["outcome"] == "accepted")
+    on_record = sorted(message.msisdn for message in ismart_sandbox.messages)
+    assert accepted == on_record
+    assert len(set(on_record)) == len(on_record)
+
+
+@pytest.mark.parametrize("try_number", [2, 5])
+def test_without_a_ledger_a_later_try_sends_nothing(try_number, airflow_version, ismart_default, ismart_sandbox):
+    from types import SimpleNamespace
+
+    from airflow_provider_ismart.exceptions import ISmartUncertainFinalError
+    from airflow_provider_ismart.operators.ismart import ISmartSendOperator
+
+    if airflow_version >= (3, 3):
+        pytest.skip("Airflow 3.3 keeps a ledger of its own")
+    ti = SimpleNamespace(dag_id="d", run_id="r", task_id="tell", map_index=-1, try_number=try_number)
+    operator = ISmartSendOperator(task_id="tell", recipients="96890000001", message="Hello")
+    with pytest.raises(ISmartUncertainFinalError, match="ledger"):
+        operator.execute({"ti": ti})
+    assert not ismart_sandbox.calls
+    operator.execute({"ti": SimpleNamespace(**vars(ti) | {"try_number": 1})})
+    assert len(ismart_sandbox.messages) == 1

@@ -1,0 +1,88 @@
+"""What Airflow learns of the package, and how people fill in its connection."""
+
+import json
+from importlib.resources import files
+
+import airflow_provider_ismart
+import jsonschema
+import pytest
+from airflow_provider_ismart.get_provider_info import get_provider_info
+from airflow_provider_ismart.hooks.ismart import ISmartHook
+from airflow_provider_ismart.settings import EXTRAS
+
+
+def test_the_provider_info_is_as_airflows_schema_wants_it():
+    schema = json.loads((files("airflow") / "provider_info.schema.json").read_text())
+    jsonschema.validate(get_provider_info(), schema)
+
+
+def test_every_extra_is_declared_in_the_provider_info():
+    (connection_type,) = get_provider_info()["connection-types"]
+    assert connection_type["connection-type"] == ISmartHook.conn_type
+    assert connection_type["conn-fields"].keys() == EXTRAS.keys()
+    for name, field in connection_type["conn-fields"].items():
+        jsonschema.Draft202012Validator.check_schema(field["schema"])
+        jsonschema.validate(EXTRAS[name].default, field["schema"])
+
+
+def test_the_hooks_and_operators_that_are_declared_can_be_imported():
+    info = get_provider_info()
+    for declared in (*info["hooks"], *info["operators"]):
+        for module in declared["python-modules"]:
+            __import__(module)
+    assert info["versions"][0] == airflow_provider_ismart.__version__
+
+
+@pytest.mark.filterwarnings("ignore::DeprecationWarning")  # Airflow's and its form library's own
+@pytest.mark.filterwarnings("ignore::FutureWarning")
+@pytest.mark.filterwarnings("ignore::UserWarning")
+def test_every_extra_has_a_field_in_the_form(airflow_version):
+    shown = _fields_of_the_form(airflow_version)
+    assert shown.keys() == EXTRAS.keys()
+    for name, (label, text) in shown.items():
+        assert label == EXTRAS[name].label
+        assert text == EXTRAS[name].help
+
+
+def _fields_of_the_form(airflow_version):
+    if airflow_version < (3, 0):
+        from airflow.www.app import create_app
+
+        app = create_app(testing=True)
+        with app.test_request_context():
+            from airflow.providers_manager import ProvidersManager
+
+            widgets = ProvidersManager().connection_form_widgets
+            ours = [widget for name, widget in widgets.items() if name.startswith("extra__ismart__")]
+            return {
+                widget.field_name: (str(widget.field.args[0]), widget.field.kwargs["description"])
+                for widget in ours
+            }
+    from airflow.api_fastapi.core_api.services.ui.connections import HookMetaService
+
+    (ours,) = [hook for hook in HookMetaService.hook_meta_data() if hook.connection_type == "ismart"]
+    return {
+        name: (field["schema"]["title"] if "title" in field["schema"] else field["label"], field["description"])
+        if isinstance(field, dict)
+        else field
+        for name, field in ours.extra_fields.items()
+    }
+
+
+def test_the_command_line_knows_the_hook_and_tests_the_connection(airflow_command, ismart_sandbox):
+    hooks = airflow_command("providers", "hooks", "--output", "json")
+    connection = airflow_command("connections", "test", "ismart_default")
+    output, _ = connection.communicate(timeout=60)
+    assert "The login is good" in output
+    assert (connection.returncode, len(ismart_sandbox.calls), ismart_sandbox.messages) == (0, 1, [])
+    output, _ = hooks.communicate(timeout=60)
+    assert "airflow_provider_ismart.hooks.ismart.ISmartHook" in output
+    assert "iSmart SMS" in output
+
+
+def test_the_command_line_says_what_is_wrong_with_a_login(airflow_command, ismart_default, ismart_sandbox):
+    ismart_default(password="wrong")
+    connection = airflow_command("connections", "test", "ismart_default")
+    output, _ = connection.communicate(timeout=60)
+    assert "return code 3" in output
+    assert (connection.returncode, ismart_sandbox.account.failed_logins) == (1, 1)

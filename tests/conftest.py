@@ -1,0 +1,105 @@
+"""An Airflow with a home of its own, a gateway on this machine, and nobody else to talk to."""
+
+import ipaddress
+import json
+import os
+import shutil
+import socket
+import subprocess
+import sys
+import tempfile
+from pathlib import Path
+
+import pytest
+
+HOME = Path(tempfile.mkdtemp(prefix="ismart-tests-"))
+
+# Airflow reads these when it is first imported, so they stand here and in no fixture.
+for name in [name for name in os.environ if name.startswith(("AIRFLOW_", "AIRFLOW__"))]:
+    del os.environ[name]
+os.environ |= {
+    "AIRFLOW_HOME": str(HOME),
+    "AIRFLOW__CORE__DAGS_FOLDER": str(HOME / "dags"),
+    "AIRFLOW__CORE__LOAD_EXAMPLES": "False",
+    "AIRFLOW__CORE__FERNET_KEY": "",
+    "AIRFLOW__CORE__TEST_CONNECTION": "Enabled",
+    "AIRFLOW__DATABASE__SQL_ALCHEMY_CONN": f"sqlite:///{HOME}/airflow.db",
+}
+
+
+def pytest_configure(config):
+    if not config.pluginmanager.has_plugin("ismart_sandbox"):  # the package is not installed
+        config.pluginmanager.import_plugin("airflow_provider_ismart.sandbox.pytest_plugin")
+
+
+def pytest_unconfigure(config):
+    shutil.rmtree(HOME, ignore_errors=True)
+
+
+@pytest.fixture(scope="session")
+def airflow_db():
+    """Make Airflow's database, and give its file."""
+    migrate = [sys.executable, "-m", "airflow", "db", "migrate"]
+    result = subprocess.run(migrate, capture_output=True, text=True, check=False)
+    assert result.returncode == 0, result.stdout + result.stderr
+    return HOME / "airflow.db"
+
+
+@pytest.fixture
+def ismart_default(ismart_sandbox, monkeypatch):
+    """Point the connection ``ismart_default`` at the sandbox; call it to change its fields or extras."""
+
+    def connection(*, extra=None, **fields):
+        described = json.loads(ismart_sandbox.connection_json()) | fields | {"extra": extra or {}}
+        monkeypatch.setenv("AIRFLOW_CONN_ISMART_DEFAULT", json.dumps(described))
+
+    connection()
+    return connection
+
+
+@pytest.fixture(scope="session")
+def _strangers():
+    """Keep every socket of this process on this machine; give the addresses that were asked for elsewhere."""
+    strangers = []
+    real_getaddrinfo = socket.getaddrinfo
+
+    def guarded(connect):
+        def guard(self, address):
+            if self.family in {socket.AF_INET, socket.AF_INET6} and not _is_here(address[0]):
+                strangers.append(address)
+                raise OSError(f"a test tried to connect to {address}")
+            return connect(self, address)
+
+        return guard
+
+    def getaddrinfo(host, *args, **kwargs):
+        if host is None or _is_here(host):
+            return real_getaddrinfo(host, *args, **kwargs)
+        if not host.endswith(".invalid"):  # never a name (RFC 6761), so tests may ask for it
+            strangers.append(host)
+        raise socket.gaierror(socket.EAI_NONAME, "Name or service not known")
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(socket.socket, "connect", guarded(socket.socket.connect))
+        patch.setattr(socket.socket, "connect_ex", guarded(socket.socket.connect_ex))
+        patch.setattr(socket, "getaddrinfo", getaddrinfo)
+        yield strangers
+
+
+@pytest.fixture(autouse=True)
+def _nobody_else_is_called(_strangers):
+    """Fail a test that connects to another machine, whatever the code under test made of the error."""
+    _strangers.clear()
+    yield
+    assert not _strangers, f"connections to other machines: {_strangers}"
+
+
+def _is_here(host):
+    if isinstance(host, bytes):
+        host = host.decode()
+    if host in {"", "localhost"}:
+        return True
+    try:
+        return ipaddress.ip_address(host).is_loopback
+    except ValueError:
+        return False

@@ -1,0 +1,107 @@
+"""Every example DAG, on a real Airflow: what each phone gets and what the reports say."""
+
+import importlib.util
+from collections import defaultdict
+from datetime import datetime, timedelta
+from pathlib import Path
+from zoneinfo import ZoneInfo
+
+import pytest
+
+EXAMPLES = Path(__file__).parents[2] / "dags_examples"
+
+# What Airflow itself warns of in `dag.test()` is not ours to mend.
+pytestmark = pytest.mark.filterwarnings("default")
+
+
+@pytest.fixture
+def run_example(airflow_db, ismart_default, monkeypatch):
+    """Run an example's DAG with ``dag.test()`` against the sandbox; give its task instances."""
+    monkeypatch.setattr("airflow.settings.DAGS_FOLDER", str(EXAMPLES))  # Airflow 3.3 looks the DAG up there
+    monkeypatch.setenv("AIRFLOW__CORE__HOSTNAME_CALLABLE", "socket.gethostname")  # asks no name server
+
+    def run(name):
+        spec = importlib.util.spec_from_file_location(name, EXAMPLES / f"{name}.py")
+        module = importlib.util.module_from_spec(spec)
+        spec.loader.exec_module(module)
+        dag_run = module.dag.test()
+        assert dag_run.state == "success"
+        return dag_run.get_task_instances()
+
+    return run
+
+
+def texts_by_phone(sandbox):
+    texts = defaultdict(list)
+    for message in sandbox.messages:
+        texts[message.msisdn].append(message.text)
+    return {msisdn: sorted(received) for msisdn, received in texts.items()}
+
+
+def report_of(task_id, task_instances):
+    [instance] = [instance for instance in task_instances if instance.task_id == task_id]
+    return instance.xcom_pull(task_ids=task_id)
+
+
+def test_quick_start_tells_everybody_on_the_list_in_one_call(run_example, ismart_sandbox):
+    report = report_of("send", run_example("quick_start"))
+
+    everybody = ["96890000001", "96890000002", "96890000003"]
+    assert texts_by_phone(ismart_sandbox) == dict.fromkeys(everybody, ["The office opens at 9:00 on Thursday."])
+    assert (report["outcomes"]["accepted"], report["calls"]) == (3, 1)
+
+
+def test_personalised_dataframe_tells_each_customer_their_bill_in_their_language(run_example, ismart_sandbox):
+    run_example("personalised_dataframe")
+
+    assert texts_by_phone(ismart_sandbox) == {
+        "96890000001": ["Dear Salim, your bill of OMR 12.500 is due on 31/01/2030. Thank you."],
+        "96890000002": ["عزيزنا مريم، فاتورتك بمبلغ 7.250 ر.ع. مستحقة في 31/01/2030. شكراً لك."],
+        "96890000003": ["Dear Ravi, your bill of OMR 103.000 is due on 31/01/2030. Thank you."],
+        "96890000004": ["عزيزنا خالد، فاتورتك بمبلغ 18.750 ر.ع. مستحقة في 31/01/2030. شكراً لك."],
+    }
+    assert {message.lang for message in ismart_sandbox.messages} == {0, 64}
+
+
+def test_personalised_dataframe_reports_every_row_that_got_nothing(run_example, ismart_sandbox):
+    tasks = run_example("personalised_dataframe")
+    english, arabic = report_of("send_english", tasks), report_of("send_arabic", tasks)
+
+    assert {k: n for k, n in english["outcomes"].items() if n} == {"accepted": 2, "invalid": 1, "duplicate": 1}
+    assert english["reasons"] == {"message: no value for {amount}": 1}
+    assert {k: n for k, n in arabic["outcomes"].items() if n} == {"accepted": 2, "invalid": 1}
+    assert arabic["reasons"] == {"number: has letters": 1}
+
+
+def test_scheduled_send_is_accepted_now_for_tomorrow_morning_in_muscat(run_example, ismart_sandbox):
+    muscat = ZoneInfo("Asia/Muscat")
+    before = datetime.now(muscat).date()
+    run_example("scheduled_send")
+    after = datetime.now(muscat).date()
+
+    assert {message.msisdn for message in ismart_sandbox.messages} == {"96890000001", "96890000002"}
+    assert {message.state for message in ismart_sandbox.messages} == {"scheduled"}
+    [push_at] = {datetime.fromisoformat(message.push_at) for message in ismart_sandbox.messages}
+    assert push_at.utcoffset() == timedelta(hours=4)
+    assert push_at.date() - timedelta(days=1) in {before, after}
+    assert push_at.time().isoformat("minutes") == "07:30"
+
+
+def test_mapped_recipients_are_told_together_and_branch_by_branch(run_example, ismart_sandbox):
+    tasks = run_example("mapped_recipients")
+
+    meeting = "The yearly meeting is on Sunday."
+    assert texts_by_phone(ismart_sandbox) == {
+        "96890000001": ["Aisha, your shift plan is out.", meeting],
+        "96890000002": [meeting, "Yusuf, your shift plan is out."],
+        "96890000003": ["Huda, your shift plan is out.", meeting],
+    }
+    assert report_of("tell_all", tasks)["calls"] == 1
+    branches = {task.map_index: task.state for task in tasks if task.task_id == "tell_branch"}
+    assert branches == {0: "success", 1: "success", 2: "skipped"}
+
+
+def test_each_example_has_a_test():
+    tests = Path(__file__).read_text(encoding="utf-8")
+    for example in EXAMPLES.glob("*.py"):
+        assert f'run_example("{example.stem}")' in tests

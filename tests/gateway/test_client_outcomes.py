@@ -1,0 +1,161 @@
+"""What each ending of a call proves. The sandbox's record is the truth that it is held against."""
+
+from datetime import datetime, timedelta
+
+import pytest
+
+from airflow_provider_ismart.client import MAX_ATTEMPTS
+from airflow_provider_ismart.sandbox import faults
+from airflow_provider_ismart.sms.calls import Fate
+from airflow_provider_ismart.sms.return_codes import RETURN_CODES
+
+HTML = "<html><body>No.</body></html>"
+
+
+def test_a_call_that_is_answered_with_1_is_accepted_and_on_the_record(submit, ismart_sandbox):
+    outcome = submit()
+    assert (outcome.fate, outcome.code, outcome.attempts) == (Fate.ACCEPTED, 1, 1)
+    (message,) = ismart_sandbox.messages
+    assert (message.msisdn, message.text) == ("96890000001", "Your water is off on Monday.")
+    assert (message.lang, message.flash, message.push_at) == (0, False, None)
+
+
+def test_flash_and_schedule_arrive(submit, ismart_sandbox):
+    submit(flash=True, push_at="01/31/2090 14:30:00")
+    (message,) = ismart_sandbox.messages
+    assert (message.flash, message.push_date_time) == (True, "01/31/2090 14:30:00")
+
+
+def test_a_late_answer_counts(submit, ismart_sandbox):
+    ismart_sandbox.fail(faults.Latency(seconds=0.3))
+    assert submit(extra={"read_timeout": 10}).fate is Fate.ACCEPTED
+
+
+@pytest.mark.parametrize(
+    "fault",
+    [
+        faults.Latency(seconds=5),
+        faults.Hang(),
+        faults.Hang(accept=True),
+        faults.Reset(),
+        faults.Reset(accept=True),
+        faults.Drop(),
+        faults.Drop(accept=False),
+        faults.TruncatedBody(),
+        faults.TruncatedHeaders(),
+        faults.Redirect(),
+        faults.Redirect(accept=True),
+        faults.Garbage(),
+        faults.Garbage(accept=True),
+    ],
+    ids=lambda fault: f"{fault.kind}-{'accepted' if fault.accept else 'not accepted'}",
+)
+def test_a_call_that_got_no_whole_answer_is_uncertain_and_made_once(fault, submit, ismart_sandbox):
+    ismart_sandbox.fail(fault)
+    outcome = submit(extra={"read_timeout": 0.3})
+    assert (outcome.fate, outcome.code, outcome.attempts) == (Fate.UNCERTAIN, None, 1)
+    assert outcome.detail
+    assert len(ismart_sandbox.calls) == 1
+    assert len(ismart_sandbox.messages) == fault.accept
+
+
+@pytest.mark.parametrize("status", [402, 406, 408, 409, 410, 418, 451, 500, 501, 502, 503, 504, 599])
+def test_a_status_that_does_not_say_what_the_application_did_is_uncertain(status, submit, ismart_sandbox):
+    ismart_sandbox.fail(faults.HttpStatus(status=status))
+    outcome = submit()
+    assert (outcome.fate, outcome.http_status, outcome.attempts) == (Fate.UNCERTAIN, status, 1)
+
+
+@pytest.mark.parametrize("status", [400, 401, 403, 404, 405, 407, 413, 414, 431])
+def test_a_status_that_turns_the_call_away_is_not_sent_and_not_tried_again(status, submit, ismart_sandbox):
+    ismart_sandbox.fail(faults.HttpStatus(status=status))
+    outcome = submit()
+    assert (outcome.fate, outcome.http_status, outcome.attempts) == (Fate.NOT_SENT, status, 1)
+    assert outcome.detail == f"HTTP {status}"
+    assert len(ismart_sandbox.calls) == 1
+
+
+@pytest.mark.parametrize(
+    "fault",
+    [
+        faults.HttpStatus(status=429, times=9),
+        faults.HttpStatus(status=429, times=9, headers={"Retry-After": "0"}),
+        faults.HttpStatus(status=503, times=9, headers={"Retry-After": "0"}),
+        faults.HttpStatus(status=503, times=9, headers={"Retry-After": "Wed, 21 Oct 2065 07:28:00 GMT"}),
+    ],
+    ids=str,
+)
+def test_a_server_that_asks_for_patience_is_asked_a_few_times_more(
+    fault, submit, ismart_sandbox, quick_back_off
+):
+    ismart_sandbox.fail(fault)
+    outcome = submit()
+    assert (outcome.fate, outcome.attempts) == (Fate.NOT_SENT, MAX_ATTEMPTS)
+    assert len(ismart_sandbox.calls) == MAX_ATTEMPTS
+
+
+def test_a_call_that_gets_through_in_the_end_is_accepted_once(submit, ismart_sandbox, quick_back_off):
+    ismart_sandbox.fail(faults.HttpStatus(status=429, times=MAX_ATTEMPTS - 1))
+    outcome = submit()
+    assert (outcome.fate, outcome.attempts) == (Fate.ACCEPTED, MAX_ATTEMPTS)
+    assert len(ismart_sandbox.messages) == 1
+
+
+def test_a_call_that_becomes_uncertain_after_being_turned_away_is_not_made_again(
+    submit, ismart_sandbox, quick_back_off
+):
+    ismart_sandbox.fail(faults.HttpStatus(status=429), faults.Drop())
+    outcome = submit()
+    assert (outcome.fate, outcome.attempts) == (Fate.UNCERTAIN, 2)
+    assert len(ismart_sandbox.messages) == 1
+
+
+def test_the_server_is_left_alone_for_as_long_as_it_asks(submit, ismart_sandbox):
+    ismart_sandbox.fail(faults.HttpStatus(status=503, headers={"Retry-After": "1"}))
+    submit()
+    first, second = ismart_sandbox.calls
+    assert datetime.fromisoformat(second.at) - datetime.fromisoformat(first.at) >= timedelta(seconds=1)
+
+
+@pytest.mark.parametrize("location", ["/iBulkSMS/HttpWS/SMSDynamicAPI.aspx", "/_sandbox/calls"])
+def test_a_redirect_is_not_followed(location, submit, ismart_sandbox):
+    ismart_sandbox.fail(faults.Redirect(location=location))
+    outcome = submit()
+    assert (outcome.fate, outcome.http_status) == (Fate.UNCERTAIN, 302)
+    assert len(ismart_sandbox.calls) == 1
+
+
+@pytest.mark.parametrize("body", ["1", "1\r\n", " 1 ", "\n1\n"])
+def test_white_space_around_the_code_does_not_matter(body, submit, ismart_sandbox):
+    ismart_sandbox.fail(faults.Garbage(body=body))
+    assert submit().fate is Fate.ACCEPTED
+
+
+@pytest.mark.parametrize(
+    "body", ["", " ", "1 1", "1,1", "01", "+1", "-1", "1.0", "1;", "OK", "true", "١", "１", "12345", HTML]
+)
+def test_a_body_that_is_not_one_whole_number_says_nothing(body, submit, ismart_sandbox):
+    ismart_sandbox.fail(faults.Garbage(body=body, accept=True))
+    assert (submit().fate, submit().fate) == (Fate.UNCERTAIN, Fate.ACCEPTED)
+
+
+@pytest.mark.parametrize("code", [code for code in (0, *range(2, 34), 99, 9999)])
+def test_every_code_but_1_and_11_is_a_refusal_that_is_made_once(code, submit, ismart_sandbox):
+    ismart_sandbox.fail(faults.ReturnCode(code=code))
+    outcome = submit()
+    assert outcome.fate is (Fate.UNCERTAIN if code == 11 else Fate.REFUSED)
+    assert (outcome.code, outcome.attempts) == (code, 1)
+    assert f"return code {code}" in outcome.detail
+    assert code not in RETURN_CODES or RETURN_CODES[code].description in outcome.detail
+    assert len(ismart_sandbox.calls) == 1
+
+
+def test_a_code_under_another_status_than_200_does_not_count(submit, ismart_sandbox):
+    ismart_sandbox.fail(faults.HttpStatus(status=500, body="1"))
+    assert submit().fate is Fate.UNCERTAIN
+
+
+def test_a_probe_is_made_once_even_where_a_call_would_be_tried_again(client, ismart_sandbox):
+    ismart_sandbox.fail(faults.HttpStatus(status=429, times=9))
+    assert client().probe().fate is Fate.NOT_SENT
+    assert len(ismart_sandbox.calls) == 1

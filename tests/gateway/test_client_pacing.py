@@ -1,0 +1,49 @@
+"""``calls_per_second``, by the sandbox's clock."""
+
+from concurrent.futures import ThreadPoolExecutor
+from datetime import datetime, timedelta
+
+import pytest
+
+from airflow_provider_ismart.sandbox import faults
+
+#: How much earlier or later than it left a call may be seen to arrive on a busy machine, in seconds.
+JITTER = 0.08
+
+
+@pytest.fixture
+def arrivals(ismart_sandbox):
+    """Give the times at which the sandbox saw the calls."""
+    return lambda: sorted(datetime.fromisoformat(call.at) for call in ismart_sandbox.calls)
+
+
+def _most_within(times, seconds):
+    window = timedelta(seconds=seconds)
+    return max(sum(start <= time < start + window for time in times) for start in times)
+
+
+@pytest.mark.parametrize(("pace", "threads", "count"), [(10, 4, 16), (3, 2, 5), (25, 8, 40)])
+def test_no_second_sees_more_calls_than_allowed(pace, threads, count, client, batch, arrivals):
+    gateway = client(extra={"calls_per_second": pace})
+    with ThreadPoolExecutor(threads) as pool:
+        list(pool.map(lambda _: gateway.submit(batch(), flash=False, push_at=None), range(count)))
+    times = arrivals()
+    assert len(times) == count
+    assert _most_within(times, 1 - JITTER) <= pace
+    assert times[-1] - times[0] < timedelta(seconds=1.5 * count / pace + 0.5)  # nor is it much slower
+
+
+def test_calls_that_are_tried_again_keep_the_pace_too(client, batch, arrivals, ismart_sandbox, quick_back_off):
+    ismart_sandbox.fail(faults.HttpStatus(status=429, times=3))
+    client(extra={"calls_per_second": 5}).submit(batch(), flash=False, push_at=None)
+    times = arrivals()
+    assert len(times) == 4
+    assert all(after - before >= timedelta(seconds=0.2 - JITTER) for before, after in zip(times, times[1:]))
+
+
+def test_without_a_pace_calls_go_as_fast_as_they_are_answered(client, batch, arrivals):
+    gateway = client()
+    for _ in range(40):
+        gateway.submit(batch(), flash=False, push_at=None)
+    times = arrivals()
+    assert times[-1] - times[0] < timedelta(seconds=2)

@@ -1,0 +1,276 @@
+"""What cannot be sent is found before anything is sent, and said in words that name it."""
+
+import json
+from datetime import UTC, datetime, timedelta
+from decimal import Decimal
+
+import numpy
+import pandas
+import polars
+import pytest
+from airflow.providers.common.compat.sdk import AirflowFailException, AirflowSkipException
+
+from airflow_provider_ismart.exceptions import ISmartInputError
+
+ROW = {"msisdn": "96890000001", "name": "Ali", "balance": 25.5}
+FRAME = pandas.DataFrame([ROW])
+
+
+@pytest.mark.parametrize(
+    ("recipients", "options", "named"),
+    [
+        (FRAME, {"recipient_column": "mobile"}, "mobile"),
+        ([ROW], {"recipient_column": "mobile"}, "mobile"),
+        (FRAME, {"message": "Dear {nmae}"}, "nmae"),
+        (["96890000001"], {"message": "Dear {name}"}, "name"),
+        (FRAME, {"message": None, "message_column": "text"}, "text"),
+        (FRAME, {"message": "Dear {name.__class__}"}, "attribute"),
+        (FRAME, {"message": "Dear {name[0]}"}, "index"),
+        (FRAME, {"message": "Dear {name!r}"}, "conversion"),
+        (FRAME, {"message": "Dear {name:{balance}}"}, "nested"),
+        (FRAME, {"message": "Dear {}"}, "placeholder"),
+        (FRAME, {"message": "Dear {name"}, "template"),
+        (FRAME, {"message": "100 } off"}, "template"),
+        (ROW, {"message": ""}, "blank"),
+        (ROW, {"message": " \n\t"}, "blank"),
+        (ROW, {"message": "\ud83d"}, "surrogate"),
+        (ROW, {"message": "a" * 766}, "6 parts"),
+        (ROW, {"message": "ا" * 336}, "6 parts"),
+        (ROW, {"message": "a" * 161, "max_parts": 1}, "2 parts"),
+        (ROW, {"message": "مرحبا", "lang": "english"}, "english"),
+        (ROW, {"message": "مرحبا", "lang": 0}, "english"),
+        (ROW, {"message": None}, "message"),
+        (ROW, {"message": "Hello", "message_column": "name"}, "message_column"),
+        (ROW, {"message": 5}, "message"),
+        (ROW, {"push_at": "2020-01-01T00:00"}, "passed"),
+        (ROW, {"push_at": datetime.now(UTC) - timedelta(seconds=1)}, "passed"),
+        (ROW, {"push_at": "tomorrow"}, "push_at"),
+        (ROW, {"push_at": "01/31/2090 14:30:00"}, "push_at"),
+        (ROW, {"push_at": 1893456000}, "push_at"),
+        (FRAME.assign(msisdn=numpy.float32(96890000001)), {}, "float32"),
+        ({"msisdn": numpy.array([96890000001], dtype="float32")}, {}, "float32"),
+        (pandas.Series([96890000001], dtype="float32"), {}, "float32"),
+        (polars.DataFrame({"msisdn": [96890000001]}, schema={"msisdn": polars.Float32}), {}, "float32"),
+        (ROW, {"batch_size": 51}, "batch_size"),
+        (ROW, {"batch_size": 0}, "batch_size"),
+        (ROW, {"batch_size": True}, "batch_size"),
+        (ROW, {"batch_size": "50"}, "batch_size"),
+        (ROW, {"max_parts": 0}, "max_parts"),
+        (ROW, {"max_parts": 6}, "max_parts"),
+        (ROW, {"lang": "french"}, "lang"),
+        (ROW, {"lang": 1}, "lang"),
+        (ROW, {"lang": None}, "lang"),
+        (ROW, {"on_empty": "ignore"}, "on_empty"),
+        (ROW, {"on_invalid": None}, "on_invalid"),
+        (ROW, {"on_refused": "retry"}, "on_refused"),
+        (ROW, {"on_uncertain": "yes"}, "on_uncertain"),
+        (ROW, {"flash": "yes"}, "flash"),
+        (ROW, {"deduplicate": None}, "deduplicate"),
+        (ROW, {"dry_run": "no"}, "dry_run"),
+        (ROW, {"results_path": "results.xlsx"}, "results_path"),
+        (ROW, {"results_path": "/proc/no/results.csv"}, "results_path"),
+        (None, {}, "None"),
+        (b"96890000001", {}, "bytes"),
+        (object(), {}, "object"),
+        ([ROW, "96890000001"], {}, "mixes"),
+        ([("96890000001", "Ali")], {}, "column names"),
+        ({"msisdn": ["96890000001"], "name": ["Ali", "Zoe"]}, {}, "different lengths"),
+        ("[{'msisdn': ", {}, "list"),
+        (pandas.DataFrame([["96890000001", "96890000002"]], columns=["msisdn", "msisdn"]), {}, "msisdn"),
+    ],
+    ids=lambda value: repr(value)[:60] if isinstance(value, dict) else type(value).__name__,
+)
+def test_bad_input_ends_the_task_before_anything_is_sent(recipients, options, named, send, ismart_sandbox):
+    with pytest.raises(ISmartInputError, match=named) as error:
+        send(recipients, **options)
+    assert isinstance(error.value, AirflowFailException)  # trying again cannot help
+    assert "Nothing was sent" in str(error.value)
+    assert not ismart_sandbox.calls
+
+
+@pytest.mark.parametrize(
+    ("fields", "named"),
+    [
+        ({"host": "http://gateway.invalid"}, "plain http"),
+        ({"extra": {"read_timeout": 0}}, "read_timeout"),
+        ({"login": None}, "login"),
+    ],
+)
+@pytest.mark.parametrize("dry_run", [False, True])
+def test_a_bad_connection_ends_the_task(fields, named, dry_run, send, ismart_default, ismart_sandbox):
+    ismart_default(**fields)
+    with pytest.raises(ISmartInputError, match=named):
+        send(ROW, dry_run=dry_run)
+    assert not ismart_sandbox.calls
+
+
+REASONS = {
+    "empty": ["", None, float("nan"), pandas.NA, pandas.NaT, "  "],
+    "letters": ["96890000abc", "call me"],
+    "too short": ["9000000", "9689000", 9000000],
+    "too long": ["968900000011", 968900000011],
+    "several numbers": ["96890000001/96890000002", "90000001 or 90000002"],
+    "fraction": [96890000001.5, Decimal("90000001.5")],
+    "truth value": [True],
+}
+
+
+@pytest.mark.parametrize(
+    ("reason", "cell"), [(reason, cell) for reason, cells in REASONS.items() for cell in cells], ids=repr
+)
+def test_a_bad_number_is_left_out_and_reported_and_the_others_are_told(reason, cell, send, ismart_sandbox):
+    report = send([{"msisdn": cell}, {"msisdn": "96890000002"}])
+    assert [message.msisdn for message in ismart_sandbox.messages] == ["96890000002"]
+    assert (report["outcomes"]["invalid"], report["outcomes"]["accepted"]) == (1, 1)
+    (found,) = report["reasons"]
+    assert reason in found or (reason == "several numbers" and "characters" in found)
+    assert "9000" not in found
+
+
+@pytest.mark.parametrize("missing", [None, float("nan"), pandas.NA, pandas.NaT])
+def test_nobody_reads_dear_nan(missing, send, ismart_sandbox):
+    rows = [{"msisdn": "96890000001", "name": missing}, {"msisdn": "96890000002", "name": "Zoe"}]
+    report = send(rows, "Dear {name}")
+    assert [message.text for message in ismart_sandbox.messages] == ["Dear Zoe"]
+    assert report["reasons"] == {"message: no value for {name}": 1}
+
+
+def test_a_personal_text_that_takes_too_many_parts_is_left_out(send, ismart_sandbox):
+    rows = [{"msisdn": "96890000001", "name": "x" * 160}, {"msisdn": "96890000002", "name": "Zoe"}]
+    report = send(rows, "Dear {name}", max_parts=1)
+    assert [message.text for message in ismart_sandbox.messages] == ["Dear Zoe"]
+    assert report["reasons"] == {"message: the text takes 2 parts, 1 are allowed": 1}
+
+
+def test_a_value_that_does_not_take_its_format_is_left_out(send, ismart_sandbox):
+    rows = [{"msisdn": "96890000001", "due": "soon"}, {"msisdn": "96890000002", "due": 2.5}]
+    report = send(rows, "Pay {due:.3f}")
+    assert [message.text for message in ismart_sandbox.messages] == ["Pay 2.500"]
+    assert report["outcomes"]["invalid"] == 1
+
+
+@pytest.mark.parametrize("on_invalid", ["skip", "fail"])
+def test_where_no_row_can_be_sent_the_task_fails(on_invalid, send, ismart_sandbox):
+    with pytest.raises(ISmartInputError, match="no row can be sent") as error:
+        send(["nobody", ""], on_invalid=on_invalid)
+    assert error.value.report.total == 2
+    assert not ismart_sandbox.calls
+
+
+def test_on_invalid_fail_sends_nothing_where_one_row_is_bad(send, ismart_sandbox):
+    with pytest.raises(ISmartInputError, match="has letters"):
+        send(["96890000001", "nobody"], on_invalid="fail")
+    assert not ismart_sandbox.calls
+
+
+EMPTY = [[], (), "", "  ", "[]", {}, {"msisdn": []}, pandas.DataFrame({"msisdn": []}), pandas.DataFrame()]
+
+
+@pytest.mark.parametrize("nobody", EMPTY, ids=repr)
+def test_nobody_to_tell_skips_the_task(nobody, send, ismart_sandbox):
+    with pytest.raises(AirflowSkipException):
+        send(nobody)
+    assert not ismart_sandbox.calls
+
+
+@pytest.mark.parametrize("nobody", EMPTY, ids=repr)
+def test_nobody_to_tell_fails_the_task_where_that_is_asked_for(nobody, send):
+    with pytest.raises(ISmartInputError, match="on_empty"):
+        send(nobody, on_empty="fail")
+
+
+SAME_TWO = [
+    ["96890000001", "96890000002"],
+    ("96890000001", 96890000002),
+    {"96890000001", "96890000002"},
+    "96890000001,96890000002",
+    "+968 9000 0001; 00968-90000002\n",
+    "90000001\n90000002",
+    "['96890000001', '96890000002']",
+    "[96890000001, 96890000002]",
+    '[{"msisdn": "96890000001"}, {"msisdn": 96890000002}]',
+    [96890000001.0, Decimal("96890000002")],
+    ["٩٦٨٩٠٠٠٠٠٠١", "۹۶۸۹۰۰۰۰۰۰۲"],
+    [("96890000001",), ("96890000002",)],
+    [["96890000001"], ["96890000002"]],
+    pytest.param(
+        [[{"msisdn": "96890000001"}], [{"msisdn": "96890000002"}]],
+        marks=pytest.mark.xfail(reason="a list of lists of records is read as rows without column names"),
+    ),
+    {"msisdn": ["96890000001", "96890000002"]},
+    pandas.Series([96890000001, 96890000002]),
+    numpy.array([96890000001, 96890000002]),
+    pandas.DataFrame({"msisdn": ["96890000001", "96890000002"]}),
+    pandas.DataFrame({"msisdn": [96890000001.0, 96890000002.0]}),
+    [pandas.DataFrame({"msisdn": ["96890000001"]}), pandas.DataFrame({"msisdn": ["96890000002"]})],
+    polars.DataFrame({"msisdn": ["96890000001", "96890000002"]}),
+]
+
+
+@pytest.mark.parametrize("recipients", SAME_TWO, ids=lambda value: f"{type(value).__name__} {value!r}"[:50])
+def test_recipients_may_be_written_in_many_ways(recipients, send, ismart_sandbox):
+    report = send(recipients)
+    assert sorted(message.msisdn for message in ismart_sandbox.messages) == ["96890000001", "96890000002"]
+    assert report["calls"] == 1
+
+
+@pytest.mark.parametrize("one", ["96890000001", 96890000001, 96890000001.0, "(968) 9000-0001", ROW, "90000001"])
+def test_one_number_is_a_recipient_too(one, send, ismart_sandbox):
+    send(one)
+    assert [message.msisdn for message in ismart_sandbox.messages] == ["96890000001"]
+
+
+def test_who_is_named_twice_is_told_once(send, ismart_sandbox):
+    report = send(["96890000001", "+968 9000 0001", 90000001, "96890000002"])
+    assert sorted(message.msisdn for message in ismart_sandbox.messages) == ["96890000001", "96890000002"]
+    assert report["outcomes"]["duplicate"] == 2
+
+
+def test_duplicates_are_kept_where_that_is_asked_for_but_never_in_one_call(send, ismart_sandbox):
+    report = send(["96890000001", "90000001"], deduplicate=False)
+    assert [message.msisdn for message in ismart_sandbox.messages] == ["96890000001"] * 2
+    assert (report["calls"], report["outcomes"]["accepted"]) == (2, 2)
+
+
+def test_personal_texts_reach_the_right_people(send, ismart_sandbox):
+    frame = pandas.DataFrame(
+        {"phone": ["96890000001", "96890000002"], "name": ["Ali", "زينب"], "due": [1.5, 20.0]}
+    )
+    send(frame, "{name}: {due:.3f} OMR {{today}}", recipient_column="phone")
+    assert {message.msisdn: (message.text, message.lang) for message in ismart_sandbox.messages} == {
+        "96890000001": ("Ali: 1.500 OMR {today}", 0),
+        "96890000002": ("زينب: 20.000 OMR {today}", 64),
+    }
+
+
+def test_each_row_may_bring_its_own_text(send, ismart_sandbox):
+    rows = [{"msisdn": "96890000001", "text": "One {x}"}, {"msisdn": "96890000002", "text": "Two"}]
+    send(rows, None, message_column="text")
+    texts = {message.msisdn: message.text for message in ismart_sandbox.messages}
+    assert texts == {"96890000001": "One {x}", "96890000002": "Two"}
+
+
+def test_a_long_arabic_text_takes_fewer_numbers_a_call_and_stays_under_the_servers_limit(
+    send, ismart_sandbox, numbers
+):
+    ismart_sandbox.configure(max_query_length=2048)
+    report = send(numbers(60), "ا" * 300)
+    assert report["outcomes"]["accepted"] == len(ismart_sandbox.messages) == 60
+    assert max(call.query_length for call in ismart_sandbox.calls) <= 2048
+
+
+def test_a_text_that_fits_into_no_call_is_blamed_on_the_text(send, ismart_sandbox, ismart_default):
+    ismart_sandbox.configure(max_query_length=512)
+    ismart_default(extra={"max_query_length": 512})
+    rows = [{"msisdn": "96890000001", "text": "ا" * 300}, {"msisdn": "96890000002", "text": "Short"}]
+    report = send(rows, "{text}")
+    assert [message.text for message in ismart_sandbox.messages] == ["Short"]
+    assert report["outcomes"]["invalid"] == 1
+    assert "does not fit" in json.dumps(report["reasons"])
+
+
+def test_the_fewest_calls_are_made(send, ismart_sandbox, numbers):
+    rows = [{"msisdn": number, "text": "AB"[index % 2]} for index, number in enumerate(numbers(202))]
+    report = send(rows, "Group {text}")
+    assert report["calls"] == len(ismart_sandbox.calls) == 6  # 101 numbers for each of two texts
+    assert report["parts"] == report["credits_estimated"] == 202

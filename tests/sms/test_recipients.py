@@ -1,0 +1,314 @@
+import subprocess
+import sys
+from collections import UserDict, namedtuple
+from collections.abc import Sequence
+from decimal import Decimal
+
+import numpy as np
+import pandas as pd
+import polars as pl
+import pyarrow as pa
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from airflow_provider_ismart.sms.errors import InputError
+from airflow_provider_ismart.sms.recipients import read_recipients
+from tests.sms.scripted import numbers
+from tests.sms.strategies import msisdns
+
+A, B, C = numbers(3)
+Row = namedtuple("Row", ["msisdn", "name"])
+
+
+def read(source, column="msisdn"):
+    """All columns of what was read."""
+    columns = read_recipients(source, column)
+    assert len(columns) == len(list(columns))
+    return {name: list(columns[name]) for name in columns}
+
+
+class LazySequence(Sequence):
+    """What Airflow hands over for the outputs of a mapped task."""
+
+    def __init__(self, outputs):
+        self._outputs = outputs
+
+    def __getitem__(self, index):
+        return self._outputs[index]
+
+    def __len__(self):
+        return len(self._outputs)
+
+
+@pytest.mark.parametrize(
+    "source",
+    [
+        A,
+        f" {A}\n",
+        [A],
+        (A,),
+        {A},
+        frozenset([A]),
+        [[A]],
+        [(A,)],
+        [{"msisdn": A}],
+        {"msisdn": [A]},
+        {"msisdn": A},
+        {"msisdn": np.array([A])},
+        {"msisdn": pd.Series([A])},
+        {"msisdn": (number for number in [A])},
+        {"msisdn": pl.Series([A])},
+        {"msisdn": pa.array([A])},
+        UserDict(msisdn=A),
+        np.array([A]),
+        np.array([A], dtype=object),
+        pd.Series([A]),
+        pd.Series([A], dtype="category"),
+        pd.Index([A]),
+        pd.DataFrame({"msisdn": [A]}),
+        pl.Series([A]),
+        pl.DataFrame({"msisdn": [A]}),
+        pa.array([A]),
+        pa.chunked_array([[A]]),
+        pa.table({"msisdn": [A]}),
+        pa.record_batch({"msisdn": [A]}),
+        (number for number in [A]),
+        dict.fromkeys([A]).keys(),
+        LazySequence([A]),
+        LazySequence([[A]]),
+        LazySequence([{"msisdn": A}]),
+        LazySequence([pd.DataFrame({"msisdn": [A]})]),
+        [pd.DataFrame({"msisdn": [A]})],
+        [pd.Series([A])],
+        [pa.table({"msisdn": [A]})],
+        f'["{A}"]',
+        f"['{A}']",
+        f"('{A}',)",
+        f'[{{"msisdn": "{A}"}}]',
+        f"{{'msisdn': ['{A}']}}",
+    ],
+    ids=lambda source: f"{type(source).__name__}-{source!s:.30}".encode("ascii", "replace").decode(),
+)
+def test_a_number_is_found_in_whatever_holds_it(source):
+    assert read(source) == {"msisdn": [A]}
+
+
+@pytest.mark.parametrize("number", [96890000000, 96890000000.0, Decimal(96890000000), np.int64(96890000000)])
+def test_a_number_can_be_a_number(number):
+    assert read(number) == {"msisdn": [number]}
+    assert read([number]) == {"msisdn": [number]}
+
+
+def test_a_column_goes_by_the_name_that_is_asked_for():
+    assert read([A], "phone") == {"phone": [A]}
+    assert read(A, "phone") == {"phone": [A]}
+    assert read(pd.Series([A], name="other"), "phone") == {"phone": [A]}
+
+
+@pytest.mark.parametrize("between", [",", ";", "\n", "\r\n", ", ", " ; ", ",\n", ",;,"])
+def test_text_holds_numbers_between_commas_semicolons_and_line_ends(between):
+    assert [number.strip() for number in read(f"{A}{between}{B}{between}")["msisdn"]] == [A, B]
+
+
+def test_spaces_in_text_are_part_of_a_number():
+    assert read("968 9000 0000, 968 9000 0001") == {"msisdn": ["968 9000 0000", " 968 9000 0001"]}
+
+
+@pytest.mark.parametrize(
+    "text",
+    ["(968) 90000000", "(968) 90000000\n(968) 90000001", "(+968)90000000", "(968)-90000000", "(00968) 90000000"],
+)
+def test_text_that_opens_with_the_bracket_of_a_number_is_no_list(text):
+    assert read(text) == {"msisdn": text.splitlines()}
+
+
+@pytest.mark.parametrize("text", ["[1, 2", '{"msisdn": ', "[A, B]", "[__import__('os')]", "{{ ti.xcom_pull() }}"])
+def test_text_that_is_no_list_but_looks_like_one_is_refused_without_showing_it(text):
+    with pytest.raises(InputError, match="neither JSON nor a Python literal") as caught:
+        read(text)
+    assert text not in str(caught.value)
+    assert caught.value.__suppress_context__
+
+
+@pytest.mark.parametrize("empty", ["", " \n", ",", [], (), set(), {}, "[]", "()", "{}", iter([]), LazySequence([])])
+def test_nobody_is_no_columns(empty):
+    assert read(empty) == {}
+
+
+def test_an_empty_frame_keeps_its_columns():
+    assert read(pd.DataFrame({"msisdn": []})) == {"msisdn": []}
+    assert read({"msisdn": []}) == {"msisdn": []}
+
+
+def test_records_with_differing_keys_have_every_column_and_gaps():
+    assert read([{"msisdn": A, "name": "x"}, {"msisdn": B, "due": 5}, {}]) == {
+        "msisdn": [A, B, None],
+        "name": ["x", None, None],
+        "due": [None, 5, None],
+    }
+
+
+def test_a_record_can_be_a_named_tuple():
+    assert read([Row(A, "x"), Row(B, None)]) == {"msisdn": [A, B], "name": ["x", None]}
+    assert read(Row(A, "x")) == {"msisdn": [A], "name": ["x"]}
+
+
+def test_names_of_columns_are_text():
+    assert read({7: [A]}) == {"7": [A]}
+    assert read([{7: A}]) == {"7": [A]}
+    assert read(pd.DataFrame([[A]])) == {"0": [A]}
+
+
+def test_a_set_is_read_in_the_same_order_in_every_process():
+    code = (
+        "from airflow_provider_ismart.sms.recipients import read_recipients\n"
+        f"print(read_recipients(set({numbers(30)}), 'n')['n'])"
+    )
+    outputs = {
+        subprocess.run(
+            [sys.executable, "-c", code],
+            env={"PYTHONHASHSEED": seed, "PYTHONPATH": "."},
+            check=True,
+            capture_output=True,
+            text=True,
+        ).stdout
+        for seed in ("1", "2")
+    }
+    assert outputs == {f"{numbers(30)}\n"}
+
+
+@given(st.sets(st.one_of(msisdns, st.integers(90000000, 90000099))))
+def test_a_set_is_read_in_one_order(source):
+    assert read(source) == read(set(sorted(source, key=str, reverse=True)))
+
+
+def test_a_frame_keeps_its_rows_whatever_its_index():
+    frame = pd.DataFrame({"msisdn": [A, B, C], "name": list("xyz")}, index=[5, 5, 1])
+    assert read(frame[frame["name"] != "y"]) == {"msisdn": [A, C], "name": ["x", "z"]}
+    assert read(frame.set_index([[1, 1, 2], [1, 2, 1]])) == {"msisdn": [A, B, C], "name": ["x", "y", "z"]}
+
+
+@pytest.mark.parametrize("dtype", ["int64", "Int64", "uint64", "float64", "Float64", "int64[pyarrow]"])
+def test_a_column_of_numbers_is_read_whole(dtype):
+    assert read(pd.DataFrame({"msisdn": pd.Series([96890000000], dtype=dtype)}))["msisdn"] == [96890000000]
+
+
+def test_gaps_of_a_nullable_column_are_missing():
+    cells = read(pd.DataFrame({"msisdn": pd.array([96890000000, None], dtype="Int64")}))["msisdn"]
+    assert cells[0] == 96890000000
+    assert cells[1] is pd.NA
+
+
+def test_a_frame_with_named_levels_of_columns_has_them_as_text():
+    frame = pd.DataFrame([[A]], columns=pd.MultiIndex.from_tuples([("contact", "msisdn")]))
+    assert read(frame) == {"('contact', 'msisdn')": [A]}
+
+
+def test_a_column_that_is_there_twice_is_refused_when_it_is_asked_for():
+    frame = pd.DataFrame([[A, B, "x"]], columns=["msisdn", "msisdn", "name"])
+    columns = read_recipients(frame, "msisdn")
+    assert list(columns) == ["msisdn", "name"]
+    assert columns["name"] == ["x"]
+    with pytest.raises(InputError, match="2 columns named 'msisdn'"):
+        columns["msisdn"]
+
+
+@pytest.mark.parametrize(
+    "column",
+    [
+        pd.Series([96890000000], dtype="float32"),
+        pd.Series([96890000000], dtype="Float32"),
+        pd.Series([96890000000], dtype="float[pyarrow]"),
+        pd.Series([96890000000], dtype="float32").astype("category"),
+        np.array([96890000000], dtype="float32"),
+        np.array([9], dtype="float16"),
+        pl.Series([96890000000.0], dtype=pl.Float32),
+        pa.array([96890000000.0], type=pa.float32()),
+    ],
+    ids=lambda column: f"{type(column).__module__}-{getattr(column, 'dtype', '')}",
+)
+@pytest.mark.parametrize("shape", ["alone", "in a dict", "in a frame", "in a list"])
+def test_numbers_in_narrow_floats_are_refused_whatever_holds_them(column, shape):
+    frame_of = pl.DataFrame if isinstance(column, pl.Series) else pd.DataFrame
+    if isinstance(column, pa.Array):
+        frame_of = pa.table
+    source = {
+        "alone": column,
+        "in a dict": {"msisdn": column},
+        "in a frame": frame_of({"msisdn": column}),
+        "in a list": [column],
+    }[shape]
+    with pytest.raises(InputError, match="cannot hold 11 digits"):
+        read(source)
+
+
+def test_narrow_floats_in_other_columns_are_the_users_business():
+    assert read(pd.DataFrame({"msisdn": [A], "rate": np.array([0.5], dtype="float32")}))["rate"] == [0.5]
+
+
+def test_only_columns_that_are_asked_for_are_read():
+    frame = pd.DataFrame({"msisdn": np.array([9], dtype="float32"), "phone": [A]})
+    assert read_recipients(frame, "phone")["phone"] == [A]
+
+
+def test_outputs_of_a_mapped_task_come_one_under_the_other():
+    outputs = [{"msisdn": [A], "name": ["x"]}, {"msisdn": [B, C]}, {}]
+    assert read(LazySequence(outputs)) == {"msisdn": [A, B, C], "name": ["x", None, None]}
+    assert read(LazySequence([[A, B], [], [C]])) == {"msisdn": [A, B, C]}
+    assert read(LazySequence([[{"msisdn": A}], [{"msisdn": B}]])) == {"msisdn": [A, B]}
+    assert read(LazySequence([f"{A},{B}", C])) == {"msisdn": [f"{A},{B}", C]}
+
+
+def test_frames_in_a_list_come_one_under_the_other():
+    frames = [pd.DataFrame({"msisdn": [A], "name": ["x"]}), pd.DataFrame({"name": ["y"], "msisdn": [B]})]
+    assert read(frames) == {"msisdn": [A, B], "name": ["x", "y"]}
+
+
+def test_a_column_that_no_table_has_is_not_there():
+    for source in ([pd.DataFrame({"a": [A]})], pd.DataFrame({"a": [A]}), [{"a": A}]):
+        with pytest.raises(KeyError):
+            read_recipients(source, "msisdn")["b"]
+
+
+@pytest.mark.parametrize(
+    ("source", "why"),
+    [
+        (None, "recipients is None: the task before returned nothing"),
+        (b"96890000000", "recipients is a bytes, which holds no numbers that can be read"),
+        (object(), "recipients is a object, which holds no numbers"),
+        (pl.LazyFrame({"msisdn": [A]}), "recipients is a LazyFrame, which holds no numbers"),
+        ([A, {"msisdn": B}], "mixes numbers with records, lists or frames"),
+        ([A, [B]], "mixes numbers with records, lists or frames"),
+        ([[A, "x"], [B, "y"]], "a list of rows without column names"),
+        ([[A], [B, C]], "a list of rows without column names"),
+        ([(A, "x")], "a list of rows without column names"),
+        ({"msisdn": [A, B], "name": ["x"]}, "columns of different lengths: 'msisdn' has 2, 'name' has 1"),
+        ({"msisdn": [A], "name": "x"}, "'name' in it is a single value"),
+        ([{"msisdn": A, "tags": ["x"]}], "'msisdn' in it is a single value"),
+        ({"msisdn": {0: A, 1: B}}, "column 'msisdn' is a dict; hand over a list of its values"),
+        (np.array([[A, B]]), "column 'msisdn' has 2 dimensions"),
+        (np.array(96890000000), "column 'msisdn' has 0 dimensions"),
+        ({"msisdn": np.array([[A]])}, "column 'msisdn' has 2 dimensions"),
+        ({"msisdn": pd.DataFrame({"a": [A]})}, "column 'msisdn' has 2 dimensions"),
+    ],
+    ids=lambda value: f"{value!s:.40}".encode("ascii", "replace").decode() if isinstance(value, str) else "",
+)
+def test_what_cannot_be_read_is_refused_with_what_to_do(source, why):
+    with pytest.raises(InputError) as caught:
+        read(source)
+    assert why in str(caught.value)
+    assert A not in str(caught.value)
+
+
+@given(st.lists(st.one_of(msisdns, st.integers(), st.floats(allow_nan=False), st.none())))
+def test_a_row_comes_out_for_each_that_goes_in_and_in_order(cells):
+    assert read(cells) == read(LazySequence(cells)) == ({"msisdn": cells} if cells else {})
+    assert read({"msisdn": cells}) == read(pd.DataFrame({"msisdn": pd.Series(cells, dtype=object)}))
+    assert read([{"msisdn": cell} for cell in cells]) == ({"msisdn": cells} if cells else {})
+
+
+@given(st.lists(msisdns))
+def test_what_jinja_makes_of_a_list_is_that_list(cells):
+    assert read(str(cells)) == read(cells)
+    assert read(str([{"msisdn": cell, "due": None} for cell in cells])).get("msisdn", []) == cells

@@ -1,0 +1,114 @@
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from airflow_provider_ismart.sms.text import (
+    GSM7_BASIC,
+    GSM7_EXTENSION,
+    Lang,
+    first_not_gsm7,
+    is_encodable,
+    language,
+    parts,
+)
+from tests.sms.strategies import any_texts, gsm7_texts
+
+#: Gateway document, "Length": what 1 to 5 parts hold.
+LENGTHS = {Lang.ENGLISH: (160, 306, 459, 612, 765), Lang.ARABIC: (70, 134, 201, 268, 335)}
+LETTERS = {Lang.ENGLISH: "a", Lang.ARABIC: "ا"}
+
+
+@pytest.mark.parametrize("lang", Lang)
+@pytest.mark.parametrize("count", [1, 2, 3, 4, 5])
+def test_a_text_takes_the_parts_that_the_document_says(lang, count):
+    longest = LENGTHS[lang][count - 1]
+    assert parts(LETTERS[lang] * longest, lang) == count
+    assert parts(LETTERS[lang] * (longest + 1), lang) == count + 1
+
+
+@pytest.mark.parametrize("lang", Lang)
+def test_no_text_takes_no_part(lang):
+    assert parts("", lang) == 0
+
+
+def test_the_gsm_7_alphabet_has_its_128_places_filled():
+    assert len(set(GSM7_BASIC)) == 127  # and the escape
+    assert len(set(GSM7_EXTENSION)) == 10
+    assert not set(GSM7_BASIC) & set(GSM7_EXTENSION)
+
+
+@pytest.mark.parametrize("char", list("@£$¥èéùìòÇØøÅåΔ_ΦΓΛΩΠΨΣΘΞÆæßÉ¤¡ÄÖÑÜ§¿äöñüà^{}\\[~]|€\n\r\f"))
+def test_what_gsm_7_has_travels_as_english(char):
+    assert language(f"a{char}") is Lang.ENGLISH
+    assert first_not_gsm7(f"a{char}") is None
+
+
+@pytest.mark.parametrize("char", list("`ç’\u00a0\t“–…áÁâ\u200fا😀\x1b\x00"))
+def test_what_gsm_7_lacks_travels_as_arabic(char):
+    assert language(f"a{char}") is Lang.ARABIC
+    assert first_not_gsm7(f"a{char}b`") == char
+
+
+@pytest.mark.parametrize("char", GSM7_EXTENSION)
+def test_an_extension_character_takes_two_places(char):
+    assert parts(char * 80, Lang.ENGLISH) == 1
+    assert parts(char * 80 + "a", Lang.ENGLISH) == 2
+
+
+def test_an_emoji_takes_two_places():
+    assert parts("😀" * 35, Lang.ARABIC) == 1
+    assert parts("😀" * 35 + "ا", Lang.ARABIC) == 2
+
+
+def test_a_character_of_two_places_is_not_cut_in_two():
+    assert parts("a" * 152 + "€" + "a" * 152, Lang.ENGLISH) == 3  # 306 septets, which else fit into two
+    assert parts("ا" * 66 + "😀" + "ا" * 66, Lang.ARABIC) == 3  # 134 code units, which else fit into two
+    assert parts("a" * 151 + "€" + "a" * 153, Lang.ENGLISH) == 2
+
+
+def test_half_a_surrogate_pair_cannot_be_sent():
+    assert not is_encodable("a\ud83d")
+    assert is_encodable("a😀")
+
+
+def _packed_one_by_one(text, lang):
+    """The parts of a text, filled character by character."""
+    single, several = (160, 153) if lang is Lang.ENGLISH else (70, 67)
+    sizes = [2 if (char in GSM7_EXTENSION if lang is Lang.ENGLISH else ord(char) > 0xFFFF) else 1 for char in text]
+    if sum(sizes) <= single:
+        return bool(sizes)
+    count, room = 1, several
+    for size in sizes:
+        if size > room:
+            count, room = count + 1, several
+        room -= size
+    return count
+
+
+# Long runs with the characters of two places where parts meet.
+_near_boundaries = st.lists(
+    st.tuples(st.integers(60, 160), st.sampled_from(["€", "😀", "€€", "a😀", ""])), max_size=6
+).map(lambda runs: "".join("a" * length + tail for length, tail in runs))
+
+
+@given(st.one_of(gsm7_texts, _near_boundaries))
+def test_parts_of_an_english_text_are_those_of_a_packer_by_hand(text):
+    assert parts(text, Lang.ENGLISH) == _packed_one_by_one(text, Lang.ENGLISH)
+
+
+@given(st.one_of(any_texts, _near_boundaries))
+def test_parts_of_an_arabic_text_are_those_of_a_packer_by_hand(text):
+    assert parts(text, Lang.ARABIC) == _packed_one_by_one(text, Lang.ARABIC)
+
+
+@given(any_texts)
+def test_the_language_is_arabic_only_where_it_has_to_be(text):
+    foreign = [char for char in text if char not in GSM7_BASIC + GSM7_EXTENSION]
+    assert language(text) is (Lang.ARABIC if foreign else Lang.ENGLISH)
+    assert first_not_gsm7(text) == (foreign[0] if foreign else None)
+
+
+@given(st.one_of(any_texts, gsm7_texts), st.integers(0, 800))
+def test_a_longer_text_never_takes_fewer_parts(text, length):
+    lang = language(text)
+    assert parts(text[:length], lang) <= parts(text, lang)

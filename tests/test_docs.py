@@ -1,0 +1,91 @@
+"""What the documentation lists is what there is."""
+
+import inspect
+import re
+from pathlib import Path
+
+import pytest
+
+from airflow_provider_ismart.operators.ismart import ISmartSendOperator
+from airflow_provider_ismart.settings import EXTRAS
+from airflow_provider_ismart.sms.report import Outcome
+from airflow_provider_ismart.sms.return_codes import RETURN_CODES, Kind
+
+CHECKOUT = Path(__file__).parent.parent
+SECOND_HAND_CODES = {24, 25}
+
+
+def table(path, heading):
+    """Give the body rows of the first table under a heading, as lists of cells."""
+    text = (CHECKOUT / path).read_text(encoding="utf-8")
+    section = text.split(f"\n## {heading}\n", 1)[1]
+    rows = []
+    for line in section.splitlines():
+        if line.startswith("|"):
+            rows.append([cell.strip() for cell in re.split(r"(?<!\\)\|", line)[1:-1]])
+        elif rows:
+            break
+    return rows[2:]
+
+
+def test_readme_explains_each_return_code_as_the_package_does():
+    listed = [(code, says, kind, to_do) for code, says, kind, to_do in table("README.md", "Return codes")]
+    assert listed == [
+        (f"{code.number} *" if code.number in SECOND_HAND_CODES else str(code.number),)
+        + (code.description, code.kind.value, code.help)
+        for code in RETURN_CODES.values()
+    ]
+
+
+def test_each_kind_of_return_code_is_explained_with_its_codes():
+    text = (CHECKOUT / "docs/errors.md").read_text(encoding="utf-8")
+    explained = dict(re.findall(r"^\| (\w+) \| ([\d, ]+|any other) \|", text, flags=re.MULTILINE))
+    codes = {kind: [str(code.number) for code in RETURN_CODES.values() if code.kind is kind] for kind in Kind}
+    assert explained == {kind.value: ", ".join(codes[kind]) or "any other" for kind in Kind}
+
+
+def test_each_extra_of_the_connection_is_listed_with_its_default_and_range():
+    listed = {name.strip("`"): (default, limits) for name, default, limits, _ in table("docs/connection.md", "Extras")}
+    assert listed.keys() == EXTRAS.keys()
+    for name, extra in EXTRAS.items():
+        default, limits = listed[name]
+        assert default == shown(extra.default), name
+        if extra.maximum:
+            assert limits == f"{extra.minimum:g} to {extra.maximum:g}", name
+
+
+def shown(default):
+    if default is None:
+        return "none"
+    return f"`{default:g}`" if isinstance(default, float) else f"`{str(default).lower() if default is False else default}`"
+
+
+def test_each_parameter_of_the_operator_is_listed_and_whether_it_is_templated():
+    parameters = inspect.signature(ISmartSendOperator.__init__).parameters.values()
+    ours = [parameter for parameter in parameters if parameter.name not in {"self", "kwargs"}]
+    listed = {name.strip("`"): templated == "yes" for name, _, _, templated in table("docs/operator.md", "Parameters")}
+    assert listed == {p.name: p.name in ISmartSendOperator.template_fields for p in ours}
+
+
+def test_the_listed_defaults_of_the_operator_are_those_it_has():
+    parameters = inspect.signature(ISmartSendOperator.__init__).parameters
+    for name, default, *_ in table("docs/operator.md", "Parameters"):
+        actual = parameters[name.strip("`")].default
+        if actual is inspect.Parameter.empty:
+            assert default == "required"
+        elif actual is None:
+            assert default.startswith("none")
+        else:
+            assert default == f'`"{actual}"`' if isinstance(actual, str) else f"`{actual}`", name
+
+
+def test_each_outcome_is_explained():
+    text = (CHECKOUT / "docs/operator.md").read_text(encoding="utf-8")
+    for outcome in Outcome:
+        assert f"| `{outcome.value}` |" in text
+
+
+@pytest.mark.parametrize("path", [CHECKOUT / "README.md", *sorted((CHECKOUT / "docs").glob("*.md"))], ids=lambda p: p.name)
+def test_links_lead_to_files_that_exist(path):
+    for target in re.findall(r"\]\(((?!http)[^)#]+)", path.read_text(encoding="utf-8")):
+        assert (path.parent / target).exists(), target
