@@ -234,11 +234,8 @@ def _what_happened(error: BaseException, fate: Fate) -> str:
     while cause := error.__cause__ or error.__context__:
         error = cause
     what = "no answer came" if fate is Fate.UNCERTAIN else "no connection could be made"
-    return f"{what}: {type(error).__name__}" + (f" ({error.strerror})" if _has_plain_text(error) else "")
-
-
-def _has_plain_text(error: BaseException) -> bool:
-    return isinstance(error, OSError) and bool(error.strerror) and "://" not in str(error.strerror)
+    text = error.strerror if isinstance(error, OSError) else None  # the system's own words
+    return f"{what}: {type(error).__name__}" + (f" ({text})" if text else "")
 
 
 def _last_outcome(state: RetryCallState) -> CallOutcome:

@@ -26,7 +26,7 @@ if TYPE_CHECKING:
     from airflow_provider_ismart.sms.report import Report
 
 
-class ISmartError(AirflowException):  # type: ignore[misc]
+class ISmartError(AirflowException):
     """Base of everything that this package raises.
 
     ``code`` is the gateway's return code, if one led here, and ``report`` what the send came to until then.
@@ -38,15 +38,15 @@ class ISmartError(AirflowException):  # type: ignore[misc]
         self.report = report
 
 
-class ISmartInputError(ISmartError, AirflowFailException):  # type: ignore[misc]
+class ISmartInputError(ISmartError, AirflowFailException):
     """The caller's data, options or connection cannot be used as they are. Nothing was sent."""
 
 
-class ISmartLoginError(ISmartError, AirflowFailException):  # type: ignore[misc]
+class ISmartLoginError(ISmartError, AirflowFailException):
     """The login was refused (codes 3, 12, 17). Trying again can lock the account."""
 
 
-class ISmartAccountError(ISmartError, AirflowFailException):  # type: ignore[misc]
+class ISmartAccountError(ISmartError, AirflowFailException):
     """The account may not send (codes 2, 7, 18, 19, 20 and 25); Infocomm can tell why."""
 
 
@@ -54,7 +54,7 @@ class ISmartCreditError(ISmartError):
     """The credit is low, or it or the account has expired (codes 4, 13, 14)."""
 
 
-class ISmartRefusedError(ISmartError, AirflowFailException):  # type: ignore[misc]
+class ISmartRefusedError(ISmartError, AirflowFailException):
     """The gateway refused with another code, found in ``code``."""
 
 
@@ -66,5 +66,5 @@ class ISmartUncertainError(ISmartError):
     """Some calls may or may not have been accepted; the next try sends them again."""
 
 
-class ISmartUncertainFinalError(ISmartUncertainError, AirflowFailException):  # type: ignore[misc]
+class ISmartUncertainFinalError(ISmartUncertainError, AirflowFailException):
     """Some calls may or may not have been accepted, and sending them again is not for a program to decide."""

@@ -6,7 +6,7 @@ import time
 from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, datetime
 from functools import partial
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Protocol
 
 from airflow_provider_ismart.exceptions import (
     ISmartAccountError,
@@ -30,7 +30,6 @@ from airflow_provider_ismart.sms.return_codes import Kind, return_code
 from airflow_provider_ismart.sms.submission import Submission, submit_all
 
 if TYPE_CHECKING:
-    from logging import Logger
 
     from airflow_provider_ismart.client import GatewayClient
     from airflow_provider_ismart.sms.ledger import Ledger
@@ -45,13 +44,23 @@ _ERROR_OF_KIND: dict[Kind, type[ISmartError]] = {
 }
 
 
+class Log(Protocol):
+    """What a send uses of a logger: Airflow's, which differ by version, or the standard library's."""
+
+    def info(self, msg: str, *args: Any) -> Any:
+        """Put down what happens."""
+
+    def warning(self, msg: str, *args: Any) -> Any:
+        """Put down what somebody should look at."""
+
+
 class Send:
     """A send, ready to go. Making one finds all that can be wrong before the first call.
 
     :raises InputError: the recipients, the message or the options cannot be used as they are.
     """
 
-    def __init__(self, recipients: Any, options: SendOptions, client: GatewayClient, log: Logger) -> None:
+    def __init__(self, recipients: Any, options: SendOptions, client: GatewayClient, log: Log) -> None:
         self.started_at = datetime.now(UTC)
         self._started = time.monotonic()
         settings = client.settings
@@ -158,7 +167,7 @@ class Send:
 class _Progress:
     """A line in the log every few seconds."""
 
-    def __init__(self, submission: Submission, log: Logger) -> None:
+    def __init__(self, submission: Submission, log: Log) -> None:
         self._submission = submission
         self._log = log
         self._next = time.monotonic() + PROGRESS_SECONDS

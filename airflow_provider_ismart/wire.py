@@ -43,7 +43,7 @@ class _NotesRequests:
             self._connects_to_proxy = False
 
     def send(self, data: Any) -> None:
-        if self.sock is None:  # type: ignore[has-type]
+        if self.sock is None:  # type: ignore[attr-defined]
             self.connect()  # type: ignore[attr-defined]
         if not self._connects_to_proxy:
             _wire.request_went_out = True

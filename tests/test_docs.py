@@ -29,12 +29,9 @@ def table(path, heading):
 
 
 def test_readme_explains_each_return_code_as_the_package_does():
-    listed = [(code, says, kind, to_do) for code, says, kind, to_do in table("README.md", "Return codes")]
-    assert listed == [
-        (f"{code.number} *" if code.number in SECOND_HAND_CODES else str(code.number),)
-        + (code.description, code.kind.value, code.help)
-        for code in RETURN_CODES.values()
-    ]
+    for row, code in zip(table("README.md", "Return codes"), RETURN_CODES.values(), strict=True):
+        number = f"{code.number} *" if code.number in SECOND_HAND_CODES else f"{code.number}"
+        assert row == [number, code.description, code.kind.value, code.help]
 
 
 def test_each_kind_of_return_code_is_explained_with_its_codes():
@@ -45,26 +42,30 @@ def test_each_kind_of_return_code_is_explained_with_its_codes():
 
 
 def test_each_extra_of_the_connection_is_listed_with_its_default_and_range():
-    listed = {name.strip("`"): (default, limits) for name, default, limits, _ in table("docs/connection.md", "Extras")}
+    listed = {row[0].strip("`"): row[1:3] for row in table("docs/connection.md", "Extras")}
     assert listed.keys() == EXTRAS.keys()
     for name, extra in EXTRAS.items():
         default, limits = listed[name]
-        assert default == shown(extra.default), name
+        assert default == written(extra.default), name
         if extra.maximum:
             assert limits == f"{extra.minimum:g} to {extra.maximum:g}", name
 
 
-def shown(default):
-    if default is None:
-        return "none"
-    return f"`{default:g}`" if isinstance(default, float) else f"`{str(default).lower() if default is False else default}`"
+def written(default):
+    match default:
+        case None:
+            return "none"
+        case bool():
+            return f"`{default}`".lower()
+        case float():
+            return f"`{default:g}`"
+    return f"`{default}`"
 
 
 def test_each_parameter_of_the_operator_is_listed_and_whether_it_is_templated():
-    parameters = inspect.signature(ISmartSendOperator.__init__).parameters.values()
-    ours = [parameter for parameter in parameters if parameter.name not in {"self", "kwargs"}]
-    listed = {name.strip("`"): templated == "yes" for name, _, _, templated in table("docs/operator.md", "Parameters")}
-    assert listed == {p.name: p.name in ISmartSendOperator.template_fields for p in ours}
+    names = inspect.signature(ISmartSendOperator.__init__).parameters.keys() - {"self", "kwargs"}
+    listed = {row[0].strip("`"): row[3] == "yes" for row in table("docs/operator.md", "Parameters")}
+    assert listed == {name: name in ISmartSendOperator.template_fields for name in names}
 
 
 def test_the_listed_defaults_of_the_operator_are_those_it_has():
@@ -85,7 +86,8 @@ def test_each_outcome_is_explained():
         assert f"| `{outcome.value}` |" in text
 
 
-@pytest.mark.parametrize("path", [CHECKOUT / "README.md", *sorted((CHECKOUT / "docs").glob("*.md"))], ids=lambda p: p.name)
+@pytest.mark.parametrize("path", ["README.md", *(f"docs/{page.name}" for page in CHECKOUT.glob("docs/*.md"))])
 def test_links_lead_to_files_that_exist(path):
-    for target in re.findall(r"\]\(((?!http)[^)#]+)", path.read_text(encoding="utf-8")):
-        assert (path.parent / target).exists(), target
+    page = CHECKOUT / path
+    for target in re.findall(r"\]\(((?!http)[^)#]+)", page.read_text(encoding="utf-8")):
+        assert (page.parent / target).exists(), target

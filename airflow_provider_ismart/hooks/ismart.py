@@ -35,7 +35,7 @@ if TYPE_CHECKING:
 PROBE_IS_GOOD = 9
 
 
-class ISmartHook(BaseHook):  # type: ignore[misc]
+class ISmartHook(BaseHook):
     """Send SMS through the iSmart gateway.
 
     :param ismart_conn_id: the Airflow connection that holds the account, of type ``ismart``.

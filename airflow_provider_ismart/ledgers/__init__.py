@@ -77,7 +77,7 @@ def open_engine(ledger_conn_id: str) -> Iterator[Engine]:
     """
     from airflow_provider_ismart.ledgers.sql import prepared  # noqa: PLC0415  # brings SQLAlchemy
 
-    hook = BaseHook.get_connection(ledger_conn_id).get_hook()
+    hook: Any = BaseHook.get_connection(ledger_conn_id).get_hook()  # type: ignore[no-untyped-call]
     engine = hook.get_sqlalchemy_engine() if hasattr(hook, "get_sqlalchemy_engine") else None
     if engine is None or engine.dialect.name not in _DIALECTS:
         raise InputError(f"ledger_conn_id {ledger_conn_id!r} has to be a PostgreSQL or SQLite connection")

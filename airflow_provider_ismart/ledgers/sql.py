@@ -130,7 +130,7 @@ class SqlLedger:
             for batch, outcome in settled:
                 self._put_down_end(connection, self._ids[batch], outcome)
             self._look_at_others(connection)
-            granted = [batch for intent in intents if (batch := self._without_taken(intent))]
+            granted = [free for intent in intents if (free := self._without_taken(intent))]
             ids = {batch: self._put_down_intent(connection, batch) for batch in granted}
         for batch, _ in settled:  # now that it is certain; a write that fails is made again
             del self._ids[batch]
@@ -185,7 +185,7 @@ class SqlLedger:
         free = [i for i, hash_ in enumerate(self._records.hashes(batch.msisdns)) if hash_ not in self._taken]
         if len(free) == len(batch.rows):
             return batch
-        rows, msisdns = (tuple(values[i] for i in free) for values in (batch.rows, batch.msisdns))
+        rows, msisdns = tuple(batch.rows[i] for i in free), tuple(batch.msisdns[i] for i in free)
         return replace(batch, rows=rows, msisdns=msisdns) if free else None
 
     def _put_down_intent(self, connection: Connection, batch: Batch) -> int:
@@ -199,7 +199,7 @@ class SqlLedger:
             "state": State.SUBMITTING.value,
             "at": datetime.now(UTC),
         }
-        return int(connection.execute(insert(calls).values(row)).inserted_primary_key[0])
+        return int(connection.execute(insert(calls).values(row)).inserted_primary_key[0])  # type: ignore[index]
 
     def _put_down_end(self, connection: Connection, call_id: int, outcome: CallOutcome) -> None:
         state = STATE_OF_FATE[outcome.fate].value  # which it is in where the commit before this has failed

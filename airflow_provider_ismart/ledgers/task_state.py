@@ -115,6 +115,6 @@ class TaskStateLedger:
         self._page_size += characters
 
     def _save(self) -> None:
-        from airflow.sdk import NEVER_EXPIRE  # noqa: PLC0415  # not before Airflow 3.3
+        from airflow.sdk import NEVER_EXPIRE  # type: ignore[attr-defined]  # noqa: PLC0415  # not before Airflow 3.3
 
         self._store.set(PAGE_KEY.format(self._page_number), self._page, retention=NEVER_EXPIRE)

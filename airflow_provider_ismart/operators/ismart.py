@@ -10,13 +10,13 @@ from airflow.providers.common.compat.sdk import AirflowSkipException, BaseOperat
 from airflow_provider_ismart.hooks.ismart import ISmartHook
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Iterable, Sequence
     from datetime import datetime
 
-    from airflow.providers.common.compat.sdk import Context
+    from airflow.providers.common.compat.sdk import Context, XComArg
 
 
-class ISmartSendOperator(BaseOperator):  # type: ignore[misc]
+class ISmartSendOperator(BaseOperator):
     """Send an SMS to everybody in ``recipients``, once.
 
     Returns the report as plain JSON: counts by outcome and return code, calls, parts, credits estimated and
@@ -75,12 +75,12 @@ class ISmartSendOperator(BaseOperator):  # type: ignore[misc]
         self,
         *,
         recipients: Any,
-        message: str | None = None,
+        message: str | XComArg | None = None,
         recipient_column: str = "msisdn",
         message_column: str | None = None,
         lang: str | int = "auto",
         flash: bool = False,
-        push_at: datetime | str | None = None,
+        push_at: datetime | str | XComArg | None = None,
         batch_size: int = 50,
         max_parts: int = 5,
         deduplicate: bool = True,
@@ -110,7 +110,7 @@ class ISmartSendOperator(BaseOperator):  # type: ignore[misc]
         self.on_invalid = on_invalid
         self.on_refused = on_refused
         self.on_uncertain = on_uncertain
-        self.dry_run = dry_run
+        self.is_dry_run = dry_run  # BaseOperator.dry_run is a method of Airflow's own
         self.results_path = results_path
         self.idempotency_key = idempotency_key
         self.ledger_conn_id = ledger_conn_id
@@ -141,7 +141,7 @@ class ISmartSendOperator(BaseOperator):  # type: ignore[misc]
 
     @property
     def _options(self) -> dict[str, Any]:
-        return {
+        return {"dry_run": self.is_dry_run} | {
             option: getattr(self, option)
             for option in (
                 "message",
@@ -157,13 +157,12 @@ class ISmartSendOperator(BaseOperator):  # type: ignore[misc]
                 "on_invalid",
                 "on_refused",
                 "on_uncertain",
-                "dry_run",
                 "results_path",
             )
         }
 
     def _do_render_template_fields(
-        self, parent: Any, template_fields: Sequence[str], *args: Any, **kwargs: Any
+        self, parent: Any, template_fields: Iterable[str], *args: Any, **kwargs: Any
     ) -> None:
         """Render, and hide the numbers: Airflow stores rendered fields and shows them in its UI."""
         super()._do_render_template_fields(parent, template_fields, *args, **kwargs)

@@ -47,9 +47,7 @@ def _parser() -> argparse.ArgumentParser:
     )
     parser.add_argument("--host", default="127.0.0.1", help="a loopback address (default: %(default)s)")
     parser.add_argument("--port", type=int, default=8025, help="0 picks a free one (default: %(default)s)")
-    parser.add_argument(
-        "--journal", metavar="FILE", help="append every accepted message to it, as JSON lines"
-    )
+    parser.add_argument("--journal", metavar="FILE", help="append every accepted message to it, as JSON lines")
     parser.add_argument("--user", default="sandbox-user", help="the UserId (default: %(default)s)")
     parser.add_argument("--password", default="sandbox-password", help="the Password (default: %(default)s)")
     return parser

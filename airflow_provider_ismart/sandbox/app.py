@@ -49,9 +49,7 @@ class AsgiWire:
         self.body = body
         self._scope, self._receive, self._send = scope, receive, send
 
-    async def answer(
-        self, body: bytes, *, status: int = 200, headers: Mapping[str, str] | None = None
-    ) -> None:
+    async def answer(self, body: bytes, *, status: int = 200, headers: Mapping[str, str] | None = None) -> None:
         """Send a whole HTTP answer."""
         fields = {
             "Content-Type": "text/plain; charset=utf-8",

@@ -29,8 +29,7 @@ def control_api(state: State) -> Starlette:
     }
     return Starlette(
         routes=[
-            Route(f"/_sandbox/{name}", endpoint, methods=[method])
-            for (method, name), endpoint in routes.items()
+            Route(f"/_sandbox/{name}", endpoint, methods=[method]) for (method, name), endpoint in routes.items()
         ],
         exception_handlers=dict.fromkeys(
             (InvalidSettingError, InvalidFaultError, _InvalidBodyError), _bad_request

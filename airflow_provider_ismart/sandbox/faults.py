@@ -21,9 +21,7 @@ class Wire(Protocol):
     #: The gateway's own answer; empty if its rules never saw the call.
     body: bytes
 
-    async def answer(
-        self, body: bytes, *, status: int = 200, headers: Mapping[str, str] | None = None
-    ) -> None:
+    async def answer(self, body: bytes, *, status: int = 200, headers: Mapping[str, str] | None = None) -> None:
         """Send a whole HTTP answer."""
 
     async def cut(self, sent: bytes = b"") -> None:
@@ -230,8 +228,7 @@ _FIELDS: Final[Mapping[str, tuple[Any, str]]] = {
     "status": (lambda value: _is_whole(value) and 400 <= value <= 599, "a status from 400 to 599"),  # noqa: PLR2004
     "headers": (
         lambda value: (
-            isinstance(value, Mapping)
-            and all(isinstance(text, str) for pair in value.items() for text in pair)
+            isinstance(value, Mapping) and all(isinstance(text, str) for pair in value.items() for text in pair)
         ),
         "an object of header names and values",
     ),

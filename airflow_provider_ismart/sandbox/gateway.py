@@ -56,9 +56,7 @@ class Code(IntEnum):
     MOBILE_NUMBER_OPTED_OUT = 23
 
 
-PARAMETERS: Final = frozenset(
-    {"UserId", "Password", "MobileNo", "Message", "PushDateTime", "Lang", "FLashSMS"}
-)
+PARAMETERS: Final = frozenset({"UserId", "Password", "MobileNo", "Message", "PushDateTime", "Lang", "FLashSMS"})
 _BROKEN_ESCAPE: Final = re.compile(rb"%(?![0-9A-Fa-f]{2})")
 _NUMBERS: Final = re.compile(r"[0-9]{11}(?:,[0-9]{11})*")
 _PUSH_DATE_TIME: Final = re.compile(r"[0-9]{2}/[0-9]{2}/[0-9]{4} [0-9]{2}:[0-9]{2}:[0-9]{2}")
@@ -209,9 +207,7 @@ def judge(
     for code, broken in RULES:
         if broken(call):
             return Verdict(code=code, account=account)
-    return Verdict(
-        code=Code.PUSHED, account=replace(account, credit=account.credit - call.cost), accepted=call
-    )
+    return Verdict(code=Code.PUSHED, account=replace(account, credit=account.credit - call.cost), accepted=call)
 
 
 def _log_in(

@@ -84,9 +84,7 @@ class Batch:
         return "".join(f'{{"id": "{id_}", "msisdn": "{msisdn}", {rest}\n' for id_, msisdn in self._ids())
 
     def _ids(self) -> Iterator[tuple[str, str]]:
-        return (
-            (f"{self.id_prefix}{n}", msisdn) for n, msisdn in enumerate(self.mobile_no.split(","), start=1)
-        )
+        return ((f"{self.id_prefix}{n}", msisdn) for n, msisdn in enumerate(self.mobile_no.split(","), start=1))
 
 
 class JournalFile:

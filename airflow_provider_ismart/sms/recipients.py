@@ -130,7 +130,7 @@ def _read_bare_rows(items: list[Any], recipient_column: str) -> Columns:
 
 
 def _is_cell(value: Any) -> bool:
-    return isinstance(value, (str, bytes)) or not hasattr(value, "__iter__")
+    return isinstance(value, (str, bytes)) or not (hasattr(value, "__iter__") or hasattr(value, "to_pandas"))
 
 
 def _cells(values: Any, name: str, recipient_column: str) -> list[Any]:

@@ -103,9 +103,7 @@ class Submission:
             self.outcomes.set(batch.rows, Outcome.NOT_ATTEMPTED, reason=reason)
         return None
 
-    def record(
-        self, settled: Sequence[tuple[Batch, CallOutcome]], intents: Sequence[Batch]
-    ) -> Sequence[Batch]:
+    def record(self, settled: Sequence[tuple[Batch, CallOutcome]], intents: Sequence[Batch]) -> Sequence[Batch]:
         """Put down how calls ended and which are about to go out; return those that may."""
         granted = self._ledger.write(settled, intents) if settled or intents else ()
         if lost := {row for batch in intents for row in batch.rows} - {row for b in granted for row in b.rows}:

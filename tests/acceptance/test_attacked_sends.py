@@ -62,17 +62,6 @@ def test_the_kills_hit(runs):
             assert len(run.tries()) > 10
 
 
-def test_clearing_a_finished_task_makes_no_call(airflow, runs, gateway):
-    calls, tries = gateway.calls(), {name: len(run.tries()) for name, run in runs.items()}
-    airflow.command("tasks", "clear", "--yes", "--dag-regex", ".*")
-    for name, run in runs.items():
-        run.wait_for_try(tries[name] + 1)
-        run.wait_for_end()
-        outcomes = run.report()["outcomes"]
-        assert outcomes["already_sent"] + outcomes["uncertain"] == NUMBERS
-    assert gateway.calls() == calls
-
-
 def test_what_was_seen(runs, gateway, capsys):
     """No check: the figures, for who reads the tests' output."""
     with capsys.disabled():
@@ -84,3 +73,14 @@ def test_what_was_seen(runs, gateway, capsys):
                 f"{name}: {run.kills} processes killed, {len(run.tries())} tries, {len(told):,} told, {twice} twice,"
                 f" {run.report()['outcomes']['uncertain']:,} uncertain"
             )
+
+
+def test_clearing_a_finished_task_makes_no_call(airflow, runs, gateway):
+    calls, tries = gateway.calls(), {name: len(run.tries()) for name, run in runs.items()}
+    airflow.clear_all()
+    for name, run in runs.items():
+        run.wait_for_try(tries[name] + 1)
+        run.wait_for_end()
+        outcomes = run.report()["outcomes"]
+        assert outcomes["already_sent"] + outcomes["uncertain"] == NUMBERS
+    assert gateway.calls() == calls

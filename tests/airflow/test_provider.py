@@ -71,18 +71,12 @@ def _fields_of_the_form(airflow_version):
 
 def test_the_command_line_knows_the_hook_and_tests_the_connection(airflow_command, ismart_sandbox):
     hooks = airflow_command("providers", "hooks", "--output", "json")
-    connection = airflow_command("connections", "test", "ismart_default")
-    output, _ = connection.communicate(timeout=60)
-    assert "The login is good" in output
-    assert (connection.returncode, len(ismart_sandbox.calls), ismart_sandbox.messages) == (0, 1, [])
-    output, _ = hooks.communicate(timeout=60)
-    assert "airflow_provider_ismart.hooks.ismart.ISmartHook" in output
-    assert "iSmart SMS" in output
-
-
-def test_the_command_line_says_what_is_wrong_with_a_login(airflow_command, ismart_default, ismart_sandbox):
-    ismart_default(password="wrong")
-    connection = airflow_command("connections", "test", "ismart_default")
-    output, _ = connection.communicate(timeout=60)
-    assert "return code 3" in output
-    assert (connection.returncode, ismart_sandbox.account.failed_logins) == (1, 1)
+    good = airflow_command("connections", "test", "ismart_default")
+    wrong = ismart_sandbox.connection_json().replace(ismart_sandbox.password, "wrong")
+    bad = airflow_command("connections", "test", "ismart_default", AIRFLOW_CONN_ISMART_DEFAULT=wrong)
+    known, tested, refused = (command.communicate(timeout=60)[0] for command in (hooks, good, bad))
+    assert "airflow_provider_ismart.hooks.ismart.ISmartHook" in known
+    assert "iSmart SMS" in known
+    assert "Connection success!" in tested
+    assert "Connection failed!\nThe gateway answered return code 3 (User or password is wrong)." in refused
+    assert (len(ismart_sandbox.calls), ismart_sandbox.messages) == (2, [])

@@ -1,6 +1,8 @@
 """Every example DAG, on a real Airflow: what each phone gets and what the reports say."""
 
-import importlib.util
+import csv
+import re
+import runpy
 from collections import defaultdict
 from datetime import datetime, timedelta
 from pathlib import Path
@@ -8,27 +10,30 @@ from zoneinfo import ZoneInfo
 
 import pytest
 
-EXAMPLES = Path(__file__).parents[2] / "dags_examples"
+CHECKOUT = Path(__file__).parents[2]
+EXAMPLES = CHECKOUT / "dags_examples"
 
 # What Airflow itself warns of in `dag.test()` is not ours to mend.
 pytestmark = pytest.mark.filterwarnings("default")
 
 
 @pytest.fixture
-def run_example(airflow_db, ismart_default, monkeypatch):
-    """Run an example's DAG with ``dag.test()`` against the sandbox; give its task instances."""
-    monkeypatch.setattr("airflow.settings.DAGS_FOLDER", str(EXAMPLES))  # Airflow 3.3 looks the DAG up there
-    monkeypatch.setenv("AIRFLOW__CORE__HOSTNAME_CALLABLE", "socket.gethostname")  # asks no name server
+def run_dag(airflow_db, ismart_default, monkeypatch):
+    """Run a file's DAG with ``dag.test()`` against the sandbox; give its task instances."""
 
-    def run(name):
-        spec = importlib.util.spec_from_file_location(name, EXAMPLES / f"{name}.py")
-        module = importlib.util.module_from_spec(spec)
-        spec.loader.exec_module(module)
-        dag_run = module.dag.test()
+    def run(path):
+        monkeypatch.setattr("airflow.settings.DAGS_FOLDER", str(path.parent))  # Airflow 3.3 looks the DAG up there
+        monkeypatch.setenv("AIRFLOW__CORE__HOSTNAME_CALLABLE", "socket.gethostname")  # asks no name server
+        dag_run = runpy.run_path(str(path))["dag"].test()
         assert dag_run.state == "success"
         return dag_run.get_task_instances()
 
     return run
+
+
+@pytest.fixture
+def run_example(run_dag):
+    return lambda name: run_dag(EXAMPLES / f"{name}.py")
 
 
 def texts_by_phone(sandbox):
@@ -47,7 +52,8 @@ def test_quick_start_tells_everybody_on_the_list_in_one_call(run_example, ismart
     report = report_of("send", run_example("quick_start"))
 
     everybody = ["96890000001", "96890000002", "96890000003"]
-    assert texts_by_phone(ismart_sandbox) == dict.fromkeys(everybody, ["The office opens at 9:00 on Thursday."])
+    text = "The office opens at 9:00 on Thursday."
+    assert texts_by_phone(ismart_sandbox) == {msisdn: [text] for msisdn in everybody}
     assert (report["outcomes"]["accepted"], report["calls"]) == (3, 1)
 
 
@@ -99,6 +105,22 @@ def test_mapped_recipients_are_told_together_and_branch_by_branch(run_example, i
     assert report_of("tell_all", tasks)["calls"] == 1
     branches = {task.map_index: task.state for task in tasks if task.task_id == "tell_branch"}
     assert branches == {0: "success", 1: "success", 2: "skipped"}
+
+
+def test_the_dag_of_the_readme_tells_each_person_by_name(run_dag, ismart_sandbox, tmp_path):
+    [source] = re.findall(r"```python\n(.*?)```", (CHECKOUT / "README.md").read_text(encoding="utf-8"), re.DOTALL)
+    results = tmp_path / "remind.csv"
+    dag_file = tmp_path / "remind.py"
+    dag_file.write_text(source.replace("/tmp/remind.csv", str(results)), encoding="utf-8")
+
+    run_dag(dag_file)
+
+    assert texts_by_phone(ismart_sandbox) == {
+        "96890000001": ["Dear Salim, the office opens at 9:00 on Thursday."],
+        "96890000002": ["Dear مريم, the office opens at 9:00 on Thursday."],
+    }
+    with results.open(encoding="utf-8", newline="") as file:
+        assert [row["outcome"] for row in csv.DictReader(file)] == ["accepted", "accepted"]
 
 
 def test_each_example_has_a_test():

@@ -1,3 +1,5 @@
+# ruff: noqa: RUF001  # characters that look like others are what this is about
+
 from datetime import UTC, date, datetime, timedelta
 from decimal import Decimal
 from zoneinfo import ZoneInfo

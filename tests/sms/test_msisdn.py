@@ -1,3 +1,6 @@
+# ruff: noqa: RUF001  # characters that look like others are what this is about
+
+import re
 from decimal import Decimal
 from fractions import Fraction
 
@@ -172,10 +175,10 @@ def test_a_number_is_what_was_written_or_refused_and_no_digit_is_invented(writte
 @given(number_like)
 def test_a_reason_never_holds_the_number(written):
     try:
-        canonical_msisdn(written)
-    except InvalidNumberError as why:
-        assert not any(char.isdecimal() and not char.isascii() for char in str(why))
-        assert sum(char.isdecimal() for char in str(why)) <= len("24" + "11")
+        why = f"accepted: {len(canonical_msisdn(written))} digits"
+    except InvalidNumberError as error:
+        why = str(error)
+    assert all(len(digits) <= 2 for digits in re.findall(r"\d+", why))
 
 
 def _oracle(written):
@@ -208,7 +211,9 @@ def test_what_phonenumbers_makes_a_strangers_number_of_is_refused(written):
     assert _accepted(written) is None
 
 
-@pytest.mark.parametrize("value", [None, float("nan"), pd.NA, pd.NaT, np.float64("nan"), Decimal("sNaN")], ids=repr)
+@pytest.mark.parametrize(
+    "value", [None, float("nan"), pd.NA, pd.NaT, np.float64("nan"), Decimal("sNaN")], ids=repr
+)
 def test_nothing_is_missing_in_all_its_forms(value):
     assert is_missing(value)
 

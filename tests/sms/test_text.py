@@ -1,3 +1,5 @@
+# ruff: noqa: RUF001  # characters that look like others are what this is about
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st

@@ -1,0 +1,152 @@
+"""Senders that are killed, frozen, or send the same at once: real processes, on real databases."""
+
+import json
+import os
+import random
+import subprocess
+import sys
+from collections import Counter
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+
+import pytest
+from sqlalchemy import inspect
+
+from airflow_provider_ismart.ledgers.sql import create_tables, metadata
+from airflow_provider_ismart.sms.calls import Fate
+from airflow_provider_ismart.sms.ledger import LedgerConflictError
+from tests.ledgers.backings import batch, engine_of, numbers, opened, outcome, states
+
+ROOT = Path(__file__).parents[2]
+EVERYBODY = numbers(600)
+ONE, TWO, THREE = numbers(3)
+
+
+@pytest.fixture
+def senders(database, ismart_default, ismart_sandbox):
+    """Run senders in processes of their own; give what they printed."""
+    ismart_default(extra={"max_concurrency": 2})
+
+    def run(deed, **options):
+        ismart_sandbox.configure(latency=0.01)
+        command = [sys.executable, "-m", "tests.ledgers.senders", json.dumps([deed, options])]
+        environment = {**os.environ, "AIRFLOW_CONN_LEDGER": database.connection}
+        done = subprocess.run(command, cwd=ROOT, env=environment, capture_output=True, text=True, check=False)
+        assert done.returncode == 0, done.stdout + done.stderr
+        return done.stdout
+
+    return run
+
+
+def counts(database, **options):
+    """How many numbers the ledger has in which state."""
+    found = states(opened(database, **options), *EVERYBODY)
+    return Counter(state for states_of_number in found.values() for state in states_of_number)
+
+
+def test_a_process_killed_again_and_again_tells_nobody_twice(senders, database, told):
+    kills = 12
+    senders("killed_again_and_again", numbers=EVERYBODY, times=kills, longest=0.25)
+    assert set(told().values()) == {1}
+    on_record = counts(database)
+    assert on_record.total() == len(EVERYBODY)
+    assert on_record.keys() <= {"accepted", "uncertain"}
+    assert on_record["accepted"] <= len(told())
+    assert on_record["uncertain"] <= kills * 2 * 2 * 10  # twice max_concurrency batches of 10 a kill
+
+
+def test_a_frozen_process_that_thaws_beside_its_retry_sends_no_more(senders, ismart_sandbox, told):
+    calls_url = f"{ismart_sandbox.url}/_sandbox/calls"
+    said = senders("beside_its_retry", numbers=EVERYBODY, calls_url=calls_url, calls=8)
+    assert "a later try of this task has taken over" in said
+    assert set(told().values()) == {1}
+
+
+def test_tasks_that_send_overlapping_lists_under_one_key_tell_everybody_once(senders, database, told):
+    senders("beside_each_other", numbers=EVERYBODY, senders=3, key="bills-2026-11")  # nor are there tables yet
+    assert told() == Counter(EVERYBODY)
+    assert counts(database, scope="key:bills-2026-11", task="who asks") == {"accepted": len(EVERYBODY)}
+
+
+def test_nobody_is_granted_to_two_of_many_threads(database):
+    create_tables(database.engine)
+
+    def grab(name):
+        engine = engine_of(database.connection)
+        ledger = opened(database, scope="key:all", task=name, engine=engine)
+        order, mine = random.sample(EVERYBODY, k=300), []
+        for start in range(0, len(order), 20):
+            free = [n for n in order[start : start + 20] if not ledger.recorded([n])]
+            granted = ledger.write([], [batch(*free)] if free else [])
+            mine += [number for intent in granted for number in intent.msisdns]
+            ledger.write([(intent, outcome(Fate.ACCEPTED)) for intent in granted], [])
+        engine.dispose()
+        return order, mine
+
+    with ThreadPoolExecutor(4) as executor:
+        found = list(executor.map(grab, "abcd"))
+    granted = Counter(number for _, mine in found for number in mine)
+    assert set(granted.values()) == {1}
+    assert granted.keys() == {number for order, _ in found for number in order}
+
+
+def test_tables_are_made_once_when_many_need_them_at_once(database):
+    engines = [engine_of(database.connection) for _ in range(6)]
+    with ThreadPoolExecutor(6) as executor:
+        list(executor.map(create_tables, engines))
+    assert set(metadata.tables) <= set(inspect(database.engine).get_table_names())
+    for engine in engines:
+        engine.dispose()
+
+
+@pytest.mark.parametrize("isolation", ["read committed", "repeatable read", "serializable"])
+def test_whatever_isolation_is_the_databases_default_nobody_is_granted_twice(make_backing, isolation):
+    database = make_backing("postgres")
+    with database.engine.begin() as connection:
+        name = connection.exec_driver_sql("SELECT current_database()").scalar_one()
+        connection.exec_driver_sql(f"ALTER DATABASE {name} SET default_transaction_isolation TO '{isolation}'")
+    database.engine.dispose()
+    first, second = engine_of(database.connection), engine_of(database.connection)
+    here = opened(database, scope="key:all", task="here", engine=first)
+    there = opened(database, scope="key:all", task="there", engine=second)
+    with ThreadPoolExecutor(1) as executor, first.begin() as connection:
+        here._take_turn(connection)
+        waiting = executor.submit(there.write, [], [batch(ONE, TWO)])  # waits for its turn
+        _wait_for_a_lock(database)
+        here._put_down_intent(connection, batch(TWO, THREE))
+        connection.commit()
+        assert [intent.msisdns for intent in waiting.result()] == [(ONE,)]
+    first.dispose()
+    second.dispose()
+
+
+def _wait_for_a_lock(database):
+    waiting = "SELECT count(*) FROM pg_locks WHERE NOT granted"
+    with database.engine.connect() as connection:
+        while not connection.exec_driver_sql(waiting).scalar_one():
+            pass
+
+
+def test_a_sender_takes_no_number_that_another_is_in_mid_call_with(database):
+    here, there = (opened(database, scope="key:all", task=task) for task in ("here", "there"))
+    here.write([], [batch(ONE, TWO)])
+    assert [intent.msisdns for intent in there.write([], [batch(TWO, THREE), batch(ONE)])] == [(THREE,)]
+
+
+def test_a_retry_of_one_task_leaves_the_calls_of_another_alone(database):
+    here, there = (opened(database, scope="key:all", task=task) for task in ("here", "there"))
+    here.write([], [batch(ONE)])
+    there.write([], [batch(TWO)])
+    retry = opened(database, scope="key:all", task="here")
+    assert states(retry, ONE, TWO) == {ONE: ["uncertain"], TWO: ["submitting"]}
+    there.write([(batch(TWO), outcome(Fate.ACCEPTED))], [])
+    with pytest.raises(LedgerConflictError):
+        here.write([(batch(ONE), outcome(Fate.ACCEPTED))], [])
+
+
+def test_sends_of_one_task_at_once_take_turns(send, told, database):
+    lists = [EVERYBODY[start : start + 40] for start in range(0, 160, 40)]
+    with ThreadPoolExecutor(4) as executor:
+        sent = executor.map(lambda some: send(some, ledger=database.connection, batch_size=5), lists)
+        assert [report.outcomes[next(iter(report.outcomes))] for report in sent] == [0] * 4
+    assert told() == Counter(EVERYBODY[:160])
