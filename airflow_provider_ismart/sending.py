@@ -47,10 +47,10 @@ _ERROR_OF_KIND: dict[Kind, type[ISmartError]] = {
 class Log(Protocol):
     """What a send uses of a logger: Airflow's, which differ by version, or the standard library's."""
 
-    def info(self, msg: str, *args: Any) -> Any:
+    def info(self, msg: str, /, *args: Any) -> Any:
         """Put down what happens."""
 
-    def warning(self, msg: str, *args: Any) -> Any:
+    def warning(self, msg: str, /, *args: Any) -> Any:
         """Put down what somebody should look at."""
 
 

@@ -92,6 +92,6 @@ def _refuse_later_try(task_instance: Any) -> None:
         raise ISmartUncertainFinalError(
             f"This is try {task_instance.try_number} of the task, and no ledger knows what the tries before it "
             "sent, so nothing is sent. To have later tries go on with the rest, keep a ledger: set ledger_conn_id "
-            "to a PostgreSQL or SQLite connection, or run on Airflow 3.3, which needs no set-up. For now, find out "
-            "who was told (their logs and results_path) and send to the others in a new run."
+            "to a PostgreSQL or SQLite connection, or run on Airflow 3.3, which needs no set-up. For now, find "
+            "out who was told (their logs and results_path) and send to the others in a new run."
         )

@@ -152,7 +152,7 @@ class SqlLedger:
             return row.id, row.hash_key
 
     def _take_turn(self, connection: Connection) -> None:
-        """Lock the scope until the transaction ends. (SQLite has locked the whole database already.)"""
+        """Lock the scope until the transaction ends. SQLite has locked the whole database already."""
         connection.execute(select(scopes.c.id).where(scopes.c.id == self._scope_id).with_for_update()).one()
 
     def _become_sender(self, connection: Connection) -> int:

@@ -48,8 +48,8 @@ class ISmartSendOperator(BaseOperator):
     :param dry_run: send nothing and return the report of what would be sent; needs no connection.
     :param results_path: a ``.csv`` or ``.parquet`` file, local or at any ``ObjectStoragePath`` URL, that gets
         every input row with its outcome, full numbers included (templated).
-    :param idempotency_key: a name for this send, such as ``"bills-2026-11"`` (templated): no task of any run or DAG
-        that names it sends to a number again what another has sent. It needs a SQL ledger.
+    :param idempotency_key: a name for this send, such as ``"bills-2026-11"`` (templated): no task of any run or
+        DAG that names it sends to a number again what another has sent. It needs a SQL ledger.
     :param ledger_conn_id: a PostgreSQL or SQLite connection that keeps the ledger (templated). Without one, the
         task state store of Airflow 3.3 keeps it; on an earlier Airflow a later try then refuses to send.
     :param ismart_conn_id: the connection that holds the account (templated).
