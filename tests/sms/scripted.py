@@ -62,7 +62,7 @@ class SynchronousExecutor(Executor):
         future.set_running_or_notify_cancel()
         try:
             future.set_result(fn(*args, **kwargs))
-        except BaseException as error:
+        except BaseException as error:  # noqa: BLE001  # a future keeps whatever was raised
             future.set_exception(error)
         return future
 

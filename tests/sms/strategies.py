@@ -1,7 +1,5 @@
 """What the core's properties are tried with. The numbers look made up: 9689000 and four digits."""
 
-# ruff: noqa: RUF001  # characters that look like others are what this is about
-
 from decimal import Decimal
 
 from hypothesis import strategies as st

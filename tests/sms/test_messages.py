@@ -1,5 +1,3 @@
-# ruff: noqa: RUF001  # characters that look like others are what this is about
-
 from datetime import UTC, date, datetime, timedelta
 from decimal import Decimal
 from zoneinfo import ZoneInfo
@@ -193,7 +191,7 @@ def test_text_without_placeholders_stays_as_it_is(before, value):
 @pytest.mark.parametrize(
     ("push_at", "written"),
     [
-        (datetime(2030, 1, 31, 14, 30), "01/31/2030 14:30:00"),  # noqa: DTZ001
+        (datetime(2030, 1, 31, 14, 30), "01/31/2030 14:30:00"),
         (datetime(2030, 1, 31, 14, 30, tzinfo=UTC), "01/31/2030 18:30:00"),
         (datetime(2030, 1, 31, 22, 30, tzinfo=UTC), "02/01/2030 02:30:00"),
         (datetime(2030, 2, 1, 0, 0, 9, tzinfo=MUSCAT), "02/01/2030 00:00:09"),
@@ -244,7 +242,7 @@ def test_a_time_after_all_time_is_refused():
         schedule("9999-12-31T23:59:59Z", MUSCAT, NOW)
 
 
-@given(st.datetimes(datetime(2031, 1, 1), datetime(2100, 1, 1), timezones=st.timezones()))  # noqa: DTZ001
+@given(st.datetimes(datetime(2031, 1, 1), datetime(2100, 1, 1), timezones=st.timezones()))
 def test_a_written_time_reads_back_as_the_same_moment(push_at):
     written = schedule(push_at, MUSCAT, NOW)
     read_back = datetime.strptime(written, "%m/%d/%Y %H:%M:%S").replace(tzinfo=MUSCAT)

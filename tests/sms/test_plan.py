@@ -1,5 +1,3 @@
-# ruff: noqa: RUF001  # characters that look like others are what this is about
-
 import time
 from collections import Counter
 
