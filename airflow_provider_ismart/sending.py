@@ -30,7 +30,6 @@ from airflow_provider_ismart.sms.return_codes import Kind, return_code
 from airflow_provider_ismart.sms.submission import Submission, submit_all
 
 if TYPE_CHECKING:
-
     from airflow_provider_ismart.client import GatewayClient
     from airflow_provider_ismart.sms.ledger import Ledger
 
@@ -157,11 +156,20 @@ class Send:
 
     def _conclude(self, report: Report) -> None:
         """Log what the send came to, and write the results where they are wanted."""
-        self.log.info("%s; %s calls, %s parts, %.1f s", report, report.calls, report.parts, report.seconds)
+        if report.dry_run:
+            self.log.info(
+                "Dry run: %s; to send: %s", report, _calls_and_parts(report.planned_calls, report.planned_parts)
+            )
+        else:
+            self.log.info("%s; %s, %.1f s", report, _calls_and_parts(report.calls, report.parts), report.seconds)
         if report.reasons:
             self.log.warning("Reasons: %s", report.reasons_text)
         if self.results:
             self.results.write(self.plan)
+
+
+def _calls_and_parts(calls: int, parts: int) -> str:
+    return f"{calls:,} calls, {parts:,} parts"
 
 
 class _Progress:
@@ -204,11 +212,12 @@ def failure(report: Report, submission: Submission, on_uncertain: OnUncertain) -
 
 def _uncertain_error(report: Report, on_uncertain: OnUncertain) -> ISmartError:
     what = (
-        f"{report.outcomes[Outcome.UNCERTAIN]:,} rows may or may not have been accepted. Ask Infocomm what "
-        "became of them; results_path lists them."
+        f"{report.outcomes[Outcome.UNCERTAIN]:,} rows may or may not have been accepted ({report.reasons_text}). "
+        "Ask Infocomm what became of them; results_path lists them."
     )
+    code = next((code for code in report.codes if return_code(code).kind is Kind.UNCERTAIN), None)
     if on_uncertain is OnUncertain.RESEND:
-        return ISmartUncertainError(
-            f"{what} The next try sends them again (on_uncertain='resend').", report=report
-        )
-    return ISmartUncertainFinalError(f"{what} Nothing is sent again (on_uncertain='fail').", report=report)
+        what += " A try that knows this one's ledger sends them again (on_uncertain='resend')."
+        return ISmartUncertainError(what, code=code, report=report)
+    what += " Nothing is sent again (on_uncertain='fail')."
+    return ISmartUncertainFinalError(what, code=code, report=report)

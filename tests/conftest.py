@@ -8,6 +8,7 @@ import socket
 import subprocess
 import sys
 import tempfile
+import warnings
 from pathlib import Path
 
 import pytest
@@ -45,8 +46,18 @@ def airflow_db():
     return HOME / "airflow.db"
 
 
+@pytest.fixture(scope="session")
+def airflow_loaded():
+    """Let Airflow import what it imports late; what it warns of meanwhile is its own affair."""
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        from airflow.providers.common.compat.sdk import BaseOperator  # noqa: PLC0415  # for those who need it
+
+        BaseOperator(task_id="any")
+
+
 @pytest.fixture
-def ismart_default(ismart_sandbox, monkeypatch):
+def ismart_default(airflow_loaded, ismart_sandbox, monkeypatch):
     """Point the connection ``ismart_default`` at the sandbox; call it to change its fields or extras."""
 
     def connection(*, extra=None, **fields):

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from contextlib import closing, contextmanager
 from functools import cached_property
-from threading import Event
 from typing import TYPE_CHECKING, Any
 from urllib.parse import quote, quote_plus
 
@@ -52,19 +51,23 @@ class ISmartHook(BaseHook):
     def __init__(self, ismart_conn_id: str = default_conn_name) -> None:
         super().__init__()
         self.ismart_conn_id = ismart_conn_id
-        self._halted = Event()
+        self._is_halted = False
+        self._client: GatewayClient | None = None
 
     def get_conn(self) -> GatewayClient:
         """Return a client of the gateway, with the connection's settings; nothing is called yet. Close it.
 
         :raises ISmartInputError: the connection has a bad field or extra; the text names it.
         """
-        return self._client(self._settings)
+        return self._new_client(self._settings)
 
-    def _client(self, settings: Settings) -> GatewayClient:
+    def _new_client(self, settings: Settings) -> GatewayClient:
         from airflow_provider_ismart.client import GatewayClient  # noqa: PLC0415  # brings requests
 
-        return GatewayClient(settings, halted=self._halted)
+        self._client = GatewayClient(settings)
+        if self._is_halted:
+            self._client.halted.set()
+        return self._client
 
     @cached_property
     def _settings(self) -> Settings:
@@ -127,7 +130,7 @@ class ISmartHook(BaseHook):
         with _own_errors():
             checked = SendOptions.of(**options)
             settings = self._preview_settings if checked.dry_run else self._settings
-            with closing(self._client(settings)) as client:
+            with closing(self._new_client(settings)) as client:
                 send = Send(recipients, checked, client, self.log)
                 if checked.dry_run:
                     return send.preview()
@@ -176,7 +179,9 @@ class ISmartHook(BaseHook):
 
     def halt(self) -> None:
         """Let no further call start; those in flight end and are put down."""
-        self._halted.set()
+        self._is_halted = True
+        if self._client:
+            self._client.halted.set()
 
     def probe(self) -> int | None:
         """Return the code to the free probe, ``MobileNo=1``; ``None`` where no answer came.
@@ -206,6 +211,6 @@ def _own_errors() -> Iterator[None]:
     try:
         yield
     except InputError as error:
-        raise ISmartInputError(f"{error}. Nothing was sent.") from None
+        raise ISmartInputError(f"{str(error).rstrip('.')}. Nothing was sent.") from None
     except LedgerConflictError as error:
         raise ISmartError(f"The ledger stopped this send: {error}.") from None

@@ -6,10 +6,10 @@ A hash keeps numbers out of sight, not out of reach: who can read a ledger and i
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from hashlib import blake2b
 
-from airflow_provider_ismart.sms.ledger import Entry, State
+from airflow_provider_ismart.sms.ledger import HANDED_OVER, Entry, State
 
 #: 72 bits: of a hundred million numbers, two have the same hash with a probability of one in a million.
 HASH_BYTES = 9
@@ -29,11 +29,14 @@ class Records:
         return [blake2b(msisdn.encode(), key=key, digest_size=HASH_BYTES).digest() for msisdn in msisdns]
 
     def add(self, hashes: Iterable[bytes], entry: Entry) -> None:
-        """Put down the entry for all of ``hashes``, in place of what they had of the same message."""
+        """Put down the entry for all of ``hashes``, in place of what they had of the same message.
+
+        What is uncertain stays so when it was sent again in vain: that says nothing of the time before.
+        """
         alone = (entry,)  # most numbers have one entry, which those of a call share
         for hash_ in hashes:
             others = self._entries.get(hash_)
-            self._entries[hash_] = alone if others is None else (*_other_messages(others, entry), entry)
+            self._entries[hash_] = alone if others is None else _followed_by(others, entry)
 
     def recorded(self, msisdns: Collection[str]) -> Mapping[str, Sequence[Entry]]:
         """Return the entries of those of the numbers that have any."""
@@ -47,8 +50,11 @@ class Records:
         return dict(Counter(entry.state for entries in self._entries.values() for entry in entries))
 
 
-def _other_messages(entries: tuple[Entry, ...], entry: Entry) -> Iterator[Entry]:
-    return (other for other in entries if (other.digest, other.copy) != (entry.digest, entry.copy))
+def _followed_by(entries: tuple[Entry, ...], entry: Entry) -> tuple[Entry, ...]:
+    of_message = [other for other in entries if (other.digest, other.copy) == (entry.digest, entry.copy)]
+    if entry.state not in HANDED_OVER and any(other.state is State.UNCERTAIN for other in of_message):
+        return entries
+    return (*(other for other in entries if other not in of_message), entry)
 
 
 def split_hashes(packed: bytes) -> list[bytes]:

@@ -39,8 +39,17 @@ from airflow_provider_ismart.sms.batches import Batch
 from airflow_provider_ismart.sms.calls import CallOutcome
 from airflow_provider_ismart.sms.ledger import HANDED_OVER, STATE_OF_FATE, Entry, LedgerConflictError, State
 
-#: How long a writer waits for its turn on SQLite.
-SQLITE_BUSY_SECONDS = 60
+#: How long a writer waits for its turn, and holds it on PostgreSQL when its machine is gone.
+TURN_SECONDS = 60
+
+#: Put before each transaction, as neither a pool of connections in between nor the database's defaults may differ.
+_POSTGRESQL_SETTINGS = "; ".join(
+    (
+        "SET LOCAL synchronous_commit = on",
+        f"SET LOCAL lock_timeout = '{2 * TURN_SECONDS}s'",
+        f"SET LOCAL idle_in_transaction_session_timeout = '{TURN_SECONDS}s'",
+    )
+)
 
 _NUMBER = BigInteger().with_variant(Integer(), "sqlite")  # SQLite numbers rows by itself in INTEGER alone
 
@@ -236,14 +245,19 @@ def prepared(engine: Engine) -> Engine:
         event.listen(engine, "connect", _prepare_sqlite)
         event.listen(engine, "begin", _begin_immediate)
         return engine
+    event.listen(engine, "begin", _set_up_transaction)
     # whatever the database's default: who has got its turn has to see what was committed while it waited
     return engine.execution_options(isolation_level="READ COMMITTED")
 
 
 def _prepare_sqlite(connection: Any, _: Any) -> None:
     connection.isolation_level = None  # the driver's own BEGIN would come too late
-    for pragma in ("journal_mode=WAL", "synchronous=FULL", f"busy_timeout={SQLITE_BUSY_SECONDS * 1000}"):
+    for pragma in ("journal_mode=WAL", "synchronous=FULL", f"busy_timeout={TURN_SECONDS * 1000}"):
         connection.execute(f"PRAGMA {pragma}").close()
+
+
+def _set_up_transaction(connection: Connection) -> None:
+    connection.exec_driver_sql(_POSTGRESQL_SETTINGS)
 
 
 def _begin_immediate(connection: Connection) -> None:

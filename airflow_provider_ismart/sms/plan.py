@@ -9,7 +9,7 @@ from typing import Any, cast
 from airflow_provider_ismart.sms.errors import InputError
 from airflow_provider_ismart.sms.messages import InvalidTextError, LangChoice, Message, Template, compose
 from airflow_provider_ismart.sms.msisdn import InvalidNumberError, canonical_msisdn, is_missing
-from airflow_provider_ismart.sms.recipients import Columns, read_recipients
+from airflow_provider_ismart.sms.recipients import Columns, read_recipients, shown
 from airflow_provider_ismart.sms.report import Outcome, RowOutcomes
 from airflow_provider_ismart.sms.text import MAX_PARTS
 
@@ -97,7 +97,7 @@ def _column(columns: Columns, name: str, asked_by: str) -> Sequence[Any]:
     try:
         return columns[name]
     except KeyError:
-        known = ", ".join(map(repr, columns))
+        known = ", ".join(map(shown, columns))
         raise InputError(
             f"{asked_by} {name!r}, but the recipients have no such column; they have {known}"
         ) from None

@@ -16,6 +16,7 @@ from airflow_provider_ismart.sms.msisdn import NARROW_FLOATS
 #: Column name -> its cells, all of one length. A column is made a list only when it is asked for.
 Columns = Mapping[str, Sequence[Any]]
 
+_LONG_NUMBER = re.compile(r"\d{7,}")
 _BETWEEN_NUMBERS = re.compile(r"[,;\r\n]+")
 
 
@@ -52,6 +53,11 @@ def read_recipients(source: Any, recipient_column: str) -> Columns:
     if isinstance(source, Iterable) and not isinstance(source, (bytes, bytearray)):
         return _read_items(source, recipient_column)
     raise InputError(f"recipients is a {type(source).__name__}, which holds no numbers that can be read")
+
+
+def shown(name: Any) -> str:
+    """Return a column's name for an error, without what may be a number: a file may have come without a header."""
+    return repr(_LONG_NUMBER.sub("…", str(name)))
 
 
 def _is_frame(source: Any) -> bool:
@@ -91,12 +97,12 @@ def _read_mapping(source: Mapping[Any, Any], recipient_column: str) -> Columns:
     for name, values in source.items():
         if _is_cell(values):
             raise InputError(
-                f"recipients is a dict that holds columns, but {name!r} in it is a single value; a record holds "
-                "single values alone"
+                f"recipients is a dict that holds columns, but {shown(name)} in it is a single value; a record "
+                "holds single values alone"
             )
         columns[str(name)] = _cells(values, str(name), recipient_column)
     if len({len(cells) for cells in columns.values()}) > 1:
-        lengths = ", ".join(f"{name!r} has {len(cells)}" for name, cells in columns.items())
+        lengths = ", ".join(f"{shown(name)} has {len(cells)}" for name, cells in columns.items())
         raise InputError(f"recipients is a dict of columns of different lengths: {lengths}")
     return columns
 
@@ -114,7 +120,7 @@ def _read_items(source: Iterable[Any], recipient_column: str) -> Columns:
         return _RecordColumns([item._asdict() for item in items])
     if any(_is_cell(item) for item in items):
         raise InputError("recipients mixes numbers with records, lists or frames")
-    if is_plain and any(isinstance(item, (list, tuple)) for item in items):
+    if is_plain and any(isinstance(item, (list, tuple)) and any(map(_is_cell, item)) for item in items):
         return _read_bare_rows(items, recipient_column)
     return _ChainedColumns([read_recipients(item, recipient_column) for item in items])
 
@@ -138,18 +144,18 @@ def _cells(values: Any, name: str, recipient_column: str) -> list[Any]:
         values = values.to_pandas()
     if isinstance(values, Mapping):
         raise InputError(
-            f"column {name!r} is a dict; hand over a list of its values (of a DataFrame, to_dict('list') or "
+            f"column {shown(name)} is a dict; hand over a list of its values (of a DataFrame, to_dict('list') or "
             "to_dict('records'))"
         )
     dtype = getattr(values, "dtype", "")
     dtype = str(getattr(getattr(dtype, "categories", None), "dtype", dtype)).lower()
     if name == recipient_column and dtype in NARROW_FLOATS:
         raise InputError(
-            f"column {name!r} is {dtype}, which cannot hold 11 digits: the numbers in it are already wrong. "
+            f"column {shown(name)} is {dtype}, which cannot hold 11 digits: the numbers in it are already wrong. "
             "Read it as text."
         )
     if getattr(values, "ndim", 1) != 1:
-        raise InputError(f"column {name!r} has {values.ndim} dimensions; recipients have one")
+        raise InputError(f"column {shown(name)} has {values.ndim} dimensions; recipients have one")
     return list(values.tolist() if hasattr(values, "tolist") else values)
 
 
@@ -164,7 +170,7 @@ class _FrameColumns(Mapping[str, Sequence[Any]]):
         if not found:
             raise KeyError(name)
         if found > 1:
-            raise InputError(f"recipients has {found} columns named {name!r}")
+            raise InputError(f"recipients has {found} columns named {shown(name)}")
         return _cells(self._frame.iloc[:, self._names.index(name)], name, self._recipient_column)
 
     def __iter__(self) -> Iterator[str]:

@@ -13,7 +13,7 @@ from enum import Enum
 from queue import SimpleQueue
 from threading import Event
 
-from airflow_provider_ismart.sms.batches import MAX_BATCH_SIZE, Batch, CallLimits, batches
+from airflow_provider_ismart.sms.batches import Batch, CallLimits, batches
 from airflow_provider_ismart.sms.calls import CallOutcome, Fate
 from airflow_provider_ismart.sms.history import unsent
 from airflow_provider_ismart.sms.ledger import Ledger
@@ -24,8 +24,8 @@ from airflow_provider_ismart.sms.return_codes import Kind, return_code
 #: After so many calls in a row of unknown fate, going on would only make more of them.
 MAX_UNCERTAIN_IN_A_ROW = 3
 
-#: After so many refused rows without one accepted, it is not the numbers that are at fault.
-MAX_REFUSED_AT_FIRST = MAX_BATCH_SIZE
+#: After so many calls refused for their numbers, and none accepted, it is not the numbers that are at fault.
+MAX_REFUSED_AT_FIRST = 50
 
 #: An answer to an oversize call that blames its length (gateway document's server: ASP.NET on IIS).
 _TOO_LONG_STATUSES = frozenset({400, 404, 414})
@@ -77,7 +77,7 @@ class Submission:
         #: Whether the last calls give reason to make several at once.
         self.is_proven = False
         self._accepted_rows = 0
-        self._refused_rows = 0
+        self._refused_calls = 0
         self._uncertain_in_a_row = 0
 
     @property
@@ -132,7 +132,7 @@ class Submission:
             return False
         if kind is Kind.RECIPIENT:
             final = len(batch.rows) == 1 or self._on_refused is OnRefused.SKIP
-            return final and self._refused_rows + len(batch.rows) >= MAX_REFUSED_AT_FIRST
+            return final and self._refused_calls + 1 >= MAX_REFUSED_AT_FIRST
         return kind is not Kind.MESSAGE  # it blames nobody, so the next call would hear the same
 
     def settle(self, batch: Batch, outcome: CallOutcome) -> None:
@@ -168,7 +168,7 @@ class Submission:
             self._doomed_texts[batch.message.text] = code
         if kind is not Kind.RECIPIENT:
             self.refused_texts.add(code)
-        self._refused_rows += len(batch.rows)
+        self._refused_calls += 1
         self.outcomes.set(batch.rows, Outcome.REFUSED, code=code, reason=return_code(code).description)
 
 

@@ -174,9 +174,7 @@ class Gateway:
             self.process = subprocess.Popen([*command, "--journal", self.journal], stdout=log, stderr=log)
         wait_until(self._is_up, "the sandbox is up")
         settings = json.dumps({"latency": CALL_SECONDS}).encode()
-        with urllib.request.urlopen(
-            urllib.request.Request(f"{self._url}/account", data=settings, method="PATCH")
-        ):
+        with urllib.request.urlopen(urllib.request.Request(f"{self._url}/account", data=settings, method="PATCH")):
             pass
 
     @property
@@ -217,7 +215,9 @@ def gateway(folder: Path) -> Iterator[Gateway]:
 class Airflow:
     """Airflow's processes, with its metadata in PostgreSQL and the LocalExecutor."""
 
-    def __init__(self, version: tuple[int, ...], folder: Path, postgres: Path, gate: Gate, gateway: Gateway) -> None:
+    def __init__(
+        self, version: tuple[int, ...], folder: Path, postgres: Path, gate: Gate, gateway: Gateway
+    ) -> None:
         self._version = version
         self.gateway = gateway
         self.folder = folder
@@ -271,6 +271,12 @@ class Airflow:
             "SCHEDULER__SCHEDULER_ZOMBIE_TASK_THRESHOLD": "10",
             "SCHEDULER__ZOMBIE_DETECTION_INTERVAL": "1",
         }
+
+    def unpause(self, name: str) -> None:
+        """Let a DAG's one run start."""
+        self.query(f"UPDATE dag SET is_paused = false WHERE dag_id = '{name}' RETURNING dag_id")
+        if self._version < (3,):
+            self._python("-m", "airflow", "dags", "trigger", name)
 
     def clear_all(self) -> None:
         """Clear every task, as the UI does. (Airflow 3.3.2's command for it fails.)"""
@@ -337,7 +343,7 @@ class Run:
         self._report = airflow.folder / f"{name}.report"
 
     def start(self) -> None:
-        self._airflow.query(f"UPDATE dag SET is_paused = false WHERE dag_id = '{self.name}' RETURNING dag_id")
+        self._airflow.unpause(self.name)
 
     def tries(self) -> list[dict[str, int]]:
         """The processes of each try so far."""
@@ -350,7 +356,9 @@ class Run:
         with self._gateway.journal.open("rb") as journal:
             journal.seek(0, os.SEEK_END)
             text, accepted, deadline = f'"Acceptance of {self.name}"'.encode(), 0, time.monotonic() + seconds
-            while accepted < messages and time.monotonic() < deadline and self.state() not in {"success", "failed"}:
+            while (
+                accepted < messages and time.monotonic() < deadline and self.state() not in {"success", "failed"}
+            ):
                 accepted += journal.read().count(text)
                 time.sleep(0.02)
 

@@ -18,9 +18,7 @@ def _rows(database, query):
         return list(connection.execute(query))
 
 
-def test_each_way_to_hand_over_recipients_tells_them_and_shows_none(
-    airflow_command, airflow_db, ismart_sandbox
-):
+def test_each_way_to_hand_over_recipients_tells_them_and_shows_none(airflow_command, airflow_db, ismart_sandbox):
     output, _ = airflow_command("dags", "test", "tell_people").communicate(timeout=120)
     states = dict(_rows(airflow_db, "SELECT task_id || map_index, state FROM task_instance"))
     assert set(states.values()) == {"success"}, output
@@ -33,9 +31,7 @@ def test_each_way_to_hand_over_recipients_tells_them_and_shows_none(
         + [(f"9689000040{digit}", "Expanded") for digit in "123"]
     )
 
-    rendered = _rows(
-        airflow_db, "SELECT task_id, map_index, rendered_fields FROM rendered_task_instance_fields"
-    )
+    rendered = _rows(airflow_db, "SELECT task_id, map_index, rendered_fields FROM rendered_task_instance_fields")
     ours = {(task, index): fields for task, index, fields in rendered if "recipient_column" in fields}
     assert len(ours) == 6
     assert not [fields for fields in ours.values() if FULL_NUMBER.search(fields)]
@@ -46,7 +42,9 @@ def test_each_way_to_hand_over_recipients_tells_them_and_shows_none(
     assert shown["expanded", 0] == "<1 recipients as list, hidden>"
     assert json.loads(ours["from_frame", -1])["recipient_column"] == "phone"
 
-    reports = _rows(airflow_db, "SELECT CAST(value AS TEXT) FROM xcom WHERE task_id LIKE 'from_%' OR task_id = 'expanded'")
+    reports = _rows(
+        airflow_db, "SELECT CAST(value AS TEXT) FROM xcom WHERE task_id LIKE 'from_%' OR task_id = 'expanded'"
+    )
     assert len(reports) == 6
     assert not [report for (report,) in reports if FULL_NUMBER.search(report) or "Hello" in report]
     ours_in_log = [line for line in output.splitlines() if "ismart" in line.lower() or "rows:" in line]

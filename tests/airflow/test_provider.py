@@ -33,9 +33,7 @@ def test_the_hooks_and_operators_that_are_declared_can_be_imported():
     assert info["versions"][0] == airflow_provider_ismart.__version__
 
 
-@pytest.mark.filterwarnings("ignore::DeprecationWarning")  # Airflow's and its form library's own
-@pytest.mark.filterwarnings("ignore::FutureWarning")
-@pytest.mark.filterwarnings("ignore::UserWarning")
+@pytest.mark.filterwarnings("ignore")  # what Airflow and its form library warn of is their own affair
 def test_every_extra_has_a_field_in_the_form(airflow_version):
     shown = _fields_of_the_form(airflow_version)
     assert shown.keys() == EXTRAS.keys()

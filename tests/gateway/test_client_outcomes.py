@@ -85,9 +85,7 @@ def test_a_status_that_turns_the_call_away_is_not_sent_and_not_tried_again(statu
     ],
     ids=str,
 )
-def test_a_server_that_asks_for_patience_is_asked_a_few_times_more(
-    fault, submit, ismart_sandbox, quick_back_off
-):
+def test_a_server_that_asks_for_patience_is_asked_a_few_times_more(fault, submit, ismart_sandbox, quick_back_off):
     ismart_sandbox.fail(fault)
     outcome = submit()
     assert (outcome.fate, outcome.attempts) == (Fate.NOT_SENT, MAX_ATTEMPTS)

@@ -50,12 +50,8 @@ def _certificate(name, *, key, issuer, issuer_key, host="127.0.0.1", days=1, is_
         .add_extension(x509.BasicConstraints(ca=is_authority, path_length=None), critical=True)
         .add_extension(usage, critical=True)
         .add_extension(x509.SubjectKeyIdentifier.from_public_key(key.public_key()), critical=False)
-        .add_extension(
-            x509.AuthorityKeyIdentifier.from_issuer_public_key(issuer_key.public_key()), critical=False
-        )
-        .add_extension(
-            x509.SubjectAlternativeName([x509.IPAddress(ipaddress.ip_address(host))]), critical=False
-        )
+        .add_extension(x509.AuthorityKeyIdentifier.from_issuer_public_key(issuer_key.public_key()), critical=False)
+        .add_extension(x509.SubjectAlternativeName([x509.IPAddress(ipaddress.ip_address(host))]), critical=False)
         .sign(issuer_key, hashes.SHA256())
     )
     return certificate.public_bytes(Encoding.PEM)
@@ -108,9 +104,7 @@ def test_nothing_is_sent_to_a_server_of_an_unknown_authority(tls_server, submit_
 
 
 @pytest.mark.parametrize("variable", ["REQUESTS_CA_BUNDLE", "CURL_CA_BUNDLE"])
-def test_the_environment_does_not_choose_whom_to_trust(
-    variable, tls_server, submit_to, certificates, monkeypatch
-):
+def test_the_environment_does_not_choose_whom_to_trust(variable, tls_server, submit_to, certificates, monkeypatch):
     monkeypatch.setenv(variable, str(certificates / "authority.pem"))
     server = tls_server("good")
     assert submit_to(server.port).fate is Fate.NOT_SENT

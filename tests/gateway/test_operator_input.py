@@ -193,10 +193,7 @@ SAME_TWO = [
     ["٩٦٨٩٠٠٠٠٠٠١", "۹۶۸۹۰۰۰۰۰۰۲"],
     [("96890000001",), ("96890000002",)],
     [["96890000001"], ["96890000002"]],
-    pytest.param(
-        [[{"msisdn": "96890000001"}], [{"msisdn": "96890000002"}]],
-        marks=pytest.mark.xfail(reason="a list of lists of records is read as rows without column names"),
-    ),
+    [[{"msisdn": "96890000001"}], [{"msisdn": "96890000002"}]],
     {"msisdn": ["96890000001", "96890000002"]},
     pandas.Series([96890000001, 96890000002]),
     numpy.array([96890000001, 96890000002]),

@@ -82,7 +82,6 @@ def test_each_code_ends_as_its_kind_of_error_with_code_help_and_counts(code, out
     assert len(ismart_sandbox.calls) == (5 if known.kind is Kind.RECIPIENT else 1)  # 3 -> 1 + 2 -> 1 + 1
 
 
-@pytest.mark.xfail(reason="the text of ISmartUncertainError lacks what led to it")
 def test_an_uncertain_end_says_what_was_seen(outcomes, ismart_sandbox, numbers):
     ismart_sandbox.fail(faults.ReturnCode(code=11))
     _, error = outcomes(numbers(3))
@@ -251,7 +250,7 @@ def test_a_plug_that_is_pulled_tells_nobody_twice(
         ismart_sandbox.stop()
         pulled.set()
 
-    thread = threading.Thread(target=pull)
+    thread = threading.Thread(target=pull, daemon=True)
     thread.start()
     found, error = outcomes(numbers(2000))
     thread.join()
@@ -278,7 +277,7 @@ def test_a_killed_task_lets_calls_in_flight_end_and_starts_no_more(
             time.sleep(0.005)
         operator.on_kill()
 
-    thread = threading.Thread(target=kill)
+    thread = threading.Thread(target=kill, daemon=True)
     thread.start()
     with pytest.raises(ISmartUnavailableError, match="stopped") as error:
         operator.execute({})
@@ -291,7 +290,9 @@ def test_a_killed_task_lets_calls_in_flight_end_and_starts_no_more(
     assert sorted(accepted) == sorted(message.msisdn for message in ismart_sandbox.messages)
 
 
-def test_an_exception_in_mid_send_lets_calls_in_flight_end(send, ismart_default, ismart_sandbox, numbers, tmp_path):
+def test_an_exception_in_mid_send_lets_calls_in_flight_end(
+    send, ismart_default, ismart_sandbox, numbers, tmp_path
+):
     from airflow_provider_ismart import sending
 
     ismart_sandbox.configure(latency=0.05)
@@ -328,7 +329,7 @@ def test_calls_are_made_at_once_up_to_the_limit(send, ismart_default, ismart_san
 def test_the_first_call_goes_alone(send, ismart_default, ismart_sandbox, numbers):
     ismart_default(extra={"max_concurrency": 8})
     ismart_sandbox.fail(faults.Latency(seconds=0.3))
-    thread = threading.Thread(target=send, args=(numbers(500),))
+    thread = threading.Thread(target=send, args=(numbers(500),), daemon=True)
     thread.start()
     time.sleep(0.2)
     seen = len(ismart_sandbox.calls)

@@ -14,6 +14,7 @@ import pytest
 from airflow_provider_ismart.hooks.ismart import ISmartHook
 from tests.ledgers.backings import MemoryBacking, SqlBacking, Store, needs_task_state
 
+
 @pytest.fixture(scope="session")
 def postgres():
     """A real PostgreSQL; a function that makes a database in it and gives its connection to Airflow."""
@@ -106,4 +107,3 @@ def send(ismart_default, monkeypatch):
 def told(ismart_sandbox):
     """Give how often each number was told something."""
     return lambda: Counter(message.msisdn for message in ismart_sandbox.messages)
-

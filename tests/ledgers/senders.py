@@ -14,6 +14,9 @@ from types import SimpleNamespace
 
 from airflow_provider_ismart.hooks.ismart import ISmartHook
 
+#: The first call goes alone, then two at once.
+IN_FULL_FLIGHT = 3
+
 TASK = SimpleNamespace(dag_id="dag", run_id="run", task_id="send", map_index=-1)
 
 
@@ -52,12 +55,17 @@ def killed_again_and_again(numbers, *, times, longest):
     assert succeeds(send(numbers, try_number=times + 1))
 
 
-def beside_its_retry(numbers, *, calls_url, calls):
-    """Freeze a send after so many calls, let its retry come to its end, and thaw it."""
+def beside_its_retry(numbers, *, url):
+    """Freeze a send in the middle of its calls, let its retry come to its end, and thaw it.
+
+    A call takes its time then, so that it is not frozen while it holds the ledger.
+    """
     zombie = send(numbers)
-    while len(json.load(urllib.request.urlopen(calls_url))) < calls:
+    while len(json.load(urllib.request.urlopen(f"{url}/calls"))) < IN_FULL_FLIGHT:
         time.sleep(0.005)
     os.kill(zombie, signal.SIGSTOP)
+    quick = json.dumps({"latency": 0}).encode()
+    urllib.request.urlopen(urllib.request.Request(f"{url}/account", data=quick, method="PATCH")).close()
     assert succeeds(send(numbers, try_number=2))
     os.kill(zombie, signal.SIGCONT)
     assert not succeeds(zombie)

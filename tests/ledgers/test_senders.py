@@ -27,11 +27,13 @@ def senders(database, ismart_default, ismart_sandbox):
     """Run senders in processes of their own; give what they printed."""
     ismart_default(extra={"max_concurrency": 2})
 
-    def run(deed, **options):
-        ismart_sandbox.configure(latency=0.01)
+    def run(deed, *, latency=0.01, **options):
+        ismart_sandbox.configure(latency=latency)
         command = [sys.executable, "-m", "tests.ledgers.senders", json.dumps([deed, options])]
         environment = {**os.environ, "AIRFLOW_CONN_LEDGER": database.connection}
-        done = subprocess.run(command, cwd=ROOT, env=environment, capture_output=True, text=True, check=False)
+        done = subprocess.run(
+            command, cwd=ROOT, env=environment, capture_output=True, text=True, check=False, timeout=120
+        )
         assert done.returncode == 0, done.stdout + done.stderr
         return done.stdout
 
@@ -56,8 +58,7 @@ def test_a_process_killed_again_and_again_tells_nobody_twice(senders, database, 
 
 
 def test_a_frozen_process_that_thaws_beside_its_retry_sends_no_more(senders, ismart_sandbox, told):
-    calls_url = f"{ismart_sandbox.url}/_sandbox/calls"
-    said = senders("beside_its_retry", numbers=EVERYBODY, calls_url=calls_url, calls=8)
+    said = senders("beside_its_retry", latency=0.5, numbers=EVERYBODY, url=f"{ismart_sandbox.url}/_sandbox")
     assert "a later try of this task has taken over" in said
     assert set(told().values()) == {1}
 

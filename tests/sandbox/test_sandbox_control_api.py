@@ -83,9 +83,7 @@ def test_every_setting_can_be_changed_and_read_back(get, setting, value):
 )
 def test_a_setting_that_cannot_be_is_refused_by_name_and_nothing_changes(ismart_sandbox, get, setting, value):
     before = ismart_sandbox.account
-    status, _, body = get(
-        "/_sandbox/account", "PATCH", json.dumps({"header_registered": False, setting: value})
-    )
+    status, _, body = get("/_sandbox/account", "PATCH", json.dumps({"header_registered": False, setting: value}))
     assert status == 400
     assert repr(setting) in json.loads(body)["error"]
     assert ismart_sandbox.account == before

@@ -29,9 +29,7 @@ def test_calls_of_many_threads_are_all_recorded_exactly_once(ismart_sandbox, tar
         answers = [answer for batch in pool.map(work, range(THREADS)) for answer in batch]
     assert answers == [b"1"] * (THREADS * CALLS)
     messages = ismart_sandbox.messages
-    assert {message.msisdn for message in messages} == {
-        f"9689000{n:04}" for n in range(THREADS * CALLS * NUMBERS)
-    }
+    assert {message.msisdn for message in messages} == {f"9689000{n:04}" for n in range(THREADS * CALLS * NUMBERS)}
     assert len(messages) == len({message.id for message in messages}) == THREADS * CALLS * NUMBERS
     assert [call.number for call in ismart_sandbox.calls] == list(range(1, THREADS * CALLS + 1))
     assert len({call.client_port for call in ismart_sandbox.calls}) == THREADS
@@ -117,17 +115,13 @@ def test_an_unknown_setting_is_named(ismart_sandbox):
         ismart_sandbox.configure(balance=1)
 
 
-@pytest.mark.parametrize(
-    "host", ["0.0.0.0", "::", "192.168.1.10", "", "example.com", "127.0.0.1.example.com"]
-)
+@pytest.mark.parametrize("host", ["0.0.0.0", "::", "192.168.1.10", "", "example.com", "127.0.0.1.example.com"])
 def test_it_refuses_to_listen_on_anything_but_loopback(host):
     with pytest.raises(NotLoopbackError, match="only on this machine"):
         Sandbox(host=host)
 
 
-@pytest.mark.parametrize(
-    ("host", "url"), [("localhost", "http://127.0.0.1:"), ("127.0.0.2", "http://127.0.0.2:")]
-)
+@pytest.mark.parametrize(("host", "url"), [("localhost", "http://127.0.0.1:"), ("127.0.0.2", "http://127.0.0.2:")])
 def test_every_loopback_address_will_do(host, url):
     with Sandbox(host=host) as sandbox:
         assert sandbox.url == f"{url}{sandbox.port}"

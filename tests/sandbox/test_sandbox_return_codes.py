@@ -84,8 +84,7 @@ def test_three_refused_logins_in_a_row_lock_the_account_for_the_right_password_t
 
 def test_a_good_login_resets_the_count_even_if_the_call_is_refused_for_another_cause(ismart_sandbox, send):
     answers = [
-        send(Password=password, MobileNo="1")
-        for password in ("no", "no", ismart_sandbox.password, "no", "no")
+        send(Password=password, MobileNo="1") for password in ("no", "no", ismart_sandbox.password, "no", "no")
     ]
     assert answers == ["3", "3", "9", "3", "3"]
     assert send() == "1"
@@ -132,14 +131,10 @@ def test_a_setting_of_the_account_gives_its_code_to_a_probe_as_well(ismart_sandb
 
 
 def test_of_several_account_codes_the_first_in_the_sandboxs_order_answers(ismart_sandbox, send):
-    ismart_sandbox.configure(
-        **{name: value for settings, _ in ACCOUNT_CODES for name, value in settings.items()}
-    )
+    ismart_sandbox.configure(**{name: value for settings, _ in ACCOUNT_CODES for name, value in settings.items()})
     for settings, code in ACCOUNT_CODES:
         assert send() == str(code)
-        ismart_sandbox.configure(
-            **{name: None if value == PAST else True for name, value in settings.items()}
-        )
+        ismart_sandbox.configure(**{name: None if value == PAST else True for name, value in settings.items()})
     assert send() == "1"
 
 
@@ -311,9 +306,7 @@ def test_mistakes_are_told_in_the_order_login_account_recipients_message_cost(is
 
 
 @pytest.mark.parametrize("extra", [0, 1])
-def test_a_query_string_over_the_limit_meets_an_iis_404_before_the_application(
-    ismart_sandbox, get, target, extra
-):
+def test_a_query_string_over_the_limit_meets_an_iis_404_before_the_application(ismart_sandbox, get, target, extra):
     path = target()
     ismart_sandbox.configure(max_query_length=len(path.partition("?")[2]) - extra)
     status, headers, body = get(path)

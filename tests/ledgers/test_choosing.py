@@ -1,0 +1,112 @@
+"""Which ledger a send gets, what it says when there is none that would do, and how it is read."""
+
+import json
+from types import SimpleNamespace
+
+import pytest
+
+from airflow_provider_ismart.exceptions import ISmartInputError, ISmartUncertainFinalError
+from airflow_provider_ismart.hooks.ismart import ISmartHook
+from airflow_provider_ismart.sandbox import faults
+from tests.ledgers.backings import Store, needs_task_state, numbers
+
+NUMBERS = numbers(5)
+
+
+def test_a_key_without_a_sql_ledger_is_refused_before_anything_is_sent(send, told):
+    with pytest.raises(ISmartInputError, match="idempotency_key needs a SQL ledger: set ledger_conn_id"):
+        send(NUMBERS, key="bills-2026-11")
+    assert not told()
+
+
+@needs_task_state
+def test_a_key_is_not_kept_in_the_task_state_store(send, told):
+    with pytest.raises(ISmartInputError, match="needs a SQL ledger"):
+        send(NUMBERS, store=Store(), key="bills-2026-11")
+    assert not told()
+
+
+@pytest.mark.parametrize("key", ["", " \n"])
+def test_a_key_that_came_out_blank_is_refused(send, told, database, key):
+    with pytest.raises(ISmartInputError, match="idempotency_key is blank"):
+        send(NUMBERS, ledger=database.connection, key=key)
+    assert not told()
+
+
+def test_a_key_of_the_greatest_length_and_any_script_works(send, told, database):
+    key = "فاتورة" * 80
+    for try_number in (1, 2):
+        send(NUMBERS, ledger=database.connection, key=key, try_number=try_number)
+    assert set(told().values()) == {1}
+
+
+def test_a_connection_of_another_type_is_refused_before_anything_is_sent(send, told):
+    with pytest.raises(ISmartInputError, match="'ledger' has to be a PostgreSQL or SQLite connection"):
+        send(NUMBERS, ledger=json.dumps({"conn_type": "ismart", "host": "https://gateway.invalid"}))
+    assert not told()
+
+
+def test_a_later_try_without_a_ledger_sends_nothing_and_says_how_to_get_one(send, told):
+    with pytest.raises(ISmartUncertainFinalError, match="no ledger knows .* set ledger_conn_id"):
+        send(NUMBERS, try_number=2)
+    assert not told()
+
+
+def test_a_first_try_without_a_ledger_sends(send, told):
+    send(NUMBERS)
+    assert list(told()) == NUMBERS
+
+
+def test_the_ledger_can_be_named_in_the_hooks_connection(send, told, database, ismart_default, monkeypatch):
+    monkeypatch.setenv("AIRFLOW_CONN_ISMART_LEDGER", database.connection)
+    ismart_default(extra={"ledger_conn_id": "ismart_ledger"})
+    for try_number in (1, 2):
+        send(NUMBERS, try_number=try_number)
+    assert set(told().values()) == {1}
+
+
+def test_no_run_that_names_the_key_sends_again_what_another_has_sent(send, told, database):
+    send(NUMBERS[:3], ledger=database.connection, key="bills-2026-11")
+    send(NUMBERS, ledger=database.connection, key="bills-2026-11")
+    send(NUMBERS[:1], ledger=database.connection, key="bills-2026-12")
+    assert told() == {**dict.fromkeys(NUMBERS, 1), NUMBERS[0]: 2}
+
+
+def test_the_mapped_tasks_of_a_run_have_a_ledger_each(database, ismart_default, told, monkeypatch):
+    ismart_default()
+    monkeypatch.setenv("AIRFLOW_CONN_LEDGER", database.connection)
+    for map_index in (0, 1, 1):
+        task = SimpleNamespace(
+            dag_id="d" * 250, run_id="r" * 250, task_id="group." + "t" * 244, map_index=map_index, try_number=1
+        )
+        ISmartHook().submit(NUMBERS, {"message": "Hello"}, {"ti": task}, ledger_conn_id="ledger")
+    assert set(told().values()) == {2}
+
+
+class TestSummary:
+    def test_counts_what_became_of_the_messages_of_a_key(self, send, database, ismart_sandbox):
+        ismart_sandbox.configure(bad_numbers=[NUMBERS[0]])
+        send(NUMBERS, ledger=database.connection, key="bills", batch_size=1)
+        assert ISmartHook().ledger_summary(idempotency_key="bills", ledger_conn_id="ledger") == {
+            "accepted": 4,
+            "refused": 1,
+        }
+
+    def test_counts_what_became_of_the_messages_of_a_task(self, send, database, ismart_sandbox):
+        ismart_sandbox.fail(None, faults.Drop())
+        send(NUMBERS, ledger=database.connection, batch_size=3, on_uncertain="accept")
+        task = SimpleNamespace(dag_id="dag", run_id="run", task_id="send", map_index=-1)
+        found = ISmartHook().ledger_summary(task_instance=task, ledger_conn_id="ledger")
+        assert found == {"accepted": 3, "uncertain": 2}
+
+    def test_of_a_key_that_nobody_named_is_empty(self, send, database):
+        send(NUMBERS, ledger=database.connection)
+        assert ISmartHook().ledger_summary(idempotency_key="bills", ledger_conn_id="ledger") == {}
+
+    def test_without_a_sql_ledger_says_so(self, ismart_default):
+        with pytest.raises(ISmartInputError, match="needs a SQL ledger"):
+            ISmartHook().ledger_summary(idempotency_key="bills")
+
+    def test_needs_to_know_of_what(self, ismart_default):
+        with pytest.raises(ISmartInputError, match="either idempotency_key or task_instance"):
+            ISmartHook().ledger_summary()
