@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import csv
-from pathlib import Path
+from pathlib import Path, PurePath
 from typing import TYPE_CHECKING, Any
 
 from airflow.providers.common.compat.sdk import ObjectStoragePath
@@ -39,15 +39,16 @@ class ResultsFile:
     """
 
     def __init__(self, path: str) -> None:
-        self._path: Any = ObjectStoragePath(path) if "://" in path else Path(path)
-        if self._path.suffix == ".parquet":
+        ending = PurePath(path).suffix
+        if ending == ".parquet":
             _pyarrow()
-        elif self._path.suffix != ".csv":
-            raise InputError(f"results_path ends with {self._path.suffix!r}; it can be .csv or .parquet")
+        elif ending != ".csv":
+            raise InputError(f"results_path ends with {ending!r}; it can be .csv or .parquet")
         try:
+            self._path: Any = ObjectStoragePath(path) if "://" in path else Path(path)
             self._path.parent.mkdir(parents=True, exist_ok=True)
             self._path.touch()
-        except OSError as error:
+        except (OSError, ImportError, TypeError, ValueError) as error:  # not there, not installed, not known
             raise InputError(f"results_path cannot be written: {type(error).__name__}: {error}") from None
 
     def write(self, plan: Plan) -> None:

@@ -51,7 +51,7 @@ def airflow_loaded():
     """Let Airflow import what it imports late; what it warns of meanwhile is its own affair."""
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
-        from airflow.providers.common.compat.sdk import BaseOperator  # noqa: PLC0415  # for those who need it
+        from airflow.providers.common.compat.sdk import BaseOperator  # for those who need it
 
         BaseOperator(task_id="any")
 

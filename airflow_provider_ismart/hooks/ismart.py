@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 from urllib.parse import quote, quote_plus
 
 from airflow.providers.common.compat.sdk import (
+    AirflowException,
     AirflowNotFoundException,
     BaseHook,
     get_current_context,
@@ -101,7 +102,7 @@ class ISmartHook(BaseHook):
         """
         try:
             context = get_current_context()
-        except RuntimeError:  # not in a task
+        except (RuntimeError, AirflowException):  # not in a task; Airflow 2.11 raises the second
             context = {}
         options = {"message": message, "lang": lang, "flash": flash, "push_at": push_at}
         return self.submit(recipients, options, context, is_only_send=False).as_json()

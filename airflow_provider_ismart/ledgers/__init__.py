@@ -7,7 +7,7 @@ from contextlib import contextmanager
 from threading import Lock
 from typing import TYPE_CHECKING, Any
 
-from airflow.providers.common.compat.sdk import BaseHook
+from airflow.providers.common.compat.sdk import AirflowException, BaseHook, conf
 
 from airflow_provider_ismart.exceptions import ISmartUncertainFinalError
 from airflow_provider_ismart.sms.errors import InputError
@@ -17,6 +17,9 @@ if TYPE_CHECKING:
     from sqlalchemy.engine import Engine
 
 _DIALECTS = ("postgresql", "sqlite")
+
+#: So that the database's index takes it, in any script.
+MAX_KEY_LENGTH = 500
 
 #: Sends of one process take turns: in one task, each takes the ledger over from those before.
 _TURN = Lock()
@@ -36,8 +39,8 @@ def open_ledger(
     :raises ISmartUncertainFinalError: this is a later try, and no ledger knows of the earlier ones.
     """
     task_instance = context.get("ti")
-    if idempotency_key is not None and not idempotency_key.strip():
-        raise InputError("idempotency_key is blank; leave it out, or name the send")
+    if idempotency_key is not None and not (idempotency_key.strip() and len(idempotency_key) <= MAX_KEY_LENGTH):
+        raise InputError(f"idempotency_key can have 1 to {MAX_KEY_LENGTH} characters, and not blanks alone")
     if ledger_conn_id and (idempotency_key or task_instance):
         from airflow_provider_ismart.ledgers.sql import SqlLedger  # noqa: PLC0415  # brings SQLAlchemy
 
@@ -49,8 +52,10 @@ def open_ledger(
             "idempotency_key needs a SQL ledger: set ledger_conn_id, here or as an extra of the connection"
         )
     elif (store := context.get("task_state_store")) is not None:
-        from airflow_provider_ismart.ledgers.task_state import TaskStateLedger  # noqa: PLC0415  # its own kind
+        from airflow_provider_ismart.ledgers.task_state import TaskStateLedger, is_empty  # noqa: PLC0415
 
+        if conf.getboolean("state_store", "clear_on_success", fallback=False) and is_empty(store):
+            _refuse_later_try(task_instance)  # Airflow may have emptied it when an earlier try succeeded
         with _TURN:
             yield TaskStateLedger(store)
     else:
@@ -77,10 +82,17 @@ def open_engine(ledger_conn_id: str) -> Iterator[Engine]:
     """
     from airflow_provider_ismart.ledgers.sql import prepared  # noqa: PLC0415  # brings SQLAlchemy
 
-    hook: Any = BaseHook.get_connection(ledger_conn_id).get_hook()  # type: ignore[no-untyped-call]
+    connection = BaseHook.get_connection(ledger_conn_id)
+    try:
+        hook: Any = connection.get_hook()  # type: ignore[no-untyped-call]
+    except AirflowException:  # no provider knows the type
+        hook = None
     engine = hook.get_sqlalchemy_engine() if hasattr(hook, "get_sqlalchemy_engine") else None
     if engine is None or engine.dialect.name not in _DIALECTS:
-        raise InputError(f"ledger_conn_id {ledger_conn_id!r} has to be a PostgreSQL or SQLite connection")
+        raise InputError(
+            f"ledger_conn_id {ledger_conn_id!r} has to be a PostgreSQL or SQLite connection, with the Airflow "
+            "provider for it installed"
+        )
     try:
         yield prepared(engine)
     finally:

@@ -35,6 +35,11 @@ class TaskStateStore(Protocol):
         """Put the value down for ``retention``."""
 
 
+def is_empty(store: TaskStateStore) -> bool:
+    """Whether no ledger has been begun in the store, or none is left."""
+    return store.get(PAGE_KEY.format(0)) is None
+
+
 class TaskStateLedger:
     """A ledger for all tries of one task instance.
 

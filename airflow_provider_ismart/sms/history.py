@@ -46,11 +46,12 @@ def unsent(
             if state is None and others:
                 outcome, reason = _PUT_DOWN_AS[others.pop()]
                 plan.outcomes.set([row], outcome, reason=f"{reason}, with another text")
-            elif state is None or (state is State.UNCERTAIN and resend_uncertain):
-                rows.append(row)
-            else:
+                continue
+            if state is not None:
                 outcome, reason = _PUT_DOWN_AS[state]
                 plan.outcomes.set([row], outcome, reason=reason)
+            if state is None or (state is State.UNCERTAIN and resend_uncertain):
+                rows.append(row)
         if rows:
             left.append(replace(group, rows=rows))
     return left

@@ -34,15 +34,15 @@ STATE_OF_FATE = {
     Fate.UNCERTAIN: State.UNCERTAIN,
 }
 
-#: What may follow what; ``None`` is "nothing on record". Nothing follows ACCEPTED, and one intent never
-#: follows another: two senders cannot both go ahead.
+#: What may follow what; ``None`` is "nothing on record". One intent never follows another: two senders cannot
+#: both go ahead. How a call ended may be put down again, for a write that raised can have been applied.
 TRANSITIONS: Mapping[State | None, frozenset[State]] = {
     None: frozenset({State.SUBMITTING}),
     State.SUBMITTING: frozenset(STATE_OF_FATE.values()),
-    State.ACCEPTED: frozenset(),
-    State.REFUSED: frozenset({State.SUBMITTING}),
-    State.NOT_SENT: frozenset({State.SUBMITTING}),
-    State.UNCERTAIN: frozenset({State.SUBMITTING}),
+    State.ACCEPTED: frozenset({State.ACCEPTED}),
+    State.REFUSED: frozenset({State.REFUSED, State.SUBMITTING}),
+    State.NOT_SENT: frozenset({State.NOT_SENT, State.SUBMITTING}),
+    State.UNCERTAIN: frozenset({State.UNCERTAIN, State.SUBMITTING}),
 }
 
 #: States in which the message has reached the gateway, or may have.
@@ -81,7 +81,8 @@ class Ledger(Protocol):
         """Put down how calls ended and which are about to go out, in one go; return those that may.
 
         They are the intents, without the numbers that another task has put down its own intent for meanwhile.
-        Where this raises, none of them may go out.
+        Where this raises, none of them may go out, and what is settled may be put down again: it can have been
+        written all the same.
 
         :raises LedgerConflictError: a transition is not one of :data:`TRANSITIONS`.
         """

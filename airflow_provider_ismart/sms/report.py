@@ -6,6 +6,7 @@ from collections import Counter
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from enum import Enum
+from typing import TypeVar
 
 from airflow_provider_ismart.sms.return_codes import ACCEPTED_CODE, return_code
 
@@ -29,6 +30,9 @@ _OUTCOMES = tuple(Outcome)
 _INDEX = {outcome: index for index, outcome in enumerate(_OUTCOMES)}
 
 
+_Value = TypeVar("_Value")
+
+
 class RowOutcomes:
     """One outcome a row, a byte each; return codes and reasons only where there is something to say."""
 
@@ -44,14 +48,12 @@ class RowOutcomes:
         return _OUTCOMES[self._outcomes[row]]
 
     def set(self, rows: Iterable[int], outcome: Outcome, *, code: int | None = None, reason: str = "") -> None:
-        """Put down what became of ``rows``."""
+        """Put down what became of ``rows``, in place of what was put down before."""
         index = _INDEX[outcome]
         for row in rows:
             self._outcomes[row] = index
-            if code is not None:
-                self._codes[row] = code
-            if reason:
-                self._reasons[row] = reason
+            _put(self._codes, row, code)
+            _put(self._reasons, row, reason)
 
     def code(self, row: int) -> int | None:
         """Return the gateway's last return code to the row, if it gave one."""
@@ -78,6 +80,13 @@ class RowOutcomes:
     def reasons(self) -> dict[str, int]:
         """Return how many rows have which reason, the most frequent first."""
         return dict(Counter(self._reasons.values()).most_common())
+
+
+def _put(values: dict[int, _Value], row: int, value: _Value | None) -> None:
+    if value:
+        values[row] = value
+    elif values:
+        values.pop(row, None)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

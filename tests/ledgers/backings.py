@@ -56,10 +56,7 @@ class SqlBacking:
 
     def stored(self):
         with self.engine.connect() as connection:
-            tables = [
-                connection.execute(text(f"SELECT * FROM {name}")).fetchall()  # noqa: S608
-                for name in metadata.tables
-            ]
+            tables = [connection.execute(text(f"SELECT * FROM {name}")).fetchall() for name in metadata.tables]
         return repr([[tuple(map(_readable, row)) for row in table] for table in tables])
 
 

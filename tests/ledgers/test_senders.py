@@ -18,7 +18,7 @@ from airflow_provider_ismart.sms.ledger import LedgerConflictError
 from tests.ledgers.backings import batch, engine_of, numbers, opened, outcome, states
 
 ROOT = Path(__file__).parents[2]
-EVERYBODY = numbers(600)
+EVERYBODY = numbers(400)
 ONE, TWO, THREE = numbers(3)
 
 
@@ -47,8 +47,8 @@ def counts(database, **options):
 
 
 def test_a_process_killed_again_and_again_tells_nobody_twice(senders, database, told):
-    kills = 12
-    senders("killed_again_and_again", numbers=EVERYBODY, times=kills, longest=0.25)
+    kills = 8
+    senders("killed_again_and_again", numbers=EVERYBODY, times=kills, longest=0.3)
     assert set(told().values()) == {1}
     on_record = counts(database)
     assert on_record.total() == len(EVERYBODY)
@@ -75,7 +75,7 @@ def test_nobody_is_granted_to_two_of_many_threads(database):
     def grab(name):
         engine = engine_of(database.connection)
         ledger = opened(database, scope="key:all", task=name, engine=engine)
-        order, mine = random.sample(EVERYBODY, k=300), []
+        order, mine = random.sample(EVERYBODY, k=200), []
         for start in range(0, len(order), 20):
             free = [n for n in order[start : start + 20] if not ledger.recorded([n])]
             granted = ledger.write([], [batch(*free)] if free else [])
@@ -110,12 +110,12 @@ def test_whatever_isolation_is_the_databases_default_nobody_is_granted_twice(mak
     first, second = engine_of(database.connection), engine_of(database.connection)
     here = opened(database, scope="key:all", task="here", engine=first)
     there = opened(database, scope="key:all", task="there", engine=second)
-    with ThreadPoolExecutor(1) as executor, first.begin() as connection:
-        here._take_turn(connection)
-        waiting = executor.submit(there.write, [], [batch(ONE, TWO)])  # waits for its turn
-        _wait_for_a_lock(database)
-        here._put_down_intent(connection, batch(TWO, THREE))
-        connection.commit()
+    with ThreadPoolExecutor(1) as executor:
+        with first.begin() as connection:
+            here._take_turn(connection)
+            waiting = executor.submit(there.write, [], [batch(ONE, TWO)])  # waits for its turn
+            _wait_for_a_lock(database)
+            here._put_down_intent(connection, batch(TWO, THREE))
         assert [intent.msisdns for intent in waiting.result()] == [(ONE,)]
     first.dispose()
     second.dispose()

@@ -33,7 +33,7 @@ def after_a_crash(rows):
     """The ledger of a try that died in mid-call."""
     ledger = MemoryLedger()
     submission = Submission(plan_of_rows(rows), ledger, limits())
-    submission.record([], submission.take(0, 1))
+    submission.record({}, submission.take(0, 1))
     return ledger
 
 

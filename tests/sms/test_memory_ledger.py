@@ -52,7 +52,7 @@ def test_every_state_and_fate_has_its_place():
 
 
 def test_nothing_follows_an_acceptance_and_no_intent_an_intent():
-    assert TRANSITIONS[State.ACCEPTED] == set()
+    assert TRANSITIONS[State.ACCEPTED] == {State.ACCEPTED}
     assert State.SUBMITTING not in TRANSITIONS[State.SUBMITTING]
 
 

@@ -242,8 +242,13 @@ def test_a_time_after_all_time_is_refused():
         schedule("9999-12-31T23:59:59Z", MUSCAT, NOW)
 
 
-@given(st.datetimes(datetime(2031, 1, 1), datetime(2100, 1, 1), timezones=st.timezones()))
+zones = st.sampled_from([UTC, MUSCAT, ZoneInfo("America/St_Johns"), ZoneInfo("Pacific/Kiritimati")])
+
+
+@given(st.datetimes(datetime(2031, 1, 1), datetime(2100, 1, 1), timezones=zones))
 def test_a_written_time_reads_back_as_the_same_moment(push_at):
     written = schedule(push_at, MUSCAT, NOW)
     read_back = datetime.strptime(written, "%m/%d/%Y %H:%M:%S").replace(tzinfo=MUSCAT)
-    assert read_back == push_at.replace(microsecond=0)
+    assert (
+        read_back.timestamp() == push_at.replace(microsecond=0).timestamp()
+    )  # also at an hour that a clock skips

@@ -30,7 +30,7 @@ def note_report(context, report):
 
 
 for name, ledger_conn_id in SENDS.items():
-    with DAG(name, schedule=None if IS_AIRFLOW_2 else "@once", start_date=datetime(2026, 1, 1)):  # noqa: DTZ001  # any will do
+    with DAG(name, schedule=None if IS_AIRFLOW_2 else "@once", start_date=datetime(2026, 1, 1)):  # any will do
         ISmartSendOperator(
             task_id="send",
             recipients=NUMBERS,
