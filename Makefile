@@ -12,6 +12,8 @@ PY := 3.11
 MATRIX := airflow-2.11-py3.11 airflow-2.11-py3.12 airflow-3.0-py3.11 airflow-3.0-py3.12 \
           airflow-3.3-py3.11 airflow-3.3-py3.12 airflow-3.3-py3.13
 UNSUPPORTED := airflow-2.11-py3.13 airflow-3.0-py3.13
+# Where the processes of a real Airflow are killed, which takes minutes.
+ACCEPTANCE := airflow-3.3-py3.11 airflow-2.11-py3.11
 JOBS ?= $(shell getconf _NPROCESSORS_ONLN)
 
 ENV := .venv/airflow-$(AIRFLOW)-py$(PY)
@@ -65,12 +67,17 @@ wheel: | $(UV) ## build the wheel into dist/
 	$(UV) build --quiet --wheel --python '$(call interpreter,$(PY))'
 
 test-all: wheel ## run the tests with the built wheel on every Airflow and Python
-	@rm -f .venv/wheel/*/passed
+	@rm -f .venv/wheel/*/passed .venv/wheel/*/accepted
 	result=0
-	$(MAKE) --keep-going --jobs=$(JOBS) --output-sync=target $(RUNNABLE:%=test-%) || result=$$?
+	$(MAKE) --keep-going --jobs=$(JOBS) --output-sync=target $(ACCEPTANCE:%=acceptance-%) $(RUNNABLE:%=test-%) \
+	  || result=$$?
 	echo; echo 'The tests, with the wheel in place of the source:'
 	for env in $(RUNNABLE); do
 	  test -e .venv/wheel/$$env/passed && echo "  $$env passed" || echo "  $$env FAILED"
+	done
+	for env in $(ACCEPTANCE); do
+	  test -e .venv/wheel/$$env/accepted && echo "  $$env passed with its processes killed" \
+	    || echo "  $$env FAILED with its processes killed"
 	done
 	for env in $(filter-out $(RUNNABLE),$(MATRIX)); do
 	  echo "  $$env left out: no such Python on this machine"
@@ -91,6 +98,13 @@ $(MATRIX:%=test-%): test-%:
 	../bin/python -c 'import airflow_provider_ismart as p; assert "site-packages" in p.__file__, p.__file__'
 	../bin/python -m pytest $(ARGS)
 	touch ../passed
+
+.PHONY: $(ACCEPTANCE:%=acceptance-%)
+$(ACCEPTANCE:%=acceptance-%): acceptance-%: test-%
+	@echo 'Killing the processes of $*'
+	cd .venv/wheel/$*/checkout
+	../bin/python -m pytest -m acceptance
+	touch ../accepted
 
 .venv/%-py$(PY)/.ready: constraints/%.txt pyproject.toml airflow_provider_ismart/__init__.py | $(UV)
 	@echo 'Making $(@D)'
