@@ -116,7 +116,8 @@ class SqlLedger:
         with self._engine.begin() as connection:
             self._take_turn(connection)
             self._sender_id = self._become_sender(connection)
-            abandoned = (calls.c.sender_id == self._sender_id) & (calls.c.state == State.SUBMITTING.value)
+            mine = (calls.c.scope_id == self._scope_id) & (calls.c.sender_id == self._sender_id)
+            abandoned = mine & (calls.c.state == State.SUBMITTING.value)
             connection.execute(update(calls).where(abandoned).values(state=State.UNCERTAIN.value))
             for row in connection.execute(self._calls_since(0)):
                 entry = Entry(digest=row.digest, copy=row.copy, state=State(row.state))
