@@ -28,7 +28,7 @@ def test_a_key_is_not_kept_in_the_task_state_store(send, told):
 
 @pytest.mark.parametrize("key", ["", " \n"])
 def test_a_key_that_came_out_blank_is_refused(send, told, database, key):
-    with pytest.raises(ISmartInputError, match="idempotency_key is blank"):
+    with pytest.raises(ISmartInputError, match="idempotency_key can have 1 to 500 characters"):
         send(NUMBERS, ledger=database.connection, key=key)
     assert not told()
 

@@ -132,7 +132,7 @@ def test_what_was_sent_again_in_vain_is_still_uncertain(send, told, make_backing
     ismart_sandbox.fail(faults.Drop())  # it was accepted, but that nobody knows
     with pytest.raises(ISmartUncertainError):
         send(MET, on_uncertain="resend", **backed)
-    with ismart_sandbox.pause(), pytest.raises(ISmartUnavailableError):
+    with ismart_sandbox.pause(), pytest.raises(ISmartUncertainError):
         send(MET, try_number=2, on_uncertain="resend", **backed)
     report = send(MET, try_number=3, on_uncertain="accept", **backed)
     assert report.outcomes[Outcome.UNCERTAIN] == len(MET)
