@@ -47,7 +47,10 @@ class ResultsFile:
         try:
             self._path: Any = ObjectStoragePath(path) if "://" in path else Path(path)
             self._path.parent.mkdir(parents=True, exist_ok=True)
-            self._path.touch()
+            if isinstance(self._path, Path):
+                self._path.open("ab").close()  # an earlier try's results stay until this one has some
+            else:
+                self._path.touch()
         except (OSError, ImportError, TypeError, ValueError) as error:  # not there, not installed, not known
             raise InputError(f"results_path cannot be written: {type(error).__name__}: {error}") from None
 

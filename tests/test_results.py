@@ -140,3 +140,18 @@ def test_the_file_adds_up_to_the_report(path, cases, script):
     assert [int(row[0]) for row in found] == list(range(len(cases)))
     for outcome in Outcome:
         assert sum(row[3] == outcome.value for row in found) == planned.outcomes.counts()[outcome]
+
+
+@pytest.mark.parametrize("ending", ["csv", "parquet"])
+def test_a_folder_in_the_place_of_the_file_is_found_before_anything_is_sent(tmp_path, ending):
+    folder = tmp_path / f"results.{ending}"
+    folder.mkdir()
+    with pytest.raises(InputError, match="cannot be written"):
+        ResultsFile(str(folder))
+
+
+def test_what_an_earlier_try_wrote_stays_until_there_is_something_new(tmp_path):
+    results = tmp_path / "results.csv"
+    results.write_text("who was told")
+    ResultsFile(str(results))
+    assert results.read_text() == "who was told"

@@ -6,7 +6,7 @@ import ast
 import json
 import re
 import sys
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence, Set
 from numbers import Number
 from typing import Any
 
@@ -122,7 +122,14 @@ def _read_items(source: Iterable[Any], recipient_column: str) -> Columns:
         raise InputError("recipients mixes numbers with records, lists or frames")
     if is_plain and any(isinstance(item, (list, tuple)) and any(map(_is_cell, item)) for item in items):
         return _read_bare_rows(items, recipient_column)
+    if strange := [item for item in items if not _is_table(item)]:
+        raise InputError(f"recipients holds a {type(strange[0]).__name__}, which is no number, record or table")
     return _ChainedColumns([read_recipients(item, recipient_column) for item in items])
+
+
+def _is_table(value: Any) -> bool:
+    has_cells = hasattr(value, "to_pandas") or hasattr(value, "tolist") or _is_frame(value)
+    return has_cells or isinstance(value, (Mapping, Sequence, Set))
 
 
 def _read_bare_rows(items: list[Any], recipient_column: str) -> Columns:

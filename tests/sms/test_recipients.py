@@ -320,3 +320,15 @@ def test_a_row_comes_out_for_each_that_goes_in_and_in_order(cells):
 def test_what_jinja_makes_of_a_list_is_that_list(cells):
     assert read(str(cells)) == read(cells)
     assert read(str([{"msisdn": cell, "due": None} for cell in cells])).get("msisdn", []) == cells
+
+
+class Person:
+    """What iterates over its fields, as models of some libraries do."""
+
+    def __iter__(self):
+        return iter([("msisdn", "96890000001"), ("balance", 90000002)])
+
+
+def test_no_field_of_an_unknown_object_is_taken_for_a_number():
+    with pytest.raises(InputError, match="a Person, which is no number, record or table"):
+        read_recipients([Person()], "msisdn")
