@@ -14,6 +14,7 @@
 
 Where trying again cannot help, or could do harm, the error is an ``AirflowFailException`` too: Airflow then
 ends the task whatever its ``retries`` say. That holds for input, login, account, refused and uncertain-final.
+After the others a retry goes on with the rest, where there is a ledger; without one it refuses to send.
 """
 
 from __future__ import annotations
@@ -27,7 +28,7 @@ if TYPE_CHECKING:
 
 
 class ISmartError(AirflowException):
-    """Base of everything that this package raises.
+    """Base of this package's own errors; a ledger's database or store raises its own.
 
     ``code`` is the gateway's return code, if one led here, and ``report`` what the send came to until then.
     """

@@ -48,6 +48,7 @@ class ResultsFile:
             self._path: Any = ObjectStoragePath(path) if "://" in path else Path(path)
             self._path.parent.mkdir(parents=True, exist_ok=True)
             if isinstance(self._path, Path):
+                self._path.touch(mode=0o600)  # it holds people's numbers
                 self._path.open("ab").close()  # an earlier try's results stay until this one has some
             else:
                 self._path.touch()

@@ -118,8 +118,8 @@ class Send:
                 )
         finally:
             report = self._report(submission)
-            self._conclude(report)
-        if error := failure(report, submission, self.options.on_uncertain):
+            unwritten = self._conclude(report)
+        if error := failure(report, submission, self.options.on_uncertain) or unwritten:
             raise error
         return report
 
@@ -154,8 +154,11 @@ class Send:
             seconds=time.monotonic() - self._started,
         )
 
-    def _conclude(self, report: Report) -> None:
-        """Log what the send came to, and write the results where they are wanted."""
+    def _conclude(self, report: Report) -> ISmartError | None:
+        """Log what the send came to, and write the results; return what kept them from being written.
+
+        That must not hide how the send itself ended, for that decides whether it may be tried again.
+        """
         if report.dry_run:
             self.log.info(
                 "Dry run: %s; to send: %s", report, _calls_and_parts(report.planned_calls, report.planned_parts)
@@ -164,8 +167,15 @@ class Send:
             self.log.info("%s; %s, %.1f s", report, _calls_and_parts(report.calls, report.parts), report.seconds)
         if report.reasons:
             self.log.warning("Reasons: %s", report.reasons_text)
-        if self.results:
+        if not self.results or report.dry_run:
+            return None
+        try:
             self.results.write(self.plan)
+        except Exception as error:  # noqa: BLE001  # each kind of storage has its own
+            what = f"The results were not written to results_path: {type(error).__name__}."
+            self.log.warning(what)
+            return ISmartError(what, report=report)
+        return None
 
 
 def _calls_and_parts(calls: int, parts: int) -> str:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from contextlib import closing, contextmanager
 from functools import cached_property
+from threading import Event
 from typing import TYPE_CHECKING, Any
 from urllib.parse import quote, quote_plus
 
@@ -53,7 +54,7 @@ class ISmartHook(BaseHook):
         super().__init__()
         self.ismart_conn_id = ismart_conn_id
         self._is_halted = False
-        self._client: GatewayClient | None = None
+        self._halted = Event()
 
     def get_conn(self) -> GatewayClient:
         """Return a client of the gateway, with the connection's settings; nothing is called yet. Close it.
@@ -65,10 +66,10 @@ class ISmartHook(BaseHook):
     def _new_client(self, settings: Settings) -> GatewayClient:
         from airflow_provider_ismart.client import GatewayClient  # noqa: PLC0415  # brings requests
 
-        self._client = GatewayClient(settings)
+        self._halted = Event()  # a send that ends early sets it, and the next one starts anew
         if self._is_halted:
-            self._client.halted.set()
-        return self._client
+            self._halted.set()
+        return GatewayClient(settings, halted=self._halted)
 
     @cached_property
     def _settings(self) -> Settings:
@@ -77,7 +78,10 @@ class ISmartHook(BaseHook):
             mask_secret(quote(connection.password, safe=""))
             mask_secret(quote_plus(connection.password))
         with _own_errors():
-            return Settings.of(connection)
+            settings = Settings.of(connection)
+        if settings.proxy:  # it can hold a password
+            mask_secret(settings.proxy)
+        return settings
 
     def build_url(
         self, batch: Batch, *, flash: bool = False, push_at: str | None = None, reveal: bool = False
@@ -105,7 +109,7 @@ class ISmartHook(BaseHook):
         except (RuntimeError, AirflowException):  # not in a task; Airflow 2.11 raises the second
             context = {}
         options = {"message": message, "lang": lang, "flash": flash, "push_at": push_at}
-        return self.submit(recipients, options, context, is_only_send=False).as_json()
+        return self.submit(recipients, options, context, replaces_texts=False).as_json()
 
     def submit(
         self,
@@ -115,12 +119,12 @@ class ISmartHook(BaseHook):
         *,
         ledger_conn_id: str | None = None,
         idempotency_key: str | None = None,
-        is_only_send: bool = True,
+        replaces_texts: bool = True,
     ) -> Report:
         """Send as the operator's ``options`` say, in the task that ``context`` belongs to.
 
-        Where a task has several sends, a text that the ledger does not know is a further message. Where it has
-        one, it is the same message with its text changed since the last try.
+        A text that the ledger does not know stands for the one that was sent before, where ``replaces_texts``;
+        where a task has several sends, it is a further message.
 
         :raises ISmartError: not everybody who could be told was told; its class says what to do next.
         """
@@ -140,7 +144,7 @@ class ISmartHook(BaseHook):
                     ledger_conn_id=ledger_conn_id or settings.ledger_conn_id,
                     idempotency_key=idempotency_key,
                 ) as ledger:
-                    return send.run(ledger, replaces_texts=is_only_send)
+                    return send.run(ledger, replaces_texts=replaces_texts)
 
     @property
     def _preview_settings(self) -> Settings:
@@ -181,8 +185,7 @@ class ISmartHook(BaseHook):
     def halt(self) -> None:
         """Let no further call start; those in flight end and are put down."""
         self._is_halted = True
-        if self._client:
-            self._client.halted.set()
+        self._halted.set()
 
     def probe(self) -> int | None:
         """Return the code to the free probe, ``MobileNo=1``; ``None`` where no answer came.

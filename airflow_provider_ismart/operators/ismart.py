@@ -123,7 +123,7 @@ class ISmartSendOperator(BaseOperator):
 
     def execute(self, context: Context) -> dict[str, object]:
         """Send, and return the report."""
-        recipients = self.recipients.value if isinstance(self.recipients, Hidden) else self.recipients
+        recipients = self.recipients.value if isinstance(self.recipients, HiddenRecipients) else self.recipients
         report = self.hook.submit(
             recipients,
             self._options,
@@ -166,11 +166,11 @@ class ISmartSendOperator(BaseOperator):
     ) -> None:
         """Render, and hide the numbers: Airflow stores rendered fields and shows them in its UI."""
         super()._do_render_template_fields(parent, template_fields, *args, **kwargs)
-        if parent is self and "recipients" in template_fields:
-            self.recipients = Hidden(self.recipients)
+        if parent is self and not isinstance(self.recipients, HiddenRecipients):
+            self.recipients = HiddenRecipients(self.recipients)
 
 
-class Hidden:
+class HiddenRecipients:
     """Rendered recipients, which show how many they are and nothing else."""
 
     def __init__(self, value: Any) -> None:

@@ -6,7 +6,8 @@ import ast
 import json
 import re
 import sys
-from collections.abc import Iterable, Iterator, Mapping, Sequence, Set
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Set as AbstractSet
 from numbers import Number
 from typing import Any
 
@@ -129,7 +130,7 @@ def _read_items(source: Iterable[Any], recipient_column: str) -> Columns:
 
 def _is_table(value: Any) -> bool:
     has_cells = hasattr(value, "to_pandas") or hasattr(value, "tolist") or _is_frame(value)
-    return has_cells or isinstance(value, (Mapping, Sequence, Set))
+    return has_cells or isinstance(value, (Mapping, Sequence, AbstractSet))
 
 
 def _read_bare_rows(items: list[Any], recipient_column: str) -> Columns:

@@ -62,17 +62,17 @@ def test_the_kills_hit(runs):
             assert len(run.tries()) > 10
 
 
-def test_what_was_seen(runs, gateway, capsys):
-    """No check: the figures, for who reads the tests' output."""
-    with capsys.disabled():
-        print()  # noqa: T201
-        for name, run in runs.items():
-            told = gateway.told(name)
-            twice = sum(times > 1 for times in told.values())
-            print(  # noqa: T201
-                f"{name}: {run.kills} processes killed, {len(run.tries())} tries, {len(told):,} told,"
-                f" {twice} twice, {run.report()['outcomes']['uncertain']:,} uncertain"
-            )
+@pytest.fixture(autouse=True, scope="module")
+def figures(runs, gateway):
+    """Print what was seen, for who reads the tests' output."""
+    yield
+    for name, run in runs.items():
+        told = gateway.told(name)
+        twice = sum(times > 1 for times in told.values())
+        print(  # noqa: T201
+            f"{name}: {run.kills} processes killed, {len(run.tries())} tries, {len(told):,} told,"
+            f" {twice} twice, {run.report()['outcomes']['uncertain']:,} uncertain"
+        )
 
 
 def test_clearing_a_finished_task_makes_no_call(airflow, runs, gateway):

@@ -75,7 +75,7 @@ def test_what_people_write_becomes_eleven_digits(written):
         (np.float32("nan"), "empty"),
         (pd.NaT, "empty"),
         (pd.NA, "empty"),
-        (np.datetime64("NaT"), "empty"),
+        (np.datetime64("NaT", "s"), "empty"),
         (Decimal("NaN"), "empty"),
         (Decimal("sNaN"), "empty"),
         ("", "empty"),

@@ -362,17 +362,29 @@ def test_outcomes_that_a_failed_write_did_not_take_are_written_again():
     assert ledger.states() == {State.ACCEPTED: 1}
 
 
-def test_calls_in_flight_end_and_are_recorded_when_the_main_thread_is_interrupted(pool):
+@pytest.fixture
+def interrupting_signal():
+    """Give a signal that raises KeyboardInterrupt; SIGINT itself may be ignored where tests run in the background."""
+
+    def interrupt(*_):
+        raise KeyboardInterrupt
+
+    before = signal.signal(signal.SIGUSR1, interrupt)
+    yield signal.SIGUSR1
+    signal.signal(signal.SIGUSR1, before)
+
+
+def test_calls_in_flight_end_and_are_recorded_when_the_main_thread_is_interrupted(pool, interrupting_signal):
     ledger, gateway, together, halted = NotingLedger(), ScriptedGateway(), Barrier(4), Event()
 
     def submit(batch):
         if batch.rows[0] in {1, 2, 3, 4}:
             if together.wait(PATIENCE_SECONDS) == 0:
-                os.kill(os.getpid(), signal.SIGINT)
+                os.kill(os.getpid(), interrupting_signal)
                 while not halted.wait(
                     1
                 ):  # Python can drop what a signal raises, as in a callback of its collector
-                    os.kill(os.getpid(), signal.SIGINT)
+                    os.kill(os.getpid(), interrupting_signal)
             else:
                 assert halted.wait(PATIENCE_SECONDS)
         return gateway(batch)
