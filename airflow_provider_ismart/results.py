@@ -91,7 +91,7 @@ def _row(plan: Plan, row: int) -> tuple[object, ...]:
     written, message, code = plan.written[row], plan.texts[row], plan.outcomes.code(row)
     return (
         row,
-        "" if is_missing(written) else _encodable(str(written)),
+        "" if is_missing(written) else _as_text(written),
         plan.msisdns[row],
         plan.outcomes[row].value,
         code,
@@ -101,6 +101,9 @@ def _row(plan: Plan, row: int) -> tuple[object, ...]:
     )
 
 
-def _encodable(text: str) -> str:
-    """Return the text with half characters (lone surrogates), which no file can hold, written out."""
-    return text.encode(errors="backslashreplace").decode()
+def _as_text(written: Any) -> str:
+    """Return what was written as text that a file can hold: half characters (lone surrogates) are written out."""
+    try:
+        return str(written).encode(errors="backslashreplace").decode()
+    except ValueError:  # Python writes no integer of thousands of digits
+        return f"a {type(written).__name__} that cannot be shown"

@@ -25,7 +25,7 @@ from airflow_provider_ismart.sms.batches import CallLimits, count_batches
 from airflow_provider_ismart.sms.calls import Fate
 from airflow_provider_ismart.sms.messages import schedule
 from airflow_provider_ismart.sms.plan import plan
-from airflow_provider_ismart.sms.report import Outcome, Report
+from airflow_provider_ismart.sms.report import Outcome, Report, in_one_line
 from airflow_provider_ismart.sms.return_codes import Kind, return_code
 from airflow_provider_ismart.sms.submission import Submission, submit_all
 
@@ -87,8 +87,8 @@ class Send:
         :raises ISmartInputError: nothing would be.
         """
         report = self._report()
-        self._conclude(report)
         self._check_rows(report)
+        self._conclude(report)
         return report
 
     def run(self, ledger: Ledger, *, replaces_texts: bool) -> Report:
@@ -116,9 +116,15 @@ class Send:
                     halted=self.client.halted,
                     on_progress=_Progress(submission, self.log),
                 )
-        finally:
+        except BaseException:
             report = self._report(submission)
-            unwritten = self._conclude(report)
+            self._conclude(report)
+            error = failure(report, submission, self.options.on_uncertain)
+            if isinstance(error, ISmartLoginError):  # a try after this would be one more wrong login
+                raise error from None
+            raise
+        report = self._report(submission)
+        unwritten = self._conclude(report)
         if error := failure(report, submission, self.options.on_uncertain) or unwritten:
             raise error
         return report
@@ -131,10 +137,12 @@ class Send:
                 raise ISmartInputError("recipients has no rows, and on_empty is 'fail'.", report=report)
         elif invalid == report.total:
             self._conclude(report)
-            raise ISmartInputError(f"no row can be sent: {report.reasons_text}.", report=report)
+            raise ISmartInputError(f"no row can be sent: {in_one_line(report.reasons)}.", report=report)
         elif invalid and self.options.on_invalid is OnInvalid.FAIL:
             self._conclude(report)
-            raise ISmartInputError(f"on_invalid is 'fail', and there are: {report.reasons_text}.", report=report)
+            raise ISmartInputError(
+                f"on_invalid is 'fail', and there are: {in_one_line(report.reasons)}.", report=report
+            )
 
     def _report(self, submission: Submission | None = None) -> Report:
         outcomes = self.plan.outcomes
@@ -166,7 +174,7 @@ class Send:
         else:
             self.log.info("%s; %s, %.1f s", report, _calls_and_parts(report.calls, report.parts), report.seconds)
         if report.reasons:
-            self.log.warning("Reasons: %s", report.reasons_text)
+            self.log.warning("Reasons: %s", in_one_line(report.reasons))
         if not self.results or report.dry_run:
             return None
         try:
@@ -207,7 +215,7 @@ def failure(report: Report, submission: Submission, on_uncertain: OnUncertain) -
     if code is not None and (error := _ERROR_OF_KIND.get(return_code(code).kind)):
         return error(str(return_code(code)), code=code, report=report)
     if uncertain and on_uncertain is not OnUncertain.ACCEPT:
-        return _uncertain_error(report, on_uncertain)
+        return _uncertain_error(report, submission, on_uncertain)
     if code is None and submission.refused_texts:
         code = min(submission.refused_texts)
     if code is None and report.outcomes[Outcome.REFUSED] and not submission.reached_anybody:
@@ -220,14 +228,17 @@ def failure(report: Report, submission: Submission, on_uncertain: OnUncertain) -
     return None
 
 
-def _uncertain_error(report: Report, on_uncertain: OnUncertain) -> ISmartError:
+def _uncertain_error(report: Report, submission: Submission, on_uncertain: OnUncertain) -> ISmartError:
+    seen = in_one_line(submission.outcomes.reasons(Outcome.UNCERTAIN))
     what = (
-        f"{report.outcomes[Outcome.UNCERTAIN]:,} rows may or may not have been accepted ({report.reasons_text}). "
-        "Ask Infocomm what became of them; results_path lists them."
+        f"{report.outcomes[Outcome.UNCERTAIN]:,} rows may or may not have been accepted ({seen}). Ask Infocomm "
+        "what became of them; results_path lists them."
     )
+    if left := report.outcomes[Outcome.NOT_ATTEMPTED]:
+        what += f" {left:,} rows were certainly not sent: where there is a ledger, clear the task to send them."
     code = next((code for code in report.codes if return_code(code).kind is Kind.UNCERTAIN), None)
     if on_uncertain is OnUncertain.RESEND:
-        what += " A try that knows this one's ledger sends them again (on_uncertain='resend')."
+        what += " A try that knows this one's ledger sends the uncertain ones again (on_uncertain='resend')."
         return ISmartUncertainError(what, code=code, report=report)
-    what += " Nothing is sent again (on_uncertain='fail')."
+    what += " The uncertain ones are not sent again (on_uncertain='fail')."
     return ISmartUncertainFinalError(what, code=code, report=report)

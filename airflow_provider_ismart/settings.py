@@ -8,11 +8,12 @@ from dataclasses import dataclass, fields
 from ipaddress import ip_address
 from pathlib import Path
 from typing import Any, Protocol
-from urllib.parse import urlsplit
+from urllib.parse import SplitResult, urlsplit
 from zoneinfo import ZoneInfo
 
 from airflow_provider_ismart.sms.errors import InputError
 
+MAX_PORT = 65_535
 DEFAULT_HOST = "https://www.ismartsms.net"
 
 
@@ -28,6 +29,7 @@ class Extra:
     label: str
     description: str
     default: str | float | bool | None = None
+    holds_secret: bool = False
     minimum: float = 0
     maximum: float = 0
 
@@ -59,7 +61,8 @@ class Extra:
 
     def error(self, value: Any, why: str) -> InputError:
         """Return the error that names this extra and what was found in it."""
-        return InputError(f"the connection's extra {self.name!r} is {value!r}; {why}")
+        found = "not as it should be" if self.holds_secret else f"{value!r}"
+        return InputError(f"the connection's extra {self.name!r} is {found}; {why}")
 
 
 _TYPE_NAMES = {
@@ -75,7 +78,7 @@ def _number(value: Any) -> float | None:
         return None
     try:
         return float(value)
-    except (TypeError, ValueError):
+    except (TypeError, ValueError, OverflowError):
         return None
 
 
@@ -159,6 +162,7 @@ EXTRAS = {
             type="string",
             label="Proxy",
             description="URL of a proxy, such as http://proxy.example:3128; the environment's are not used.",
+            holds_secret=True,
         ),
         Extra(
             name="ledger_conn_id",
@@ -250,9 +254,20 @@ def _typed(extras: Mapping[str, Any]) -> dict[str, Any]:
         raise EXTRAS["country_code"].error(extras["country_code"], "it has to be digits")
     if len(extras["country_code"]) > 3 or extras["country_code"].startswith("0"):  # noqa: PLR2004
         raise EXTRAS["country_code"].error(extras["country_code"], "it has one to three digits, the first not 0")
-    if extras["proxy"] and not (urlsplit(extras["proxy"]).scheme and urlsplit(extras["proxy"]).hostname):
-        raise InputError("the connection's extra 'proxy' has to be a URL such as http://proxy.example:3128")
+    proxy = _split_url(extras["proxy"]) if extras["proxy"] else None
+    if extras["proxy"] and not (proxy and proxy.scheme and proxy.hostname):
+        raise EXTRAS["proxy"].error(extras["proxy"], "it has to be a URL such as http://proxy.example:3128")
     return typed
+
+
+def _split_url(url: str) -> SplitResult | None:
+    """Take a URL apart, or return ``None`` for what is none; the standard library's error would show it."""
+    try:
+        parts = urlsplit(url)
+        _ = parts.port  # which is checked when it is asked for
+    except ValueError:
+        return None
+    return parts
 
 
 def _timezone(name: str) -> ZoneInfo:
@@ -270,8 +285,8 @@ def _existing_file(name: str, path: str | None) -> str | None:
 
 def _url(connection: AirflowConnection, extras: Mapping[str, Any]) -> str:
     host = (connection.host or DEFAULT_HOST).strip()
-    base = urlsplit(host if "://" in host else f"https://{host}")
-    if base.scheme not in {"http", "https"} or not base.hostname:
+    base = _split_url(host if "://" in host else f"https://{host}")
+    if not base or base.scheme not in {"http", "https"} or not base.hostname or re.search(r"\s", base.hostname):
         raise InputError("the connection's host has to be a host name or an http(s) URL")
     if base.username or base.password or base.query or base.fragment:
         raise InputError("the connection's host holds more than a host name, a port and a path")
@@ -281,6 +296,8 @@ def _url(connection: AirflowConnection, extras: Mapping[str, Any]) -> str:
             "the network. Use https, or set the extra allow_http."
         )
     port = connection.port or base.port
+    if port and not 0 < port <= MAX_PORT:
+        raise InputError(f"the connection's port is {port}; it can be 1 to {MAX_PORT}")
     name = f"[{base.hostname}]" if ":" in base.hostname else base.hostname
     path = extras["path"] if extras["path"].startswith("/") else f"/{extras['path']}"
     if not re.fullmatch(r"[\w./~%-]+", path, re.ASCII):

@@ -39,6 +39,8 @@ def open_ledger(
     :raises ISmartUncertainFinalError: this is a later try, and no ledger knows of the earlier ones.
     """
     task_instance = context.get("ti")
+    if not isinstance(idempotency_key, str | None):
+        raise InputError(f"idempotency_key is a {type(idempotency_key).__name__}; it has to be text")
     if idempotency_key is not None and not (idempotency_key.strip() and len(idempotency_key) <= MAX_KEY_LENGTH):
         raise InputError(f"idempotency_key can have 1 to {MAX_KEY_LENGTH} characters, and not blanks alone")
     if ledger_conn_id and (idempotency_key or task_instance):

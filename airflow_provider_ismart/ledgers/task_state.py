@@ -92,10 +92,12 @@ class TaskStateLedger:
         :raises AirflowRuntimeError: the store refuses; this try is over.
         """
         while self._ungranted:
-            self._put_down_end(self._ungranted.pop(), State.NOT_SENT)
+            self._put_down_end(self._ungranted[-1], State.NOT_SENT)
+            self._ungranted.pop()
         for batch, outcome in settled:
             if batch in self._numbers:  # or the page has it from a write that failed
-                self._put_down_end(self._numbers.pop(batch), STATE_OF_FATE[outcome.fate])
+                self._put_down_end(self._numbers[batch], STATE_OF_FATE[outcome.fate])
+                del self._numbers[batch]
         for batch in intents:
             packed = b64encode(b"".join(self._records.hashes(batch.msisdns))).decode()
             self._make_room(len(packed) + 40)

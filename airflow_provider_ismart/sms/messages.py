@@ -13,6 +13,7 @@ from typing import Any
 
 from airflow_provider_ismart.sms.errors import InputError
 from airflow_provider_ismart.sms.msisdn import is_missing
+from airflow_provider_ismart.sms.recipients import shown
 from airflow_provider_ismart.sms.text import Lang, first_not_gsm7, is_encodable, language, parts
 
 #: The gateway document: ``MM/DD/YYYY hh:mm:ss``; on a 24-hour clock, for it has no room for AM and PM.
@@ -114,7 +115,7 @@ class Template:
             raise InvalidTextError(f"no value for {_listed(missing)}")
         try:
             return self._format(*cells)
-        except (ValueError, TypeError, ArithmeticError):
+        except Exception:  # noqa: BLE001  # a cell's own formatting can raise anything, with the cell in its text
             raise InvalidTextError(f"a value of {_listed(self.columns)} does not take its format") from None
 
 
@@ -134,7 +135,7 @@ def _check_placeholder(name: str, spec: str, conversion: str | None) -> None:
         raise InputError("message has a placeholder {} without a name; write the column's name in it")
     if "." in name or "[" in name or conversion or "{" in spec:
         raise InputError(
-            f"message has the placeholder {{{name}…}}: a column's name and a format spec can stand there, "
+            f"message has the placeholder {shown(name)}: a column's name and a format spec can stand there, "
             "no attribute, index, conversion or nested placeholder"
         )
 
@@ -153,6 +154,8 @@ def schedule(push_at: datetime | str | None, timezone: tzinfo, now: datetime) ->
             push_at = datetime.fromisoformat(push_at.strip())
         except ValueError:
             raise InputError(f"push_at is {push_at!r}; write it as ISO 8601, such as 2030-01-31T14:30") from None
+    if is_missing(push_at):
+        raise InputError("push_at is NaT; leave it out to send at once")
     if not isinstance(push_at, datetime):
         raise InputError(f"push_at is a {type(push_at).__name__}; it can be a datetime or ISO 8601 text")
     try:

@@ -22,6 +22,9 @@ _SEPARATORS = re.compile(
     r"[\s()\[\]\-\u00ad\u2010-\u2015\u2212\u061c\u200b-\u200f\u202a-\u202e\u2060-\u2069\ufeff]+"
 )
 _FLOAT_TAIL = re.compile(r"\.0+\Z")
+# What looks like a number when its separators are gone, and is none: a date, and eight digits with three more.
+_DATE = re.compile(r"\s*[0-9]{4}-[0-9]{2}-[0-9]{2}\b.*", re.DOTALL)
+_EXTENSION = re.compile(r"\s*[0-9]{4}[\s-]?[0-9]{4}[\s()\[\]-]+[0-9]{3}[)\]\s]*")
 _SEVERAL = re.compile(r"[0-9]{8}[^0-9]+[0-9]{8}")
 
 
@@ -50,11 +53,18 @@ def _text(written: object) -> str:
         raise InvalidNumberError("empty")
     if isinstance(written, bool):
         raise InvalidNumberError("a truth value, not a number")
-    if str(getattr(written, "dtype", "")) in NARROW_FLOATS:
+    if is_narrow_float(getattr(written, "dtype", None)):
         raise InvalidNumberError(f"a {type(written).__name__}, which cannot hold {MSISDN_DIGITS} digits")
     if isinstance(written, (Real, Decimal)):
         return _whole(written)
     raise InvalidNumberError(f"a {type(written).__name__}, not a number or text")
+
+
+def is_narrow_float(dtype: object) -> bool:
+    """Whether values of the type hold fewer bits than 11 digits need, and so turn a number into a stranger's."""
+    name = str(dtype).lower()
+    is_float = getattr(dtype, "kind", "") == "f" or "float" in name
+    return is_float and (getattr(dtype, "itemsize", 8) < 8 or ("float" in name and "float64" not in name))  # noqa: PLR2004
 
 
 def _whole(number: Any) -> str:
@@ -75,6 +85,10 @@ def _ascii_digits(text: str) -> str:
 
 
 def _from_digits(text: str, country_code: str) -> str:
+    if _DATE.fullmatch(text):
+        raise InvalidNumberError("a date, not a number")
+    if _EXTENSION.fullmatch(text) and not text.strip().startswith(country_code):
+        raise InvalidNumberError("a local number with more digits behind it")
     digits = _FLOAT_TAIL.sub("", _SEPARATORS.sub("", text))
     international = digits.startswith(("+", "00"))
     digits = digits.removeprefix("+") if digits.startswith("+") else digits.removeprefix("00")

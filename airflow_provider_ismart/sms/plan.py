@@ -99,7 +99,7 @@ def _column(columns: Columns, name: str, asked_by: str) -> Sequence[Any]:
     except KeyError:
         known = ", ".join(map(shown, columns))
         raise InputError(
-            f"{asked_by} {name!r}, but the recipients have no such column; they have {known}"
+            f"{asked_by} {shown(name)}, but the recipients have no such column; they have {known}"
         ) from None
 
 

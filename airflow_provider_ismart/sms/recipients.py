@@ -12,12 +12,14 @@ from numbers import Number
 from typing import Any
 
 from airflow_provider_ismart.sms.errors import InputError
-from airflow_provider_ismart.sms.msisdn import NARROW_FLOATS
+from airflow_provider_ismart.sms.msisdn import is_narrow_float
 
 #: Column name -> its cells, all of one length. A column is made a list only when it is asked for.
 Columns = Mapping[str, Sequence[Any]]
 
-_LONG_NUMBER = re.compile(r"\d{7,}")
+#: A file that came without a header has its first row in the place of names.
+MAX_NAME_LENGTH = 40
+MAX_NAME_DIGITS = 7
 _BETWEEN_NUMBERS = re.compile(r"[,;\r\n]+")
 
 
@@ -37,11 +39,12 @@ def read_recipients(source: Any, recipient_column: str) -> Columns:
             "recipients is None: the task before returned nothing. Where nobody is to be told, hand over an "
             "empty list."
         )
-    if hasattr(source, "to_pandas"):
-        source = source.to_pandas()
-    if hasattr(source, "_asdict"):  # one named tuple
-        source = source._asdict()
+    source = _plain(source)
     if _is_frame(source):
+        if len(source) and not len(source.columns):
+            raise InputError(
+                "recipients is a DataFrame without columns; if its index is the numbers, reset_index()"
+            )
         return _FrameColumns(source, recipient_column)
     if isinstance(source, str):
         return _read_text(source, recipient_column)
@@ -50,15 +53,25 @@ def read_recipients(source: Any, recipient_column: str) -> Columns:
     if isinstance(source, Mapping):
         return _read_mapping(source, recipient_column)
     if hasattr(source, "tolist"):
+        _check_labels(source)
         return {recipient_column: _cells(source, recipient_column, recipient_column)}
     if isinstance(source, Iterable) and not isinstance(source, (bytes, bytearray)):
         return _read_items(source, recipient_column)
     raise InputError(f"recipients is a {type(source).__name__}, which holds no numbers that can be read")
 
 
+def _plain(source: Any) -> Any:
+    """Return what stands behind a table of another library, or behind one named tuple."""
+    if hasattr(source, "to_pandas"):
+        source = source.to_pandas()
+    return source._asdict() if hasattr(source, "_asdict") else source
+
+
 def shown(name: Any) -> str:
-    """Return a column's name for an error, without what may be a number: a file may have come without a header."""
-    return repr(_LONG_NUMBER.sub("…", str(name)))
+    """Return a column's name for an error, unless it may be somebody's number or text instead of a name."""
+    text = str(name)
+    is_name = len(text) <= MAX_NAME_LENGTH and sum(map(str.isdigit, text)) < MAX_NAME_DIGITS
+    return repr(text) if is_name else f"a name of {len(text)} characters"
 
 
 def _is_frame(source: Any) -> bool:
@@ -108,20 +121,32 @@ def _read_mapping(source: Mapping[Any, Any], recipient_column: str) -> Columns:
     return columns
 
 
+def _check_labels(series: Any) -> None:
+    """Refuse a Series with text for labels: a row of a frame looks so, and not all of its cells are numbers."""
+    labels: Any = getattr(series, "index", ())  # a method, where it is an array
+    if hasattr(labels, "__iter__") and any(isinstance(label, str) for label in labels):
+        raise InputError(
+            "recipients holds a Series with text for labels, which can be a row of a DataFrame. Hand over the "
+            "DataFrame, records (to_dict('records')), or the numbers alone (tolist())."
+        )
+
+
 def _read_items(source: Iterable[Any], recipient_column: str) -> Columns:
-    is_plain = isinstance(source, (list, tuple, set, frozenset))
+    is_mapped = isinstance(source, Sequence) and not isinstance(source, (list, tuple))  # outputs of a mapped task
     items = sorted(source, key=str) if isinstance(source, (set, frozenset)) else list(source)
     if not items:
         return {}
     if all(_is_cell(item) for item in items):
         return {recipient_column: items}
     if all(isinstance(item, Mapping) and all(map(_is_cell, item.values())) for item in items):
+        if not any(items):
+            raise InputError("recipients is a list of records without a field")
         return _RecordColumns(items)
     if all(hasattr(item, "_asdict") for item in items):  # a named tuple, a row of SQLAlchemy
         return _RecordColumns([item._asdict() for item in items])
     if any(_is_cell(item) for item in items):
         raise InputError("recipients mixes numbers with records, lists or frames")
-    if is_plain and any(isinstance(item, (list, tuple)) and any(map(_is_cell, item)) for item in items):
+    if not is_mapped and any(isinstance(item, (list, tuple)) and any(map(_is_cell, item)) for item in items):
         return _read_bare_rows(items, recipient_column)
     if strange := [item for item in items if not _is_table(item)]:
         raise InputError(f"recipients holds a {type(strange[0]).__name__}, which is no number, record or table")
@@ -155,9 +180,9 @@ def _cells(values: Any, name: str, recipient_column: str) -> list[Any]:
             f"column {shown(name)} is a dict; hand over a list of its values (of a DataFrame, to_dict('list') or "
             "to_dict('records'))"
         )
-    dtype = getattr(values, "dtype", "")
-    dtype = str(getattr(getattr(dtype, "categories", None), "dtype", dtype)).lower()
-    if name == recipient_column and dtype in NARROW_FLOATS:
+    dtype = getattr(values, "dtype", None)
+    dtype = getattr(getattr(dtype, "categories", None), "dtype", dtype)
+    if name == recipient_column and (is_narrow_float(dtype) or getattr(values, "typecode", "") == "f"):
         raise InputError(
             f"column {shown(name)} is {dtype}, which cannot hold 11 digits: the numbers in it are already wrong. "
             "Read it as text."
@@ -172,6 +197,10 @@ class _FrameColumns(Mapping[str, Sequence[Any]]):
         self._frame = frame
         self._recipient_column = recipient_column
         self._names = [str(name) for name in frame.columns]
+        if len(frame) and not self._names:
+            raise InputError(
+                "recipients is a DataFrame without columns; if its index holds the numbers, reset_index()"
+            )
 
     def __getitem__(self, name: str) -> Sequence[Any]:
         found = self._names.count(name)

@@ -77,9 +77,10 @@ class RowOutcomes:
         accepted = self._outcomes.count(_INDEX[Outcome.ACCEPTED])
         return dict(sorted((Counter(self._codes.values()) + Counter({ACCEPTED_CODE: accepted})).items()))
 
-    def reasons(self) -> dict[str, int]:
-        """Return how many rows have which reason, the most frequent first."""
-        return dict(Counter(self._reasons.values()).most_common())
+    def reasons(self, outcome: Outcome | None = None) -> dict[str, int]:
+        """Return how many rows, all or those with ``outcome``, have which reason, the most frequent first."""
+        rows = self._reasons if outcome is None else filter(self._reasons.__contains__, self.rows(outcome))
+        return dict(Counter(self._reasons[row] for row in rows).most_common())
 
 
 def _put(values: dict[int, _Value], row: int, value: _Value | None) -> None:
@@ -87,6 +88,12 @@ def _put(values: dict[int, _Value], row: int, value: _Value | None) -> None:
         values[row] = value
     elif values:
         values.pop(row, None)
+
+
+def in_one_line(reasons: dict[str, int]) -> str:
+    """Return reasons with their counts, for a log or an error."""
+    shown = [f"{count:,} x {reason}" for reason, count in reasons.items()]
+    return "; ".join(shown[:MAX_REASONS_SHOWN]) + ("; …" if len(shown) > MAX_REASONS_SHOWN else "")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -121,12 +128,6 @@ class Report:
         """How many rows came in."""
         return sum(self.outcomes.values())
 
-    @property
-    def reasons_text(self) -> str:
-        """The reasons of all rows that have one, with their counts, in one line."""
-        shown = [f"{count:,} x {reason}" for reason, count in self.reasons.items()]
-        return "; ".join(shown[:MAX_REASONS_SHOWN]) + ("; …" if len(shown) > MAX_REASONS_SHOWN else "")
-
     def as_json(self) -> dict[str, object]:
         """Return the report as plain JSON values, as it goes into XCom."""
         return {
@@ -141,7 +142,7 @@ class Report:
             "planned_calls": self.planned_calls,
             "parts": self.parts,
             "planned_parts": self.planned_parts,
-            "credits_estimated": self.parts,
+            "credits_estimated": self.planned_parts if self.dry_run else self.parts,
             "push_at": self.push_at,
             "stopped_by": self.stopped_by,
             "dry_run": self.dry_run,

@@ -250,7 +250,7 @@ class _Calls:
     def start(self, batches: Sequence[Batch]) -> None:
         self._futures.update(dict.fromkeys(batches))
         for batch in batches:
-            future = self._futures[batch] = self._executor.submit(self._call, batch)
+            self._futures[batch] = future = self._executor.submit(self._call, batch)
             future.add_done_callback(lambda _, batch=batch: self._ended.put(batch))  # type: ignore[misc]
 
     def _call(self, batch: Batch) -> CallOutcome:

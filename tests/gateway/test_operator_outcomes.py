@@ -2,6 +2,7 @@
 
 import csv
 import json
+import logging
 import threading
 import time
 from collections import Counter
@@ -22,7 +23,10 @@ from airflow_provider_ismart.exceptions import (
     ISmartUncertainFinalError,
 )
 from airflow_provider_ismart.operators.ismart import ISmartSendOperator
+from airflow_provider_ismart.options import SendOptions
 from airflow_provider_ismart.sandbox import faults
+from airflow_provider_ismart.sending import Send
+from airflow_provider_ismart.sms.ledger import MemoryLedger
 from airflow_provider_ismart.sms.return_codes import RETURN_CODES, Kind, return_code
 
 ERROR_OF_KIND = {
@@ -357,7 +361,7 @@ def test_a_dry_run_calls_nobody_and_needs_no_connection(send, ismart_sandbox, mo
     report = send([*numbers(120), "nobody"], "x" * 161, dry_run=True)
     assert (report["dry_run"], report["planned_calls"], report["planned_parts"]) == (True, 3, 240)
     assert (report["outcomes"]["not_attempted"], report["outcomes"]["invalid"]) == (120, 1)
-    assert (report["calls"], report["credits_estimated"]) == (0, 0)
+    assert (report["calls"], report["credits_estimated"]) == (0, 240)
     assert not ismart_sandbox.calls
 
 
@@ -429,3 +433,49 @@ def test_results_replace_those_of_an_earlier_send(send, tmp_path):
     path.write_text("what was here before\n" * 99)
     send("96890000001", results_path=str(path))
     assert len(path.read_text().splitlines()) == 2
+
+
+def _full_disk(tmp_path):
+    path = tmp_path / "full.csv"
+    path.symlink_to("/dev/full")
+    return str(path)
+
+
+def test_results_that_cannot_be_written_do_not_hide_a_refused_login(
+    send, ismart_default, ismart_sandbox, numbers, tmp_path
+):
+    ismart_default(password="not-the-sandbox-password")
+    with pytest.raises(ISmartLoginError):
+        send(numbers(3), results_path=_full_disk(tmp_path))
+    assert len(ismart_sandbox.calls) == 1
+
+
+def test_results_that_cannot_be_written_fail_a_task_that_told_everybody(send, ismart_sandbox, numbers, tmp_path):
+    with pytest.raises(ISmartError, match="not written to results_path"):
+        send(numbers(3), results_path=_full_disk(tmp_path))
+    assert len(ismart_sandbox.messages) == 3
+
+
+class LedgerGoneAfterTheFirstCall(MemoryLedger):
+    def write(self, settled, intents):
+        if settled:
+            raise ConnectionError
+        return super().write(settled, intents)
+
+
+def test_a_ledger_that_fails_after_a_refused_login_does_not_hide_it(client, ismart_sandbox, numbers):
+    ismart_sandbox.fail(faults.ReturnCode(code=3))
+    options = SendOptions.of(message="Hello")
+    with pytest.raises(ISmartLoginError):
+        Send(numbers(3), options, client(), logging.getLogger()).run(
+            LedgerGoneAfterTheFirstCall(), replaces_texts=True
+        )
+    assert len(ismart_sandbox.calls) == 1
+
+
+def test_a_dry_run_leaves_the_results_of_a_real_send_alone(send, numbers, tmp_path):
+    results = tmp_path / "results.csv"
+    send(numbers(3), results_path=str(results))
+    told = results.read_text()
+    send(numbers(3), results_path=str(results), dry_run=True)
+    assert results.read_text() == told

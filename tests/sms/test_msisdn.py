@@ -224,3 +224,24 @@ def test_what_is_there_is_not_missing(value):
 def test_a_masked_number_shows_the_country_code_and_two_digits():
     assert mask_msisdn(MSISDN) == "968******34"
     assert mask_msisdn("1234") == "****"
+
+
+@pytest.mark.parametrize(
+    ("written", "why"),
+    [
+        ("2026-11-22", "a date"),
+        ("2026-11-22 07:30:00", "a date"),
+        ("9000 0001 (123)", "more digits behind it"),
+        ("90000001-123", "more digits behind it"),
+    ],
+)
+def test_what_only_looks_like_a_number_without_its_separators_is_none(written, why):
+    with pytest.raises(InvalidNumberError, match=why):
+        canonical_msisdn(written)
+
+
+@pytest.mark.parametrize(
+    "written", ["968 9000 0001", "9689 0000 001", "(968) 9000-0001", "+968 (9000) 0001", "9000-0001"]
+)
+def test_separators_may_stand_anywhere_in_a_number(written):
+    assert canonical_msisdn(written) == "96890000001"

@@ -1,5 +1,6 @@
 import subprocess
 import sys
+from array import array
 from collections import UserDict
 from collections.abc import Sequence
 from decimal import Decimal
@@ -332,3 +333,43 @@ class Person:
 def test_no_field_of_an_unknown_object_is_taken_for_a_number():
     with pytest.raises(InputError, match="a Person, which is no number, record or table"):
         read_recipients([Person()], "msisdn")
+
+
+ACCOUNTS = pd.DataFrame({"msisdn": ["96890000001", "96890000002"], "account": [20261122, 20261123]})
+
+
+@pytest.mark.parametrize(
+    "rows",
+    [
+        ACCOUNTS.iloc[0],
+        [row for _, row in ACCOUNTS.iterrows()],
+        zip(ACCOUNTS["msisdn"], ACCOUNTS["account"], strict=True),
+        {"96890000001": 20261122}.items(),
+        ACCOUNTS.itertuples(index=False, name=None),
+    ],
+    ids=["a row", "rows", "zip", "items", "tuples"],
+)
+def test_no_other_cell_of_a_row_is_taken_for_a_number(rows):
+    with pytest.raises(InputError):
+        read_recipients(rows, "msisdn")
+
+
+@pytest.mark.parametrize(
+    "numbers",
+    [
+        np.array([96890000001], dtype=">f4"),
+        array("f", [96890000001]),
+        pd.Series([96890000000.5], dtype="float[pyarrow]"),
+        pd.Series([96890000000.5], dtype="Float32"),
+    ],
+    ids=["big-endian", "array", "arrow", "nullable"],
+)
+def test_floats_too_narrow_for_a_number_are_refused_however_they_are_called(numbers):
+    with pytest.raises(InputError, match="cannot hold 11 digits"):
+        read_recipients({"msisdn": numbers}, "msisdn")
+
+
+@pytest.mark.parametrize("rows", [ACCOUNTS[["msisdn"]].set_index("msisdn"), [{}, {}]], ids=["index", "records"])
+def test_rows_without_a_column_are_not_nobody(rows):
+    with pytest.raises(InputError, match="without"):
+        read_recipients(rows, "msisdn")

@@ -3,7 +3,7 @@ import json
 from hypothesis import given
 from hypothesis import strategies as st
 
-from airflow_provider_ismart.sms.report import Outcome, Report, RowOutcomes
+from airflow_provider_ismart.sms.report import Outcome, Report, RowOutcomes, in_one_line
 
 
 def report(**changes):
@@ -76,7 +76,14 @@ def test_a_report_is_plain_json_with_every_outcome():
 
 
 def test_reasons_are_shown_with_their_counts_and_not_without_end():
-    assert report().reasons_text == "2 x Invalid mobile number"
-    many = report(reasons={f"reason {number}": 1500 for number in range(12)})
-    assert many.reasons_text.startswith("1,500 x reason 0; ")
-    assert many.reasons_text.endswith("1,500 x reason 9; …")
+    assert in_one_line({"Invalid mobile number": 2}) == "2 x Invalid mobile number"
+    many = in_one_line({f"reason {number}": 1500 for number in range(12)})
+    assert many.startswith("1,500 x reason 0; ")
+    assert many.endswith("1,500 x reason 9; …")
+
+
+def test_reasons_can_be_asked_for_one_outcome():
+    outcomes = RowOutcomes(3)
+    outcomes.set([0], Outcome.UNCERTAIN, reason="no answer came")
+    outcomes.set([1, 2], Outcome.ALREADY_SENT, reason="accepted in an earlier try")
+    assert outcomes.reasons(Outcome.UNCERTAIN) == {"no answer came": 1}

@@ -364,7 +364,7 @@ def test_outcomes_that_a_failed_write_did_not_take_are_written_again():
 
 @pytest.fixture
 def interrupting_signal():
-    """Give a signal that raises KeyboardInterrupt; SIGINT itself may be ignored where tests run in the background."""
+    """Give a signal that raises KeyboardInterrupt; SIGINT may be ignored where tests run in the background."""
 
     def interrupt(*_):
         raise KeyboardInterrupt
