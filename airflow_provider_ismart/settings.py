@@ -124,7 +124,8 @@ EXTRAS = {
             name="calls_per_second",
             type="number",
             label="Calls a second",
-            description="The pace of one task; empty for as fast as the gateway answers.",
+            description="The pace of one task, kept in whole milliseconds between calls; empty for as fast as the "
+            "gateway answers.",
             minimum=0.01,
             maximum=1000,
         ),

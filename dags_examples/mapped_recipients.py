@@ -26,6 +26,7 @@ with DAG("ismart_mapped_recipients", schedule=None, tags=["ismart"], doc_md=__do
     ISmartSendOperator(task_id="tell_all", recipients=staff, message="The yearly meeting is on Sunday.")
 
     # A task for each branch, which succeeds or fails by itself; the one without staff is skipped.
-    ISmartSendOperator.partial(task_id="tell_branch", message="{name}, your shift plan is out.").expand(
-        recipients=staff
-    )
+    # One at a time, so that a wrong password is tried once and not by all of them at once.
+    ISmartSendOperator.partial(
+        task_id="tell_branch", message="{name}, your shift plan is out.", max_active_tis_per_dag=1
+    ).expand(recipients=staff)

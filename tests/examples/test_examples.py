@@ -111,7 +111,7 @@ def test_the_dag_of_the_readme_tells_each_person_by_name(run_dag, ismart_sandbox
     [source] = re.findall(r"```python\n(.*?)```", (CHECKOUT / "README.md").read_text(encoding="utf-8"), re.DOTALL)
     results = tmp_path / "remind.csv"
     dag_file = tmp_path / "remind.py"
-    dag_file.write_text(source.replace("/tmp/remind.csv", str(results)), encoding="utf-8")
+    dag_file.write_text(source.replace("remind/{{ run_id }}.csv", str(results)), encoding="utf-8")
 
     run_dag(dag_file)
 
