@@ -11,6 +11,7 @@ import pandas
 import pytest
 from airflow.providers.common.compat.sdk import AirflowFailException, ObjectStoragePath
 
+from airflow_provider_ismart import sending
 from airflow_provider_ismart.client import MAX_ATTEMPTS
 from airflow_provider_ismart.exceptions import (
     ISmartAccountError,
@@ -479,3 +480,18 @@ def test_a_dry_run_leaves_the_results_of_a_real_send_alone(send, numbers, tmp_pa
     told = results.read_text()
     send(numbers(3), results_path=str(results), dry_run=True)
     assert results.read_text() == told
+
+
+def test_a_long_send_says_every_while_how_far_it_is(client, ismart_sandbox, numbers, caplog, monkeypatch):
+    monkeypatch.setattr(sending, "PROGRESS_SECONDS", 0.05)  # seconds would be long for a test
+    ismart_sandbox.configure(latency=0.02)
+    options = SendOptions.of(message="Hello", batch_size=1)
+    log = logging.getLogger("a task's")
+    with caplog.at_level(logging.INFO, log.name):
+        Send(numbers(20), options, client(extra={"max_concurrency": 1}), log).run(
+            MemoryLedger(), replaces_texts=True
+        )
+    progress = [record.getMessage() for record in caplog.records if "calls so far" in record.getMessage()]
+    assert 3 <= len(progress) <= 20
+    assert "accepted" in progress[0]
+    assert "not_attempted" in progress[0]
