@@ -24,6 +24,9 @@ Stop it with Ctrl-C.
 """
 
 
+POLL_SECONDS = 0.5
+
+
 def main(argv: Sequence[str] | None = None) -> None:
     """Serve until SIGINT or SIGTERM."""
     parser = _parser()
@@ -35,7 +38,8 @@ def main(argv: Sequence[str] | None = None) -> None:
         with Sandbox(**vars(options)) as sandbox:
             sys.stdout.write(_greeting(sandbox, options.journal))
             sys.stdout.flush()
-            stopped.wait()
+            while not stopped.wait(POLL_SECONDS):
+                pass  # a signal that arrives just as the wait begins is handled at the next turn
     except (NotLoopbackError, OSError, OverflowError, ImportError) as exc:
         parser.error(str(exc))
 
