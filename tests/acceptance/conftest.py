@@ -22,6 +22,7 @@ from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
 from functools import partial
+from itertools import count
 from pathlib import Path
 from typing import Any
 
@@ -415,13 +416,15 @@ def airflow(
 
 
 def kill_tries(run: Run) -> None:
-    """Kill each of the first tries at a random moment."""
+    """Kill so many tries, each at a random moment. A try that is gone before it can be killed does not count."""
     run.start()
-    for number in range(1, KILLS + 1):
+    for number in count(1):
         process = run.wait_for_try(number)["process"]
         run.wait_for_progress(random.randint(0, 9) * BATCH_SIZE)
         time.sleep(random.uniform(0, CALL_SECONDS))
         run.kill(process)
+        if run.kills == KILLS:
+            break
     run.wait_for_end()
 
 
