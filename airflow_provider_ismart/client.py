@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import math
 import re
+import time
 from dataclasses import replace
 from threading import Event, Lock, local
 from typing import TYPE_CHECKING
@@ -137,7 +138,8 @@ class GatewayClient:
             pass
         if self.halted.is_set():
             return CallOutcome(fate=Fate.NOT_SENT, detail="stopped before it was sent", attempts=0)
-        return self._call(url)
+        started = time.monotonic()
+        return replace(self._call(url), seconds=time.monotonic() - started)
 
     def _call(self, url: str) -> CallOutcome:
         watch_wire()

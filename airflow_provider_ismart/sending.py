@@ -5,7 +5,6 @@ from __future__ import annotations
 import time
 from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, datetime
-from functools import partial
 from typing import TYPE_CHECKING, Any, Protocol
 
 from airflow_provider_ismart.exceptions import (
@@ -19,6 +18,7 @@ from airflow_provider_ismart.exceptions import (
     ISmartUncertainError,
     ISmartUncertainFinalError,
 )
+from airflow_provider_ismart.metrics import count_call, count_numbers
 from airflow_provider_ismart.options import OnEmpty, OnInvalid, OnUncertain, SendOptions
 from airflow_provider_ismart.results import ResultsFile
 from airflow_provider_ismart.sms.batches import CallLimits, count_batches
@@ -31,6 +31,8 @@ from airflow_provider_ismart.sms.submission import Submission, submit_all
 
 if TYPE_CHECKING:
     from airflow_provider_ismart.client import GatewayClient
+    from airflow_provider_ismart.sms.batches import Batch
+    from airflow_provider_ismart.sms.calls import CallOutcome
     from airflow_provider_ismart.sms.ledger import Ledger
 
 #: How often a long send writes a line into the log.
@@ -110,7 +112,7 @@ class Send:
             with ThreadPoolExecutor(at_once, thread_name_prefix="ismart") as executor:
                 submit_all(
                     submission,
-                    partial(self.client.submit, flash=self.options.flash, push_at=self.push_at),
+                    self._submit,
                     executor,
                     max_in_flight=at_once,
                     halted=self.client.halted,
@@ -128,6 +130,11 @@ class Send:
         if error := failure(report, submission, self.options.on_uncertain) or unwritten:
             raise error
         return report
+
+    def _submit(self, batch: Batch) -> CallOutcome:
+        outcome = self.client.submit(batch, flash=self.options.flash, push_at=self.push_at)
+        count_call(outcome)
+        return outcome
 
     def _check_rows(self, report: Report) -> None:
         """Find what is wrong with the rows as a whole, before anything is sent."""
@@ -172,6 +179,7 @@ class Send:
                 "Dry run: %s; to send: %s", report, _calls_and_parts(report.planned_calls, report.planned_parts)
             )
         else:
+            count_numbers(report)
             self.log.info("%s; %s, %.1f s", report, _calls_and_parts(report.calls, report.parts), report.seconds)
         if report.reasons:
             self.log.warning("Reasons: %s", in_one_line(report.reasons))

@@ -18,6 +18,7 @@ from airflow.providers.common.compat.sdk import (
 
 from airflow_provider_ismart.connection_form import field_behaviour, form_widgets
 from airflow_provider_ismart.exceptions import ISmartError, ISmartInputError
+from airflow_provider_ismart.metrics import count_probe
 from airflow_provider_ismart.settings import Settings
 from airflow_provider_ismart.sms.errors import InputError
 from airflow_provider_ismart.sms.ledger import LedgerConflictError
@@ -197,7 +198,9 @@ class ISmartHook(BaseHook):
 
     def _probe(self) -> CallOutcome:
         with closing(self.get_conn()) as client:
-            return client.probe()
+            outcome = client.probe()
+        count_probe(outcome)
+        return outcome
 
     def test_connection(self) -> tuple[bool, str]:
         """Say whether the login is good, from one probe; a refused login is not tried again."""

@@ -25,7 +25,8 @@ class CallOutcome:
 
     ``code`` is the return code, ``http_status`` the status of an answer that held none, ``detail`` what was
     seen, in words without secrets, and ``attempts`` how many times the call was made until this was known, none
-    where it never started. ``retry_after`` is how many seconds the server asked to be left alone.
+    where it never started. ``retry_after`` is how many seconds the server asked to be left alone, ``seconds`` how
+    long the last attempt took, where one was made.
     """
 
     fate: Fate
@@ -34,3 +35,4 @@ class CallOutcome:
     detail: str = ""
     attempts: int = 1
     retry_after: float | None = None
+    seconds: float | None = None

@@ -1,0 +1,94 @@
+"""What is counted through Airflow's metrics, as a StatsD server on this machine hears it."""
+
+import json
+import os
+import socket
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from airflow_provider_ismart.sandbox import faults
+
+SENDER = Path(__file__).with_name("metrics_sender.py")
+
+pytestmark = pytest.mark.usefixtures("ismart_default")
+
+
+@pytest.fixture
+def statsd():
+    with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as server:
+        server.bind(("127.0.0.1", 0))
+        server.setblocking(False)
+        yield server
+
+
+@pytest.fixture
+def send(statsd):
+    """Send to so many numbers, and one that is none; give the outcomes and what the server heard."""
+
+    def run(numbers, **settings):
+        metrics = {
+            "STATSD_ON": "True",
+            "STATSD_HOST": "127.0.0.1",
+            "STATSD_PORT": str(statsd.getsockname()[1]),
+            **settings,
+        }
+        environment = os.environ | {f"AIRFLOW__METRICS__{key}": value for key, value in metrics.items()}
+        environment["PYTHONPATH"] = os.pathsep.join(filter(None, [str(SENDER.parent), *sys.path]))
+        sender = [sys.executable, SENDER, str(numbers)]
+        done = subprocess.run(sender, env=environment, capture_output=True, text=True, check=False)
+        assert done.returncode == 0, done.stderr
+        return json.loads(done.stdout.splitlines()[-1]), heard(statsd)
+
+    return run
+
+
+def heard(statsd):
+    """The metrics of this package, with the sum of each counter and the number of each timing."""
+    metrics = {}
+    while True:
+        try:
+            name, value = statsd.recv(1024).decode().split(":", 1)
+        except BlockingIOError:
+            return metrics
+        if name.startswith("airflow.ismart."):
+            amount = int(value.removesuffix("|c")) if value.endswith("|c") else 1
+            metrics[name.removeprefix("airflow.ismart.")] = metrics.get(name, 0) + amount
+
+
+def test_a_send_counts_numbers_and_calls_and_times_them(send):
+    outcomes, metrics = send(30)
+    assert outcomes["accepted"] == 30
+    assert metrics == {
+        "numbers.accepted": 30,
+        "numbers.invalid": 1,
+        "calls.code_1": 1,
+        "call_duration": 1,
+        "probes.code_9": 1,
+    }
+
+
+def test_repetitions_are_counted(send, ismart_sandbox):
+    ismart_sandbox.fail(faults.HttpStatus(status=429, times=2))
+    _, metrics = send(5)
+    assert (metrics["retries"], metrics["calls.code_1"]) == (2, 1)
+
+
+def test_uncertain_calls_are_counted_and_so_are_their_numbers(send, ismart_sandbox):
+    ismart_sandbox.fail(faults.Garbage())
+    _, metrics = send(5)
+    assert (metrics["calls.uncertain"], metrics["numbers.uncertain"]) == (1, 5)
+
+
+def test_a_gateway_that_is_not_there_is_counted(send, ismart_sandbox, ismart_default):
+    ismart_default(port=1)
+    _, metrics = send(5)
+    assert (metrics["calls.not_sent"], metrics["numbers.not_attempted"], metrics["probes.not_sent"]) == (1, 5, 1)
+
+
+def test_metrics_that_fail_leave_every_outcome_known(send, ismart_sandbox):
+    outcomes, metrics = send(30, STAT_NAME_HANDLER="metrics_sender.broken_names")
+    assert (outcomes["accepted"], outcomes["uncertain"], metrics) == (30, 0, {})
+    assert len(ismart_sandbox.messages) == 30
