@@ -88,7 +88,7 @@ def _pyarrow() -> tuple[Any, Any]:
 
 
 def _row(plan: Plan, row: int) -> tuple[object, ...]:
-    written, message, code = plan.written[row], plan.texts[row], plan.outcomes.code(row)
+    written, size, code = plan.written[row], plan.sizes[row], plan.outcomes.code(row)
     return (
         row,
         "" if is_missing(written) else _as_text(written),
@@ -96,8 +96,8 @@ def _row(plan: Plan, row: int) -> tuple[object, ...]:
         plan.outcomes[row].value,
         code,
         plan.outcomes.reason(row),
-        None if message is None else int(message.lang),
-        None if message is None else message.parts,
+        None if size is None else int(size.lang),
+        None if size is None else size.parts,
     )
 
 

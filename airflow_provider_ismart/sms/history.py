@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace
 
 from airflow_provider_ismart.sms.ledger import HANDED_OVER, Entry, Ledger, State
@@ -20,14 +20,14 @@ _PUT_DOWN_AS = {
 
 def unsent(
     plan: Plan, ledger: Ledger, *, resend_uncertain: bool = False, replaces_texts: bool = True
-) -> list[Group]:
+) -> Iterable[Group]:
     """Return what nobody has been handed yet; put down what became of the other rows.
 
     A number is handed at most as many messages as the plan has rows for it: where ``replaces_texts``, a message
     on record whose text the plan does not have any more, for it was changed between two tries, stands for one
     of the number's rows. Where a ledger holds several sends that know nothing of each other it cannot.
     """
-    recorded = ledger.recorded({plan.msisdns[row] for group in plan.groups for row in group.rows})
+    recorded = ledger.recorded({plan.msisdns[row] for row in plan.rows})
     if not recorded:
         return plan.groups
     states = {

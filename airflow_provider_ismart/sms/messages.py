@@ -6,21 +6,25 @@ import string
 from base64 import urlsafe_b64encode
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
-from datetime import datetime, tzinfo
+from datetime import date, datetime, tzinfo
 from enum import Enum
 from hashlib import sha256
-from typing import Any
+from typing import Any, NamedTuple
 
 from airflow_provider_ismart.sms.errors import InputError
 from airflow_provider_ismart.sms.msisdn import is_missing
 from airflow_provider_ismart.sms.recipients import shown
-from airflow_provider_ismart.sms.text import Lang, first_not_gsm7, is_encodable, language, parts
+from airflow_provider_ismart.sms.text import MAX_PARTS, Lang, first_not_gsm7, is_encodable, language, parts
 
 #: The gateway document: ``MM/DD/YYYY hh:mm:ss``; on a 24-hour clock, for it has no room for AM and PM.
 PUSH_AT_FORMAT = "%m/%d/%Y %H:%M:%S"
 
 #: 72 bits: two of a million texts have the same with a probability of one in ten billion.
 DIGEST_BYTES = 9
+
+
+#: Spares most cells the look whether they are missing.
+_NEVER_MISSING = frozenset({str, int, bool, date, datetime})
 
 
 class LangChoice(Enum):
@@ -44,6 +48,17 @@ class LangChoice(Enum):
             raise InputError(f"lang is {lang!r}; it can be 'auto', 'english', 'arabic', 0 or 64") from None
 
 
+class Size(NamedTuple):
+    """The language that a text goes out in, and how many parts it takes for each number."""
+
+    lang: Lang
+    parts: int
+
+
+#: All that there can be, so that a million texts share these few.
+_SIZES = {(lang, count): Size(lang, count) for lang in Lang for count in range(1, MAX_PARTS + 1)}
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Message:
     """A text as it goes out: its language and how many parts it takes for each number."""
@@ -62,8 +77,8 @@ class InvalidTextError(ValueError):
     """A row's text cannot be sent; the message says why, without the text."""
 
 
-def compose(text: str, choice: LangChoice, max_parts: int) -> Message:
-    """Return the text as a message.
+def size(text: str, choice: LangChoice, max_parts: int) -> Size:
+    """Return what the text takes.
 
     :raises InvalidTextError: it is blank, cannot be encoded, takes more than ``max_parts`` parts, or is forced
         into English with a character that would arrive as ``?``.
@@ -78,6 +93,15 @@ def compose(text: str, choice: LangChoice, max_parts: int) -> Message:
     count = parts(text, lang)
     if count > max_parts:
         raise InvalidTextError(f"the text takes {count} parts, {max_parts} are allowed")
+    return _SIZES[lang, count]
+
+
+def compose(text: str, choice: LangChoice, max_parts: int) -> Message:
+    """Return the text as a message.
+
+    :raises InvalidTextError: it cannot be sent; see :func:`size`.
+    """
+    lang, count = size(text, choice, max_parts)
     return Message(text=text, lang=lang, parts=count)
 
 
@@ -110,7 +134,7 @@ class Template:
 
         :raises InvalidTextError: a cell is missing, or does not take its format spec.
         """
-        if any(map(is_missing, cells)):
+        if not _NEVER_MISSING.issuperset(map(type, cells)) and any(map(is_missing, cells)):
             missing = [name for name, cell in zip(self.columns, cells, strict=True) if is_missing(cell)]
             raise InvalidTextError(f"no value for {_listed(missing)}")
         try:

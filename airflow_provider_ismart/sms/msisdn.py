@@ -15,6 +15,7 @@ MSISDN_DIGITS = 11
 #: numpy's and Arrow's names of the floats whose 24 or 11 bits of precision make a stranger's number of one.
 NARROW_FLOATS = frozenset({"float16", "float32", "halffloat[pyarrow]", "float[pyarrow]"})
 
+_LOWEST, _HIGHEST = 10_000_000_000, 99_999_999_999
 _CLEAN = re.compile(r"[1-9][0-9]{10}")
 # What people put between digits: white space, brackets, dashes of any kind, and the invisible marks that
 # copying from right-to-left text leaves behind.
@@ -40,8 +41,10 @@ def canonical_msisdn(written: object, country_code: str = "968") -> str:
 
     :raises InvalidNumberError: what is left is not one 11-digit number.
     """
-    if written.__class__ is str and _CLEAN.fullmatch(written):
+    if type(written) is str and _CLEAN.fullmatch(written):
         return written
+    if type(written) is int and _LOWEST <= written <= _HIGHEST:
+        return str(written)
     return _from_digits(_text(written), country_code)
 
 

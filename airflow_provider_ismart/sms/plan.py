@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any, cast
 
 from airflow_provider_ismart.sms.errors import InputError
-from airflow_provider_ismart.sms.messages import InvalidTextError, LangChoice, Message, Template, compose
+from airflow_provider_ismart.sms.messages import InvalidTextError, LangChoice, Message, Size, Template, size
 from airflow_provider_ismart.sms.msisdn import InvalidNumberError, canonical_msisdn, is_missing
 from airflow_provider_ismart.sms.recipients import Columns, read_recipients, shown
 from airflow_provider_ismart.sms.report import Outcome, RowOutcomes
@@ -42,32 +42,56 @@ class Group:
 
     message: Message
     copy: int
-    rows: list[int]
+    rows: Sequence[int]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Plan:
-    """Which rows are to be told what.
+    """Which rows are to be told what, in columns: a million rows make no object each but their texts.
 
     ``written`` and ``msisdns`` hold a row's number as it came and in canonical form ("" where it has none),
-    ``texts`` its message (``None`` where it has none), all by row. ``groups`` are the rows that are to be
-    sent, in the order of the input.
+    ``texts`` its text and ``sizes`` what that takes (``None`` where it has none), all by row. ``alike`` are the
+    rows that are to be sent, in the order of the input: a row whose text nobody else gets, or a group.
     """
 
     written: Sequence[Any]
     msisdns: list[str]
-    texts: list[Message | None]
-    groups: list[Group]
+    texts: Sequence[str | None]
+    sizes: Sequence[Size | None]
+    alike: Sequence[int | Group]
     outcomes: RowOutcomes
+
+    @property
+    def groups(self) -> Iterator[Group]:
+        """The rows that are to be sent, by message."""
+        for alike in self.alike:
+            if isinstance(alike, Group):
+                yield alike
+            else:
+                yield Group(message=_message(self.texts, self.sizes, alike), copy=0, rows=(alike,))
+
+    @property
+    def rows(self) -> Iterator[int]:
+        """The rows that are to be sent."""
+        for alike in self.alike:
+            if isinstance(alike, Group):
+                yield from alike.rows
+            else:
+                yield alike
 
     @property
     def parts(self) -> int:
         """The parts of everything that is to be sent."""
-        return sum(group.message.parts * len(group.rows) for group in self.groups)
+        return sum(
+            alike.message.parts * len(alike.rows)
+            if isinstance(alike, Group)
+            else cast("Size", self.sizes[alike]).parts
+            for alike in self.alike
+        )
 
     def parts_of(self, outcome: Outcome) -> int:
         """Return the parts of the rows that ended as ``outcome``."""
-        return sum(message.parts for row in self.outcomes.rows(outcome) if (message := self.texts[row]))
+        return sum(size.parts for row in self.outcomes.rows(outcome) if (size := self.sizes[row]))
 
 
 def plan(
@@ -87,10 +111,10 @@ def plan(
     columns = read_recipients(recipients, recipient_column)
     written = _column(columns, recipient_column, "recipient_column is") if columns else ()
     outcomes = RowOutcomes(len(written))
-    texts = _texts(content, columns, outcomes) if columns else []
     msisdns = _canonical(written, country_code, outcomes)
-    groups = _group(msisdns, texts, outcomes, deduplicate=deduplicate)
-    return Plan(written=written, msisdns=msisdns, texts=texts, groups=groups, outcomes=outcomes)
+    texts, sizes = _texts(content, columns, msisdns, outcomes) if columns else ([], [])
+    alike = _alike(msisdns, texts, sizes, outcomes, deduplicate=deduplicate)
+    return Plan(written=written, msisdns=msisdns, texts=texts, sizes=sizes, alike=alike, outcomes=outcomes)
 
 
 def _column(columns: Columns, name: str, asked_by: str) -> Sequence[Any]:
@@ -114,40 +138,47 @@ def _canonical(written: Sequence[Any], country_code: str, outcomes: RowOutcomes)
     return msisdns
 
 
-def _texts(content: Content, columns: Columns, outcomes: RowOutcomes) -> list[Message | None]:
-    """Return each row's message, or ``None`` where ``outcomes`` now says why it has none."""
+_Texts = tuple[list[str | None], list[Size | None]]
+
+
+def _texts(content: Content, columns: Columns, msisdns: list[str], outcomes: RowOutcomes) -> _Texts:
+    """Return each row's text and size, or ``None`` where ``outcomes`` now says why it has none."""
     if content.message_column is not None:
         own = _column(columns, content.message_column, "message_column is")
-        return _compose_each(content, _own_text, own, outcomes)
+        return _text_of_each(content, _own_text, own, msisdns, outcomes)
     template = Template(content.message or "")
     if template.literal.strip() or not template.columns:
         try:
-            message = compose(template.literal, content.lang, content.max_parts)
+            of_literal = size(template.literal, content.lang, content.max_parts)
         except InvalidTextError as why:  # no cell can mend what is wrong with the template itself
             raise InputError(f"message: {why}") from None
         if not template.columns:
-            return [message] * len(outcomes)
+            return [template.literal] * len(outcomes), [of_literal] * len(outcomes)
     cells = [_column(columns, name, "message has a placeholder for") for name in template.columns]
-    return _compose_each(content, template.fill, zip(*cells, strict=True), outcomes)
+    return _text_of_each(content, template.fill, zip(*cells, strict=True), msisdns, outcomes)
 
 
-def _compose_each(
-    content: Content, text_of: Callable[[Any], str], rows: Iterable[Any], outcomes: RowOutcomes
-) -> list[Message | None]:
-    """Make each row's own text a message; rows with the same text share one."""
-    known: dict[str, Message] = {}
-    messages: list[Message | None] = []
+def _text_of_each(
+    content: Content,
+    text_of: Callable[[Any], str],
+    rows: Iterable[Any],
+    msisdns: list[str],
+    outcomes: RowOutcomes,
+) -> _Texts:
+    lang, max_parts = content.lang, content.max_parts
+    texts: list[str | None] = []
+    sizes: list[Size | None] = []
     for row, cells in enumerate(rows):
         try:
             text = text_of(cells)
-            message = known.get(text)
-            if message is None:
-                message = known[text] = compose(text, content.lang, content.max_parts)
+            sizes.append(size(text, lang, max_parts))
+            texts.append(text)
         except InvalidTextError as why:
-            outcomes.set([row], Outcome.INVALID, reason=f"message: {why}")
-            message = None
-        messages.append(message)
-    return messages
+            sizes.append(None)
+            texts.append(None)
+            if msisdns[row]:  # what is wrong with its number is said already
+                outcomes.set([row], Outcome.INVALID, reason=f"message: {why}")
+    return texts, sizes
 
 
 def _own_text(cell: Any) -> str:
@@ -158,32 +189,55 @@ def _own_text(cell: Any) -> str:
     return cell
 
 
-def _group(
-    msisdns: list[str], texts: list[Message | None], outcomes: RowOutcomes, *, deduplicate: bool
-) -> list[Group]:
-    """Return the rows to send by message, in the order of the input, duplicates put down as such.
+def _message(texts: Sequence[str | None], sizes: Sequence[Size | None], row: int) -> Message:
+    lang, parts = cast("Size", sizes[row])
+    return Message(text=cast("str", texts[row]), lang=lang, parts=parts)
 
-    Where duplicates are kept, a number's second row of a message starts a group of its own: what the gateway
+
+def _alike(
+    msisdns: list[str],
+    texts: list[str | None],
+    sizes: list[Size | None],
+    outcomes: RowOutcomes,
+    *,
+    deduplicate: bool,
+) -> list[int | Group]:
+    """Return the rows to send by text, in the order of the input, duplicates put down as such.
+
+    Where duplicates are kept, a number's second row of a text starts a group of its own: what the gateway
     makes of one number twice in a call is not documented.
     """
-    by_message: dict[int, list[int]] = {}
-    for row, (msisdn, message) in enumerate(zip(msisdns, texts, strict=True)):
-        if msisdn and message is not None:
-            by_message.setdefault(id(message), []).append(row)
-    groups = []
-    for rows in by_message.values():
-        message = cast("Message", texts[rows[0]])
+    alike: list[int | Group] = []
+    for rows in _rows_by_text(msisdns, texts).values():
+        if isinstance(rows, int):
+            alike.append(rows)
+            continue
+        message = _message(texts, sizes, rows[0])
         for copy, copies in enumerate(_copies(rows, msisdns)):
             if copy and deduplicate:
                 outcomes.set(copies, Outcome.DUPLICATE)
             else:
-                groups.append(Group(message=message, copy=copy, rows=copies))
-    return groups
+                alike.append(Group(message=message, copy=copy, rows=copies))
+    return alike
+
+
+def _rows_by_text(msisdns: list[str], texts: list[str | None]) -> dict[str, int | list[int]]:
+    """Return the rows with a number by their text: one row as itself, for most texts have one or very many."""
+    by_text: dict[str, int | list[int]] = {}
+    for row, (msisdn, text) in enumerate(zip(msisdns, texts, strict=True)):
+        if not msisdn or text is None:
+            continue
+        rows = by_text.setdefault(text, row)
+        if isinstance(rows, list):
+            rows.append(row)
+        elif rows != row:
+            by_text[text] = [rows, row]
+    return by_text
 
 
 def _copies(rows: list[int], msisdns: list[str]) -> list[list[int]]:
     """Split the rows into those with a number's first message, those with its second, and so on."""
-    if len(rows) == 1:
+    if len({msisdns[row] for row in rows}) == len(rows):
         return [rows]
     copies: list[list[int]] = []
     seen: dict[str, int] = {}

@@ -8,13 +8,6 @@ from airflow_provider_ismart.exceptions import ISmartError
 from airflow_provider_ismart.hooks.ismart import ISmartHook
 
 
-def broken_names(name):
-    """Name Airflow's metrics and none of this package's: a ``stat_name_handler`` with a mistake in it."""
-    if "ismart" in name:
-        raise ZeroDivisionError(name)
-    return name
-
-
 def start_metrics():
     """Do what Airflow 3.3 does when a task's process starts; before it, metrics start by themselves."""
     with suppress(ImportError):

@@ -527,7 +527,7 @@ def _matches(planned, gateway):
     assert found[Outcome.ACCEPTED] + found[Outcome.UNCERTAIN] == sum(handed.values())
     for row, msisdn in enumerate(planned.msisdns):
         if planned.outcomes[row] in {Outcome.ACCEPTED, Outcome.UNCERTAIN}:
-            assert planned.texts[row].text in gateway.handed[msisdn]
+            assert planned.texts[row] in gateway.handed[msisdn]
     return True
 
 
