@@ -55,8 +55,8 @@ def heard(statsd):
         except BlockingIOError:
             return metrics
         if name.startswith("airflow.ismart."):
-            amount = int(value.removesuffix("|c")) if value.endswith("|c") else 1
-            metrics[name.removeprefix("airflow.ismart.")] = metrics.get(name, 0) + amount
+            metric, amount = name.removeprefix("airflow.ismart."), value.removesuffix("|c")
+            metrics[metric] = metrics.get(metric, 0) + (int(amount) if amount != value else 1)
 
 
 def test_a_send_counts_its_numbers_its_calls_and_their_repetitions(send, ismart_sandbox):
