@@ -26,6 +26,9 @@ def get_provider_info() -> dict[str, Any]:
         "operators": [
             {"integration-name": "iSmart SMS", "python-modules": ["airflow_provider_ismart.operators.ismart"]}
         ],
+        "task-decorators": [
+            {"name": "ismart", "class-name": "airflow_provider_ismart.decorators.ismart.ismart_task"}
+        ],
         "connection-types": [
             {
                 "connection-type": "ismart",

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import time
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
 from datetime import UTC, datetime
+from itertools import islice
 from typing import TYPE_CHECKING, Any, Protocol
 
 from airflow_provider_ismart.exceptions import (
@@ -24,8 +26,9 @@ from airflow_provider_ismart.results import ResultsFile
 from airflow_provider_ismart.sms.batches import CallLimits, count_batches
 from airflow_provider_ismart.sms.calls import Fate
 from airflow_provider_ismart.sms.messages import schedule
-from airflow_provider_ismart.sms.plan import plan
-from airflow_provider_ismart.sms.report import Outcome, Report, in_one_line
+from airflow_provider_ismart.sms.msisdn import mask_in, mask_msisdn
+from airflow_provider_ismart.sms.plan import Plan, plan
+from airflow_provider_ismart.sms.report import Outcome, Report, Sample, in_one_line
 from airflow_provider_ismart.sms.return_codes import Kind, return_code
 from airflow_provider_ismart.sms.submission import Submission, submit_all
 
@@ -37,6 +40,9 @@ if TYPE_CHECKING:
 
 #: How often a long send writes a line into the log.
 PROGRESS_SECONDS = 5.0
+
+#: How many texts a preview shows.
+MAX_SAMPLES = 3
 
 _ERROR_OF_KIND: dict[Kind, type[ISmartError]] = {
     Kind.LOGIN: ISmartLoginError,
@@ -91,7 +97,7 @@ class Send:
         report = self._report()
         self._check_rows(report)
         self._conclude(report)
-        return report
+        return replace(report, samples=_samples(self.plan))
 
     def run(self, ledger: Ledger, *, replaces_texts: bool) -> Report:
         """Make the calls and return what they came to; see :func:`history.unsent` for ``replaces_texts``.
@@ -192,6 +198,20 @@ class Send:
             self.log.warning(what)
             return ISmartError(what, report=report)
         return None
+
+
+def _samples(plan: Plan) -> tuple[Sample, ...]:
+    """Return the first texts that are to be sent, each with its first number, which is masked in the text too."""
+    firsts = islice((group for group in plan.groups if not group.copy), MAX_SAMPLES)
+    return tuple(
+        Sample(
+            msisdn=mask_msisdn(msisdn := plan.msisdns[group.rows[0]]),
+            text=mask_in(group.message.text, msisdn),
+            lang=int(group.message.lang),
+            parts=group.message.parts,
+        )
+        for group in firsts
+    )
 
 
 def _calls_and_parts(calls: int, parts: int) -> str:

@@ -20,7 +20,7 @@ class ISmartSendOperator(BaseOperator):
     """Send an SMS to everybody in ``recipients``, once.
 
     Returns the report as plain JSON: counts by outcome and return code, calls, parts, credits estimated and
-    timing, without numbers or texts.
+    timing, without full numbers, and without texts but for the ``samples`` of a dry run.
 
     :param recipients: who is to be told (templated): a number; text with commas, semicolons or line ends
         between numbers; a list, tuple, set or Series of numbers; a list of records; a dict of columns; a

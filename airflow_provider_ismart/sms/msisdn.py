@@ -134,3 +134,12 @@ def is_missing(value: object) -> bool:
 def mask_msisdn(msisdn: str) -> str:
     """Return the number as logs and reports may show it: the country code and the last two digits."""
     return f"{msisdn[:3]}******{msisdn[-2:]}" if len(msisdn) == MSISDN_DIGITS else "*" * len(msisdn)
+
+
+def mask_in(text: str, msisdn: str) -> str:
+    """Return the text with the number masked, where it stands there as people write it."""
+    masked = text
+    national = r"[\W_]{0,3}".join(msisdn[3:])
+    for found in reversed(list(re.finditer(national, _ascii_digits(text)))):
+        masked = f"{masked[: found.start()]}******{msisdn[-2:]}{masked[found.end() :]}"
+    return masked

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Iterable, Iterator
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from enum import Enum
 from typing import TypeVar
 
@@ -97,8 +97,18 @@ def in_one_line(reasons: dict[str, int]) -> str:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Sample:
+    """One of the texts that would be sent, with one of its numbers, masked."""
+
+    msisdn: str
+    text: str
+    lang: int
+    parts: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Report:
-    """What a send came to: counts, never a number or a text.
+    """What a send came to: counts, never a full number; and a text only in a preview's ``samples``.
 
     ``calls`` counts calls that were made, repeated ones included, and ``planned_calls`` the batches that the
     rows make. ``parts`` is what the accepted rows came to, which is the credit they are estimated to have
@@ -118,6 +128,7 @@ class Report:
     dry_run: bool
     started_at: str
     seconds: float
+    samples: tuple[Sample, ...] = ()
 
     def __str__(self) -> str:
         counts = ", ".join(f"{count:,} {outcome.value}" for outcome, count in self.outcomes.items() if count)
@@ -148,4 +159,4 @@ class Report:
             "dry_run": self.dry_run,
             "started_at": self.started_at,
             "seconds": round(self.seconds, 3),
-        }
+        } | ({"samples": [asdict(sample) for sample in self.samples]} if self.dry_run else {})

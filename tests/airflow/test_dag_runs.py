@@ -54,6 +54,64 @@ def test_each_way_to_hand_over_recipients_tells_them_and_shows_none(airflow_comm
     assert ismart_sandbox.password not in re.sub(r"MaskSecret\(.*?\)", "", output)
 
 
+def test_a_function_under_task_ismart_tells_the_people_it_returns_and_shows_none(
+    airflow_command, airflow_db, ismart_sandbox
+):
+    output, _ = airflow_command("dags", "test", "taskflow").communicate(timeout=240)
+    of_dag = "WHERE dag_id = 'taskflow'"
+    states = dict(_rows(airflow_db, f"SELECT task_id || map_index, state FROM task_instance {of_dag}"))
+    ours = {task: state for task, state in states.items() if not task.startswith("rows")}
+    assert ours == {
+        "from_args-1": "success",
+        "from_kwargs-1": "success",
+        "from_mapped0": "success",
+        "from_mapped1": "skipped",  # the function returned []
+        "from_mapped2": "success",
+        "from_mapped3": "skipped",
+        "previewed-1": "success",
+    }, output
+
+    assert sorted((message.msisdn, message.text) for message in ismart_sandbox.messages) == [
+        ("96890000101", "Muscat: Ali"),
+        ("96890000102", "Muscat: Zoe"),
+        ("96890000201", "Only Ali"),
+        ("96890000302", "Muscat: Zoe"),
+        ("96890000312", "Muscat: Zoe"),
+    ]
+
+    rendered = _rows(
+        airflow_db,
+        f"SELECT task_id, map_index, rendered_fields FROM rendered_task_instance_fields {of_dag}",
+    )
+    shown = {(task, index): json.loads(fields) for task, index, fields in rendered if "recipient_column" in fields}
+    assert len(shown) == 7
+    assert not [fields for fields in shown.values() if FULL_NUMBER.search(str(fields))]
+    assert "list, hidden" in str(shown["from_args", -1]["op_args"])
+    assert "'only': " in str(shown["from_mapped", 0]["op_kwargs"])
+    assert shown["from_args", -1]["message"] == "Muscat: {name}"
+    assert shown["from_args", -1]["recipient_column"] == "phone"
+    assert "recipients" not in shown["from_args", -1]
+
+    reports = {
+        (task, key): json.loads(_text(value))
+        for task, key, value in _rows(airflow_db, f"SELECT task_id, key, value FROM xcom {of_dag}")
+        if task.startswith(("from_", "previewed")) and key == "return_value"
+    }
+    assert reports["from_args", "return_value"]["outcomes"]["accepted"] == 2
+    assert reports["previewed", "return_value"]["dry_run"] is True
+    assert not FULL_NUMBER.search(str(reports))
+    ours_in_log = [line for line in output.splitlines() if "ismart" in line.lower() or "rows:" in line]
+    assert ours_in_log
+    assert not [line for line in ours_in_log if FULL_NUMBER.search(line)]
+
+
+def _text(value):
+    """Give an XCom's JSON: bytes on Airflow 2.11, JSON or its text on 3."""
+    value = value.decode() if isinstance(value, bytes) else value
+    inner = json.loads(value)
+    return inner if isinstance(inner, str) else value
+
+
 def test_a_task_that_gets_sigterm_ends_its_calls_and_writes_down_what_became_of_them(
     airflow_command, ismart_default, ismart_sandbox, tmp_path
 ):

@@ -9,15 +9,17 @@ SCRIPT = """
 import sys
 from airflow.providers.common.compat.sdk import (
     AirflowException, AirflowFailException, AirflowNotFoundException, AirflowSkipException,
-    BaseHook, BaseOperator, get_current_context, mask_secret,
+    BaseHook, BaseOperator, DecoratedOperator, determine_kwargs, get_current_context, mask_secret,
+    task_decorator_factory,
 )
 brought_by_airflow = set(sys.modules)
+import airflow_provider_ismart.decorators.ismart
 import airflow_provider_ismart.operators.ismart
 print(*(set(sys.modules) - brought_by_airflow))
 """
 
 
-def test_importing_the_operator_brings_nothing_heavy():
+def test_importing_the_operator_and_the_decorator_brings_nothing_heavy():
     result = subprocess.run([sys.executable, "-c", SCRIPT], capture_output=True, text=True, check=False)
     assert result.returncode == 0, result.stderr
     brought = set(result.stdout.split())

@@ -6,6 +6,7 @@ from importlib.util import find_spec
 
 import jsonschema
 import pytest
+from airflow.providers.common.compat.module_loading import import_string
 
 import airflow_provider_ismart
 from airflow_provider_ismart.get_provider_info import get_provider_info
@@ -27,8 +28,10 @@ def test_every_extra_is_declared_in_the_provider_info():
         jsonschema.validate(EXTRAS[name].default, field["schema"])
 
 
-def test_the_hooks_and_operators_that_are_declared_can_be_imported():
+def test_the_hooks_operators_and_decorators_that_are_declared_can_be_imported():
     info = get_provider_info()
+    for decorator in info["task-decorators"]:
+        assert callable(import_string(decorator["class-name"]))
     for declared in (*info["hooks"], *info["operators"]):
         for module in declared["python-modules"]:
             __import__(module)

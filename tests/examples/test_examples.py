@@ -3,8 +3,11 @@
 import csv
 import re
 import runpy
+import time
 from collections import defaultdict
+from concurrent.futures import ThreadPoolExecutor
 from datetime import datetime, timedelta
+from importlib.metadata import version
 from pathlib import Path
 from zoneinfo import ZoneInfo
 
@@ -12,6 +15,7 @@ import pytest
 
 CHECKOUT = Path(__file__).parents[2]
 EXAMPLES = CHECKOUT / "dags_examples"
+AIRFLOW = tuple(int(number) for number in version("apache-airflow").split(".")[:2])
 
 # What Airflow itself warns of in `dag.test()` is not ours to mend.
 pytestmark = pytest.mark.filterwarnings("default")
@@ -105,6 +109,90 @@ def test_mapped_recipients_are_told_together_and_branch_by_branch(run_example, i
     assert report_of("tell_all", tasks)["calls"] == 1
     branches = {task.map_index: task.state for task in tasks if task.task_id == "tell_branch"}
     assert branches == {0: "success", 1: "success", 2: "skipped"}
+
+
+def test_taskflow_tells_the_people_that_functions_return_in_mapped_tasks_too(run_example, ismart_sandbox):
+    tasks = run_example("taskflow")
+
+    closed = "The clinics are closed on Thursday."
+    assert texts_by_phone(ismart_sandbox) == {
+        "96890000001": ["Dear Salim, you are expected at 9:00 tomorrow.", closed],
+        "96890000002": ["Dear Huda, you are expected at 8:00 tomorrow.", closed],
+        "96890000003": ["Dear مريم, you are expected at 10:30 tomorrow.", closed],
+    }
+    assert report_of("everybody", tasks)["outcomes"]["accepted"] == 3
+    branches = {task.map_index: task.state for task in tasks if task.task_id == "patients_of"}
+    assert branches == {0: "success", 1: "success", 2: "skipped"}
+
+
+@pytest.fixture
+def answer(airflow_db, monkeypatch):
+    """Answer the approval that a run asks for, through Airflow's REST API; give what its reader saw."""
+    if AIRFLOW < (3, 1):
+        pytest.skip("Airflow asks for approvals from 3.1 on")
+    from airflow.api_fastapi.app import cached_app
+    from fastapi.testclient import TestClient
+
+    monkeypatch.setenv("AIRFLOW__CORE__SIMPLE_AUTH_MANAGER_ALL_ADMINS", "True")
+    asked = "/api/v2/dags/{dag_id}/dagRuns/~/hitlDetails"
+
+    def wait_and_answer(dag_id, option):
+        with TestClient(cached_app(apps="core"), base_url="http://127.0.0.1") as api:
+            token = api.get("/auth/token").json()["access_token"]
+            headers = {"Authorization": f"Bearer {token}"}
+            deadline = time.monotonic() + 120
+            while True:
+                assert time.monotonic() < deadline, "no approval was asked for"
+                details = api.get(asked.format(dag_id=dag_id), headers=headers).raise_for_status().json()
+                waiting = [detail for detail in details["hitl_details"] if not detail["response_received"]]
+                if waiting:
+                    break
+                time.sleep(0.1)
+            [detail] = waiting
+            run_id = detail["task_instance"]["dag_run_id"]
+            path = f"/api/v2/dags/{dag_id}/dagRuns/{run_id}/taskInstances/approve/-1/hitlDetails"
+            response = api.patch(path, headers=headers, json={"chosen_options": [option], "params_input": {}})
+            response.raise_for_status()
+            return detail
+
+    with ThreadPoolExecutor(1) as thread:
+        yield lambda dag_id, option: thread.submit(wait_and_answer, dag_id, option)
+
+
+def states(task_instances):
+    return {instance.task_id: instance.state for instance in task_instances}
+
+
+def test_approval_shows_what_would_be_sent_and_sends_it_once_it_is_approved(run_example, answer, ismart_sandbox):
+    answered = answer("ismart_approval", "Approve")
+    tasks = run_example("approval")
+
+    assert states(tasks) == dict.fromkeys(["bills", "preview", "approve", "send"], "success")
+    everybody = [f"9689000000{digit}" for digit in range(1, 5)]
+    assert sorted(message.msisdn for message in ismart_sandbox.messages) == everybody
+    detail = answered.result()
+    assert detail["subject"] == "Send 4 bills by SMS?"
+    for line in (
+        "| messages to send | 4 |",
+        "| calls | 4 |",
+        "| **get nothing** | 1 |",
+        "- 1 x `number: has letters`",
+        "`968******01`, Lang 0, 1 part(s):\n\n    Dear Salim, your bill of OMR 12.500 is due on Thursday.",
+        "`968******02`, Lang 64, 1 part(s):\n\n    Dear مريم, your bill of OMR 7.250 is due on Thursday.",
+        "`968******03`",
+    ):
+        assert line in detail["body"]
+    assert "Huda" not in detail["body"]
+    assert not re.search(r"9000000\d", detail["body"])
+
+
+def test_approval_sends_nothing_once_it_is_rejected(run_example, answer, ismart_sandbox):
+    answered = answer("ismart_approval", "Reject")
+    tasks = run_example("approval")
+
+    assert states(tasks) == {"bills": "success", "preview": "success", "approve": "success", "send": "skipped"}
+    assert not ismart_sandbox.calls
+    assert answered.result()["subject"] == "Send 4 bills by SMS?"
 
 
 def test_the_dag_of_the_readme_tells_each_person_by_name(run_dag, ismart_sandbox, tmp_path):

@@ -203,12 +203,30 @@ def test_a_shown_url_gives_login_password_and_numbers_away_to_nobody(leaks, batc
         {"message": None, "message_column": "name", "recipients": [ROWS[0] | {"name": [TEXT]}]},
         {"results_path": "/proc/no.csv"},
         {"push_at": "2020-01-01T00:00"},
-        {"dry_run": True},
+        {"dry_run": True, "on_invalid": "fail", "recipients": [*ROWS, {"msisdn": "none", "name": "D"}]},
     ],
     ids=lambda options: repr(options)[:70],
 )
 def test_no_bad_input_gives_anything_away(options, leaks):
     assert not leaks(**options)[0]
+
+
+def test_a_dry_run_gives_its_samples_to_its_report_alone_and_masks_their_numbers(leaks):
+    reports = []
+
+    def preview(_):
+        text = "For {name}: {msisdn}"
+        operator = ISmartSendOperator(task_id="preview", recipients=ROWS, message=text, dry_run=True)
+        reports.append(operator.execute({}))
+
+    found, said = leaks(preview)
+    assert not found
+    assert "Dry run: 3 rows" in said
+    assert "For A" not in said
+    assert [sample["text"] for sample in reports[0]["samples"]] == [
+        f"For {name}: 968******{number[-2:]}" for name, number in zip("ABC", NUMBERS, strict=True)
+    ]
+    assert not [digits for digits, kind in NEEDLES if kind == "number" and digits in str(reports)]
 
 
 @pytest.mark.parametrize(

@@ -9,7 +9,13 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from airflow_provider_ismart.sms.msisdn import InvalidNumberError, canonical_msisdn, is_missing, mask_msisdn
+from airflow_provider_ismart.sms.msisdn import (
+    InvalidNumberError,
+    canonical_msisdn,
+    is_missing,
+    mask_in,
+    mask_msisdn,
+)
 from tests.sms.strategies import ZEROS, as_text, in_script, msisdns, number_like, written_numbers
 
 MSISDN = "96890001234"
@@ -224,6 +230,20 @@ def test_what_is_there_is_not_missing(value):
 def test_a_masked_number_shows_the_country_code_and_two_digits():
     assert mask_msisdn(MSISDN) == "968******34"
     assert mask_msisdn("1234") == "****"
+
+
+@pytest.mark.parametrize(
+    ("text", "masked"),
+    [
+        ("Your number is 96890001234.", "Your number is 968******34."),
+        ("90001234 and +968 9000-1234", "******34 and +968 ******34"),
+        ("٩٠٠٠١٢٣٤ هو رقمك", "******34 هو رقمك"),
+        ("96,890,001,234", "96,8******34"),
+        ("Call 90005678 at 9:00", "Call 90005678 at 9:00"),
+    ],
+)
+def test_a_number_is_masked_in_a_text(text, masked):
+    assert mask_in(text, MSISDN) == masked
 
 
 @pytest.mark.parametrize(

@@ -3,7 +3,7 @@ import json
 from hypothesis import given
 from hypothesis import strategies as st
 
-from airflow_provider_ismart.sms.report import Outcome, Report, RowOutcomes, in_one_line
+from airflow_provider_ismart.sms.report import Outcome, Report, RowOutcomes, Sample, in_one_line
 
 
 def report(**changes):
@@ -73,6 +73,15 @@ def test_a_report_is_plain_json_with_every_outcome():
     assert "gateway document does not have" in found["return_codes"]["99"]["description"]
     assert found["credits_estimated"] == found["parts"] == 2400
     assert found["seconds"] == 1.235
+
+
+def test_texts_are_in_the_report_of_a_dry_run_alone():
+    sample = Sample(msisdn="968******34", text="Dear Ali", lang=0, parts=1)
+    shown = [{"msisdn": "968******34", "text": "Dear Ali", "lang": 0, "parts": 1}]
+    assert report(dry_run=True, samples=(sample,)).as_json()["samples"] == shown
+    assert report(dry_run=True).as_json()["samples"] == []
+    assert "samples" not in report(samples=(sample,)).as_json()
+    assert "Ali" not in str(report(dry_run=True, samples=(sample,)))
 
 
 def test_reasons_are_shown_with_their_counts_and_not_without_end():

@@ -1,0 +1,93 @@
+"""``@task.ismart``: a function that returns people, and a task that tells them."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any, ClassVar
+
+from airflow.providers.common.compat.sdk import DecoratedOperator, determine_kwargs, task_decorator_factory
+
+from airflow_provider_ismart.exceptions import ISmartInputError
+from airflow_provider_ismart.operators.ismart import HiddenRecipients, ISmartSendOperator
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable, Sequence
+
+    from airflow.providers.common.compat.sdk import Context, TaskDecorator
+
+
+class ISmartDecoratedOperator(DecoratedOperator, ISmartSendOperator):
+    """Call a function, and send to those it returns.
+
+    The function's arguments are templated, and hidden from Airflow's UI: people go in there, too.
+
+    :raises ISmartInputError: the function returned ``None``.
+    """
+
+    custom_operator_name = "@task.ismart"
+    template_fields: Sequence[str] = (
+        *DecoratedOperator.template_fields,
+        *(field for field in ISmartSendOperator.template_fields if field != "recipients"),
+    )
+    template_fields_renderers: ClassVar[dict[str, str]] = DecoratedOperator.template_fields_renderers
+
+    def __init__(self, **kwargs: Any) -> None:
+        super().__init__(recipients=None, **kwargs)
+
+    def execute(self, context: Context) -> dict[str, object]:
+        """Call the function, send, and return the report."""
+        args = [_shown(argument) for argument in self.op_args]
+        kwargs = {name: _shown(argument) for name, argument in self.op_kwargs.items()}
+        from_context = determine_kwargs(self.python_callable, args, context)
+        recipients = self.python_callable(*args, **{**from_context, **kwargs})
+        if recipients is None:
+            raise ISmartInputError(
+                f"the function of task {self.task_id} returned None; it has to return the people, "
+                "and [] where there is nobody. Nothing was sent."
+            )
+        self.recipients = HiddenRecipients(recipients)
+        return ISmartSendOperator.execute(self, context)
+
+    def _do_render_template_fields(
+        self, parent: Any, template_fields: Iterable[str], *args: Any, **kwargs: Any
+    ) -> None:
+        """Render, and hide the arguments: Airflow stores rendered fields and shows them in its UI."""
+        super()._do_render_template_fields(parent, template_fields, *args, **kwargs)
+        if parent is self:
+            self.op_args = [_hidden(argument) for argument in self.op_args]
+            self.op_kwargs = {name: _hidden(argument) for name, argument in self.op_kwargs.items()}
+
+
+class _HiddenArgument:
+    """A rendered argument, which shows of what type it is and nothing else."""
+
+    def __init__(self, value: Any) -> None:
+        self.value = value
+
+    def __repr__(self) -> str:
+        return f"<{type(self.value).__name__}, hidden>"
+
+
+def _hidden(argument: Any) -> _HiddenArgument:
+    return argument if isinstance(argument, _HiddenArgument) else _HiddenArgument(argument)
+
+
+def _shown(argument: Any) -> Any:
+    return argument.value if isinstance(argument, _HiddenArgument) else argument
+
+
+def ismart_task(
+    python_callable: Callable[..., Any] | None = None, *, multiple_outputs: bool = False, **kwargs: Any
+) -> TaskDecorator:
+    """Make a task of a function that returns people: it tells them by SMS, and returns the report.
+
+    :param python_callable: the function. It returns what ``recipients`` of
+        :class:`~airflow_provider_ismart.operators.ismart.ISmartSendOperator` takes. Each try calls it anew.
+    :param multiple_outputs: push the report's values as XComs of their own, too.
+    :param kwargs: every other parameter of that operator.
+    """
+    return task_decorator_factory(
+        python_callable,
+        multiple_outputs=multiple_outputs,  # the function's annotation says nothing of the report
+        decorated_operator_class=ISmartDecoratedOperator,
+        **kwargs,
+    )
