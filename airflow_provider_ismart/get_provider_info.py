@@ -26,6 +26,12 @@ def get_provider_info() -> dict[str, Any]:
         "operators": [
             {"integration-name": "iSmart SMS", "python-modules": ["airflow_provider_ismart.operators.ismart"]}
         ],
+        "sensors": [
+            {"integration-name": "iSmart SMS", "python-modules": ["airflow_provider_ismart.sensors.ismart"]}
+        ],
+        "triggers": [
+            {"integration-name": "iSmart SMS", "python-modules": ["airflow_provider_ismart.triggers.ismart"]}
+        ],
         "connection-types": [
             {
                 "connection-type": "ismart",
