@@ -12,13 +12,15 @@ from airflow_provider_ismart.hooks.ismart import ISmartHook
 from airflow_provider_ismart.sms.calls import CallOutcome, Fate
 from airflow_provider_ismart.sms.credit import ALERT_CODES, Sight, Watch, in_words, seen
 
-try:
-    from airflow.triggers.base import BaseEventTrigger
-except ImportError:  # Airflow 2.11 has no assets to watch
-    from airflow.triggers.base import BaseTrigger as BaseEventTrigger
-
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Sequence
+
+    from airflow.triggers.base import BaseEventTrigger
+else:
+    try:
+        from airflow.triggers.base import BaseEventTrigger
+    except ImportError:  # Airflow 2.11 has no assets to watch
+        from airflow.triggers.base import BaseTrigger as BaseEventTrigger
 
 
 class ISmartCreditTrigger(BaseEventTrigger):
@@ -51,7 +53,7 @@ class ISmartCreditTrigger(BaseEventTrigger):
         *,
         once: bool = False,
     ) -> None:
-        super().__init__()
+        super().__init__()  # type: ignore[no-untyped-call]
         self._watch = Watch.of(alert_codes, wait_for)
         self.ismart_conn_id = ismart_conn_id
         self.poke_interval = poke_interval
@@ -76,19 +78,17 @@ class ISmartCreditTrigger(BaseEventTrigger):
 
     async def run(self) -> AsyncIterator[TriggerEvent]:
         """Look until there is something to tell."""
-        if self.once:
-            yield TriggerEvent(seen(await self._what_ends_a_sensor()))
-            return
-        async for outcome in self._appearances():
-            yield TriggerEvent(seen(outcome))
+        async for outcome in self._what_ends_a_sensor() if self.once else self._appearances():
+            yield TriggerEvent(seen(outcome))  # type: ignore[no-untyped-call]
 
-    async def _what_ends_a_sensor(self) -> CallOutcome:
+    async def _what_ends_a_sensor(self) -> AsyncIterator[CallOutcome]:
         failed_looks = 0
         while True:
             outcome, sight = await self._look()
             failed_looks = failed_looks + 1 if sight is Sight.NO_VERDICT else 0
             if sight not in {Sight.NOT_YET, Sight.NO_VERDICT} or failed_looks >= self.max_failed_looks:
-                return outcome
+                yield outcome
+                return
             await asyncio.sleep(self.poke_interval)
 
     async def _appearances(self) -> AsyncIterator[CallOutcome]:
