@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any, NoReturn
 
 from airflow.providers.common.compat.sdk import (
     AirflowException,
+    AirflowSensorTimeout,
     AirflowSkipException,
     BaseSensorOperator,
     PokeReturnValue,
@@ -17,6 +18,7 @@ from airflow.providers.common.compat.sdk import (
 from airflow_provider_ismart.exceptions import (
     ISmartAccountError,
     ISmartCreditError,
+    ISmartCreditTimeoutError,
     ISmartError,
     ISmartLoginError,
     ISmartRefusedError,
@@ -25,7 +27,7 @@ from airflow_provider_ismart.exceptions import (
 from airflow_provider_ismart.hooks.ismart import ISmartHook
 from airflow_provider_ismart.operators.ismart import HiddenRecipients
 from airflow_provider_ismart.sms.calls import CallOutcome, Fate
-from airflow_provider_ismart.sms.credit import ALERT_CODES, Sight, Watch, in_words, seen
+from airflow_provider_ismart.sms.credit import ALERT_CODES, GOOD_CODES, Sight, Watch, in_words, seen
 from airflow_provider_ismart.sms.errors import InputError
 from airflow_provider_ismart.sms.report import Outcome
 from airflow_provider_ismart.sms.return_codes import ACCEPTED_CODE, return_code
@@ -62,6 +64,8 @@ class ISmartCreditSensor(BaseSensorOperator):
     :raises ISmartRefusedError: another code that says nothing of the account kept coming, or the canary was
         refused for its number; no retry.
     :raises ISmartUnavailableError: no code came, ``max_failed_looks`` times in a row.
+    :raises ISmartCreditTimeoutError: ``timeout`` is over and the last look showed trouble, in poke and reschedule
+        mode; no retry. Where it showed none, and where it waited in the triggerer, Airflow's own time-out.
     """
 
     template_fields: Sequence[str] = ("canary", "ismart_conn_id")
@@ -89,6 +93,7 @@ class ISmartCreditSensor(BaseSensorOperator):
         self.deferrable = deferrable
         self.ismart_conn_id = ismart_conn_id
         self._failed_looks = 0
+        self._trouble: int | None = None
 
     def poke(self, context: Context) -> PokeReturnValue:  # noqa: ARG002  # a probe needs none
         """Look once.
@@ -106,18 +111,28 @@ class ISmartCreditSensor(BaseSensorOperator):
         else:
             self._failed_looks = 0
         if sight is Sight.NOT_YET:
+            self._trouble = None if outcome.code in GOOD_CODES else outcome.code
             return PokeReturnValue(is_done=False)
         return PokeReturnValue(is_done=True, xcom_value=_verdict(sight, seen(outcome)))
 
     def execute(self, context: Context) -> Any:
         """Look, and wait where that is not enough."""
         if not self.deferrable:
-            return super().execute(context)
+            return self._wait_in_the_worker(context)
         with self._skipping():
             first = self.poke(context)
         if not first:
             self._wait_in_the_triggerer()
         return first.xcom_value
+
+    def _wait_in_the_worker(self, context: Context) -> Any:
+        try:
+            return super().execute(context)
+        except AirflowSensorTimeout as error:
+            if self._trouble is None:
+                raise
+            text = f"{error} The last look: {return_code(self._trouble)}"
+            raise ISmartCreditTimeoutError(text, code=self._trouble) from None
 
     def _wait_in_the_triggerer(self) -> NoReturn:
         from airflow_provider_ismart.triggers.ismart import ISmartCreditTrigger  # noqa: PLC0415  # if deferred

@@ -5,6 +5,7 @@ import re
 import runpy
 from collections import defaultdict
 from datetime import datetime, timedelta
+from importlib.metadata import version
 from pathlib import Path
 from zoneinfo import ZoneInfo
 
@@ -105,6 +106,24 @@ def test_mapped_recipients_are_told_together_and_branch_by_branch(run_example, i
     assert report_of("tell_all", tasks)["calls"] == 1
     branches = {task.map_index: task.state for task in tasks if task.task_id == "tell_branch"}
     assert branches == {0: "success", 1: "success", 2: "skipped"}
+
+
+def test_credit_monitor_is_green_while_no_trouble_is_seen(run_example, ismart_sandbox):
+    assert report_of("look", run_example("credit_monitor"))["code"] == 9
+    assert (len(ismart_sandbox.calls), ismart_sandbox.messages) == (1, [])
+
+
+def test_credit_monitor_fails_when_the_credit_runs_low(run_example, ismart_sandbox):
+    ismart_sandbox.configure(credit=0)
+    with pytest.raises(AssertionError, match="failed"):
+        run_example("credit_monitor")
+    assert len(ismart_sandbox.calls) == 1
+
+
+def test_credit_watch_runs_where_nothing_has_started_it_too(run_example):
+    if version("apache-airflow") < "3":
+        pytest.skip("Airflow 2 has no asset watchers")
+    assert report_of("tell", run_example("credit_watch")) == []
 
 
 def test_the_dag_of_the_readme_tells_each_person_by_name(run_dag, ismart_sandbox, tmp_path):
