@@ -7,6 +7,7 @@
     ├── ISmartLoginError             correct the password, or have the account unlocked (codes 3, 12, 17)
     ├── ISmartAccountError           talk to Infocomm (codes 2, 7, 18, 19, 20, 25)
     ├── ISmartCreditError            buy credit, then try again (codes 4, 13, 14)
+    │   └── ISmartCreditTimeoutError    the same; a sensor has waited for it in vain
     ├── ISmartRefusedError           read the code, correct what it names (any other code)
     ├── ISmartUnavailableError       try again: the rest was certainly not sent
     └── ISmartUncertainError         find out what was sent; the next try sends it again
@@ -21,7 +22,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from airflow.providers.common.compat.sdk import AirflowException, AirflowFailException
+from airflow.providers.common.compat.sdk import AirflowException, AirflowFailException, AirflowSensorTimeout
 
 if TYPE_CHECKING:
     from airflow_provider_ismart.sms.report import Report
@@ -53,6 +54,10 @@ class ISmartAccountError(ISmartError, AirflowFailException):
 
 class ISmartCreditError(ISmartError):
     """The credit is low, or it or the account has expired (codes 4, 13, 14)."""
+
+
+class ISmartCreditTimeoutError(ISmartCreditError, AirflowSensorTimeout):
+    """A sensor's time is over, and the account is still in trouble. As after all such time-outs, no retry."""
 
 
 class ISmartRefusedError(ISmartError, AirflowFailException):

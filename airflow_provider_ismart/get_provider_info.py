@@ -29,6 +29,12 @@ def get_provider_info() -> dict[str, Any]:
         "task-decorators": [
             {"name": "ismart", "class-name": "airflow_provider_ismart.decorators.ismart.ismart_task"}
         ],
+        "sensors": [
+            {"integration-name": "iSmart SMS", "python-modules": ["airflow_provider_ismart.sensors.ismart"]}
+        ],
+        "triggers": [
+            {"integration-name": "iSmart SMS", "python-modules": ["airflow_provider_ismart.triggers.ismart"]}
+        ],
         "connection-types": [
             {
                 "connection-type": "ismart",

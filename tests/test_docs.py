@@ -7,11 +7,13 @@ from pathlib import Path
 import pytest
 
 from airflow_provider_ismart.operators.ismart import ISmartSendOperator
+from airflow_provider_ismart.sensors.ismart import ISmartCreditSensor
 from airflow_provider_ismart.settings import EXTRAS
 from airflow_provider_ismart.sms.report import Outcome
 from airflow_provider_ismart.sms.return_codes import RETURN_CODES, Kind
 
 CHECKOUT = Path(__file__).parent.parent
+OPERATORS = [(ISmartSendOperator, "docs/operator.md"), (ISmartCreditSensor, "docs/credit.md")]
 SECOND_HAND_CODES = {24, 25}
 
 
@@ -62,15 +64,17 @@ def written(default):
     return f"`{default}`"
 
 
-def test_each_parameter_of_the_operator_is_listed_and_whether_it_is_templated():
-    names = inspect.signature(ISmartSendOperator.__init__).parameters.keys() - {"self", "kwargs"}
-    listed = {row[0].strip("`"): row[3] == "yes" for row in table("docs/operator.md", "Parameters")}
-    assert listed == {name: name in ISmartSendOperator.template_fields for name in names}
+@pytest.mark.parametrize(("operator", "page"), OPERATORS)
+def test_each_parameter_of_an_operator_is_listed_and_whether_it_is_templated(operator, page):
+    names = inspect.signature(operator.__init__).parameters.keys() - {"self", "kwargs"}
+    listed = {row[0].strip("`"): row[3] == "yes" for row in table(page, "Parameters")}
+    assert listed == {name: name in operator.template_fields for name in names}
 
 
-def test_the_listed_defaults_of_the_operator_are_those_it_has():
-    parameters = inspect.signature(ISmartSendOperator.__init__).parameters
-    for name, default, *_ in table("docs/operator.md", "Parameters"):
+@pytest.mark.parametrize(("operator", "page"), OPERATORS)
+def test_the_listed_defaults_of_an_operator_are_those_it_has(operator, page):
+    parameters = inspect.signature(operator.__init__).parameters
+    for name, default, *_ in table(page, "Parameters"):
         actual = parameters[name.strip("`")].default
         if actual is inspect.Parameter.empty:
             assert default == "required"

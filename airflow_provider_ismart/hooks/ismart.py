@@ -20,6 +20,7 @@ from airflow_provider_ismart.connection_form import field_behaviour, form_widget
 from airflow_provider_ismart.exceptions import ISmartError, ISmartInputError
 from airflow_provider_ismart.metrics import count_probe
 from airflow_provider_ismart.settings import Settings
+from airflow_provider_ismart.sms.credit import PROBE_IS_GOOD
 from airflow_provider_ismart.sms.errors import InputError
 from airflow_provider_ismart.sms.ledger import LedgerConflictError
 from airflow_provider_ismart.sms.return_codes import return_code
@@ -32,9 +33,6 @@ if TYPE_CHECKING:
     from airflow_provider_ismart.sms.batches import Batch
     from airflow_provider_ismart.sms.calls import CallOutcome
     from airflow_provider_ismart.sms.report import Report
-
-#: What the gateway answers to the probe where the login is good: its number is not one.
-PROBE_IS_GOOD = 9
 
 
 class ISmartHook(BaseHook):
@@ -194,9 +192,10 @@ class ISmartHook(BaseHook):
         9 means that the login is good and no trouble was seen. That the probe costs nothing and reaches nobody
         is second-hand knowledge; so is that a bad login shows before the bad number.
         """
-        return self._probe().code
+        return self.probe_outcome().code
 
-    def _probe(self) -> CallOutcome:
+    def probe_outcome(self) -> CallOutcome:
+        """Make the free probe, once, and return all that is known of it: where there is no code, why."""
         with closing(self.get_conn()) as client:
             outcome = client.probe()
         count_probe(outcome)
@@ -204,7 +203,7 @@ class ISmartHook(BaseHook):
 
     def test_connection(self) -> tuple[bool, str]:
         """Say whether the login is good, from one probe; a refused login is not tried again."""
-        outcome = self._probe()
+        outcome = self.probe_outcome()
         if outcome.code == PROBE_IS_GOOD:
             return True, "The login is good. (Whether there is credit, this does not show.)"
         if outcome.code is not None:

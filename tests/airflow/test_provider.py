@@ -28,11 +28,11 @@ def test_every_extra_is_declared_in_the_provider_info():
         jsonschema.validate(EXTRAS[name].default, field["schema"])
 
 
-def test_the_hooks_operators_and_decorators_that_are_declared_can_be_imported():
+def test_the_modules_and_decorators_that_are_declared_can_be_imported():
     info = get_provider_info()
     for decorator in info["task-decorators"]:
         assert callable(import_string(decorator["class-name"]))
-    for declared in (*info["hooks"], *info["operators"]):
+    for declared in (*info["hooks"], *info["operators"], *info["sensors"], *info["triggers"]):
         for module in declared["python-modules"]:
             __import__(module)
     assert info["versions"][0] == airflow_provider_ismart.__version__

@@ -195,6 +195,24 @@ def test_approval_sends_nothing_once_it_is_rejected(run_example, answer, ismart_
     assert answered.result()["subject"] == "Send 4 bills by SMS?"
 
 
+def test_credit_monitor_is_green_while_no_trouble_is_seen(run_example, ismart_sandbox):
+    assert report_of("look", run_example("credit_monitor"))["code"] == 9
+    assert (len(ismart_sandbox.calls), ismart_sandbox.messages) == (1, [])
+
+
+def test_credit_monitor_fails_when_the_credit_runs_low(run_example, ismart_sandbox):
+    ismart_sandbox.configure(credit=0)
+    with pytest.raises(AssertionError, match="failed"):
+        run_example("credit_monitor")
+    assert len(ismart_sandbox.calls) == 1
+
+
+def test_credit_watch_runs_where_nothing_has_started_it_too(run_example):
+    if version("apache-airflow") < "3":
+        pytest.skip("Airflow 2 has no asset watchers")
+    assert report_of("tell", run_example("credit_watch")) == []
+
+
 def test_the_dag_of_the_readme_tells_each_person_by_name(run_dag, ismart_sandbox, tmp_path):
     [source] = re.findall(r"```python\n(.*?)```", (CHECKOUT / "README.md").read_text(encoding="utf-8"), re.DOTALL)
     results = tmp_path / "remind.csv"

@@ -1,0 +1,20 @@
+"""Start when the credit runs low: the triggerer looks every hour (Airflow 3)."""
+
+from airflow.sdk import DAG, Asset, AssetWatcher, task
+
+from airflow_provider_ismart.triggers.ismart import ISmartCreditTrigger
+
+low_credit = Asset(
+    "ismart_low_credit",
+    watchers=[AssetWatcher(name="ismart_credit", trigger=ISmartCreditTrigger(poke_interval=3600.0))],
+)
+
+with DAG("ismart_credit_watch", schedule=[low_credit], tags=["ismart"], doc_md=__doc__) as dag:
+
+    @task
+    def tell(triggering_asset_events=None) -> list[str]:
+        """Return what was seen; put here what reaches you where an SMS would not."""
+        seen = [event.extra["payload"] for events in triggering_asset_events.values() for event in events]
+        return [f"{what['description']} ({what['code']}). {what['help']}" for what in seen]
+
+    tell()

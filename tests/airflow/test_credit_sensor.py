@@ -1,0 +1,288 @@
+"""The sensor: what it returns and raises, how often it looks, and what Airflow makes of it in each mode."""
+
+import json
+import os
+import runpy
+import subprocess
+import sys
+from uuid import uuid4
+
+import pytest
+from airflow.providers.common.compat.sdk import AirflowFailException, AirflowSensorTimeout, AirflowSkipException
+
+from airflow_provider_ismart.exceptions import (
+    ISmartAccountError,
+    ISmartCreditTimeoutError,
+    ISmartInputError,
+    ISmartLoginError,
+    ISmartRefusedError,
+    ISmartUnavailableError,
+)
+from airflow_provider_ismart.sandbox import faults
+from airflow_provider_ismart.sensors.ismart import ISmartCreditSensor
+
+# What Airflow itself warns of when a task runs in this process is not ours to mend.
+pytestmark = [pytest.mark.usefixtures("ismart_default"), pytest.mark.filterwarnings("default")]
+
+QUICK = 0.001
+CANARY = "96890000001"
+MODES = {"poke": {}, "reschedule": {"mode": "reschedule"}, "deferred": {"deferrable": True}}
+HOW_TO_FAIL = [{}, {"soft_fail": True}, {"never_fail": True}, {"silent_fail": True}]
+by_name = {"ids": lambda options: next(iter(options), "plain")}
+
+
+def sense(**options):
+    return ISmartCreditSensor(task_id="watch", **{"poke_interval": QUICK} | options).execute({})
+
+
+def answers(sandbox, *codes):
+    sandbox.fail(*(faults.ReturnCode(code=code) if code != 9 else None for code in codes))
+
+
+# --- what it waits for
+
+
+@pytest.mark.parametrize("code", [4, 13, 14])
+def test_it_ends_when_an_alert_code_appears(code, ismart_sandbox):
+    answers(ismart_sandbox, 9, 9, code)
+    told = sense()
+    assert (told["code"], set(told)) == (code, {"code", "description", "help"})
+    assert json.loads(json.dumps(told)) == told
+    assert len(ismart_sandbox.calls) == 3
+
+
+def test_waiting_for_ok_holds_back_until_the_trouble_is_gone(ismart_sandbox):
+    answers(ismart_sandbox, 4, 13, 14, 9)
+    assert sense(wait_for="ok")["code"] == 9
+    assert len(ismart_sandbox.calls) == 4
+
+
+def test_other_alert_codes_can_be_watched_for(ismart_sandbox):
+    answers(ismart_sandbox, 4, 13, 18)
+    assert sense(alert_codes=(18,))["code"] == 18
+
+
+def test_the_probe_costs_nothing_and_reaches_nobody(ismart_sandbox):
+    credit = ismart_sandbox.account.credit
+    sense(wait_for="ok")
+    assert (ismart_sandbox.messages, ismart_sandbox.account.credit) == ([], credit)
+
+
+# --- what ends it at once
+
+
+@pytest.mark.parametrize("how", HOW_TO_FAIL, **by_name)
+@pytest.mark.parametrize("mode", [{}, {"deferrable": True}, {"canary": CANARY}], **by_name)
+def test_a_wrong_password_is_tried_once_whatever_is_to_become_of_a_failure(
+    mode, how, ismart_sandbox, ismart_default
+):
+    ismart_default(password="wrong")
+    skips = {"soft_fail", "never_fail"} & how.keys()
+    with pytest.raises(AirflowSkipException if skips else ISmartLoginError):
+        sense(**mode, **how)
+    assert len(ismart_sandbox.calls) == 1
+    assert (ismart_sandbox.account.failed_logins, ismart_sandbox.account.locked) == (1, False)
+
+
+@pytest.mark.parametrize(
+    ("code", "error"),
+    [(code, ISmartLoginError) for code in (3, 12, 17)]
+    + [(code, ISmartAccountError) for code in (2, 7, 18, 19, 20, 25)],
+)
+@pytest.mark.parametrize("wait_for", ["alert", "ok"])
+def test_a_refused_login_and_a_dead_account_end_it_at_the_first_look(code, error, wait_for, ismart_sandbox):
+    answers(ismart_sandbox, code)
+    with pytest.raises(error, match=rf"return code {code} ") as raised:
+        sense(wait_for=wait_for)
+    assert isinstance(raised.value, AirflowFailException)
+    assert raised.value.code == code
+    assert len(ismart_sandbox.calls) == 1
+
+
+# --- looks without a verdict
+
+
+def test_looks_without_a_verdict_are_followed_by_others(ismart_sandbox):
+    ismart_sandbox.fail(
+        faults.Drop(), faults.HttpStatus(status=500), faults.Garbage(), faults.ReturnCode(code=11),
+        faults.ReturnCode(code=4),
+    )  # fmt: skip
+    assert sense()["code"] == 4
+    assert len(ismart_sandbox.calls) == 5
+
+
+def test_it_fails_after_so_many_in_a_row_and_a_retry_may_help(ismart_sandbox):
+    ismart_sandbox.fail(faults.Drop(times=2), None, faults.HttpStatus(status=500, times=3))
+    with pytest.raises(ISmartUnavailableError, match="HTTP 500") as raised:
+        sense(max_failed_looks=3)
+    assert not isinstance(raised.value, AirflowFailException)
+    assert len(ismart_sandbox.calls) == 6
+
+
+@pytest.mark.parametrize("code", [11, 15, 99])
+def test_a_code_that_says_nothing_of_the_account_is_told_in_the_end(code, ismart_sandbox):
+    ismart_sandbox.fail(faults.ReturnCode(code=code, times=2))
+    with pytest.raises(ISmartRefusedError, match=rf"return code {code} "):
+        sense(max_failed_looks=2)
+    assert len(ismart_sandbox.calls) == 2
+
+
+def test_no_error_or_log_holds_the_password(ismart_sandbox, ismart_default, caplog):
+    ismart_default(password="fake p@ss&1")
+    with caplog.at_level("DEBUG"), pytest.raises(ISmartLoginError) as raised:
+        sense()
+    for spelt in ("fake p@ss&1", "fake%20p%40ss%261"):
+        assert spelt not in caplog.text + str(raised.value)
+
+
+# --- when its time is over
+
+
+@pytest.mark.parametrize("code", [4, 13, 14])
+def test_trouble_that_outlasts_the_timeout_is_named(code, ismart_sandbox):
+    answers(ismart_sandbox, code)
+    with pytest.raises(ISmartCreditTimeoutError, match=rf"return code {code} ") as raised:
+        sense(wait_for="ok", timeout=0)
+    assert raised.value.code == code
+    assert len(ismart_sandbox.calls) == 1
+
+
+def test_without_trouble_a_timeout_is_airflows_own(ismart_sandbox):
+    with pytest.raises(AirflowSensorTimeout) as raised:
+        sense(timeout=0)
+    assert type(raised.value) is AirflowSensorTimeout
+
+
+def test_a_timeout_skips_where_a_failure_is_to_be_soft(ismart_sandbox):
+    answers(ismart_sandbox, 4)
+    with pytest.raises(AirflowSkipException):
+        sense(wait_for="ok", timeout=0, soft_fail=True)
+
+
+# --- the canary
+
+
+def test_a_canary_is_a_real_message_at_each_look(ismart_sandbox):
+    answers(ismart_sandbox, 4, 4)
+    assert sense(canary=CANARY, wait_for="ok")["code"] == 1
+    [message] = ismart_sandbox.messages
+    assert (message.msisdn, message.parts) == (CANARY, 1)
+    assert len(ismart_sandbox.calls) == 3
+
+
+def test_a_canary_sees_the_credit_where_the_probe_does_not(ismart_sandbox):
+    ismart_sandbox.configure(credit=0, probe_sees_credit=False)
+    assert sense(wait_for="ok")["code"] == 9
+    assert sense(canary=CANARY)["code"] == 4
+
+
+def test_a_canary_that_may_have_been_sent_is_no_verdict(ismart_sandbox):
+    ismart_sandbox.fail(faults.Drop(), faults.ReturnCode(code=11))
+    assert sense(canary=CANARY, wait_for="ok")["code"] == 1
+    assert len(ismart_sandbox.calls) == 3
+
+
+@pytest.mark.parametrize("canary", ["", "not a number"])
+def test_a_canary_that_is_no_number_fails_before_any_call(canary, ismart_sandbox):
+    with pytest.raises(ISmartInputError):
+        sense(canary=canary)
+    assert not ismart_sandbox.calls
+
+
+def test_a_canary_that_does_not_want_messages_ends_the_sensor(ismart_sandbox):
+    ismart_sandbox.configure(opted_out=[CANARY])
+    with pytest.raises(ISmartRefusedError, match="return code 23"):
+        sense(canary=CANARY)
+    assert len(ismart_sandbox.calls) == 1
+
+
+def test_a_canary_cannot_be_sent_by_the_triggerer():
+    with pytest.raises(ValueError, match="the triggerer sends none"):
+        ISmartCreditSensor(task_id="watch", canary=CANARY, deferrable=True)
+
+
+@pytest.mark.parametrize("options", [{"alert_codes": (3,)}, {"alert_codes": ()}, {"wait_for": "credit"}])
+def test_an_option_that_cannot_be_is_refused_when_the_dag_is_read(options):
+    with pytest.raises(ValueError, match="it can be"):
+        ISmartCreditSensor(task_id="watch", **options)
+
+
+def test_waiting_is_deferred_where_airflow_is_configured_so():
+    script = (
+        "from airflow_provider_ismart.sensors.ismart import ISmartCreditSensor as S;"
+        "print('deferrable:', S(task_id='watch').deferrable)"
+    )
+    environment = os.environ | {"AIRFLOW__OPERATORS__DEFAULT_DEFERRABLE": "True"}
+    ended = subprocess.run([sys.executable, "-c", script], env=environment, capture_output=True, text=True)
+    assert "deferrable: True" in ended.stdout, ended.stderr
+
+
+# --- in Airflow
+
+
+DAG_FILE = """
+from datetime import datetime, timedelta
+from airflow.providers.common.compat.sdk import DAG
+from airflow_provider_ismart.sensors.ismart import ISmartCreditSensor
+
+with DAG("{dag_id}", schedule=None, start_date=datetime(2024, 1, 1)) as dag:
+    ISmartCreditSensor(task_id="watch", retries=3, retry_delay=timedelta(0), poke_interval=0.1, **{options!r})
+"""
+
+
+@pytest.fixture
+def run(airflow_db, ismart_default, monkeypatch, tmp_path):
+    """Run a sensor as a DAG's one task; give its task instance."""
+    # Airflow 3.3 looks the DAG up in its folder; and it is to ask no name server
+    monkeypatch.setattr("airflow.settings.DAGS_FOLDER", str(tmp_path))
+    monkeypatch.setenv("AIRFLOW__CORE__HOSTNAME_CALLABLE", "socket.gethostname")
+
+    def start(**options):
+        dag_id = f"credit_{uuid4().hex}"
+        file = tmp_path / f"{dag_id}.py"
+        file.write_text(DAG_FILE.format(dag_id=dag_id, options=options), encoding="utf-8")
+        [instance] = runpy.run_path(str(file))["dag"].test().get_task_instances()
+        return instance
+
+    return start
+
+
+@pytest.mark.parametrize("mode", MODES)
+def test_each_mode_returns_what_was_seen(mode, run, ismart_sandbox):
+    answers(ismart_sandbox, 9, 9, 14)
+    instance = run(**MODES[mode])
+    assert instance.state == "success"
+    assert instance.xcom_pull(task_ids="watch")["code"] == 14
+    assert len(ismart_sandbox.calls) == 3
+
+
+@pytest.mark.parametrize("mode", MODES)
+def test_in_each_mode_a_wrong_password_is_tried_once_in_spite_of_retries(
+    mode, run, ismart_sandbox, ismart_default
+):
+    ismart_default(password="wrong")
+    assert run(**MODES[mode]).state == "failed"
+    assert len(ismart_sandbox.calls) == 1
+    assert not ismart_sandbox.account.locked
+
+
+@pytest.mark.parametrize("mode", ["poke", "reschedule"])
+def test_a_timeout_ends_the_task_without_a_retry(mode, run, ismart_sandbox):
+    ismart_sandbox.configure(credit=0)
+    assert run(wait_for="ok", timeout=0, **MODES[mode]).state == "failed"
+    assert len(ismart_sandbox.calls) == 1
+
+
+@pytest.mark.parametrize("how", [{}, {"soft_fail": True}, {"never_fail": True}], **by_name)
+def test_a_login_that_is_refused_in_the_triggerer_ends_the_task_without_a_retry(how, run, ismart_sandbox):
+    answers(ismart_sandbox, 9, 9, 3, 3)
+    assert run(deferrable=True, **how).state == ("skipped" if how else "failed")
+    assert len(ismart_sandbox.calls) == 3
+
+
+def test_the_rendered_fields_do_not_show_the_canarys_number():
+    sensor = ISmartCreditSensor(task_id="watch", canary="{{ 96890000000 + 1 }}", ismart_conn_id="{{ 'billing' }}")
+    sensor.render_template_fields({})
+    assert CANARY not in str(sensor.canary)
+    assert sensor.canary.value == CANARY
+    assert sensor.ismart_conn_id == "billing"

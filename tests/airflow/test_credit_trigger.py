@@ -1,0 +1,197 @@
+"""The trigger, in an event loop like the triggerer's: when it fires, and how often it looks."""
+
+import asyncio
+import json
+import time
+
+import pytest
+
+from airflow_provider_ismart.sandbox import faults
+from airflow_provider_ismart.triggers.ismart import ISmartCreditTrigger
+
+pytestmark = pytest.mark.usefixtures("ismart_default")
+
+QUICK = 0.001
+#: Looks that a test waits for to see that nothing comes.
+SOME = 5
+
+
+def watch(sandbox, looks, **options):
+    """Let a watch look so many times; give the codes that it fired for."""
+
+    async def run():
+        fired = []
+
+        async def collect():
+            async for event in ISmartCreditTrigger(poke_interval=QUICK, **options).run():
+                fired.append(event.payload["code"])  # noqa: PERF401  # the test looks while it grows
+
+        task = asyncio.create_task(collect())
+        deadline = time.monotonic() + 30
+        while len(sandbox.calls) < looks and not task.done():
+            assert time.monotonic() < deadline
+            await asyncio.sleep(0.001)
+        task.cancel()
+        await asyncio.gather(task, return_exceptions=True)
+        return fired
+
+    return asyncio.run(run())
+
+
+def once(**options):
+    """Wait as a deferred sensor does; give the one event's payload."""
+
+    async def run():
+        trigger = ISmartCreditTrigger(poke_interval=QUICK, once=True, **options)
+        return [event.payload async for event in trigger.run()]
+
+    [payload] = asyncio.run(asyncio.wait_for(run(), 30))
+    return payload
+
+
+def answers(sandbox, *codes):
+    sandbox.fail(*(faults.ReturnCode(code=code) if code != 9 else None for code in codes))
+
+
+def test_a_watch_fires_when_trouble_appears_and_not_while_it_lasts(ismart_sandbox):
+    answers(ismart_sandbox, 9, 4, 4, 4, 9, 9, 4, 4)
+    assert watch(ismart_sandbox, 9) == [4, 4]
+
+
+def test_a_watch_fires_at_once_where_there_is_trouble_already(ismart_sandbox):
+    ismart_sandbox.configure(credit=0)
+    assert watch(ismart_sandbox, SOME) == [4]
+
+
+def test_another_trouble_in_place_of_the_first_fires_again(ismart_sandbox):
+    answers(ismart_sandbox, 4, 13, 13, 14)
+    assert watch(ismart_sandbox, SOME) == [4, 13, 14]
+
+
+def test_a_look_without_a_verdict_between_two_alerts_is_no_new_alert(ismart_sandbox):
+    ismart_sandbox.fail(
+        faults.ReturnCode(code=4), faults.Garbage(), faults.HttpStatus(status=500), faults.ReturnCode(code=4)
+    )
+    assert watch(ismart_sandbox, SOME) == [4]
+
+
+def test_a_watch_outlives_any_number_of_looks_without_a_verdict(ismart_sandbox):
+    ismart_sandbox.fail(faults.Drop(times=12), faults.ReturnCode(code=4))
+    assert watch(ismart_sandbox, 14, max_failed_looks=2) == [4]
+
+
+def test_a_watch_looks_again_when_the_connection_is_there(ismart_sandbox, monkeypatch):
+    described = ismart_sandbox.connection_json()
+    ismart_sandbox.configure(credit=0)
+
+    async def run():
+        trigger = ISmartCreditTrigger("comes_later", poke_interval=QUICK)
+        first = asyncio.create_task(anext(trigger.run()))
+        await asyncio.sleep(0.1)
+        assert not first.done()
+        monkeypatch.setenv("AIRFLOW_CONN_COMES_LATER", described)
+        return await asyncio.wait_for(first, 30)
+
+    assert asyncio.run(run()).payload["code"] == 4
+
+
+def test_a_watch_for_good_news_fires_when_the_trouble_is_gone(ismart_sandbox):
+    answers(ismart_sandbox, 4, 13, 9, 9, 4, 9)
+    assert watch(ismart_sandbox, 7, wait_for="ok") == [9, 9]
+
+
+@pytest.mark.parametrize("code", [3, 12, 17])
+def test_after_a_refused_login_a_watch_neither_looks_again_nor_ends(code, ismart_sandbox):
+    answers(ismart_sandbox, code)
+
+    async def run():
+        task = asyncio.create_task(anext(ISmartCreditTrigger(poke_interval=QUICK).run()))
+        await asyncio.wait([task], timeout=0.5)  # hundreds of looks, if it made them
+        assert not task.done()
+        task.cancel()
+
+    asyncio.run(run())
+    assert len(ismart_sandbox.calls) == 1
+
+
+def test_a_wrong_password_is_tried_once_and_locks_nothing(ismart_sandbox, ismart_default):
+    ismart_default(password="wrong")
+    assert once()["code"] == 3
+    assert (ismart_sandbox.account.failed_logins, ismart_sandbox.account.locked) == (1, False)
+
+
+@pytest.mark.parametrize("code", [3, 12, 17, 2, 7, 18, 19, 20, 25])
+def test_what_ends_a_sensor_is_told_at_the_first_look(code, ismart_sandbox):
+    answers(ismart_sandbox, code)
+    assert once()["code"] == code
+    assert len(ismart_sandbox.calls) == 1
+
+
+@pytest.mark.parametrize("code", [4, 13, 14])
+def test_an_alert_is_told_with_description_and_help(code, ismart_sandbox):
+    answers(ismart_sandbox, 9, 9, code)
+    told = once()
+    assert (told["code"], set(told)) == (code, {"code", "description", "help"})
+    assert json.loads(json.dumps(told)) == told
+    assert len(ismart_sandbox.calls) == 3
+
+
+def test_a_sensors_wait_ends_after_so_many_looks_in_a_row_without_a_verdict(ismart_sandbox):
+    ismart_sandbox.fail(faults.Drop(times=2), None, faults.Drop(times=3))
+    told = once(max_failed_looks=3)
+    assert told["code"] is None
+    assert told["description"].startswith("no answer came")
+    assert len(ismart_sandbox.calls) == 6
+
+
+def test_looking_does_not_hold_up_the_other_triggers(ismart_sandbox):
+    ismart_sandbox.fail(faults.Latency(seconds=1))
+
+    async def run():
+        look = asyncio.create_task(anext(ISmartCreditTrigger(wait_for="ok").run()))
+        ticks = 0
+        while not look.done():
+            await asyncio.sleep(0.01)
+            ticks += 1
+        return ticks
+
+    assert asyncio.run(run()) > 20
+
+
+def test_the_trigger_sends_nobody_a_message(ismart_sandbox):
+    credit = ismart_sandbox.account.credit
+    watch(ismart_sandbox, SOME)
+    assert (ismart_sandbox.messages, ismart_sandbox.account.credit) == ([], credit)
+
+
+def test_what_is_serialised_makes_the_same_trigger_and_holds_no_secret(ismart_sandbox):
+    trigger = ISmartCreditTrigger(
+        "billing", poke_interval=60, alert_codes=(4, 7), wait_for="ok", max_failed_looks=2, once=True
+    )
+    path, options = trigger.serialize()
+    assert path == "airflow_provider_ismart.triggers.ismart.ISmartCreditTrigger"
+    assert json.loads(json.dumps(options)) == options
+    assert options == {
+        "ismart_conn_id": "billing",
+        "poke_interval": 60,
+        "alert_codes": [4, 7],
+        "wait_for": "ok",
+        "max_failed_looks": 2,
+        "once": True,
+    }
+    assert ISmartCreditTrigger(**options).serialize() == trigger.serialize()
+    assert not ismart_sandbox.calls
+
+
+@pytest.mark.parametrize("options", [{"alert_codes": (3,)}, {"wait_for": "bad"}])
+def test_an_option_that_cannot_be_is_refused_when_the_trigger_is_made(options):
+    with pytest.raises(ValueError, match="it can be"):
+        ISmartCreditTrigger(**options)
+
+
+def test_an_asset_watcher_takes_it_as_its_trigger(airflow_version):
+    if airflow_version < (3, 0):
+        pytest.skip("Airflow 2 has no asset watchers")
+    from airflow.sdk import AssetWatcher
+
+    assert AssetWatcher(name="credit", trigger=ISmartCreditTrigger()).name == "credit"
