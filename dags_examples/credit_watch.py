@@ -12,7 +12,7 @@ low_credit = Asset(
 with DAG("ismart_credit_watch", schedule=[low_credit], tags=["ismart"], doc_md=__doc__) as dag:
 
     @task
-    def tell(triggering_asset_events=None) -> list[str]:
+    def tell(triggering_asset_events: Any = None) -> list[str]:
         """Return what was seen; put here what reaches you where an SMS would not."""
         seen = [event.extra["payload"] for events in triggering_asset_events.values() for event in events]
         return [f"{what['description']} ({what['code']}). {what['help']}" for what in seen]

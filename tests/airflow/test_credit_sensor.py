@@ -213,7 +213,8 @@ def test_waiting_is_deferred_where_airflow_is_configured_so():
         "print('deferrable:', S(task_id='watch').deferrable)"
     )
     environment = os.environ | {"AIRFLOW__OPERATORS__DEFAULT_DEFERRABLE": "True"}
-    ended = subprocess.run([sys.executable, "-c", script], env=environment, capture_output=True, text=True)
+    command = [sys.executable, "-c", script]
+    ended = subprocess.run(command, env=environment, capture_output=True, text=True, check=False)
     assert "deferrable: True" in ended.stdout, ended.stderr
 
 
