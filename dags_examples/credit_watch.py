@@ -1,5 +1,7 @@
 """Start when the credit runs low: the triggerer looks every hour (Airflow 3)."""
 
+from typing import Any
+
 from airflow.sdk import DAG, Asset, AssetWatcher, task
 
 from airflow_provider_ismart.triggers.ismart import ISmartCreditTrigger
