@@ -91,7 +91,8 @@ calls = Table(
     Index("ismart_ledger_call_scope", "scope_id", "id"),
 )
 
-_CALL_COLUMNS = (calls.c.digest, calls.c.copy, calls.c.fingerprint, calls.c.hashes, calls.c.state)
+_CALL_COLUMNS = (calls.c.digest, calls.c.copy, calls.c.state, calls.c.fingerprint, calls.c.hashes)
+_STATES = {state.value: state for state in State}
 
 
 class SqlLedger:
@@ -240,8 +241,9 @@ def summary(engine: Engine, scope: str) -> dict[State, int]:
 
 
 def _call(row: Any) -> Call:
-    entry = Entry(digest=row.digest, copy=row.copy, state=State(row.state))
-    return Call(entry=entry, fingerprint=bytes(row.fingerprint), hashes=bytes(row.hashes))
+    digest, copy, state, fingerprint, hashes = row[-len(_CALL_COLUMNS) :]
+    entry = Entry(digest=digest, copy=copy, state=_STATES[state])
+    return Call(entry, bytes(fingerprint), bytes(hashes))
 
 
 def create_tables(engine: Engine) -> None:

@@ -66,11 +66,12 @@ class RowOutcomes:
             number = self._numbers[verdict] = len(self._verdicts)
             self._verdicts.append(verdict)
             self._counts.append(0)
-        of_row, counts = self._of_row, self._counts
+        of_row, counts, count = self._of_row, self._counts, 0
         for row in rows:
             counts[of_row[row]] -= 1
-            counts[number] += 1
             of_row[row] = number
+            count += 1
+        counts[number] += count
 
     def code(self, row: int) -> int | None:
         """Return the gateway's last return code to the row, if it gave one."""
