@@ -44,6 +44,9 @@ if TYPE_CHECKING:
 #: How often a long send writes a line into the log.
 PROGRESS_SECONDS = 5.0
 
+#: How often it is asked what has become of rows that another task is handing over.
+OTHERS_SECONDS = 1.0
+
 #: How many texts a preview shows.
 MAX_SAMPLES = 3
 
@@ -143,6 +146,7 @@ class Send:
                     halted=self.client.halted,
                     on_progress=_Progress(submission, self.log),
                 )
+            self._wait_for_others(submission)
         except BaseException:
             report = self._report(submission)
             self._conclude(report)
@@ -160,6 +164,17 @@ class Send:
         outcome = self.client.submit(batch, flash=self.options.flash, push_at=self.push_at)
         count_call(outcome)
         return outcome
+
+    def _wait_for_others(self, submission: Submission) -> None:
+        """Wait for what other tasks are handing over, for as long as two calls can take; then it stays uncertain.
+
+        A task has two calls a thread on record: one in flight, and one that waits for its end.
+        """
+        settings = self.client.settings
+        deadline = time.monotonic() + 2 * (settings.connect_timeout + settings.read_timeout)
+        while submission.elsewhere.ask_again() and time.monotonic() < deadline:
+            if self.client.halted.wait(OTHERS_SECONDS):
+                break
 
     def _check_rows(self, report: Report) -> None:
         """Find what is wrong with the rows as a whole, before anything is sent."""

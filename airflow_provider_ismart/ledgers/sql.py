@@ -115,8 +115,8 @@ class SqlLedger:
     def take_over(self) -> bool:
         """Read what is on record; what an earlier try left in mid-call is UNCERTAIN from now on."""
         create_tables(self._engine)
-        self._scope_id, key = self._find_or_make_scope()
-        self._records = Records(key)
+        self._scope_id, self._key = self._find_or_make_scope()
+        self._records = Records(self._key)
         with self._engine.begin() as connection:
             self._take_turn(connection)
             self._sender_id = self._become_sender(connection)
@@ -132,9 +132,15 @@ class SqlLedger:
         """Whether this very call is on record as accepted."""
         return self._records.has_accepted(batch)
 
-    def recorded(self, msisdns: Collection[str]) -> Mapping[str, Sequence[Entry]]:
-        """Return what is on record for those of the numbers that have anything on record."""
-        return self._records.recorded(msisdns)
+    def recorded(self, msisdns: Collection[str], *, anew: bool = False) -> Mapping[str, Sequence[Entry]]:
+        """Return what was on record when this try took over; ``anew``, what is now."""
+        if not anew:
+            return self._records.recorded(msisdns)
+        records = Records(self._key)
+        with self._engine.begin() as connection:
+            for row in connection.execute(self._calls_since(0)):
+                records.add(_call(row))
+        return records.recorded(msisdns)
 
     def write(self, settled: Sequence[tuple[Batch, CallOutcome]], intents: Sequence[Batch]) -> Sequence[Batch]:
         """Put down how calls ended and which are about to go out; return those that may.

@@ -87,8 +87,13 @@ class TaskStateLedger:
             pages.append(page)
         return pages
 
-    def recorded(self, msisdns: Collection[str]) -> Mapping[str, Sequence[Entry]]:
-        """Return what is on record for those of the numbers that have anything on record."""
+    def recorded(
+        self,
+        msisdns: Collection[str],
+        *,
+        anew: bool = False,  # noqa: ARG002  # nobody else writes here
+    ) -> Mapping[str, Sequence[Entry]]:
+        """Return what was on record for those of the numbers that had anything on record."""
         return self._records.recorded(msisdns)
 
     def write(self, settled: Sequence[tuple[Batch, CallOutcome]], intents: Sequence[Batch]) -> Sequence[Batch]:

@@ -6,6 +6,7 @@ from collections.abc import Iterable, Iterator
 from itertools import chain, groupby
 
 from airflow_provider_ismart.sms.batches import Batch, CallLimits, batches
+from airflow_provider_ismart.sms.elsewhere import Elsewhere
 from airflow_provider_ismart.sms.ledger import HANDED_OVER, Entry, Ledger, State
 from airflow_provider_ismart.sms.plan import Group, Plan
 from airflow_provider_ismart.sms.report import Outcome
@@ -13,7 +14,6 @@ from airflow_provider_ismart.sms.report import Outcome
 #: What a row is put down as whose message is on record in a state, and why.
 _PUT_DOWN_AS = {
     State.ACCEPTED: (Outcome.ALREADY_SENT, "accepted in an earlier try"),
-    State.SUBMITTING: (Outcome.ALREADY_SENT, "another task is handing it over"),
     State.UNCERTAIN: (Outcome.UNCERTAIN, "an earlier try did not learn whether it was accepted"),
 }
 
@@ -28,6 +28,7 @@ def unsent(
     plan: Plan,
     ledger: Ledger,
     limits: CallLimits,
+    elsewhere: Elsewhere,
     *,
     resend_uncertain: bool = False,
     replaces_texts: bool = True,
@@ -38,7 +39,7 @@ def unsent(
     on record whose text the plan does not have any more, for it was changed between two tries, stands for one
     of the number's rows. Where a ledger holds several sends that know nothing of each other it cannot.
     """
-    unknown = _Unknown(plan, ledger)
+    unknown = _Unknown(plan, ledger, elsewhere)
     for batch in batches(plan.groups, limits):
         if ledger.has_accepted(batch):  # most that a try left behind: one look for all of its numbers
             outcome, reason = _PUT_DOWN_AS[State.ACCEPTED]
@@ -47,19 +48,24 @@ def unsent(
             unknown.add(batch)
     unknown.look_up()
     replaced = unknown.put_down_replaced() if replaces_texts else frozenset()
+
     is_open = plan.outcomes.having(
         {Outcome.NOT_ATTEMPTED, Outcome.UNCERTAIN} if resend_uncertain else {Outcome.NOT_ATTEMPTED}
     )
-    is_left = (lambda row: row not in replaced and is_open(row)) if replaced else is_open
+
+    def is_left(row: int) -> bool:
+        return is_open(row) and row not in replaced and row not in elsewhere
+
     return batches(unknown.groups, limits, is_left)
 
 
 class _Unknown:
     """The rows of a plan whose very call is not on record, so that each number has to be looked up."""
 
-    def __init__(self, plan: Plan, ledger: Ledger) -> None:
+    def __init__(self, plan: Plan, ledger: Ledger, elsewhere: Elsewhere) -> None:
         self._plan = plan
         self._ledger = ledger
+        self._elsewhere = elsewhere
         self._calls: list[Batch] = []
         self._size = 0
         self._are_all_calls_here = True
@@ -95,8 +101,7 @@ class _Unknown:
             for row, msisdn in batch.numbers:
                 states = _handed_over(recorded.get(msisdn, ()))
                 if key in states:
-                    outcome, reason = _PUT_DOWN_AS[states[key]]
-                    self._plan.outcomes.set([row], outcome, reason=reason)
+                    self._put_down(row, msisdn, states[key])
                 elif states:
                     self._others[msisdn] = states
                     self._rows_with_others.append((row, msisdn))
@@ -113,10 +118,16 @@ class _Unknown:
         for row, msisdn in self._rows_with_others:
             if others := self._others[msisdn]:
                 _, state = others.popitem()
-                outcome, reason = _PUT_DOWN_AS[state]
-                self._plan.outcomes.set([row], outcome, reason=f"{reason}, with another text")
+                self._put_down(row, msisdn, state, ", with another text")
                 replaced.add(row)
         return replaced
+
+    def _put_down(self, row: int, msisdn: str, state: State, how: str = "") -> None:
+        if state is State.SUBMITTING:
+            self._elsewhere.add(row, msisdn)
+        else:
+            outcome, reason = _PUT_DOWN_AS[state]
+            self._plan.outcomes.set([row], outcome, reason=reason + how)
 
 
 def _handed_over(entries: Iterable[Entry]) -> dict[_Key, State]:

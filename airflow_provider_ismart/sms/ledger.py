@@ -78,8 +78,11 @@ class Ledger(Protocol):
     def has_accepted(self, batch: Batch) -> bool:
         """Whether this very call, the same text to the same numbers, is on record as accepted."""
 
-    def recorded(self, msisdns: Collection[str]) -> Mapping[str, Sequence[Entry]]:
-        """Return what is on record for those of the numbers that have anything on record."""
+    def recorded(self, msisdns: Collection[str], *, anew: bool = False) -> Mapping[str, Sequence[Entry]]:
+        """Return what is on record for those of the numbers that have anything on record.
+
+        It may be as it was when this sender took over, unless ``anew`` asks for what others have done since.
+        """
 
     def write(self, settled: Sequence[tuple[Batch, CallOutcome]], intents: Sequence[Batch]) -> Sequence[Batch]:
         """Put down how calls ended and which are about to go out, in one go; return those that may.
@@ -111,7 +114,12 @@ class MemoryLedger:
         key = (batch.message.digest, batch.copy)
         return all(self._states.get(number, {}).get(key) is State.ACCEPTED for number in batch.msisdns)
 
-    def recorded(self, msisdns: Collection[str]) -> Mapping[str, Sequence[Entry]]:
+    def recorded(
+        self,
+        msisdns: Collection[str],
+        *,
+        anew: bool = False,  # noqa: ARG002  # it always is
+    ) -> Mapping[str, Sequence[Entry]]:
         """Return what is on record for those of the numbers that have anything on record."""
         return {
             msisdn: [

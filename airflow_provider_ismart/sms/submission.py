@@ -15,6 +15,7 @@ from threading import Event
 
 from airflow_provider_ismart.sms.batches import Batch, CallLimits, batches
 from airflow_provider_ismart.sms.calls import CallOutcome, Fate
+from airflow_provider_ismart.sms.elsewhere import Elsewhere
 from airflow_provider_ismart.sms.history import unsent
 from airflow_provider_ismart.sms.ledger import Ledger
 from airflow_provider_ismart.sms.plan import Plan
@@ -60,9 +61,16 @@ class Submission:
         resend_uncertain: bool = False,
         replaces_texts: bool = True,
     ) -> None:
+        #: What other tasks are handing over.
+        self.elsewhere = Elsewhere(plan.outcomes, ledger)
         if ledger.take_over():
             self._waiting = unsent(
-                plan, ledger, limits, resend_uncertain=resend_uncertain, replaces_texts=replaces_texts
+                plan,
+                ledger,
+                limits,
+                self.elsewhere,
+                resend_uncertain=resend_uncertain,
+                replaces_texts=replaces_texts,
             )
         else:
             self._waiting = batches(plan.groups, limits)
@@ -111,8 +119,11 @@ class Submission:
     def record(self, settled: Mapping[Batch, CallOutcome], intents: Sequence[Batch]) -> Sequence[Batch]:
         """Put down how calls ended and which are about to go out; return those that may."""
         granted = self._ledger.write(list(settled.items()), intents) if settled or intents else ()
-        if lost := {row for batch in intents for row in batch.rows} - {row for b in granted for row in b.rows}:
-            self.outcomes.set(lost, Outcome.ALREADY_SENT, reason="another task is handing it over")
+        mine = {row for batch in granted for row in batch.rows}
+        for batch in intents:
+            for row, msisdn in batch.numbers:
+                if row not in mine:
+                    self.elsewhere.add(row, msisdn)
         return granted
 
     def give_back(self, unsent: Sequence[Batch]) -> None:

@@ -45,8 +45,8 @@ class Process:
     def has_accepted(self, batch):
         return self._ledger.has_accepted(batch)
 
-    def recorded(self, msisdns):
-        return self._ledger.recorded(msisdns)
+    def recorded(self, msisdns, *, anew=False):
+        return self._ledger.recorded(msisdns, anew=anew)
 
     def write(self, settled, intents):
         self._check_pulse()

@@ -1,5 +1,8 @@
 import pytest
 
+from airflow_provider_ismart.sms.batches import batches
+from airflow_provider_ismart.sms.calls import CallOutcome, Fate
+from airflow_provider_ismart.sms.elsewhere import Elsewhere
 from airflow_provider_ismart.sms.history import unsent
 from airflow_provider_ismart.sms.ledger import MemoryLedger
 from airflow_provider_ismart.sms.report import Outcome
@@ -155,9 +158,36 @@ def test_texts_are_not_replaced_where_other_sends_share_the_ledger():
 def test_what_another_task_is_handing_over_is_left_to_it():
     ledger = after_a_crash([(A, "x")])
     planned = plan_of_rows([(A, "x"), (B, "x")])
-    assert [batch.rows for batch in unsent(planned, ledger, limits())] == [(1,)]
-    assert planned.outcomes[0] is Outcome.ALREADY_SENT
-    assert planned.outcomes.reason(0) == "another task is handing it over"
+    elsewhere = Elsewhere(planned.outcomes, ledger)
+    for resend in (False, True):
+        left = unsent(planned, ledger, limits(), elsewhere, resend_uncertain=resend)
+        assert [batch.rows for batch in left] == [(1,)]
+    assert planned.outcomes[0] is Outcome.UNCERTAIN
+
+
+@pytest.mark.parametrize(
+    ("state", "outcome", "goes_on"),
+    [
+        ("submitting", "uncertain", True),
+        ("accepted", "already_sent", False),
+        ("uncertain", "uncertain", False),
+        ("refused", "not_attempted", False),
+        ("not_sent", "not_attempted", False),
+    ],
+)
+def test_what_became_of_what_another_task_was_handing_over_is_asked_of_the_ledger(state, outcome, goes_on):
+    ledger = after_a_crash([(A, "x")])
+    planned = plan_of_rows([(A, "x")])
+    elsewhere = Elsewhere(planned.outcomes, ledger)
+    assert list(unsent(planned, ledger, limits(), elsewhere)) == []
+    assert elsewhere.ask_again()
+    for fate in Fate:
+        if fate.value == state:
+            (in_flight,) = batches(plan_of_rows([(A, "x")]).groups, limits())
+            ledger.write([(in_flight, CallOutcome(fate=fate))], [])
+    assert elsewhere.ask_again() is goes_on
+    assert planned.outcomes[0].value == outcome
+    assert elsewhere.ask_again() is goes_on
 
 
 class SharedLedger(MemoryLedger):
@@ -177,5 +207,5 @@ def test_numbers_that_another_task_took_meanwhile_are_not_sent():
     submission = Submission(planned, SharedLedger(set(numbers(6)[:3])), limits(batch_size=1))
     run(submission, gateway)
     assert set(gateway.handed) == set(numbers(6)[3:])
-    assert counts(planned) == {"already_sent": 3, "accepted": 3}
-    assert planned.outcomes.reason(0) == "another task is handing it over"
+    assert counts(planned) == {"uncertain": 3, "accepted": 3}
+    assert "another task was handing it over" in planned.outcomes.reason(0)
