@@ -11,24 +11,26 @@ import math
 import re
 import time
 from dataclasses import replace
-from threading import Event, Lock, local
+from threading import Event
 from typing import TYPE_CHECKING
-from urllib.parse import quote
+from urllib.parse import quote, urlsplit
 
-import requests
 from pyrate_limiter import Limiter, Rate
 from tenacity import RetryCallState, Retrying, stop_after_attempt, wait_exponential_jitter
 from tenacity.nap import sleep_using_event
+from urllib3 import Timeout
 
 from airflow_provider_ismart import __version__
 from airflow_provider_ismart.sms.calls import CallOutcome, Fate
 from airflow_provider_ismart.sms.msisdn import mask_msisdn
 from airflow_provider_ismart.sms.return_codes import ACCEPTED_CODE, Kind, return_code
 from airflow_provider_ismart.sms.text import Lang
-from airflow_provider_ismart.wire import WireAdapter, hide_queries_in_logs, request_went_out, watch_wire
+from airflow_provider_ismart.wire import connection_pool, hide_queries_in_logs, request_went_out, watch_wire
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
+
+    from urllib3 import BaseHTTPResponse
 
     from airflow_provider_ismart.settings import Settings
     from airflow_provider_ismart.sms.batches import Batch
@@ -46,22 +48,35 @@ _RETURN_CODE = re.compile(rb"\s*(0|[1-9][0-9]{0,3})\s*")
 _OK = 200
 _SERVICE_UNAVAILABLE = 503
 
+_HEADERS = {
+    "User-Agent": f"airflow-provider-ismart/{__version__}",
+    "Accept": "*/*",
+    "Accept-Encoding": "identity",
+    "Connection": "keep-alive",
+}
+
 #: Refused before anything is dispatched, so it costs nothing and reaches nobody (second-hand knowledge).
 PROBE_MSISDN = "1"
 
 
 class GatewayClient:
-    """Makes calls to the gateway, from as many threads as you like; each keeps its connection alive.
+    """Makes calls to the gateway, from as many threads as you like; ``max_concurrency`` of them at once.
 
-    ``halted`` stops it: once set, no call starts and no waiting between calls goes on.
+    Connections are kept alive for the calls that follow. ``halted`` stops it: once set, no call starts and no
+    waiting between calls goes on.
+
+    :raises InputError: the certificates of ``ca_bundle`` cannot be read.
     """
 
     def __init__(self, settings: Settings, *, halted: Event | None = None) -> None:
         self.settings = settings
         self.halted = halted or Event()
-        self._thread = local()
-        self._sessions: list[requests.Session] = []
-        self._sessions_lock = Lock()
+        self._pool = connection_pool(settings)
+        self._timeout = Timeout(connect=settings.connect_timeout, read=settings.read_timeout)
+        #: What stands before the query in a request: a proxy of plain calls is told the host too.
+        self._target = settings.url
+        if settings.url.startswith("https:") or not settings.proxy:
+            self._target = urlsplit(settings.url).path
         self._limiter = None
         if settings.calls_per_second:
             self._limiter = Limiter(Rate(1, math.ceil(1000 / settings.calls_per_second)), buffer_ms=0)
@@ -75,11 +90,8 @@ class GatewayClient:
         hide_queries_in_logs()
 
     def close(self) -> None:
-        """Close the connections of all threads."""
-        with self._sessions_lock:
-            for session in self._sessions:
-                session.close()
-            self._sessions.clear()
+        """Close all connections."""
+        self._pool.close()
         if self._limiter:
             self._limiter.close()
 
@@ -87,17 +99,19 @@ class GatewayClient:
         self, batch: Batch, *, flash: bool = False, push_at: str | None = None, reveal: bool = False
     ) -> str:
         """Return the call's URL, with credentials and numbers masked unless ``reveal``."""
-        settings = self.settings
-        query = query_string(
-            login=settings.login if reveal else "***",
-            password=settings.password if reveal else "***",
+        query = self._query(batch, flash=flash, push_at=push_at, reveal=reveal)
+        return f"{self.settings.url}?{query}"
+
+    def _query(self, batch: Batch, *, flash: bool, push_at: str | None, reveal: bool = True) -> str:
+        return query_string(
+            login=self.settings.login if reveal else "***",
+            password=self.settings.password if reveal else "***",
             msisdns=batch.msisdns if reveal else [mask_msisdn(msisdn) for msisdn in batch.msisdns],
             text=batch.message.text,
             lang=batch.message.lang,
             flash=flash,
             push_at=push_at,
         )
-        return f"{settings.url}?{query}"
 
     def query_overhead(self, *, flash: bool, push_at: str | None) -> int:
         """Return the length of a call's query string without numbers and text, in characters."""
@@ -115,8 +129,8 @@ class GatewayClient:
 
     def submit(self, batch: Batch, *, flash: bool, push_at: str | None) -> CallOutcome:
         """Hand a batch over. What provably did not reach the gateway is tried again a few times."""
-        url = self.build_url(batch, flash=flash, push_at=push_at, reveal=True)
-        outcome: CallOutcome = self._retrying(self._paced_call, url)
+        query = self._query(batch, flash=flash, push_at=push_at)
+        outcome: CallOutcome = self._retrying(self._paced_call, query)
         attempts = self._retrying.statistics["attempt_number"]  # this thread's; the last may not have started
         return replace(outcome, attempts=attempts if outcome.attempts else attempts - 1)
 
@@ -131,49 +145,33 @@ class GatewayClient:
             flash=False,
             push_at=None,
         )
-        return self._paced_call(f"{self.settings.url}?{query}")
+        return self._paced_call(query)
 
-    def _paced_call(self, url: str) -> CallOutcome:
+    def _paced_call(self, query: str) -> CallOutcome:
         while self._limiter and not self.halted.is_set() and not self._limiter.try_acquire("call", timeout=1):
             pass
         if self.halted.is_set():
             return CallOutcome(fate=Fate.NOT_SENT, detail="stopped before it was sent", attempts=0)
         started = time.monotonic()
-        return replace(self._call(url), seconds=time.monotonic() - started)
+        return replace(self._call(query), seconds=time.monotonic() - started)
 
-    def _call(self, url: str) -> CallOutcome:
+    def _call(self, query: str) -> CallOutcome:
         watch_wire()
-        timeout = (self.settings.connect_timeout, self.settings.read_timeout)
         try:
-            response = self._session().get(url, timeout=timeout, allow_redirects=False)
+            # urllib3 itself would repeat a call three times and follow a redirect, which is a second call
+            response = self._pool.urlopen(
+                "GET",
+                f"{self._target}?{query}",
+                headers=_HEADERS,
+                timeout=self._timeout,
+                retries=False,
+                redirect=False,
+                assert_same_host=False,  # a proxy's pool is asked for the gateway's host
+            )
         except Exception as error:  # noqa: BLE001  # whatever it was, what went over the wire decides
             fate = Fate.UNCERTAIN if request_went_out() else Fate.NOT_SENT
             return CallOutcome(fate=fate, detail=_what_happened(error, fate))
         return read_answer(response)
-
-    def _session(self) -> requests.Session:
-        session: requests.Session | None = getattr(self._thread, "session", None)
-        if session is None:
-            session = self._thread.session = self._new_session()
-            with self._sessions_lock:
-                self._sessions.append(session)
-        return session
-
-    def _new_session(self) -> requests.Session:
-        session = requests.Session()
-        session.trust_env = False  # proxies, .netrc and CA bundles of the environment are not the user's choice
-        session.verify = self.settings.verify
-        if self.settings.proxy:
-            session.proxies = {"http": self.settings.proxy, "https": self.settings.proxy}
-        session.headers = {
-            "User-Agent": f"airflow-provider-ismart/{__version__}",
-            "Accept": "*/*",
-            "Accept-Encoding": "identity",
-            "Connection": "keep-alive",
-        }
-        session.mount("http://", WireAdapter())
-        session.mount("https://", WireAdapter())
-        return session
 
     def _may_try_again(self, state: RetryCallState) -> bool:
         outcome = _last_outcome(state)
@@ -205,18 +203,18 @@ def query_string(
     return "&".join(f"{name}={value}" for name, value in parameters.items())
 
 
-def read_answer(response: requests.Response) -> CallOutcome:
+def read_answer(response: BaseHTTPResponse) -> CallOutcome:
     """Return what a reply says; it says something only if it is whole and is one whole number."""
-    status = response.status_code
+    status = response.status
     if status != _OK:
         retry_after = _seconds(response.headers.get("Retry-After"))
         asked_to_wait = status == _SERVICE_UNAVAILABLE and "Retry-After" in response.headers
         fate = Fate.NOT_SENT if status in TURNED_AWAY_STATUSES or asked_to_wait else Fate.UNCERTAIN
         return CallOutcome(fate=fate, http_status=status, detail=f"HTTP {status}", retry_after=retry_after)
     length = response.headers.get("Content-Length")
-    if length is not None and length != str(response.raw.tell()):
+    if length is not None and length != str(response.tell()):
         return CallOutcome(fate=Fate.UNCERTAIN, http_status=status, detail="the answer was cut short")
-    found = _RETURN_CODE.fullmatch(response.content)
+    found = _RETURN_CODE.fullmatch(response.data)
     if not found:
         return CallOutcome(fate=Fate.UNCERTAIN, http_status=status, detail="the answer was no return code")
     code = int(found[1])

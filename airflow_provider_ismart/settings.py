@@ -212,7 +212,7 @@ class Settings:
     timezone: ZoneInfo
     country_code: str
     max_query_length: int
-    verify: str | bool
+    ca_bundle: str | None
     proxy: str | None
     ledger_conn_id: str | None
 
@@ -247,16 +247,16 @@ def _read_extras(given: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def _typed(extras: Mapping[str, Any]) -> dict[str, Any]:
-    """Return the extras as the fields of :class:`Settings` that go by the same name, or by ``verify``."""
+    """Return the extras as the fields of :class:`Settings` that go by the same name."""
     typed = {field.name: extras[field.name] for field in fields(Settings) if field.name in extras}
     typed["timezone"] = _timezone(extras["timezone"])
-    typed["verify"] = _existing_file("ca_bundle", extras["ca_bundle"]) or True
+    typed["ca_bundle"] = _existing_file("ca_bundle", extras["ca_bundle"])
     if not (extras["country_code"].isascii() and extras["country_code"].isdigit()):
         raise EXTRAS["country_code"].error(extras["country_code"], "it has to be digits")
     if len(extras["country_code"]) > 3 or extras["country_code"].startswith("0"):  # noqa: PLR2004
         raise EXTRAS["country_code"].error(extras["country_code"], "it has one to three digits, the first not 0")
     proxy = _split_url(extras["proxy"]) if extras["proxy"] else None
-    if extras["proxy"] and not (proxy and proxy.scheme and proxy.hostname):
+    if extras["proxy"] and not (proxy and proxy.scheme in {"http", "https"} and proxy.hostname):
         raise EXTRAS["proxy"].error(extras["proxy"], "it has to be a URL such as http://proxy.example:3128")
     return typed
 

@@ -63,12 +63,13 @@ class ISmartHook(BaseHook):
         return self._new_client(self._settings)
 
     def _new_client(self, settings: Settings) -> GatewayClient:
-        from airflow_provider_ismart.client import GatewayClient  # noqa: PLC0415  # brings requests
+        from airflow_provider_ismart.client import GatewayClient  # noqa: PLC0415  # brings urllib3
 
         self._halted = Event()  # a send that ends early sets it, and the next one starts anew
         if self._is_halted:
             self._halted.set()
-        return GatewayClient(settings, halted=self._halted)
+        with _own_errors():
+            return GatewayClient(settings, halted=self._halted)
 
     @cached_property
     def _settings(self) -> Settings:

@@ -3,7 +3,7 @@
 import subprocess
 import sys
 
-HEAVY = ["pandas", "numpy", "requests", "pyarrow", "sqlalchemy", "tenacity", "phonenumbers", "pyrate_limiter"]
+HEAVY = ["pandas", "numpy", "urllib3", "pyarrow", "sqlalchemy", "tenacity", "phonenumbers", "pyrate_limiter"]
 
 SCRIPT = """
 import sys

@@ -4,6 +4,7 @@ import json
 import socket
 import threading
 import time
+from base64 import b64encode
 from concurrent.futures import ThreadPoolExecutor
 
 import pytest
@@ -151,6 +152,14 @@ def test_a_plain_call_goes_through_the_given_proxy(serve, submit, ismart_sandbox
     assert submit(extra={"proxy": f"http://127.0.0.1:{serve(proxy)}"}).fate is Fate.ACCEPTED
     assert heads[0].startswith(b"GET http://127.0.0.1:")
     assert not ismart_sandbox.calls
+
+
+@pytest.mark.parametrize("host", ["http://127.0.0.1", "https://gateway.invalid"])
+def test_a_proxy_is_told_its_login(host, serve, submit, quick_back_off):
+    heads = []
+    port = serve(lambda connection: heads.append(_read_head(connection)))
+    submit(host=host, extra={"proxy": f"http://somebody:not%20real@127.0.0.1:{port}"})
+    assert b"\r\nproxy-authorization: Basic " + b64encode(b"somebody:not real") + b"\r\n" in heads[0]
 
 
 @pytest.mark.parametrize(
