@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import csv
 import json
+import re
 from collections import Counter
 from collections.abc import Iterator
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -74,7 +76,7 @@ def airflow(
             "CELERY__WORKER_CONCURRENCY": str(TASKS_A_WORKER),
             "CELERY__SYNC_PARALLELISM": "1",
             # how soon a task is queued anew that the worker had fetched, and not yet started
-            "SCHEDULER__TASK_QUEUED_TIMEOUT": "20",
+            "SCHEDULER__TASK_QUEUED_TIMEOUT": "60",
             "SCHEDULER__TASK_QUEUED_TIMEOUT_CHECK_INTERVAL": "2",
         },
         environment={
@@ -89,18 +91,22 @@ def airflow(
         airflow.start(dags=["many_workers"])
         airflow.query(ADD_POOL)
         for worker in WORKERS:
-            command = (
-                "celery",
-                "worker",
-                "--celery-hostname",
-                f"{worker}@%h",
-                "--pid",
-                str(folder / f"{worker}.pid"),
-            )
-            airflow.start_service(worker, *command, "--skip-serve-logs", "--without-gossip", "--without-mingle")
+            start_worker(airflow, worker)
+        wait_until(lambda: all(map(partial(is_ready, airflow), WORKERS)), f"the workers are ready; see {folder}")
         yield airflow
     finally:
         airflow.stop()
+
+
+def start_worker(airflow: Airflow, name: str) -> None:
+    own = ("--celery-hostname", f"{name}@%h", "--pid", str(airflow.folder / f"{name}.pid"))
+    airflow.start_service(
+        name, "celery", "worker", *own, "--skip-serve-logs", "--without-gossip", "--without-mingle"
+    )
+
+
+def is_ready(airflow: Airflow, name: str) -> bool:
+    return bool(re.search(rf"{name}@\S+ ready", (airflow.folder / f"{name}.log").read_text()))
 
 
 @pytest.fixture(scope="module")

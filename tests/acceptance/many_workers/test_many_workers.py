@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from collections import Counter
 
+import pytest
+
 NUMBERS = 100_000
 PIECES = 20
 BATCH_SIZE = 50
@@ -54,3 +56,16 @@ def test_a_task_that_dies_leaves_no_more_uncertain_than_were_in_flight(sent):
 
 def test_the_pool_holds_the_tasks_that_send_at_once(sent):
     assert 1 < sent.most_at_once <= POOL_SLOTS
+
+
+@pytest.fixture(autouse=True, scope="module")
+def figures(sent):
+    """Print what was seen, for who reads the tests' output."""
+    yield
+    twice = sum(times > 1 for times in sent.told.values())
+    uncertain = sum(report["outcomes"]["uncertain"] for report in sent.reports)
+    print(  # noqa: T201
+        f"many_workers: {len(sent.killed)} of {PIECES} tasks killed with their worker at"
+        f" {sent.accepted_before:,} messages, {len(sent.told):,} told, {twice} twice, {uncertain:,} uncertain,"
+        f" {sent.most_at_once} tasks at once"
+    )
