@@ -12,9 +12,15 @@ PY := 3.11
 MATRIX := airflow-2.11-py3.11 airflow-2.11-py3.12 airflow-3.0-py3.11 airflow-3.0-py3.12 \
           airflow-3.3-py3.11 airflow-3.3-py3.12 airflow-3.3-py3.13
 UNSUPPORTED := airflow-2.11-py3.13 airflow-3.0-py3.13
-# Where the processes of a real Airflow are killed, which takes minutes.
-ACCEPTANCE := airflow-3.3-py3.11 airflow-2.11-py3.11
-JOBS ?= $(shell getconf _NPROCESSORS_ONLN)
+# What imports no Airflow is run on each Python, and with what each Airflow lets it depend on, but not twice.
+CORE := tests/sms tests/sandbox
+CORE_ON := airflow-2.11-py3.11 airflow-3.0-py3.11 airflow-3.3-py3.11 airflow-3.3-py3.12 airflow-3.3-py3.13
+# Where property tests try all their examples; elsewhere a fifth.
+ALL_EXAMPLES_ON := airflow-3.3-py3.11
+# Folders of tests/acceptance/, which kill the processes of a real Airflow and take minutes, and where each is run.
+ACCEPTANCE := attacked_sends@airflow-3.3-py3.11 attacked_sends@airflow-2.11-py3.11 many_workers@airflow-3.3-py3.11
+# One more than there are processors: the acceptance tests wait for Airflow half of their time.
+JOBS ?= $(shell expr $$(getconf _NPROCESSORS_ONLN) + 1)
 
 ENV := .venv/airflow-$(AIRFLOW)-py$(PY)
 CHECK := .venv/check-py$(PY)
@@ -67,18 +73,13 @@ wheel: | $(UV) ## build the wheel into dist/
 	$(UV) build --quiet --wheel --python '$(call interpreter,$(PY))'
 
 test-all: wheel ## run the tests with the built wheel on every Airflow and Python
-	@rm -f .venv/wheel/*/passed .venv/wheel/*/accepted
+	@rm -f .venv/wheel/*/passed*
 	result=0
 	$(MAKE) --keep-going --jobs=$(JOBS) --output-sync=target $(ACCEPTANCE:%=acceptance-%) $(RUNNABLE:%=test-%) \
 	  || result=$$?
 	echo; echo 'The tests, with the wheel in place of the source:'
-	for env in $(RUNNABLE); do
-	  test -e .venv/wheel/$$env/passed && echo "  $$env passed" || echo "  $$env FAILED"
-	done
-	for env in $(ACCEPTANCE); do
-	  test -e .venv/wheel/$$env/accepted && echo "  $$env passed with its processes killed" \
-	    || echo "  $$env FAILED with its processes killed"
-	done
+	$(foreach env,$(RUNNABLE),$(call tell,$(env),passed,$(env),$(call left_out,$(env))))
+	$(foreach run,$(ACCEPTANCE),$(call tell,$(call env_of,$(run)),passed-$(call suite_of,$(run)),tests/acceptance/$(run)))
 	for env in $(filter-out $(RUNNABLE),$(MATRIX)); do
 	  echo "  $$env left out: no such Python on this machine"
 	done
@@ -87,24 +88,40 @@ test-all: wheel ## run the tests with the built wheel on every Airflow and Pytho
 	done
 	exit $$result
 
+# $(call suite_of,alerts@airflow-3.3-py3.11) is alerts, and env_of the rest
+suite_of = $(firstword $(subst @, ,$(1)))
+env_of = $(lastword $(subst @, ,$(1)))
+# $(call left_out,environment): what `make test` runs and this environment does not, as pytest's arguments
+left_out = $(if $(filter $(1),$(CORE_ON)),,$(CORE:%=--ignore=%)) \
+  $(if $(filter $(1),$(ALL_EXAMPLES_ON)),,--hypothesis-profile=brief)
+# $(call tell,environment,mark of success,name,how it was run): a line of the summary
+define tell
+test -e .venv/wheel/$(1)/$(2) && how=passed || how=FAILED; echo "  $(3) $$how$(if $(strip $(4)), with $(strip $(4)))"
+
+endef
+
 # The tests run in a copy of the checkout that lacks the package: only the installed wheel can be imported.
-.PHONY: $(MATRIX:%=test-%)
-$(MATRIX:%=test-%): test-%:
-	@echo 'Testing the wheel in $*'
+.PHONY: $(MATRIX:%=installed-%) $(MATRIX:%=test-%) $(ACCEPTANCE:%=acceptance-%)
+$(MATRIX:%=installed-%): installed-%:
+	@echo 'Installing the wheel into $*'
 	$(call install,.venv/wheel/$*,$(call lock_of,$*),$(call py_of,$*),dist/*.whl)
 	rm -rf .venv/wheel/$*/checkout && mkdir .venv/wheel/$*/checkout
 	tar -cf - --exclude='./.*' --exclude=./airflow_provider_ismart . | tar -xf - -C .venv/wheel/$*/checkout
 	cd .venv/wheel/$*/checkout
 	../bin/python -c 'import airflow_provider_ismart as p; assert "site-packages" in p.__file__, p.__file__'
-	../bin/python -m pytest $(ARGS)
+
+$(MATRIX:%=test-%): test-%: installed-%
+	@echo 'Testing the wheel in $* $(call left_out,$*)'
+	cd .venv/wheel/$*/checkout
+	../bin/python -m pytest $(call left_out,$*) $(ARGS)
 	touch ../passed
 
-.PHONY: $(ACCEPTANCE:%=acceptance-%)
-$(ACCEPTANCE:%=acceptance-%): acceptance-%: test-%
-	@echo 'Killing the processes of $*'
-	cd .venv/wheel/$*/checkout
-	../bin/python -m pytest -m acceptance
-	touch ../accepted
+$(foreach run,$(ACCEPTANCE),$(eval acceptance-$(run): installed-$(call env_of,$(run))))
+$(ACCEPTANCE:%=acceptance-%): acceptance-%:
+	@echo 'Testing a whole Airflow: $*'
+	cd .venv/wheel/$(call env_of,$*)/checkout
+	../bin/python -m pytest -m acceptance -s tests/acceptance/$(call suite_of,$*)
+	touch ../passed-$(call suite_of,$*)
 
 .venv/%-py$(PY)/.ready: constraints/%.txt pyproject.toml airflow_provider_ismart/__init__.py | $(UV)
 	@echo 'Making $(@D)'

@@ -12,6 +12,10 @@ import warnings
 from pathlib import Path
 
 import pytest
+from hypothesis import settings
+
+#: For the environments in which the property tests are not tried in full; see the Makefile.
+settings.register_profile("brief", max_examples=20)
 
 HOME = Path(tempfile.mkdtemp(prefix="ismart-tests-"))
 

@@ -131,7 +131,9 @@ def test_a_place_that_cannot_be_written_is_refused_before_anything_is_sent(tmp_p
         ResultsFile(str(tmp_path / "file" / "results.csv"))
 
 
-@settings(max_examples=25, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(
+    max_examples=settings.default.max_examples // 4, suppress_health_check=[HealthCheck.function_scoped_fixture]
+)
 @given(st.lists(rows, max_size=20), st.lists(st.sampled_from([ACCEPTED, UNCERTAIN, refused(9), refused(4)])))
 def test_the_file_adds_up_to_the_report(path, cases, script):
     planned = plan_of_rows([(cell, text) for (cell, _), text in cases])

@@ -1,11 +1,14 @@
 """Every example DAG, on a real Airflow: what each phone gets and what the reports say."""
 
 import csv
+import json
 import re
 import runpy
+import sqlite3
 import time
 from collections import defaultdict
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import closing
 from datetime import datetime, timedelta
 from importlib.metadata import version
 from pathlib import Path
@@ -123,6 +126,32 @@ def test_taskflow_tells_the_people_that_functions_return_in_mapped_tasks_too(run
     assert report_of("everybody", tasks)["outcomes"]["accepted"] == 3
     branches = {task.map_index: task.state for task in tasks if task.task_id == "patients_of"}
     assert branches == {0: "success", 1: "success", 2: "skipped"}
+
+
+def test_many_workers_tell_everybody_once_also_when_they_are_split_otherwise_in_another_run(
+    run_dag, run_example, airflow_db, ismart_sandbox, tmp_path, monkeypatch
+):
+    with closing(sqlite3.connect(airflow_db)) as metadata, metadata:
+        metadata.execute("INSERT INTO slot_pool (pool, slots, include_deferred) VALUES ('ismart', 5, 0)")
+    ledger = {"conn_type": "sqlite", "host": str(tmp_path / "ledger.db")}
+    monkeypatch.setenv("AIRFLOW_CONN_LEDGER", json.dumps(ledger))
+    source = (EXAMPLES / "many_workers.py").read_text(encoding="utf-8")
+    split_otherwise = tmp_path / "many_workers.py"
+    split_otherwise.write_text(source.replace("PIECES = 4", "PIECES = 3"), encoding="utf-8")
+
+    tasks = run_example("many_workers")
+    assert sorted(outcomes_of_pieces(tasks, "accepted")) == [5, 5, 5, 5]
+    tasks = run_dag(split_otherwise)
+    assert sorted(outcomes_of_pieces(tasks, "already_sent")) == [6, 7, 7]
+
+    meeting = "The yearly meeting is on Sunday."
+    assert texts_by_phone(ismart_sandbox) == {f"968900000{number:02}": [meeting] for number in range(1, 21)}
+
+
+def outcomes_of_pieces(task_instances, outcome):
+    pieces = [instance for instance in task_instances if instance.task_id == "tell"]
+    reports = [piece.xcom_pull(task_ids="tell", map_indexes=piece.map_index) for piece in pieces]
+    return [report["outcomes"][outcome] for report in reports]
 
 
 @pytest.fixture

@@ -31,7 +31,11 @@ def test_a_text_arrives_as_it_was_written(text, submit, ismart_sandbox):
     assert message.text == text
 
 
-@settings(max_examples=60, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(
+    max_examples=settings.default.max_examples * 3 // 5,
+    deadline=None,
+    suppress_health_check=[HealthCheck.function_scoped_fixture],
+)
 @given(text=TEXTS)
 @example(text="🇴🇲" * 40)
 def test_any_text_arrives_as_it_was_written(text, submit, ismart_sandbox):

@@ -16,8 +16,8 @@ SENDER = Path(__file__).with_name("metrics_sender.py")
 pytestmark = pytest.mark.usefixtures("ismart_default")
 
 
-@pytest.fixture
-def statsd():
+@pytest.fixture(scope="module")
+def server():
     with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as server:
         server.bind(("127.0.0.1", 0))
         server.setblocking(False)
@@ -25,23 +25,40 @@ def statsd():
 
 
 @pytest.fixture
-def send(statsd):
+def statsd(server):
+    heard(server)
+    return server
+
+
+@pytest.fixture(scope="module")
+def sender(server):
+    metrics = {
+        "STATSD_ON": "True",
+        "STATSD_HOST": "127.0.0.1",
+        "STATSD_PORT": str(server.getsockname()[1]),
+        "METRICS_ALLOW_LIST": "ismart",  # nothing of the rest, which can overflow the socket's buffer
+    }
+    environment = os.environ | {f"AIRFLOW__METRICS__{key}": value for key, value in metrics.items()}
+    environment["PYTHONPATH"] = os.pathsep.join(filter(None, [str(SENDER.parent), *sys.path]))
+    process = subprocess.Popen(
+        [sys.executable, SENDER], env=environment, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
+    )
+    yield process
+    process.communicate()
+
+
+@pytest.fixture
+def send(sender, statsd):
     """Send to so many numbers, and one that is none; give the outcomes and what the server heard."""
 
     def run(numbers, **settings):
-        metrics = {
-            "STATSD_ON": "True",
-            "STATSD_HOST": "127.0.0.1",
-            "STATSD_PORT": str(statsd.getsockname()[1]),
-            "METRICS_ALLOW_LIST": "ismart",  # nothing of the rest, which can overflow the socket's buffer
-            **settings,
-        }
-        environment = os.environ | {f"AIRFLOW__METRICS__{key}": value for key, value in metrics.items()}
-        environment["PYTHONPATH"] = os.pathsep.join(filter(None, [str(SENDER.parent), *sys.path]))
-        sender = [sys.executable, SENDER, str(numbers)]
-        done = subprocess.run(sender, env=environment, capture_output=True, text=True, check=False)
-        assert done.returncode == 0, done.stderr
-        return json.loads(done.stdout.splitlines()[-1]), heard(statsd)
+        environment = {f"AIRFLOW__METRICS__{key}": value for key, value in settings.items()}
+        environment["AIRFLOW_CONN_ISMART_DEFAULT"] = os.environ["AIRFLOW_CONN_ISMART_DEFAULT"]
+        sender.stdin.write(json.dumps([numbers, environment]) + "\n")
+        sender.stdin.flush()
+        answer = sender.stdout.readline()
+        assert answer, "the sender has failed"
+        return json.loads(answer), heard(statsd)
 
     return run
 

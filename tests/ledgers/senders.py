@@ -1,6 +1,7 @@
-"""Processes that send for real: run as a script, told what to do in JSON, so that they can be killed.
+"""Processes that send for real, so that they can be killed: run as a script, which is told what to do in JSON.
 
-Each send is a fork of a process that has imported everything, and so takes a moment and not seconds.
+Each deed, and each send in it, is a fork of a process that has imported everything, and so takes a moment and not
+seconds.
 """
 
 import json
@@ -8,10 +9,14 @@ import os
 import random
 import signal
 import sys
+import tempfile
 import time
+import traceback
 import urllib.request
 from types import SimpleNamespace
 
+import airflow_provider_ismart.client
+import airflow_provider_ismart.ledgers.sql  # noqa: F401  # a send would import these late, and each fork anew
 from airflow_provider_ismart.hooks.ismart import ISmartHook
 
 #: The first call goes alone, then two at once.
@@ -80,6 +85,34 @@ def beside_each_other(numbers, *, senders, key):
     assert not failed
 
 
+DEEDS = {deed.__name__: deed for deed in (killed_again_and_again, beside_its_retry, beside_each_other)}
+DEED_SECONDS = 120
+
+
+def do(deed, options, environment):
+    """Do a deed in a fork; return how that ended, 0 where all is well, and what was said."""
+    with tempfile.TemporaryFile() as said:
+        pid = os.fork()
+        if not pid:
+            os.dup2(said.fileno(), sys.stdout.fileno())
+            os.dup2(said.fileno(), sys.stderr.fileno())
+            signal.alarm(DEED_SECONDS)
+            os.environ |= environment
+            status = 1
+            try:
+                DEEDS[deed](**options)
+                status = 0
+            except BaseException:  # noqa: BLE001  # whatever it is, the test is to see it
+                traceback.print_exc()
+            sys.stdout.flush()
+            os._exit(status)
+        ended = os.waitpid(pid, 0)[1]
+        said.seek(0)
+        return ended, said.read().decode()
+
+
 if __name__ == "__main__":
-    deed, options = json.loads(sys.argv[1])
-    {f.__name__: f for f in (killed_again_and_again, beside_its_retry, beside_each_other)}[deed](**options)
+    for line in sys.stdin:
+        answer = json.dumps(do(*json.loads(line)))
+        sys.stdout.write(f"{answer}\n")
+        sys.stdout.flush()

@@ -22,20 +22,36 @@ EVERYBODY = numbers(400)
 ONE, TWO, THREE = numbers(3)
 
 
+@pytest.fixture(scope="module")
+def doer():
+    """A process that does deeds."""
+    process = subprocess.Popen(
+        [sys.executable, "-m", "tests.ledgers.senders"],
+        cwd=ROOT,
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+        text=True,
+    )
+    yield process
+    process.communicate()
+
+
 @pytest.fixture
-def senders(database, ismart_default, ismart_sandbox):
+def senders(doer, database, ismart_default, ismart_sandbox):
     """Run senders in processes of their own; give what they printed."""
     ismart_default(extra={"max_concurrency": 2})
 
     def run(deed, *, latency=0.01, **options):
         ismart_sandbox.configure(latency=latency)
-        command = [sys.executable, "-m", "tests.ledgers.senders", json.dumps([deed, options])]
-        environment = {**os.environ, "AIRFLOW_CONN_LEDGER": database.connection}
-        done = subprocess.run(
-            command, cwd=ROOT, env=environment, capture_output=True, text=True, check=False, timeout=120
-        )
-        assert done.returncode == 0, done.stdout + done.stderr
-        return done.stdout
+        environment = {
+            "AIRFLOW_CONN_LEDGER": database.connection,
+            "AIRFLOW_CONN_ISMART_DEFAULT": os.environ["AIRFLOW_CONN_ISMART_DEFAULT"],
+        }
+        doer.stdin.write(json.dumps([deed, options, environment]) + "\n")
+        doer.stdin.flush()
+        ended, said = json.loads(doer.stdout.readline())
+        assert ended == 0, said
+        return said
 
     return run
 

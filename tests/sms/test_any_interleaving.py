@@ -190,4 +190,6 @@ class Tries(RuleBasedStateMachine):
 
 
 TestAnyInterleaving = Tries.TestCase
-TestAnyInterleaving.settings = settings(max_examples=150, stateful_step_count=15, deadline=None)
+TestAnyInterleaving.settings = settings(
+    max_examples=settings.default.max_examples * 3 // 2, stateful_step_count=15, deadline=None
+)

@@ -559,7 +559,7 @@ def test_whatever_the_gateway_answers_the_counts_add_up_and_nobody_is_told_twice
         assert all(reason.startswith("the gateway refused this text") for reason in left)
 
 
-@settings(max_examples=50)
+@settings(max_examples=settings.default.max_examples // 2)
 @given(st.lists(_outcomes, max_size=20), st.integers(1, 3), st.integers(1, 40))
 def test_in_threads_too(script, batch_size, count):
     planned, gateway = plan_of(numbers(count)), ScriptedGateway.saying(*script)
