@@ -9,8 +9,8 @@ SCRIPT = """
 import sys
 from airflow.providers.common.compat.sdk import (
     AirflowException, AirflowFailException, AirflowNotFoundException, AirflowSensorTimeout, AirflowSkipException,
-    BaseHook, BaseNotifier, BaseOperator, BaseSensorOperator, DecoratedOperator, PokeReturnValue, Stats, Variable, conf, determine_kwargs,
-    get_current_context, mask_secret, task_decorator_factory,
+    BaseHook, BaseNotifier, BaseOperator, BaseSensorOperator, DecoratedOperator, PokeReturnValue, Stats, Variable,
+    conf, determine_kwargs, get_current_context, mask_secret, task_decorator_factory,
 )
 import airflow.triggers.base
 brought_by_airflow = set(sys.modules)
