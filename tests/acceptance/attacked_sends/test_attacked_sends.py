@@ -29,13 +29,13 @@ def run(request, version, runs):
 
 
 def test_nobody_is_told_twice(run, gateway, record_property):
-    told = gateway.told(run.name)
+    told = gateway.told(f"Acceptance of {run.name}")
     record_property("numbers told", len(told))
     assert [number for number, times in told.items() if times > 1] == []
 
 
 def test_everybody_ends_as_told_or_uncertain_and_the_journal_agrees(run, gateway):
-    told, outcomes = gateway.told(run.name).keys(), run.outcomes()
+    told, outcomes = gateway.told(f"Acceptance of {run.name}").keys(), run.outcomes()
     assert len(outcomes) == NUMBERS
     assert set(outcomes.values()) <= {"accepted", "already_sent", "uncertain"}
     sure = {number for number, outcome in outcomes.items() if outcome != "uncertain"}
@@ -67,7 +67,7 @@ def figures(runs, gateway):
     """Print what was seen, for who reads the tests' output."""
     yield
     for name, run in runs.items():
-        told = gateway.told(name)
+        told = gateway.told(f"Acceptance of {name}")
         twice = sum(times > 1 for times in told.values())
         print(  # noqa: T201
             f"{name}: {run.kills} processes killed, {len(run.tries())} tries, {len(told):,} told,"

