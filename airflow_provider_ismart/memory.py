@@ -14,6 +14,7 @@ import tempfile
 import time
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
+from functools import lru_cache
 from hashlib import scrypt
 from pathlib import Path
 from typing import Any
@@ -36,8 +37,7 @@ class Memory:
     """A small JSON object under a name that is made of ``about``, and tells nothing of it."""
 
     def __init__(self, *about: str) -> None:
-        digest = scrypt(json.dumps(about).encode(), salt=b"airflow-provider-ismart", dklen=8, **_SCRYPT)
-        self.name = f"ismart_throttle_{digest.hex()}"
+        self.name = _name(about)
 
     @contextmanager
     def turn(self) -> Iterator[None]:
@@ -69,3 +69,9 @@ class Memory:
     def put_down(self, what: Mapping[str, Any]) -> None:
         """Remember this instead of what was put down before."""
         Variable.set(self.name, json.dumps(what), description="How airflow-provider-ismart counts its alerts")
+
+
+@lru_cache
+def _name(about: tuple[str, ...]) -> str:
+    digest = scrypt(json.dumps(about).encode(), salt=b"airflow-provider-ismart", dklen=8, **_SCRYPT)
+    return f"ismart_throttle_{digest.hex()}"

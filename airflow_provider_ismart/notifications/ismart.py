@@ -114,7 +114,7 @@ class ISmartNotifier(BaseNotifier):
 
     def render_template_fields(self, context: Context, jinja_env: jinja2.Environment | None = None) -> None:
         """Render each field by itself: one that cannot be must not keep people from being told."""
-        values: Any = context if "var" in context else {"var": {"value": _Variables()}, **context}
+        values: Any = context if "var" in context else {"dag": None, "var": {"value": _Variables()}, **context}
         environment = jinja_env or self.get_template_env(dag=context.get("dag"))
         for field in self.template_fields:
             try:

@@ -42,8 +42,9 @@ def airflow_command(airflow_db, ismart_default):
 
 
 @pytest.fixture
-def in_a_callback(airflow_version, airflow_db, ismart_default):
+def in_a_callback(airflow_version, airflow_db, ismart_default, monkeypatch, tmp_path):
     """Give this process what every process that runs callbacks has: the way to Airflow's Variables."""
+    monkeypatch.setattr("tempfile.tempdir", str(tmp_path))  # where the locks are
     if airflow_version < (3, 0):
         yield
         return

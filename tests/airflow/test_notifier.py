@@ -206,7 +206,9 @@ def test_it_gives_up_on_a_gateway_that_does_not_answer(ismart_sandbox, ismart_de
 def test_nothing_that_is_logged_holds_password_number_or_text(trouble, ismart_default, caplog, capfd):
     ismart_default(**trouble)
     with caplog.at_level("DEBUG"):
-        notifier = ISmartNotifier(recipients=ON_CALL, message="{{ broken.field }}", ismart_conn_id="ismart_default")
+        notifier = ISmartNotifier(
+            recipients=ON_CALL, message="{{ broken.field }}", ismart_conn_id="ismart_default"
+        )
         Memory("login", "ismart_default").put_down({})
         notifier(failure())
         Memory("login", "ismart_default").put_down({})
