@@ -53,6 +53,7 @@ def credit_failure(context: Mapping[str, Any]) -> CreditFailure | None:
     if ti is None or "reason" not in context:  # only the callbacks of a DAG have a reason
         return None
     left = [found for found in ti.xcom_pull(task_ids=list(context["dag"].task_ids), key=XCOM_KEY) if found]
-    if not left:
-        return None
-    return CreditFailure(code=left[0]["code"], counts=sum((Counter(one["counts"]) for one in left), Counter()))
+    counts: Counter[str] = Counter()
+    for one in left:
+        counts.update(one["counts"])
+    return CreditFailure(code=left[0]["code"], counts=counts) if left else None

@@ -11,19 +11,19 @@ import fcntl
 import json
 import os
 import tempfile
-import time
 from collections.abc import Iterator, Mapping
+from concurrent.futures import Future
 from contextlib import contextmanager
 from functools import lru_cache
 from hashlib import scrypt
 from pathlib import Path
+from threading import Thread
 from typing import Any
 
 from airflow.providers.common.compat.sdk import Variable
 
-#: How long to queue for a turn, and how often to look whether it has come.
+#: How long to queue for a turn.
 TURN_SECONDS = 5.0
-_LOOK_SECONDS = 0.02
 
 #: The name can hide a phone number, of which there are only ten million: slow enough that guessing takes days.
 _SCRYPT = {"n": 2**14, "r": 8, "p": 1}
@@ -46,17 +46,18 @@ class Memory:
         :raises BusyError: no turn came.
         """
         path = Path(tempfile.gettempdir()) / f"{self.name}.{os.getuid()}.lock"
-        with os.fdopen(os.open(path, os.O_RDWR | os.O_CREAT | os.O_NOFOLLOW, 0o600)) as lock:
-            deadline = time.monotonic() + TURN_SECONDS
-            while True:
-                try:
-                    fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)  # the end of the process frees it, too
-                    break
-                except BlockingIOError:
-                    if time.monotonic() > deadline:
-                        raise BusyError("too many alerts at once on this machine") from None
-                    time.sleep(_LOOK_SECONDS)
+        lock = os.open(path, os.O_RDWR | os.O_CREAT | os.O_NOFOLLOW, 0o600)
+        came: Future[None] = Future()
+        Thread(target=_queue, args=(lock, came), name="ismart-turn", daemon=True).start()
+        try:
+            came.result(TURN_SECONDS)
+        except TimeoutError:
+            if came.cancel():
+                raise BusyError("too many alerts at once on this machine") from None
+        try:
             yield
+        finally:
+            os.close(lock)  # which unlocks it, as the end of the process does
 
     def recall(self) -> dict[str, Any]:
         """Return what was put down last, nothing where that cannot be read."""
@@ -69,6 +70,15 @@ class Memory:
     def put_down(self, what: Mapping[str, Any]) -> None:
         """Remember this instead of what was put down before."""
         Variable.set(self.name, json.dumps(what), description="How airflow-provider-ismart counts its alerts")
+
+
+def _queue(lock: int, came: Future[None]) -> None:
+    """Wait in the system's queue, in which whoever is next wakes at once; give the turn up if nobody wants it."""
+    fcntl.flock(lock, fcntl.LOCK_EX)
+    if came.set_running_or_notify_cancel():
+        came.set_result(None)
+    else:
+        os.close(lock)
 
 
 @lru_cache
