@@ -35,8 +35,8 @@ class ISmartNotifier(BaseNotifier):
     """Tell people by SMS what happens to a task or a DAG.
 
     For ``on_failure_callback`` and its likes, of tasks and DAGs, and for the ``DeadlineAlert`` of Airflow 3.1 on.
-    It takes at most 20 seconds (what Airflow itself takes not counted), and raises nothing: what keeps an SMS
-    from being sent is logged.
+    It gives the gateway 15 seconds, and in a crowd waits up to 5 for each of its turns; it raises nothing: what
+    keeps an SMS from being sent is logged.
 
     :param recipients: who is to be told (templated): a number, text with several, or a list.
     :param message: what they are to be told (templated). Without one, and where it cannot be rendered, it says

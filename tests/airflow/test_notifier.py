@@ -218,6 +218,16 @@ def test_nothing_that_is_logged_holds_password_number_or_text(trouble, ismart_de
         assert secret not in logged
 
 
+def test_in_a_crowd_an_alert_that_gets_no_turn_is_not_sent_and_takes_nobody_elses(ismart_sandbox, monkeypatch):
+    with monkeypatch.context() as patch, Memory("login", "ismart_default").turn():
+        patch.setattr("airflow_provider_ismart.memory.TURN_SECONDS", 0.1)
+        ISmartNotifier(recipients=ON_CALL)(failure())
+    assert not ismart_sandbox.calls
+    monkeypatch.undo()
+    ISmartNotifier(recipients=ON_CALL)(failure())
+    assert len(ismart_sandbox.messages) == 1
+
+
 def test_the_variable_that_remembers_shows_no_number(ismart_sandbox):
     about = Memory("throttle", "bills.send failed", "ismart_default", ON_CALL)
     assert about.name == Memory("throttle", "bills.send failed", "ismart_default", ON_CALL).name
