@@ -100,7 +100,10 @@ class Events:
         gateways["mistyped"].configure(max_failed_logins=len(MODES) + 1)
 
     def happen(self) -> None:
-        self._airflow.query("UPDATE dag SET is_paused = false RETURNING dag_id")
+        unpause = "UPDATE dag SET is_paused = false RETURNING dag_id"
+        wait_until(
+            lambda: len(self._airflow.query(unpause)) == len(self._dags), "Airflow 2.11 has put down all DAGs"
+        )
         with ThreadPoolExecutor() as executor:
             for done in [executor.submit(self._trouble_comes_and_goes), executor.submit(self._deadline_passes)]:
                 done.result()
