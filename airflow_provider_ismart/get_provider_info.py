@@ -35,6 +35,10 @@ def get_provider_info() -> dict[str, Any]:
         "triggers": [
             {"integration-name": "iSmart SMS", "python-modules": ["airflow_provider_ismart.triggers.ismart"]}
         ],
+        "notifications": [
+            "airflow_provider_ismart.notifications.ismart.ISmartNotifier",
+            "airflow_provider_ismart.notifications.ismart.ISmartCreditAlert",
+        ],
         "connection-types": [
             {
                 "connection-type": "ismart",

@@ -1,10 +1,19 @@
-"""Look at the account every hour; a run fails, with the code and what to do, when there is trouble."""
+"""Look at the account every hour; when there is trouble, say so where no SMS is needed to hear of it."""
 
-from datetime import datetime
+import logging
+from datetime import datetime, timedelta
 
-from airflow.providers.common.compat.sdk import DAG
+from airflow.providers.common.compat.sdk import DAG, Context
 
+from airflow_provider_ismart.notifications.ismart import ISmartCreditAlert
 from airflow_provider_ismart.sensors.ismart import ISmartCreditSensor
+
+
+def tell(context: Context) -> None:
+    """Put here what reaches you, or list a notifier of your e-mail or chat in its place."""
+    found = dict(context)
+    logging.getLogger(__name__).error("%(ismart_description)s (%(ismart_code)s). %(ismart_help)s", found)
+
 
 with DAG(
     "ismart_credit_monitor",
@@ -15,4 +24,9 @@ with DAG(
     tags=["ismart"],
     doc_md=__doc__,
 ) as dag:
-    ISmartCreditSensor(task_id="look", wait_for="ok", timeout=0)  # one look, as no time is left for another
+    ISmartCreditSensor(
+        task_id="look",
+        wait_for="ok",
+        timeout=0,  # one look, as no time is left for another
+        on_failure_callback=ISmartCreditAlert(notifiers=[tell], cooldown=timedelta(days=1)),
+    )

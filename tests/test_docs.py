@@ -6,6 +6,7 @@ from pathlib import Path
 
 import pytest
 
+from airflow_provider_ismart.notifications.ismart import ISmartNotifier
 from airflow_provider_ismart.operators.ismart import ISmartSendOperator
 from airflow_provider_ismart.sensors.ismart import ISmartCreditSensor
 from airflow_provider_ismart.settings import EXTRAS
@@ -13,7 +14,13 @@ from airflow_provider_ismart.sms.report import Outcome
 from airflow_provider_ismart.sms.return_codes import RETURN_CODES, Kind
 
 CHECKOUT = Path(__file__).parent.parent
-OPERATORS = [(ISmartSendOperator, "docs/operator.md"), (ISmartCreditSensor, "docs/credit.md")]
+OPERATORS = [
+    (ISmartSendOperator, "docs/operator.md"),
+    (ISmartCreditSensor, "docs/credit.md"),
+    (ISmartNotifier, "docs/alerts.md"),
+]
+#: What is no parameter of the user's: Airflow gives it.
+GIVEN = {"self", "kwargs", "context"}
 SECOND_HAND_CODES = {24, 25}
 
 
@@ -66,7 +73,7 @@ def written(default):
 
 @pytest.mark.parametrize(("operator", "page"), OPERATORS)
 def test_each_parameter_of_an_operator_is_listed_and_whether_it_is_templated(operator, page):
-    names = inspect.signature(operator.__init__).parameters.keys() - {"self", "kwargs"}
+    names = inspect.signature(operator.__init__).parameters.keys() - GIVEN
     listed = {row[0].strip("`"): row[3] == "yes" for row in table(page, "Parameters")}
     assert listed == {name: name in operator.template_fields for name in names}
 

@@ -17,7 +17,8 @@ from airflow.providers.common.compat.sdk import (
 )
 
 from airflow_provider_ismart.connection_form import field_behaviour, form_widgets
-from airflow_provider_ismart.exceptions import ISmartError, ISmartInputError
+from airflow_provider_ismart.credit_failure import leave_for_callbacks
+from airflow_provider_ismart.exceptions import ISmartCreditError, ISmartError, ISmartInputError
 from airflow_provider_ismart.metrics import count_probe
 from airflow_provider_ismart.settings import Settings
 from airflow_provider_ismart.sms.credit import PROBE_IS_GOOD
@@ -146,7 +147,11 @@ class ISmartHook(BaseHook):
                     ledger_conn_id=ledger_conn_id or settings.ledger_conn_id,
                     idempotency_key=idempotency_key,
                 ) as ledger:
-                    return send.run(ledger, replaces_texts=replaces_texts)
+                    try:
+                        return send.run(ledger, replaces_texts=replaces_texts)
+                    except ISmartCreditError as error:
+                        leave_for_callbacks(error, context)
+                        raise
 
     @property
     def _preview_settings(self) -> Settings:

@@ -15,6 +15,7 @@ from airflow.providers.common.compat.sdk import (
     conf,
 )
 
+from airflow_provider_ismart.credit_failure import leave_for_callbacks
 from airflow_provider_ismart.exceptions import (
     ISmartAccountError,
     ISmartCreditError,
@@ -132,7 +133,9 @@ class ISmartCreditSensor(BaseSensorOperator):
             if self._trouble is None:
                 raise
             text = f"{error} The last look: {return_code(self._trouble)}"
-            raise ISmartCreditTimeoutError(text, code=self._trouble) from None
+            timeout = ISmartCreditTimeoutError(text, code=self._trouble)
+            leave_for_callbacks(timeout, context)
+            raise timeout from None
 
     def _wait_in_the_triggerer(self) -> NoReturn:
         from airflow_provider_ismart.triggers.ismart import ISmartCreditTrigger  # noqa: PLC0415  # if deferred

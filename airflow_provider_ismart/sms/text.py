@@ -8,6 +8,8 @@ units in one part, 153 or 67 in each of several.
 from __future__ import annotations
 
 import re
+import unicodedata
+from bisect import bisect_right
 from enum import IntEnum
 
 MAX_PARTS = 5
@@ -33,6 +35,10 @@ class Lang(IntEnum):
 
 _SINGLE = {Lang.ENGLISH: 160, Lang.ARABIC: 70}
 _EACH_OF_SEVERAL = {Lang.ENGLISH: 153, Lang.ARABIC: 67}
+#: How a shortened text says that there was more.
+_ELLIPSIS = {Lang.ENGLISH: "...", Lang.ARABIC: "…"}
+_ZERO_WIDTH_JOINER = "\u200d"
+_SKIN_TONES = frozenset("🏻🏼🏽🏾🏿")
 _TWO_UNITS = {Lang.ENGLISH: _EXTENSION, Lang.ARABIC: re.compile("[\U00010000-\U0010ffff]")}
 
 
@@ -78,3 +84,41 @@ def _packed(length: int, doubles: list[int], room: int) -> int:
         if (position + before + wasted) % room == room - 1:
             wasted += 1
     return -(-(length + len(doubles) + wasted) // room)
+
+
+def shorten(text: str, max_parts: int, *, tail: str = "") -> str:
+    """Return the text with ``tail`` behind it, cut so that both go into ``max_parts`` parts.
+
+    What fits stays as it is. Else the longest beginning stays that fits in either language, and an ellipsis
+    says that there was more. No character is cut in two, nor one from the marks and joined emoji that make it
+    up, unless nothing else would be left. A tail that leaves no room for the text is not cut.
+    """
+    whole = text + tail
+    if parts(whole, language(whole)) <= max_parts:
+        return whole
+    cuts = []
+    if not _NOT_GSM7.search(tail):
+        foreign = _NOT_GSM7.search(text)
+        cuts.append(_cut(text, foreign.start() if foreign else len(text), Lang.ENGLISH, max_parts, tail))
+    cuts.append(_cut(text, len(text), Lang.ARABIC, max_parts, tail))
+    return max(cuts, key=lambda cut: len(cut[0]))[1]
+
+
+def _cut(text: str, length: int, lang: Lang, max_parts: int, tail: str) -> tuple[str, str]:
+    """Return the longest beginning, up to ``length``, that fits with an ellipsis and the tail; and all three."""
+    end = _ELLIPSIS[lang] + tail
+    fitting = bisect_right(range(length + 1), max_parts, key=lambda n: parts(text[:n] + end, lang)) - 1
+    beginning = text[: _between_characters(text, max(fitting, 0))].rstrip()
+    return beginning, beginning + end
+
+
+def _between_characters(text: str, position: int) -> int:
+    """Return the nearest position before this one where a reader sees two characters and not parts of one."""
+    here = position
+    while 0 < here < len(text) and (_extends(text[here]) or text[here - 1] == _ZERO_WIDTH_JOINER):
+        here -= 1
+    return here or position
+
+
+def _extends(char: str) -> bool:
+    return char == _ZERO_WIDTH_JOINER or char in _SKIN_TONES or unicodedata.category(char).startswith("M")

@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Any
 
 import psutil
-from servers import Postgres, free_port, wait_until
+from servers import Postgres, free_port, is_listening, wait_until
 
 CLEAR_ALL = """
 from airflow.models.taskinstance import TaskInstance, clear_task_instances
@@ -93,6 +93,9 @@ class Airflow:
             lambda: expected <= {dag_id for (dag_id,) in self.query(known)},
             f"Airflow knows the DAGs; see {self.folder}",
         )
+        if "api-server" in core:  # tasks that start before it answers fail
+            port = int(self._environment["AIRFLOW__API__PORT"])
+            wait_until(lambda: is_listening(port), f"the API server is up; see {self.folder}")
 
     def start_service(self, service: str, *command: str) -> None:
         """Start ``airflow service``, or the ``airflow`` command that a service of this name runs."""

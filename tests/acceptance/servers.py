@@ -32,6 +32,12 @@ def free_port() -> int:
         return int(listener.getsockname()[1])
 
 
+def is_listening(port: int) -> bool:
+    with suppress(OSError), socket.create_connection(("127.0.0.1", port)):
+        return True
+    return False
+
+
 class Postgres:
     """A PostgreSQL server that listens on a Unix socket."""
 
@@ -113,6 +119,12 @@ class Gateway:
         body = json.dumps(settings).encode()
         with urllib.request.urlopen(urllib.request.Request(f"{self._url}/account", data=body, method="PATCH")):
             pass
+
+    def account(self) -> dict[str, Any]:
+        """Give the account and the gateway's settings as they are now."""
+        with urllib.request.urlopen(f"{self._url}/account") as answer:
+            account: dict[str, Any] = json.load(answer)
+            return account
 
     def connection(self, **extra: Any) -> str:
         """Give the connection to it, for ``AIRFLOW_CONN_…``."""

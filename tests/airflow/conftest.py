@@ -5,7 +5,9 @@ import subprocess
 import sys
 from importlib.metadata import version
 from pathlib import Path
+from uuid import uuid4
 
+import psutil
 import pytest
 
 DAGS = Path(__file__).parent / "dags"
@@ -37,3 +39,25 @@ def airflow_command(airflow_db, ismart_default):
     for process in processes:
         process.kill()
         process.communicate()
+
+
+@pytest.fixture
+def in_a_callback(airflow_version, airflow_db, ismart_default, monkeypatch, tmp_path):
+    """Give this process what every process that runs callbacks has: the way to Airflow's Variables."""
+    monkeypatch.setattr("tempfile.tempdir", str(tmp_path))  # where the locks are
+    if airflow_version < (3, 0):
+        yield
+        return
+    import structlog
+    from airflow.sdk.execution_time import supervisor
+
+    in_process = supervisor.InProcessTestSupervisor(
+        id=uuid4(),
+        pid=os.getpid(),
+        process=psutil.Process(),
+        process_log=structlog.get_logger(),
+        client=supervisor.InProcessTestSupervisor._api_client(),
+    )
+    in_process.comms = supervisor.InProcessSupervisorComms(supervisor=in_process)
+    with supervisor.set_supervisor_comms(in_process.comms):
+        yield

@@ -9,12 +9,13 @@ SCRIPT = """
 import sys
 from airflow.providers.common.compat.sdk import (
     AirflowException, AirflowFailException, AirflowNotFoundException, AirflowSensorTimeout, AirflowSkipException,
-    BaseHook, BaseOperator, BaseSensorOperator, DecoratedOperator, PokeReturnValue, Stats, conf, determine_kwargs,
-    get_current_context, mask_secret, task_decorator_factory,
+    BaseHook, BaseNotifier, BaseOperator, BaseSensorOperator, DecoratedOperator, PokeReturnValue, Stats, Variable,
+    conf, determine_kwargs, get_current_context, mask_secret, task_decorator_factory,
 )
 import airflow.triggers.base
 brought_by_airflow = set(sys.modules)
 import airflow_provider_ismart.decorators.ismart
+import airflow_provider_ismart.notifications.ismart
 import airflow_provider_ismart.operators.ismart
 import airflow_provider_ismart.sensors.ismart
 import airflow_provider_ismart.triggers.ismart

@@ -30,8 +30,8 @@ def test_every_extra_is_declared_in_the_provider_info():
 
 def test_the_modules_and_decorators_that_are_declared_can_be_imported():
     info = get_provider_info()
-    for decorator in info["task-decorators"]:
-        assert callable(import_string(decorator["class-name"]))
+    for name in [*info["notifications"], *(decorator["class-name"] for decorator in info["task-decorators"])]:
+        assert callable(import_string(name))
     for declared in (*info["hooks"], *info["operators"], *info["sensors"], *info["triggers"]):
         for module in declared["python-modules"]:
             __import__(module)

@@ -229,11 +229,30 @@ def test_credit_monitor_is_green_while_no_trouble_is_seen(run_example, ismart_sa
     assert (len(ismart_sandbox.calls), ismart_sandbox.messages) == (1, [])
 
 
-def test_credit_monitor_fails_when_the_credit_runs_low(run_example, ismart_sandbox):
+def test_credit_monitor_fails_and_says_so_once_a_day_when_the_credit_runs_low(run_example, ismart_sandbox, capfd):
     ismart_sandbox.configure(credit=0)
+    for _ in range(2):
+        with pytest.raises(AssertionError, match="failed"):
+            run_example("credit_monitor")
+    assert len(ismart_sandbox.calls) == 2
+    assert "".join(capfd.readouterr()).count("Credit is low (4). Buy credit from Infocomm") == 1
+
+
+def test_failure_alert_pages_once_for_all_failures(run_example, ismart_sandbox, monkeypatch):
+    monkeypatch.setenv("AIRFLOW_VAR_ISMART_ON_CALL", "96890000001")
     with pytest.raises(AssertionError, match="failed"):
-        run_example("credit_monitor")
-    assert len(ismart_sandbox.calls) == 1
+        run_example("failure_alert")
+    [message] = ismart_sandbox.messages
+    assert (message.msisdn, message.parts) == ("96890000001", 1)
+    assert message.text.startswith("Airflow: ismart_failure_alert.load[")
+    assert message.text.endswith(", RuntimeError")
+
+
+def test_deadline_alert_pages_nobody_while_its_runs_are_in_time(run_example, ismart_sandbox):
+    if AIRFLOW < (3, 1):
+        pytest.skip("deadlines came with Airflow 3.1")
+    run_example("deadline_alert")
+    assert not ismart_sandbox.calls
 
 
 def test_credit_watch_runs_where_nothing_has_started_it_too(run_example):

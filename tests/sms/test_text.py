@@ -10,6 +10,7 @@ from airflow_provider_ismart.sms.text import (
     is_encodable,
     language,
     parts,
+    shorten,
 )
 from tests.sms.strategies import any_texts, gsm7_texts
 
@@ -112,3 +113,69 @@ def test_the_language_is_arabic_only_where_it_has_to_be(text):
 def test_a_longer_text_never_takes_fewer_parts(text, length):
     lang = language(text)
     assert parts(text[:length], lang) <= parts(text, lang)
+
+
+# --- shortening
+
+_graphemes = ["e\u0301", "👩🏽", "👩\u200d🚒", "❤\ufe0f", "كُ"]
+_alerts = st.one_of(
+    any_texts,
+    gsm7_texts,
+    _near_boundaries,
+    st.lists(st.sampled_from([*_graphemes, "a", "€", "ا", " "]), max_size=200).map("".join),
+)
+_tails = st.sampled_from(["", " (+499 held back)"])
+
+
+@given(_alerts, st.integers(1, 5), _tails)
+def test_a_shortened_text_never_takes_more_parts_than_allowed(text, max_parts, tail):
+    short = shorten(text, max_parts, tail=tail)
+    assert parts(short, language(short)) <= max_parts
+    assert is_encodable(short)
+
+
+@given(_alerts, st.integers(1, 5), _tails)
+def test_a_text_that_fits_stays_and_another_says_that_there_was_more(text, max_parts, tail):
+    short, whole = shorten(text, max_parts, tail=tail), text + tail
+    if parts(whole, language(whole)) <= max_parts:
+        assert short == whole
+    else:
+        beginning = short.removesuffix(tail)
+        ellipsis = "…" if language(short) is Lang.ARABIC else "..."
+        assert beginning.endswith(ellipsis)
+        assert text.startswith(beginning.removesuffix(ellipsis))
+
+
+@given(st.lists(st.sampled_from([*_graphemes, "a", "ا"]), min_size=20, max_size=200), st.integers(1, 5))
+def test_a_text_is_cut_between_what_a_reader_sees_as_characters(characters, max_parts):
+    beginning = shorten("".join(characters), max_parts).removesuffix("…").removesuffix("...")
+    seen = ["".join(characters[:count]) for count in range(len(characters) + 1)]
+    assert beginning in seen
+
+
+@given(st.text(st.sampled_from("a€ا😀"), max_size=400), st.integers(1, 2))
+def test_a_text_is_cut_as_late_as_either_language_allows(text, max_parts):
+    short = shorten(text, max_parts)
+    if short != text:
+        kept = len(short.removesuffix("…").removesuffix("..."))
+        one_more = text[: kept + 1]
+        assert parts(one_more + "…", Lang.ARABIC) > max_parts
+        assert language(one_more) is Lang.ARABIC or parts(one_more + "...", Lang.ENGLISH) > max_parts
+
+
+@pytest.mark.parametrize(
+    ("text", "short"),
+    [
+        ("a" * 161, "a" * 157 + "..."),
+        ("€" * 81, "€" * 78 + "..."),
+        ("ا" * 71, "ا" * 69 + "…"),
+        ("😀" * 36, "😀" * 34 + "…"),
+        ("a" * 120 + "😀" + "a" * 40, "a" * 120 + "..."),  # longer in English than in Arabic
+        ("😀" + "a" * 100, "😀" + "a" * 67 + "…"),
+        ("a" * 68 + "e\u0301" + "a" * 100, "a" * 68 + "..."),  # an accent stays with its letter
+        ("word " * 40, ("word " * 32)[:157].rstrip() + "..."),
+    ],
+)
+def test_a_text_is_shortened_to_one_part(text, short):
+    assert shorten(text, 1) == short
+    assert parts(short, language(short)) == 1

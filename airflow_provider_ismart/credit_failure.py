@@ -1,0 +1,59 @@
+"""Where a failure for want of credit is to be found by a callback: in the exception, or in the failed task's XCom.
+
+Airflow's DAG processor, which runs a DAG's own callbacks, is not told why a task failed.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from airflow_provider_ismart.exceptions import ISmartError
+from airflow_provider_ismart.sms.credit import ALERT_CODES
+
+XCOM_KEY = "ismart_credit_failure"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class CreditFailure:
+    """The return code, and how many rows ended as which outcome until then; empty after a sensor."""
+
+    code: int
+    counts: Mapping[str, int]
+
+    @classmethod
+    def of(cls, error: BaseException | None) -> CreditFailure | None:
+        """Find it in an error, or in what that was raised from."""
+        while error is not None:
+            if isinstance(error, ISmartError) and error.code in ALERT_CODES:
+                outcomes = error.report.outcomes if error.report else {}
+                return cls(code=error.code, counts={outcome.value: n for outcome, n in outcomes.items()})
+            error = error.__cause__
+        return None
+
+
+def leave_for_callbacks(error: ISmartError, context: Mapping[str, Any]) -> None:
+    """Put a failure for want of credit into the XCom of the task that ``context`` belongs to, if it is one."""
+    found = CreditFailure.of(error)
+    if found and (ti := context.get("ti")):
+        ti.xcom_push(XCOM_KEY, {"code": found.code, "counts": dict(found.counts)})
+
+
+def credit_failure(context: Mapping[str, Any]) -> CreditFailure | None:
+    """Return what a callback's context, or the XComs of its run, tell of a failure for want of credit.
+
+    Where several tasks of a run failed so, the counts are those of all together.
+    """
+    error = context.get("exception")
+    if isinstance(error, BaseException):
+        return CreditFailure.of(error)
+    ti = context.get("ti")
+    if ti is None or "reason" not in context:  # only the callbacks of a DAG have a reason
+        return None
+    left = [found for found in ti.xcom_pull(task_ids=list(context["dag"].task_ids), key=XCOM_KEY) if found]
+    counts: Counter[str] = Counter()
+    for one in left:
+        counts.update(one["counts"])
+    return CreditFailure(code=left[0]["code"], counts=counts) if left else None

@@ -1,0 +1,96 @@
+"""What a callback is about, as far as its context tells: in a task, for a DAG, after a deadline."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from typing import Any
+
+#: Names longer than this are shown by their beginning and their end, so that all the rest fits into one part.
+_LONGEST_NAME = 40
+
+_OF_STATE = {"up_for_retry": "failed, will be retried", "failed": "failed", "success": "succeeded"}
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Event:
+    """What happened to what; ``None`` or empty where the context does not say.
+
+    ``task`` has its map index in brackets, ``run`` is the logical date or else the run's id.
+    """
+
+    what: str
+    dag_id: str
+    task: str
+    try_number: int | None
+    error: str
+    run: str
+
+    @classmethod
+    def of(cls, context: Mapping[str, Any]) -> Event:
+        """Read the context of a callback; each place that Airflow runs one in gives another."""
+        ti, dag_run, reason = context.get("ti"), context.get("dag_run"), context.get("reason")
+        state = _text(_of(ti, "state"))
+        is_of_dag = "reason" in context  # Airflow gives some task instance of the run with it
+        if is_of_dag and (reason == "success" or state not in {"", "failed"}):
+            ti = None
+        task, map_index = _text(_of(ti, "task_id")), _of(ti, "map_index")
+        return cls(
+            what=_what_happened(context, state, is_of_dag=is_of_dag),
+            dag_id=_text(_of(ti, "dag_id") or _of(context.get("dag"), "dag_id") or _of(dag_run, "dag_id")),
+            task=f"{task}[{map_index}]" if isinstance(map_index, int) and map_index >= 0 else task,
+            try_number=None if is_of_dag else _of(ti, "try_number"),
+            error=type(error).__name__ if isinstance(error := context.get("exception"), BaseException) else "",
+            run=_time(context.get("logical_date") or _of(dag_run, "logical_date"))
+            or _text(context.get("run_id") or _of(dag_run, "run_id") or _of(dag_run, "dag_run_id")),
+        )
+
+    @property
+    def key(self) -> str:
+        """What is the same for all of a task's runs and mapped instances."""
+        return f"{self.dag_id}.{self.task.partition('[')[0]} {self.what.partition(' at ')[0]}"
+
+    def __str__(self) -> str:
+        """Give the default message, which is one part long but for names in other alphabets."""
+        names = [_elided(name) for name in (self.dag_id, self.task) if name]
+        details = [
+            f"Airflow: {'.'.join(names) or 'a DAG'} {self.what}",
+            f"try {self.try_number}" if self.try_number else "",
+            f"run {_elided(self.run)}" if self.run else "",
+            self.error,
+        ]
+        return ", ".join(filter(None, details))
+
+
+def _what_happened(context: Mapping[str, Any], state: str, *, is_of_dag: bool) -> str:
+    if "deadline" in context:
+        due = _time(_of(context["deadline"], "deadline_time"))
+        return f"missed its deadline at {due}" if due else "missed its deadline"
+    if "blocking_tis" in context:
+        return "missed its SLA"  # Airflow 2
+    if is_of_dag:
+        return "succeeded" if context["reason"] == "success" else "failed"
+    return _OF_STATE.get(state, "failed" if context.get("exception") or not state else f"is {state}")
+
+
+def _of(owner: Any, name: str) -> Any:
+    return owner.get(name) if isinstance(owner, Mapping) else getattr(owner, name, None)
+
+
+def _text(value: Any) -> str:
+    return "" if value is None else str(getattr(value, "value", value))
+
+
+def _time(value: Any) -> str:
+    """Return a time in UTC to the minute; the triggerer is told it as text."""
+    try:
+        time = value if isinstance(value, datetime) else datetime.fromisoformat(value)
+        return f"{time.astimezone(UTC):%Y-%m-%d %H:%MZ}"
+    except (TypeError, ValueError):
+        return ""
+
+
+def _elided(name: str) -> str:
+    half = (_LONGEST_NAME - 3) // 2
+    return name if len(name) <= _LONGEST_NAME else f"{name[:half]}...{name[-half:]}"

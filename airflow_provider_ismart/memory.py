@@ -1,0 +1,87 @@
+"""What callbacks remember of one another, in whatever process and on whatever machine they run.
+
+It is in an Airflow Variable, the one store that the task's process, the DAG processor and the triggerer all reach
+on every Airflow. A Variable knows no compare-and-set, so a change is made in a turn: a lock on a file, for which
+the callbacks on one machine queue. Callbacks on different machines do not.
+"""
+
+from __future__ import annotations
+
+import fcntl
+import json
+import os
+import tempfile
+from collections.abc import Iterator, Mapping
+from concurrent.futures import Future
+from contextlib import contextmanager
+from functools import lru_cache
+from hashlib import scrypt
+from pathlib import Path
+from threading import Thread
+from typing import Any
+
+from airflow.providers.common.compat.sdk import Variable
+
+#: How long to queue for a turn.
+TURN_SECONDS = 5.0
+
+#: The name can hide a phone number, of which there are only ten million: slow enough that guessing takes days.
+_SCRYPT = {"n": 2**14, "r": 8, "p": 1}
+
+
+class BusyError(Exception):
+    """Other callbacks on this machine kept their turns for longer than :data:`TURN_SECONDS`."""
+
+
+class Memory:
+    """A small JSON object under a name that is made of ``about``, and tells nothing of it."""
+
+    def __init__(self, *about: str) -> None:
+        self.name = _name(about)
+
+    @contextmanager
+    def turn(self) -> Iterator[None]:
+        """Keep the other callbacks of this user on this machine from their turns.
+
+        :raises BusyError: no turn came.
+        """
+        path = Path(tempfile.gettempdir()) / f"{self.name}.{os.getuid()}.lock"
+        lock = os.open(path, os.O_RDWR | os.O_CREAT | os.O_NOFOLLOW, 0o600)
+        came: Future[None] = Future()
+        Thread(target=_queue, args=(lock, came), name="ismart-turn", daemon=True).start()
+        try:
+            came.result(TURN_SECONDS)
+        except TimeoutError:
+            if came.cancel():
+                raise BusyError("too many alerts at once on this machine") from None
+        try:
+            yield
+        finally:
+            os.close(lock)  # which unlocks it, as the end of the process does
+
+    def recall(self) -> dict[str, Any]:
+        """Return what was put down last, nothing where that cannot be read."""
+        try:
+            found = json.loads(Variable.get(self.name, None))
+        except (TypeError, ValueError):
+            return {}
+        return found if isinstance(found, dict) else {}
+
+    def put_down(self, what: Mapping[str, Any]) -> None:
+        """Remember this instead of what was put down before."""
+        Variable.set(self.name, json.dumps(what), description="How airflow-provider-ismart counts its alerts")
+
+
+def _queue(lock: int, came: Future[None]) -> None:
+    """Wait in the system's queue, in which whoever is next wakes at once; give the turn up if nobody wants it."""
+    fcntl.flock(lock, fcntl.LOCK_EX)
+    if came.set_running_or_notify_cancel():
+        came.set_result(None)
+    else:
+        os.close(lock)
+
+
+@lru_cache
+def _name(about: tuple[str, ...]) -> str:
+    digest = scrypt(json.dumps(about).encode(), salt=b"airflow-provider-ismart", dklen=8, **_SCRYPT)
+    return f"ismart_throttle_{digest.hex()}"

@@ -1,0 +1,221 @@
+"""The notifiers: an SMS about what happens to a task or a DAG, and a callback for when the credit has run out."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable, Collection, Mapping, Sequence
+from copy import copy
+from datetime import timedelta
+from typing import TYPE_CHECKING, Any
+
+from airflow.providers.common.compat.sdk import AirflowNotFoundException, BaseNotifier, Variable
+
+from airflow_provider_ismart.alerting import send_alert
+from airflow_provider_ismart.credit_failure import credit_failure
+from airflow_provider_ismart.event import Event
+from airflow_provider_ismart.exceptions import ISmartError
+from airflow_provider_ismart.hooks.ismart import ISmartHook
+from airflow_provider_ismart.memory import BusyError
+from airflow_provider_ismart.sms.errors import InputError
+from airflow_provider_ismart.sms.return_codes import return_code
+from airflow_provider_ismart.sms.text import MAX_PARTS, shorten
+from airflow_provider_ismart.throttle import Throttle
+
+if TYPE_CHECKING:
+    from collections.abc import Generator
+
+    import jinja2
+    from airflow.providers.common.compat.sdk import Context
+
+#: Errors whose text is ours, or is known to hold nothing secret.
+_SAFE_TO_LOG = (ISmartError, InputError, BusyError, AirflowNotFoundException)
+
+
+class ISmartNotifier(BaseNotifier):
+    """Tell people by SMS what happens to a task or a DAG.
+
+    For ``on_failure_callback`` and its likes, of tasks and DAGs, and for the ``DeadlineAlert`` of Airflow 3.1 on.
+    It gives the gateway 15 seconds, and in a crowd waits up to 5 for each of its turns; it raises nothing: what
+    keeps an SMS from being sent is logged.
+
+    :param recipients: who is to be told (templated): a number, text with several, or a list.
+    :param message: what they are to be told (templated). Without one, and where it cannot be rendered, it says
+        what happened to which task, in which try and run.
+    :param max_parts: how long the message may get, 1 to 5 parts; a longer one is cut.
+    :param throttle: send one message in such a period; the next one says how many were held back.
+    :param throttle_key: what is throttled together (templated); by default the same event, such as a failure,
+        of one task or DAG. Different recipients, or connections, never are.
+    :param ismart_conn_id: the connection that holds the account (templated).
+    :param context: Airflow gives it, to a deadline's alert.
+    :raises ValueError: an option is none of what it can be.
+    """
+
+    template_fields = ("recipients", "message", "throttle_key", "ismart_conn_id")
+
+    def __init__(
+        self,
+        *,
+        recipients: str | Collection[str],
+        message: str | None = None,
+        max_parts: int = 1,
+        throttle: timedelta | None = None,
+        throttle_key: str | None = None,
+        ismart_conn_id: str = ISmartHook.default_conn_name,
+        context: Context | None = None,
+    ) -> None:
+        super().__init__()
+        if type(max_parts) is not int or not 1 <= max_parts <= MAX_PARTS:
+            raise InputError(f"max_parts is {max_parts!r}; it can be 1 to {MAX_PARTS}")
+        _check_period("throttle", throttle)
+        self.recipients: Any = recipients
+        self.message = message
+        self.max_parts = max_parts
+        self.throttle = throttle
+        self.throttle_key = throttle_key
+        self.ismart_conn_id = ismart_conn_id
+        self.context: Any = context or {}
+
+    def __call__(self, *args: Any) -> None:
+        """Render a copy and send it: one notifier serves many tasks, and rendering it would be for good."""
+        BaseNotifier.__call__(copy(self), *args)
+
+    def __await__(self) -> Generator[Any, None, None]:
+        """Do the same in a thread, with the context that was given at first."""
+        return asyncio.to_thread(self, self.context).__await__()
+
+    def notify(self, context: Context) -> None:
+        """Send the message, unless it is throttled."""
+        try:
+            self._tell(Event.of(context))
+        except Exception as error:  # noqa: BLE001  # a callback must not raise
+            _log_failure(self.log, "No SMS for this event", error)
+
+    async def async_notify(self, context: Context) -> None:
+        """Do the same in a thread."""
+        await asyncio.to_thread(self.notify, context)
+
+    def _tell(self, event: Event) -> None:
+        text = str(self.message or "").encode(errors="replace").decode().strip() or str(event)
+        if self.throttle is None:
+            self._send(text)
+            return
+        key = self.throttle_key or event.key
+        throttle = Throttle(self.throttle, key, self.ismart_conn_id, *_in_order(self.recipients))
+        held_back = throttle.let_through()
+        if held_back is None:
+            self.log.info("Held back: there was an SMS about this less than %s ago.", self.throttle)
+            return
+        self._send(text, f" (+{held_back:,} held back)" if held_back else "")
+        throttle.told(held_back)
+
+    def _send(self, text: str, tail: str = "") -> None:
+        short = shorten(text, self.max_parts, tail=tail)
+        send_alert(self.ismart_conn_id, self.recipients, short, max_parts=self.max_parts, log=self.log)
+
+    def render_template_fields(self, context: Context, jinja_env: jinja2.Environment | None = None) -> None:
+        """Render each field by itself: one that cannot be must not keep people from being told."""
+        values: Any = context if "var" in context else {"dag": None, "var": {"value": _Variables()}, **context}
+        environment = jinja_env or self.get_template_env(dag=context.get("dag"))
+        for field in self.template_fields:
+            try:
+                self._do_render_template_fields(self, (field,), values, environment, set())
+            except Exception as error:  # noqa: BLE001  # whatever a template does
+                _log_failure(self.log, f"{field} cannot be rendered", error)
+                if field in {"message", "throttle_key"}:
+                    setattr(self, field, None)
+
+    def _update_context(self, context: Context) -> Context:
+        """Leave the context as it is: the numbers have no place in what other callbacks are given."""
+        return context
+
+
+send_ismart_notification = ISmartNotifier
+
+
+class ISmartCreditAlert(BaseNotifier):
+    """Call other notifiers when a task fails with one of the return codes 4, 13 and 14: the credit has run out.
+
+    They find ``ismart_code``, ``ismart_description``, ``ismart_help`` and ``ismart_counts`` (rows by outcome) in
+    their context. Any other failure passes. It raises nothing: what a notifier raises is logged.
+
+    :param notifiers: what reaches somebody where an SMS does not, such as ``SmtpNotifier``, or functions that
+        take the context.
+    :param cooldown: after an alert be silent for so long about the same code of the same connection in the same
+        DAG.
+    :raises ValueError: ``cooldown`` is none.
+    """
+
+    def __init__(
+        self,
+        *,
+        notifiers: Sequence[Callable[[Context], Any]],
+        cooldown: timedelta | None = None,
+    ) -> None:
+        super().__init__()
+        _check_period("cooldown", cooldown)
+        self.notifiers = notifiers
+        self.cooldown = cooldown
+
+    def notify(self, context: Context) -> None:
+        """Call the notifiers, if this is what they are there for."""
+        try:
+            failure = credit_failure(context)
+            if failure is None or not self._is_due(failure.code, context):
+                return
+        except Exception as error:  # noqa: BLE001  # a callback must not raise
+            _log_failure(self.log, "No credit alert for this failure", error)
+            return
+        known = return_code(failure.code)
+        found = {
+            "ismart_code": failure.code,
+            "ismart_description": known.description,
+            "ismart_help": known.help,
+            "ismart_counts": dict(failure.counts),
+        }
+        for notifier in self.notifiers:
+            self._call(notifier, context, found)
+
+    def _is_due(self, code: int, context: Context) -> bool:
+        if self.cooldown is None:
+            return True
+        conn_id = getattr(context.get("task"), "ismart_conn_id", "")
+        names = [_name(notifier) for notifier in self.notifiers]
+        about = (Event.of(context).dag_id, str(conn_id), str(code), *names)
+        is_due = Throttle(self.cooldown, *about).let_through() is not None
+        if not is_due:
+            self.log.info("Return code %d: there was an alert less than %s ago.", code, self.cooldown)
+        return is_due
+
+    def _call(self, notifier: Callable[[Context], Any], context: Context, found: Mapping[str, Any]) -> None:
+        context.update(found)  # type: ignore[typeddict-item]
+        try:
+            copy(notifier)(context)  # rendering would change the notifier itself for good
+        except Exception as error:  # noqa: BLE001  # one that fails must not keep the others from being called
+            _log_failure(self.log, f"The credit alert's {_name(notifier)} failed", error)
+
+
+class _Variables:
+    """``var.value`` of Airflow's templates."""
+
+    def __getattr__(self, name: str) -> Any:
+        return Variable.get(name)
+
+
+def _log_failure(log: Any, what: str, error: Exception) -> None:
+    """Say what kept an alert from somebody, without a traceback, which could show anything."""
+    log.error("%s: %s", what, error if isinstance(error, _SAFE_TO_LOG) else type(error).__name__)
+
+
+def _check_period(option: str, period: object) -> None:
+    if period is not None and not (isinstance(period, timedelta) and period > timedelta(0)):
+        raise InputError(f"{option} is {period!r}; it can be a timedelta above 0")
+
+
+def _in_order(recipients: Any) -> list[str]:
+    if isinstance(recipients, (list, tuple, set, frozenset)):
+        return sorted(map(str, recipients))
+    return [str(recipients)]
+
+
+def _name(notifier: Callable[..., Any]) -> str:
+    return getattr(notifier, "__qualname__", None) or type(notifier).__qualname__

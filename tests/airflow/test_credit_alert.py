@@ -1,0 +1,140 @@
+"""The credit alert: which failures it tells of, to whom, with what, and how often."""
+
+from datetime import timedelta
+from types import SimpleNamespace
+
+import pytest
+from airflow.providers.common.compat.sdk import AirflowFailException, BaseNotifier
+
+from airflow_provider_ismart.exceptions import (
+    ISmartAccountError,
+    ISmartCreditError,
+    ISmartCreditTimeoutError,
+    ISmartLoginError,
+)
+from airflow_provider_ismart.hooks.ismart import ISmartHook
+from airflow_provider_ismart.notifications.ismart import ISmartCreditAlert
+from airflow_provider_ismart.sms.return_codes import return_code
+
+# What Airflow itself warns of when it reads a Variable in this process is not ours to mend.
+pytestmark = [pytest.mark.usefixtures("in_a_callback"), pytest.mark.filterwarnings("default")]
+
+
+class Mail(BaseNotifier):
+    """A notifier as there are for e-mail or chat, which keeps what it would send."""
+
+    template_fields = ("subject",)
+
+    def __init__(self, sent, subject="{{ ismart_code }}: {{ ismart_help }} {{ ismart_counts }}"):
+        super().__init__()
+        self.sent = sent
+        self.subject = subject
+
+    def notify(self, context):
+        self.sent.append(self.subject)
+
+
+def failure(error, dag_id="bills", conn_id="ismart_default"):
+    ti = SimpleNamespace(dag_id=dag_id, task_id="send", map_index=-1, try_number=1, state="failed")
+    task = SimpleNamespace(ismart_conn_id=conn_id)
+    return {"ti": ti, "task": task, "dag": None, "exception": error}
+
+
+def credit_error(code=4, error=ISmartCreditError):
+    return error(str(return_code(code)), code=code)
+
+
+@pytest.mark.parametrize("code", [4, 13, 14])
+def test_it_tells_of_the_three_codes_with_what_to_do_about_them(code):
+    told = []
+    ISmartCreditAlert(notifiers=[told.append])(failure(credit_error(code)))
+    [context] = told
+    assert context["ismart_code"] == code
+    assert context["ismart_description"] == return_code(code).description
+    assert context["ismart_help"] == return_code(code).help
+    assert context["ismart_counts"] == {}
+
+
+@pytest.mark.parametrize(
+    "error",
+    [
+        ValueError("Credit is low"),
+        credit_error(3, ISmartLoginError),
+        credit_error(25, ISmartAccountError),
+        "return code 4",
+        None,
+    ],
+    ids=repr,
+)
+def test_any_other_failure_passes(error):
+    told = []
+    ISmartCreditAlert(notifiers=[told.append])(failure(error))
+    assert told == []
+
+
+def test_it_finds_what_somebody_raised_another_error_from():
+    told = []
+    error = AirflowFailException("the bills were not sent")
+    error.__cause__ = credit_error()  # as ``raise … from …`` has it
+    ISmartCreditAlert(notifiers=[told.append])(failure(error))
+    assert len(told) == 1
+
+
+def test_a_sensors_time_out_in_trouble_is_a_failure_for_want_of_credit():
+    told = []
+    ISmartCreditAlert(notifiers=[told.append])(failure(credit_error(13, ISmartCreditTimeoutError)))
+    assert told[0]["ismart_code"] == 13
+
+
+def test_the_counts_are_those_of_the_send(ismart_sandbox):
+    told = []
+    ismart_sandbox.configure(credit=1)
+    with pytest.raises(ISmartCreditError) as raised:
+        ISmartHook().send(["96890000001", "96890000002"], "Hello")
+    ISmartCreditAlert(notifiers=[told.append])(failure(raised.value))
+    assert {outcome: count for outcome, count in told[0]["ismart_counts"].items() if count} == {"refused": 2}
+
+
+def test_a_notifiers_templates_see_it_each_time_anew():
+    sent = []
+    alert = ISmartCreditAlert(notifiers=[Mail(sent)])
+    alert(failure(credit_error(4)))
+    alert(failure(credit_error(13)))
+    assert sent == [f"{code}: {return_code(code).help} {{}}" for code in (4, 13)]
+
+
+def test_one_that_fails_keeps_the_others_from_nothing_and_nothing_is_raised(caplog, capfd):
+    told = []
+
+    def broken(context):
+        raise RuntimeError("secret of the mail server")
+
+    ISmartCreditAlert(notifiers=[broken, told.append, broken])(failure(credit_error()))
+    assert len(told) == 1
+    assert "secret of the mail server" not in caplog.text + "".join(capfd.readouterr())
+
+
+def test_within_the_cooldown_a_code_of_a_connection_is_told_once_in_each_dag():
+    told = []
+
+    def tell(context):
+        told.append((context["ti"].dag_id, context["task"].ismart_conn_id, context["ismart_code"]))
+
+    alert = ISmartCreditAlert(notifiers=[tell], cooldown=timedelta(hours=1))
+    for _ in range(3):
+        alert(failure(credit_error(4), dag_id="cooldown"))
+        alert(failure(credit_error(14), dag_id="cooldown"))
+        alert(failure(credit_error(4), dag_id="cooldown", conn_id="billing"))
+        alert(failure(credit_error(4), dag_id="cooldown_too"))
+    assert told == [
+        ("cooldown", "ismart_default", 4),
+        ("cooldown", "ismart_default", 14),
+        ("cooldown", "billing", 4),
+        ("cooldown_too", "ismart_default", 4),
+    ]
+
+
+@pytest.mark.parametrize("cooldown", [60, timedelta(0)], ids=str)
+def test_a_cooldown_that_cannot_be_is_refused_when_the_dag_is_read(cooldown):
+    with pytest.raises(ValueError, match="it can be"):
+        ISmartCreditAlert(notifiers=[], cooldown=cooldown)

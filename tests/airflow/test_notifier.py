@@ -1,0 +1,244 @@
+"""The notifier: whom it tells what, what it holds back, and what it does where it cannot tell anybody."""
+
+import asyncio
+import time
+from datetime import UTC, datetime, timedelta
+from types import SimpleNamespace
+
+import pytest
+
+from airflow_provider_ismart.memory import Memory
+from airflow_provider_ismart.notifications.ismart import ISmartNotifier, send_ismart_notification
+from airflow_provider_ismart.sandbox import faults
+
+# What Airflow itself warns of when it reads a Variable in this process is not ours to mend.
+pytestmark = [pytest.mark.usefixtures("in_a_callback"), pytest.mark.filterwarnings("default")]
+
+ON_CALL = "96890000001"
+
+
+def failure(task_id="send", **context):
+    ti = SimpleNamespace(dag_id="bills", task_id=task_id, map_index=-1, try_number=2, state="failed")
+    return {
+        "ti": ti,
+        "logical_date": datetime(2030, 1, 31, 7, 30, tzinfo=UTC),
+        "exception": ValueError("the amount of 96890000009 is missing"),
+    } | context
+
+
+def let_the_period_pass(key):
+    """Have Airflow's Variable say that the last message went out long ago."""
+    memory = Memory("throttle", key, "ismart_default", ON_CALL)
+    memory.put_down(memory.recall() | {"since": "2024-01-01T00:00:00+00:00"})
+
+
+def texts(sandbox):
+    return [message.text for message in sandbox.messages]
+
+
+def test_the_default_message_says_what_failed_where_in_one_part(ismart_sandbox):
+    ISmartNotifier(recipients=ON_CALL)(failure())
+    [message] = ismart_sandbox.messages
+    assert message.text == "Airflow: bills.send failed, try 2, run 2030-01-31 07:30Z, ValueError"
+    assert (message.msisdn, message.parts) == (ON_CALL, 1)
+
+
+def test_it_goes_by_its_alias_too():
+    assert send_ismart_notification is ISmartNotifier
+
+
+def test_everybody_on_call_is_told_and_one_bad_number_keeps_it_from_nobody_else(ismart_sandbox):
+    ismart_sandbox.configure(opted_out=["96890000002"])
+    ISmartNotifier(recipients=["90000001", "+968 9000 0002", "nobody", "96890000003"])(failure())
+    assert {message.msisdn for message in ismart_sandbox.messages} == {"96890000001", "96890000003"}
+
+
+def test_the_fields_are_rendered_for_each_event_anew(ismart_sandbox):
+    notifier = ISmartNotifier(recipients="{{ oncall }}", message="{{ ti.task_id }} failed {{ '{' }}as {it} is}")
+    notifier(failure("first", oncall=ON_CALL))
+    notifier(failure("second", oncall="96890000002"))
+    assert texts(ismart_sandbox) == ["first failed {as {it} is}", "second failed {as {it} is}"]
+    assert [message.msisdn for message in ismart_sandbox.messages] == [ON_CALL, "96890000002"]
+
+
+def test_a_message_that_cannot_be_rendered_gives_way_to_the_default(ismart_sandbox):
+    ISmartNotifier(recipients=ON_CALL, message="{{ nothing.of.that }}")(failure())
+    assert texts(ismart_sandbox) == ["Airflow: bills.send failed, try 2, run 2030-01-31 07:30Z, ValueError"]
+
+
+def test_numbers_can_be_in_a_variable_where_the_context_has_none(ismart_sandbox, monkeypatch):
+    monkeypatch.setenv("AIRFLOW_VAR_ONCALL", ON_CALL)
+    ISmartNotifier(recipients="{{ var.value.oncall }}")(failure())
+    assert [message.msisdn for message in ismart_sandbox.messages] == [ON_CALL]
+
+
+def test_the_numbers_do_not_get_into_what_the_next_callback_is_given():
+    context = failure()
+    ISmartNotifier(recipients=ON_CALL)(context)
+    assert ON_CALL not in str(context)
+
+
+@pytest.mark.parametrize(("max_parts", "length"), [(1, 160), (3, 459)])
+def test_a_long_message_is_cut_to_the_parts_that_are_allowed(max_parts, length, ismart_sandbox):
+    ISmartNotifier(recipients=ON_CALL, message="x" * 1000, max_parts=max_parts)(failure())
+    [message] = ismart_sandbox.messages
+    assert (message.parts, len(message.text), message.text[-4:]) == (max_parts, length, "x...")
+
+
+def test_half_a_character_in_a_message_keeps_nobody_from_being_told(ismart_sandbox):
+    ISmartNotifier(recipients=ON_CALL, message="half \ud83d")(failure())
+    assert texts(ismart_sandbox) == ["half ?"]
+
+
+def test_awaiting_it_sends_as_calling_it_does(ismart_sandbox):
+    async def run():
+        await ISmartNotifier(recipients=ON_CALL, context=failure())
+        await ISmartNotifier(recipients=ON_CALL).async_notify(failure("other"))
+
+    asyncio.run(run())
+    assert [text.split()[1] for text in texts(ismart_sandbox)] == ["bills.send", "bills.other"]
+
+
+# --- throttling
+
+
+def test_within_the_period_one_message_goes_and_the_next_says_how_many_were_held_back(ismart_sandbox):
+    notifier = ISmartNotifier(recipients=ON_CALL, throttle=timedelta(hours=1), throttle_key="{{ ti.dag_id }}-all")
+    for index in range(4):
+        notifier(failure(f"task_{index}"))
+    assert texts(ismart_sandbox) == ["Airflow: bills.task_0 failed, try 2, run 2030-01-31 07:30Z, ValueError"]
+    let_the_period_pass("bills-all")
+    notifier(failure("x" * 200))
+    notifier(failure())
+    let_the_period_pass("bills-all")
+    notifier(failure())
+    assert [text[text.index("ValueError") :] for text in texts(ismart_sandbox)] == [
+        "ValueError",
+        "ValueError (+3 held back)",
+        "ValueError (+1 held back)",
+    ]
+    assert {message.parts for message in ismart_sandbox.messages} == {1}
+
+
+def test_by_default_the_instances_of_one_task_are_throttled_together_and_others_are_not(ismart_sandbox):
+    notifier = ISmartNotifier(recipients=ON_CALL, throttle=timedelta(hours=1))
+    for task_id, state in [("by_default", "failed"), ("by_default", "failed"), ("b", "failed"), ("b", "success")]:
+        context = failure(task_id)
+        context["ti"].state = state
+        notifier(context)
+    said = [text.split(",")[0] for text in texts(ismart_sandbox)]
+    assert said == ["Airflow: bills.by_default failed", "Airflow: bills.b failed", "Airflow: bills.b succeeded"]
+
+
+def test_different_people_are_not_throttled_together(ismart_sandbox):
+    for recipients in (ON_CALL, "96890000002", ["96890000003", "96890000004"], ["96890000004", "96890000003"]):
+        ISmartNotifier(recipients=recipients, throttle=timedelta(hours=1))(failure("people"))
+    assert [message.msisdn[-1] for message in ismart_sandbox.messages] == ["1", "2", "3", "4"]
+
+
+def test_what_could_not_be_sent_counts_as_held_back_and_is_not_tried_again(ismart_sandbox):
+    notifier = ISmartNotifier(recipients=ON_CALL, throttle=timedelta(hours=1), throttle_key="unsent")
+    ismart_sandbox.configure(credit=0)
+    notifier(failure())
+    notifier(failure())
+    assert len(ismart_sandbox.calls) == 1
+    ismart_sandbox.configure(credit=100)
+    let_the_period_pass("unsent")
+    notifier(failure())
+    assert [text[-15:] for text in texts(ismart_sandbox)] == [" (+2 held back)"]
+
+
+# --- where nobody can be told
+
+
+def test_after_a_refused_login_nothing_goes_through_that_connection_for_an_hour(
+    ismart_sandbox, ismart_default, monkeypatch
+):
+    good = ismart_sandbox.connection_json()
+    monkeypatch.setenv("AIRFLOW_CONN_MISTYPED", good.replace(ismart_sandbox.password, "wrong"))
+    for index in range(5):
+        ISmartNotifier(recipients=ON_CALL, ismart_conn_id="mistyped")(failure(f"task_{index}"))
+    assert len(ismart_sandbox.calls) == 1
+    monkeypatch.setenv("AIRFLOW_CONN_MISTYPED", good)
+    ISmartNotifier(recipients=ON_CALL, ismart_conn_id="mistyped")(failure())
+    ISmartNotifier(recipients=ON_CALL)(failure())
+    assert len(ismart_sandbox.calls) == 2
+    refusals = Memory("login", "mistyped")
+    hours_ago = datetime.now(UTC) - timedelta(minutes=61)
+    refusals.put_down({"refused_at": hours_ago.isoformat()})
+    ISmartNotifier(recipients=ON_CALL, ismart_conn_id="mistyped")(failure())
+    assert len(ismart_sandbox.messages) == 2
+
+
+@pytest.mark.parametrize(
+    "troubles",
+    [
+        {"extra": {"ca_bundle": "/no/such/file"}},
+        {"host": "no-such-host.invalid"},
+        {"host": "http://127.0.0.1", "port": 1},
+        {"password": ""},
+    ],
+    ids=str,
+)
+def test_whatever_is_wrong_with_the_connection_it_raises_nothing_and_ends_soon(troubles, ismart_default):
+    ismart_default(**troubles)
+    started = time.monotonic()
+    ISmartNotifier(recipients=ON_CALL)(failure())
+    assert time.monotonic() - started < 20
+
+
+def test_a_connection_that_does_not_exist_raises_nothing():
+    ISmartNotifier(recipients=ON_CALL, ismart_conn_id="nowhere")(failure())
+
+
+def test_it_gives_up_on_a_gateway_that_does_not_answer(ismart_sandbox, ismart_default):
+    ismart_default(extra={"read_timeout": 600})
+    ismart_sandbox.fail(faults.Hang())
+    started = time.monotonic()
+    ISmartNotifier(recipients=ON_CALL)(failure())
+    assert 7 < time.monotonic() - started < 20
+    assert len(ismart_sandbox.calls) == 1
+
+
+@pytest.mark.parametrize(
+    "trouble", [{"password": "fake p@ss&1"}, {"host": "no-such-host.invalid", "password": "fake p@ss&1"}]
+)
+def test_nothing_that_is_logged_holds_password_number_or_text(trouble, ismart_default, caplog, capfd):
+    ismart_default(**trouble)
+    with caplog.at_level("DEBUG"):
+        notifier = ISmartNotifier(
+            recipients=ON_CALL, message="{{ broken.field }}", ismart_conn_id="ismart_default"
+        )
+        Memory("login", "ismart_default").put_down({})
+        notifier(failure())
+        Memory("login", "ismart_default").put_down({})
+    logged = caplog.text + "".join(capfd.readouterr())
+    assert "No SMS for this event" in logged
+    for secret in ("fake p@ss&1", "fake%20p%40ss%261", ON_CALL, "bills.send failed", "the amount of"):
+        assert secret not in logged
+
+
+def test_in_a_crowd_an_alert_that_gets_no_turn_is_not_sent_and_takes_nobody_elses(ismart_sandbox, monkeypatch):
+    with monkeypatch.context() as patch, Memory("login", "ismart_default").turn():
+        patch.setattr("airflow_provider_ismart.memory.TURN_SECONDS", 0.1)
+        ISmartNotifier(recipients=ON_CALL)(failure())
+    assert not ismart_sandbox.calls
+    monkeypatch.undo()
+    ISmartNotifier(recipients=ON_CALL)(failure())
+    assert len(ismart_sandbox.messages) == 1
+
+
+def test_the_variable_that_remembers_shows_no_number(ismart_sandbox):
+    about = Memory("throttle", "bills.send failed", "ismart_default", ON_CALL)
+    assert about.name == Memory("throttle", "bills.send failed", "ismart_default", ON_CALL).name
+    assert about.name.startswith("ismart_throttle_")
+    assert ON_CALL not in about.name
+    assert "bills" not in about.name
+
+
+@pytest.mark.parametrize(
+    "options", [{"max_parts": 0}, {"max_parts": 6}, {"throttle": 60}, {"throttle": timedelta(0)}], ids=str
+)
+def test_an_option_that_cannot_be_is_refused_when_the_dag_is_read(options):
+    with pytest.raises(ValueError, match="it can be"):
+        ISmartNotifier(recipients=ON_CALL, **options)
