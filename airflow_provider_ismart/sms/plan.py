@@ -9,7 +9,7 @@ from typing import Any, cast
 from airflow_provider_ismart.sms.errors import InputError
 from airflow_provider_ismart.sms.messages import InvalidTextError, LangChoice, Message, Size, Template, size
 from airflow_provider_ismart.sms.msisdn import InvalidNumberError, canonical_msisdn, is_missing
-from airflow_provider_ismart.sms.recipients import Columns, read_recipients, shown
+from airflow_provider_ismart.sms.recipients import ChunkedRecipients, Columns, read_recipients, shown
 from airflow_provider_ismart.sms.report import Outcome, RowOutcomes
 from airflow_provider_ismart.sms.text import MAX_PARTS
 
@@ -34,6 +34,14 @@ class Content:
             raise InputError(f"message is a {type(self.message).__name__}; it has to be text")
         if type(self.max_parts) is not int or not 1 <= self.max_parts <= MAX_PARTS:
             raise InputError(f"max_parts is {self.max_parts!r}; it can be 1 to {MAX_PARTS}")
+
+    @property
+    def columns(self) -> Sequence[str]:
+        """The columns that the texts are made of.
+
+        :raises InputError: the message is no template.
+        """
+        return [self.message_column] if self.message_column is not None else Template(self.message or "").columns
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -108,6 +116,8 @@ def plan(
 
     :raises InputError: the recipients or the message cannot be sent to anybody as they are.
     """
+    if isinstance(recipients, ChunkedRecipients):
+        recipients = list(recipients.read(recipient_column, content.columns))
     columns = read_recipients(recipients, recipient_column)
     written = _column(columns, recipient_column, "recipient_column is") if columns else ()
     outcomes = RowOutcomes(len(written))
