@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import csv
+import os
 import re
 from collections.abc import Collection, Iterator, Sequence
 from contextlib import contextmanager
+from errno import ENOENT
 from gzip import GzipFile
 from io import TextIOWrapper
 from itertools import islice
@@ -170,6 +172,8 @@ _KINDS: dict[str, type[_Csv | _Parquet]] = {".csv": _Csv, ".csv.gz": _Csv, ".par
 
 def _parts(path: Any) -> list[_Csv | _Parquet]:
     with _reading(path):
+        if not path.exists():
+            raise FileNotFoundError(ENOENT, os.strerror(ENOENT))
         if not path.is_dir():
             return [_part(path)]
         parts = [_part(file) for file in _files(path)]
@@ -195,6 +199,10 @@ def _part(path: Any) -> _Csv | _Parquet:
     raise InputError(f"{_name(path)} is no file of recipients; these end in {', '.join(_KINDS)}")
 
 
+#: Errors with a text that is worth showing: no such storage, or not installed. Others can quote what is secret.
+_PLAIN_ERRORS = (ValueError, ImportError, ModuleNotFoundError)
+
+
 @contextmanager
 def _reading(path: Any) -> Iterator[None]:
     try:
@@ -202,7 +210,7 @@ def _reading(path: Any) -> Iterator[None]:
     except (InputError, ISmartSourceError):
         raise
     except Exception as error:  # noqa: BLE001  # each kind of storage has its own
-        why = getattr(error, "strerror", None)
+        why = str(error) if type(error) in _PLAIN_ERRORS else getattr(error, "strerror", None)
         raise ISmartSourceError(
             f"{_name(path)} cannot be read ({type(error).__name__}{f': {why}' if why else ''}). Nothing was sent."
         ) from None

@@ -110,4 +110,5 @@ def _why(error: Exception) -> str:
     name = type(said).__name__
     if _SAYS_NO_DATA.isdisjoint(base.__name__ for base in type(said).__mro__):
         return name
-    return f"{name}: {_DIGITS.sub('…', str(said).strip())}"
+    first_line = str(said).strip().partition("\n")[0]  # what follows quotes the statement
+    return f"{name}: {_DIGITS.sub('…', first_line)}"
