@@ -37,7 +37,7 @@ def get_provider_info() -> dict[str, Any]:
         ],
         "transfers": [
             {
-                "source-integration-name": "SQL",
+                "source-integration-name": "Common SQL",
                 "target-integration-name": "iSmart SMS",
                 "python-module": "airflow_provider_ismart.transfers.sql_to_ismart",
             }

@@ -1,7 +1,7 @@
 """Tell the people in files: CSV or Parquet, one or a directory of parts, local or in an object storage.
 
 `export` stands in for whoever writes the files, and passes on where. The address can be any that Airflow's
-`ObjectStoragePath` knows, such as `s3://aws_default@bucket/reminders`; here it is a folder in the temporary folder.
+`ObjectStoragePath` knows, such as `s3://aws_default@bucket/reminders`; here it is below the temporary folder.
 """
 
 import tempfile
@@ -10,14 +10,14 @@ from airflow.providers.common.compat.sdk import DAG, ObjectStoragePath, task
 
 from airflow_provider_ismart.operators.ismart import ISmartSendOperator
 
-FOLDER = f"file://{tempfile.gettempdir()}/ismart_example"
+FOLDER = f"file://{tempfile.gettempdir()}/ismart_example_reminders"
 
-with DAG("ismart_file_send", schedule=None, tags=["ismart"], doc_md=__doc__, params={"folder": FOLDER}) as dag:
+with DAG("ismart_file_send", schedule=None, tags=["ismart"], doc_md=__doc__) as dag:
 
     @task
-    def export(params: dict[str, str]) -> ObjectStoragePath:
+    def export() -> ObjectStoragePath:
         """Write two parts, and return their directory."""
-        folder = ObjectStoragePath(params["folder"]) / "reminders"
+        folder = ObjectStoragePath(FOLDER)
         folder.mkdir(parents=True, exist_ok=True)
         for name, rows in (
             ("part-0.csv", ["msisdn,name,at", "96890000001,Salim,9:00", "9000 0002,مريم,10:30"]),

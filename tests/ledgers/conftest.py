@@ -9,7 +9,6 @@ import pytest
 from airflow_provider_ismart.hooks.ismart import ISmartHook
 from tests.ledgers.backings import MemoryBacking, SqlBacking, Store, needs_task_state
 
-
 LASTING = [pytest.param("task_state", marks=needs_task_state), "sqlite", "postgres"]
 
 

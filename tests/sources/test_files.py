@@ -75,7 +75,17 @@ def test_each_cell_of_a_csv_file_is_text(file):
         ("msisdn,name,,\n1,Ali,,\n", [("1", "Ali")]),
         ("msisdn,name\n", []),
     ],
-    ids=["bom", "order", "quotes", "blank lines", "no last line end", "empty cells", "scripts", "unnamed", "nobody"],
+    ids=[
+        "bom",
+        "order",
+        "quotes",
+        "blank lines",
+        "no last line end",
+        "empty cells",
+        "scripts",
+        "unnamed",
+        "nobody",
+    ],
 )
 def test_csv_files_are_read_as_people_write_them(text, rows, file):
     assert read(file("people.csv", text)) == rows
@@ -232,7 +242,17 @@ def bucket(tmp_path):
     return ObjectStoragePath(f"memory://{tmp_path.name}")
 
 
-NO_FILES = [NUMBER, [NUMBER], [], "", {"msisdn": [NUMBER]}, [{"msisdn": NUMBER}], None, ["people.csv"], 96890000001]
+NO_FILES = [
+    NUMBER,
+    [NUMBER],
+    [],
+    "",
+    {"msisdn": [NUMBER]},
+    [{"msisdn": NUMBER}],
+    None,
+    ["people.csv"],
+    96890000001,
+]
 
 
 @pytest.mark.parametrize("recipients", NO_FILES, ids=repr)
