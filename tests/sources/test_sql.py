@@ -5,7 +5,7 @@ import traceback
 from contextlib import suppress
 
 import pytest
-from airflow.providers.common.compat.sdk import AirflowFailException, AirflowSkipException, BaseHook
+from airflow.providers.common.compat.sdk import DAG, AirflowFailException, AirflowSkipException, BaseHook
 
 from airflow_provider_ismart.exceptions import ISmartInputError, ISmartSourceError
 from airflow_provider_ismart.sms.errors import InputError
@@ -145,6 +145,15 @@ def test_sql_and_parameters_are_templates(database, people, send, ismart_sandbox
     sql = f"SELECT * FROM {{{{ table }}}} WHERE name = {PLACEHOLDERS[database][0]}"
     send(sql, parameters=["{{ who }}"], context={"table": "people", "who": "Zoe"})
     assert [message.msisdn for message in ismart_sandbox.messages] == ["96890000002"]
+
+
+def test_sql_may_be_the_name_of_a_file(airflow_loaded, tmp_path):
+    (tmp_path / "people.sql").write_text("SELECT * FROM {{ params.table }}", encoding="utf-8")
+    with DAG("people", schedule=None, template_searchpath=str(tmp_path)):
+        operator = SqlToISmartOperator(task_id="tell", sql="people.sql", conn_id="people_db", message="Hello")
+    operator.resolve_template_files()
+    operator.render_template_fields({"params": {"table": "people"}})
+    assert operator.sql == "SELECT * FROM people"
 
 
 @pytest.mark.parametrize("database", ["postgres"], indirect=True)
