@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
-from contextlib import closing, contextmanager
+from collections.abc import Collection, Iterator, Mapping, Sequence
+from contextlib import ExitStack, closing, contextmanager
 from typing import Any
 
 from airflow.providers.common.compat.sdk import AirflowOptionalProviderFeatureException
@@ -42,12 +42,11 @@ class QueryRecipients(ChunkedRecipients):
     """
 
     def __init__(
-        self, hook: DbApiHook, sql: str, parameters: Iterable[Any] | Mapping[str, Any] | None = None
+        self, hook: DbApiHook, sql: str, parameters: Sequence[Any] | Mapping[str, Any] | None = None
     ) -> None:
         self._hook = hook
         self._sql = sql
-        is_named = parameters is None or isinstance(parameters, Mapping)
-        self._parameters: Any = parameters if is_named else tuple(parameters or ())
+        self._parameters: Any = tuple(parameters) if isinstance(parameters, list) else parameters
 
     def read(self, recipient_column: str, others: Collection[str] = ()) -> Iterator[Columns]:
         """Return the chunks.
@@ -57,6 +56,8 @@ class QueryRecipients(ChunkedRecipients):
         """
         if not isinstance(self._sql, str) or not self._sql.strip():
             raise InputError("sql has to be a query")
+        if not isinstance(self._parameters, tuple | Mapping | None):
+            raise InputError(f"parameters is a {type(self._parameters).__name__}; it can be a list, tuple or dict")
         read = 0
         try:
             with self._execute() as (names, chunks):
@@ -80,9 +81,10 @@ class QueryRecipients(ChunkedRecipients):
             with closing(self._hook.get_conn()) as connection, closing(connection.cursor()) as cursor:
                 cursor.execute(self._sql, *([self._parameters] if self._parameters else []))
                 names = [column[0] for column in cursor.description or ()]
-                yield _of_query(names), iter(lambda: cursor.fetchmany(CHUNK_ROWS), [])
+                yield _of_query(names), _fetched(cursor)
             return
-        with engine.connect() as connection:
+        with engine.connect() as connection, ExitStack() as at_the_end:
+            at_the_end.callback(connection.begin().rollback)  # SQLAlchemy 1.4 would commit what changes rows
             # without parameters, a driver takes a % for what it is
             streamed = connection.execution_options(
                 stream_results=True, max_row_buffer=CHUNK_ROWS, no_parameters=True
@@ -96,6 +98,11 @@ class QueryRecipients(ChunkedRecipients):
             return self._hook.get_sqlalchemy_engine({"hide_parameters": True, "poolclass": NullPool})
         except _NO_ENGINE:
             return None
+
+
+def _fetched(cursor: Any) -> Iterator[_Rows]:
+    while rows := cursor.fetchmany(CHUNK_ROWS):
+        yield rows
 
 
 def _of_query(names: list[str]) -> list[str]:

@@ -50,7 +50,7 @@ class SqlToISmartOperator(ISmartSendOperator):
         *,
         sql: str,
         conn_id: str,
-        parameters: Iterable[Any] | Mapping[str, Any] | None = None,
+        parameters: Sequence[Any] | Mapping[str, Any] | None = None,
         hook_params: dict[str, Any] | None = None,
         **kwargs: Any,
     ) -> None:

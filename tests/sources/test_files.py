@@ -285,6 +285,7 @@ def test_those_in_files_are_told_once(recipients, file, send, tmp_path, ismart_s
     assert report["rows"] == report["outcomes"]["accepted"] + report["outcomes"]["duplicate"]
 
 
+@pytest.mark.filterwarnings("ignore::PendingDeprecationWarning")  # of universal_pathlib, with Airflow 2
 def test_parts_in_a_store_that_is_no_file_system_are_read(bucket, send, ismart_sandbox):
     for name, text in (("a.csv", f"{NUMBER},Ali"), ("more/b.csv", "96890000002,Zoe"), ("_temporary/c.csv", "x")):
         path = bucket / "people" / name

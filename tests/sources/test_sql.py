@@ -73,6 +73,12 @@ def test_without_parameters_a_percent_sign_is_itself(parameters, people, query):
     ]
 
 
+@pytest.mark.parametrize("parameters", ["Ali", 7, {"Ali"}], ids=repr)
+def test_parameters_of_another_type_are_refused(parameters, query):
+    with pytest.raises(InputError, match="parameters is a .*; it can be a list, tuple or dict"):
+        list(query("SELECT 1 AS msisdn", parameters).read("msisdn"))
+
+
 def test_what_a_query_finds_nobody_by_has_no_chunks(people, query):
     people([])
     assert list(query("SELECT * FROM people").read("msisdn")) == []
@@ -114,10 +120,11 @@ def test_a_database_without_a_dialect_is_read_through_its_driver(database, peopl
     assert chunk["msisdn"][0] == "96890000000"
 
 
-def test_what_a_query_changes_is_not_kept(people, query):
+@pytest.mark.parametrize("sql", ["UPDATE people SET name = 'Zoe' RETURNING *", "DELETE FROM people"])
+def test_what_a_query_changes_is_not_kept(sql, people, query):
     people([(NUMBER, "Ali")])
-    with suppress(ISmartSourceError):  # PostgreSQL has no cursor for that
-        list(query("UPDATE people SET name = 'Zoe' RETURNING *").read("msisdn"))
+    with suppress(InputError, ISmartSourceError):  # PostgreSQL has no cursor for that
+        list(query(sql).read("msisdn"))
     assert [chunk["name"] for chunk in query("SELECT * FROM people").read("msisdn", ["name"])] == [["Ali"]]
 
 
@@ -209,6 +216,7 @@ def test_on_invalid_fail_sends_nothing_where_a_later_chunk_has_a_bad_number(
     assert not ismart_sandbox.calls
 
 
+@pytest.mark.filterwarnings("ignore")  # what Airflow and its form library warn of is their own affair
 def test_a_connection_that_is_no_database_is_refused(send, ismart_sandbox):
     with pytest.raises(ISmartInputError, match=r"'ismart_default' is a connection of type 'ismart'.*no SQL"):
         send(conn_id="ismart_default")
