@@ -3,15 +3,17 @@
 from __future__ import annotations
 
 import csv
+from itertools import islice
 from pathlib import Path, PurePath
 from typing import TYPE_CHECKING, Any
 
 from airflow.providers.common.compat.sdk import ObjectStoragePath
 
 from airflow_provider_ismart.sms.errors import InputError
-from airflow_provider_ismart.sms.msisdn import is_missing
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
+
     from airflow_provider_ismart.sms.plan import Plan
 
 #: The columns and their types in Parquet.
@@ -64,16 +66,15 @@ class ResultsFile:
         with self._path.open("w", encoding="utf-8", newline="") as file:
             writer = csv.writer(file)
             writer.writerow(_COLUMNS)
-            writer.writerows(_row(plan, row) for row in range(len(plan.outcomes)))
+            writer.writerows(_rows(plan))
 
     def _write_parquet(self, plan: Plan) -> None:
         pa, pq = _pyarrow()
         schema = pa.schema([(name, getattr(pa, type_)()) for name, type_ in _COLUMNS.items()])
         with self._path.open("wb") as file, pq.ParquetWriter(file, schema) as writer:
-            for start in range(0, len(plan.outcomes), _ROW_GROUP):
-                rows = range(start, min(start + _ROW_GROUP, len(plan.outcomes)))
-                cells = zip(*(_row(plan, row) for row in rows), strict=True)
-                writer.write_table(pa.table(list(map(list, cells)), schema=schema))
+            rows = _rows(plan)
+            while group := list(islice(rows, _ROW_GROUP)):
+                writer.write_table(pa.table(list(map(list, zip(*group, strict=True))), schema=schema))
 
 
 def _pyarrow() -> tuple[Any, Any]:
@@ -87,23 +88,8 @@ def _pyarrow() -> tuple[Any, Any]:
     return pa, pq
 
 
-def _row(plan: Plan, row: int) -> tuple[object, ...]:
-    written, size, code = plan.written[row], plan.sizes[row], plan.outcomes.code(row)
-    return (
-        row,
-        "" if is_missing(written) else _as_text(written),
-        plan.msisdns[row],
-        plan.outcomes[row].value,
-        code,
-        plan.outcomes.reason(row),
-        None if size is None else int(size.lang),
-        None if size is None else size.parts,
-    )
-
-
-def _as_text(written: Any) -> str:
-    """Return what was written as text that a file can hold: half characters (lone surrogates) are written out."""
-    try:
-        return str(written).encode(errors="backslashreplace").decode()
-    except ValueError:  # Python writes no integer of thousands of digits
-        return f"a {type(written).__name__} that cannot be shown"
+def _rows(plan: Plan) -> Iterator[tuple[object, ...]]:
+    outcomes = plan.outcomes
+    for row, (written, msisdn, size) in enumerate(plan.read_rows()):
+        lang, parts = (None, None) if size is None else (int(size.lang), size.parts)
+        yield row, written, msisdn, outcomes[row].value, outcomes.code(row), outcomes.reason(row), lang, parts

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import time
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import ExitStack, closing
 from dataclasses import replace
 from datetime import UTC, datetime
 from itertools import islice
@@ -23,14 +24,16 @@ from airflow_provider_ismart.exceptions import (
 from airflow_provider_ismart.metrics import count_call, count_numbers
 from airflow_provider_ismart.options import OnEmpty, OnInvalid, OnUncertain, SendOptions
 from airflow_provider_ismart.results import ResultsFile
-from airflow_provider_ismart.sms.batches import CallLimits, count_batches
+from airflow_provider_ismart.sms.batches import CallLimits
 from airflow_provider_ismart.sms.calls import Fate
 from airflow_provider_ismart.sms.messages import schedule
 from airflow_provider_ismart.sms.msisdn import mask_in, mask_msisdn
-from airflow_provider_ismart.sms.plan import Plan, plan
+from airflow_provider_ismart.sms.plan import Plan, Reading, plan
+from airflow_provider_ismart.sms.recipients import ChunkedRecipients
 from airflow_provider_ismart.sms.report import Outcome, Report, Sample, in_one_line
 from airflow_provider_ismart.sms.return_codes import Kind, return_code
 from airflow_provider_ismart.sms.submission import Submission, submit_all
+from airflow_provider_ismart.stored_plan import StoredPlan
 
 if TYPE_CHECKING:
     from airflow_provider_ismart.client import GatewayClient
@@ -62,7 +65,7 @@ class Log(Protocol):
 
 
 class Send:
-    """A send, ready to go. Making one finds all that can be wrong before the first call.
+    """A send, ready to go. Making one finds all that can be wrong before the first call. Close it.
 
     :raises InputError: the recipients, the message or the options cannot be used as they are.
     """
@@ -70,24 +73,41 @@ class Send:
     def __init__(self, recipients: Any, options: SendOptions, client: GatewayClient, log: Log) -> None:
         self.started_at = datetime.now(UTC)
         self._started = time.monotonic()
+        self._open = ExitStack()
         settings = client.settings
         self.options = options
         self.client = client
         self.log = log
         self.push_at = schedule(options.push_at, settings.timezone, self.started_at)
-        self.plan = plan(
-            recipients,
-            options.content,
-            recipient_column=options.recipient_column,
-            country_code=settings.country_code,
-            deduplicate=options.deduplicate,
-        )
         self.limits = CallLimits(
             batch_size=options.batch_size,
             max_query_length=settings.max_query_length,
             overhead=client.query_overhead(flash=options.flash, push_at=self.push_at),
         )
         self.results = ResultsFile(options.results_path) if options.results_path else None
+        self.plan = self._plan(recipients, settings.country_code)
+        self.planned_calls = self.plan.count_calls(self.limits.numbers_for)
+        self.planned_parts = self.plan.parts
+
+    def _plan(self, recipients: Any, country_code: str) -> Plan:
+        reading = Reading(
+            content=self.options.content,
+            recipient_column=self.options.recipient_column,
+            country_code=country_code,
+        )
+        if not isinstance(recipients, ChunkedRecipients):
+            return plan(recipients, reading, deduplicate=self.options.deduplicate)
+        self.log.info("Reading all recipients before anything is sent.")
+        chunks = recipients.read(reading.recipient_column, reading.content.columns)
+        stored = self._open.enter_context(
+            closing(StoredPlan(chunks, reading, deduplicate=self.options.deduplicate))
+        )
+        self.log.info("Read %s rows.", f"{len(stored.outcomes):,}")
+        return stored
+
+    def close(self) -> None:
+        """Remove what the rows were kept in meanwhile."""
+        self._open.close()
 
     def preview(self) -> Report:
         """Return the report of what would be sent, without a call.
@@ -165,9 +185,9 @@ class Send:
             codes=outcomes.codes(),
             reasons=outcomes.reasons(),
             calls=submission.calls if submission else 0,
-            planned_calls=count_batches(self.plan.groups, self.limits),
-            parts=self.plan.parts_of(Outcome.ACCEPTED),
-            planned_parts=self.plan.parts,
+            planned_calls=self.planned_calls,
+            parts=submission.parts if submission else 0,
+            planned_parts=self.planned_parts,
             push_at=self.push_at,
             stopped_by=stopped_by.detail if stopped_by else None,
             dry_run=self.options.dry_run,
@@ -202,16 +222,18 @@ class Send:
 
 def _samples(plan: Plan) -> tuple[Sample, ...]:
     """Return the first texts that are to be sent, each with its first number, which is masked in the text too."""
-    firsts = islice((group for group in plan.groups if not group.copy), MAX_SAMPLES)
-    return tuple(
-        Sample(
-            msisdn=mask_msisdn(msisdn := plan.msisdns[group.rows[0]]),
-            text=mask_in(group.message.text, msisdn),
-            lang=int(group.message.lang),
-            parts=group.message.parts,
+    samples = []
+    for group in islice((group for group in plan.groups if not group.copy), MAX_SAMPLES):
+        _, msisdn = next(iter(group.numbers))
+        samples.append(
+            Sample(
+                msisdn=mask_msisdn(msisdn),
+                text=mask_in(group.message.text, msisdn),
+                lang=int(group.message.lang),
+                parts=group.message.parts,
+            )
         )
-        for group in firsts
-    )
+    return tuple(samples)
 
 
 def _calls_and_parts(calls: int, parts: int) -> str:

@@ -22,7 +22,7 @@ from airflow_provider_ismart.ledgers.records import HASH_BYTES
 from airflow_provider_ismart.ledgers.sql import SqlLedger, calls, create_tables, prepared
 from airflow_provider_ismart.sms.batches import MAX_BATCH_SIZE, Batch, CallLimits, batches
 from airflow_provider_ismart.sms.calls import CallOutcome, Fate
-from airflow_provider_ismart.sms.plan import Content, plan
+from airflow_provider_ismart.sms.plan import Content, Reading, plan
 
 MINE = 10_000
 REPEATS = 15
@@ -79,9 +79,9 @@ def _measure(engine: Engine, name: str) -> tuple[float, float]:
 
 
 def _batches(numbers: list[str]) -> list[Batch]:
-    planned = plan(numbers, Content(message="Hello"))
+    planned = plan(numbers, Reading(content=Content(message="Hello")))
     limits = CallLimits(batch_size=MAX_BATCH_SIZE, max_query_length=2048, overhead=100)
-    return list(batches(planned.groups, planned.msisdns, limits))
+    return list(batches(planned.groups, limits))
 
 
 def _call_and_end(ledger: SqlLedger, batch: Batch) -> None:

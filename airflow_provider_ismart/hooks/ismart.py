@@ -136,8 +136,10 @@ class ISmartHook(BaseHook):
         with _own_errors():
             checked = SendOptions.of(**options)
             settings = self._preview_settings if checked.dry_run else self._settings
-            with closing(self._new_client(settings)) as client:
-                send = Send(from_files(recipients), checked, client, self.log)
+            with (
+                closing(self._new_client(settings)) as client,
+                closing(Send(from_files(recipients), checked, client, self.log)) as send,
+            ):
                 if checked.dry_run:
                     return send.preview()
                 with open_ledger(

@@ -1,56 +1,104 @@
-"""What a stored ledger remembers: keyed hashes in place of numbers, and the last state of each message.
+"""What a stored ledger remembers: keyed hashes in place of numbers, and how each call ended.
 
 A hash keeps numbers out of sight, not out of reach: who can read a ledger and its key can try a number on it.
 """
 
 from __future__ import annotations
 
+import re
 from collections import Counter
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from hashlib import blake2b
+from typing import NamedTuple
 
+from airflow_provider_ismart.sms.batches import Batch
 from airflow_provider_ismart.sms.ledger import HANDED_OVER, Entry, State
 
 #: 72 bits: of a hundred million numbers, two have the same hash with a probability of one in a million.
 HASH_BYTES = 9
 KEY_BYTES = 32
 
+_HASH = re.compile(b".{%d}" % HASH_BYTES, re.DOTALL)
+
+
+class Call(NamedTuple):
+    """One call as it is stored: its numbers' hashes, one after the other, and a hash of the call as a whole."""
+
+    entry: Entry
+    fingerprint: bytes
+    hashes: bytes
+
 
 class Records:
-    """The entries of a ledger by hashed number."""
+    """The calls of a ledger; numbers are looked up by hash.
+
+    They stay packed, at some ten bytes a number. The fingerprint tells a call that a later try would make again
+    from all others with one look, so that not every number has to be hashed.
+    """
 
     def __init__(self, key: bytes) -> None:
         self._key = key
-        self._entries: dict[bytes, tuple[Entry, ...]] = {}
+        self._calls: list[Call] = []
+        self._accepted: set[bytes] = set()
+
+    def __bool__(self) -> bool:
+        return bool(self._calls)
 
     def hashes(self, msisdns: Iterable[str]) -> list[bytes]:
         """Return the numbers' hashes, in their order."""
         key = self._key
         return [blake2b(msisdn.encode(), key=key, digest_size=HASH_BYTES).digest() for msisdn in msisdns]
 
-    def add(self, hashes: Iterable[bytes], entry: Entry) -> None:
-        """Put down the entry for all of ``hashes``, in place of what they had of the same message.
+    def fingerprint(self, batch: Batch) -> bytes:
+        """Return what another call has only if it says the same to the same numbers."""
+        told = f"{batch.copy},{','.join(batch.msisdns)}\0{batch.message.text}"
+        return blake2b(told.encode(), key=self._key, digest_size=HASH_BYTES).digest()
 
-        What is uncertain stays so when it was sent again in vain: that says nothing of the time before.
-        """
-        alone = (entry,)  # most numbers have one entry, which those of a call share
-        for hash_ in hashes:
-            others = self._entries.get(hash_)
-            self._entries[hash_] = alone if others is None else _followed_by(others, entry)
+    def call(self, batch: Batch, state: State) -> Call:
+        """Return a batch as it is stored."""
+        return Call(
+            entry=Entry(digest=batch.message.digest, copy=batch.copy, state=state),
+            fingerprint=self.fingerprint(batch),
+            hashes=b"".join(self.hashes(batch.msisdns)),
+        )
+
+    def add(self, call: Call) -> None:
+        """Put down a call that is on record. What follows on what, is the order in which they are added."""
+        self._calls.append(call)
+        if call.entry.state is State.ACCEPTED:
+            self._accepted.add(call.fingerprint)
+
+    def has_accepted(self, batch: Batch) -> bool:
+        """Whether this very call is on record as accepted."""
+        return bool(self._accepted) and self.fingerprint(batch) in self._accepted
 
     def recorded(self, msisdns: Collection[str]) -> Mapping[str, Sequence[Entry]]:
         """Return the entries of those of the numbers that have any."""
-        if not self._entries:
+        if not self._calls:
             return {}
-        found = zip(msisdns, map(self._entries.get, self.hashes(msisdns)), strict=True)
-        return {msisdn: entries for msisdn, entries in found if entries}
+        wanted = dict(zip(self.hashes(msisdns), msisdns, strict=True))
+        found: dict[str, tuple[Entry, ...]] = {}
+        for call in self._calls:
+            alone = (call.entry,)  # most numbers have one entry, which those of a call share
+            for hash_ in wanted.keys() & split_hashes(call.hashes):
+                others = found.get(wanted[hash_])
+                found[wanted[hash_]] = alone if others is None else _followed_by(others, call.entry)
+        return found
 
     def states(self) -> dict[State, int]:
-        """Return how many entries there are in which state."""
-        return dict(Counter(entry.state for entries in self._entries.values() for entry in entries))
+        """Return how many messages there are in which state."""
+        entries: dict[bytes, tuple[Entry, ...]] = {}
+        for call in self._calls:
+            for hash_ in split_hashes(call.hashes):
+                entries[hash_] = _followed_by(entries.get(hash_, ()), call.entry)
+        return dict(Counter(entry.state for found in entries.values() for entry in found))
 
 
 def _followed_by(entries: tuple[Entry, ...], entry: Entry) -> tuple[Entry, ...]:
+    """Add an entry, in place of what there was of the same message.
+
+    What is uncertain stays so when it was sent again in vain: that says nothing of the time before.
+    """
     of_message = [other for other in entries if (other.digest, other.copy) == (entry.digest, entry.copy)]
     if entry.state not in HANDED_OVER and any(other.state is State.UNCERTAIN for other in of_message):
         return entries
@@ -59,4 +107,4 @@ def _followed_by(entries: tuple[Entry, ...], entry: Entry) -> tuple[Entry, ...]:
 
 def split_hashes(packed: bytes) -> list[bytes]:
     """Take apart what ``b"".join`` has made of hashes."""
-    return [packed[start : start + HASH_BYTES] for start in range(0, len(packed), HASH_BYTES)]
+    return _HASH.findall(packed)

@@ -34,7 +34,7 @@ from sqlalchemy import (
 from sqlalchemy.engine import Connection, Engine
 from sqlalchemy.exc import DBAPIError, IntegrityError
 
-from airflow_provider_ismart.ledgers.records import KEY_BYTES, Records, split_hashes
+from airflow_provider_ismart.ledgers.records import KEY_BYTES, Call, Records, split_hashes
 from airflow_provider_ismart.sms.batches import Batch
 from airflow_provider_ismart.sms.calls import CallOutcome
 from airflow_provider_ismart.sms.ledger import HANDED_OVER, STATE_OF_FATE, Entry, LedgerConflictError, State
@@ -82,6 +82,7 @@ calls = Table(
     Column("sender_id", _NUMBER, ForeignKey("ismart_ledger_sender.id"), nullable=False),
     Column("digest", String(12), nullable=False),
     Column("copy", Integer, nullable=False),
+    Column("fingerprint", LargeBinary, nullable=False),
     Column("hashes", LargeBinary, nullable=False),
     Column("numbers", Integer, nullable=False),
     Column("state", String(12), nullable=False),
@@ -89,6 +90,9 @@ calls = Table(
     Column("at", DateTime(timezone=True), nullable=False),
     Index("ismart_ledger_call_scope", "scope_id", "id"),
 )
+
+_CALL_COLUMNS = (calls.c.digest, calls.c.copy, calls.c.state, calls.c.fingerprint, calls.c.hashes)
+_STATES = {state.value: state for state in State}
 
 
 class SqlLedger:
@@ -108,7 +112,7 @@ class SqlLedger:
         self._last_seen = 0
         self._taken: set[bytes] = set()
 
-    def take_over(self) -> None:
+    def take_over(self) -> bool:
         """Read what is on record; what an earlier try left in mid-call is UNCERTAIN from now on."""
         create_tables(self._engine)
         self._scope_id, key = self._find_or_make_scope()
@@ -120,9 +124,13 @@ class SqlLedger:
             abandoned = mine & (calls.c.state == State.SUBMITTING.value)
             connection.execute(update(calls).where(abandoned).values(state=State.UNCERTAIN.value))
             for row in connection.execute(self._calls_since(0)):
-                entry = Entry(digest=row.digest, copy=row.copy, state=State(row.state))
-                self._records.add(split_hashes(row.hashes), entry)
+                self._records.add(_call(row))
                 self._last_seen = row.id
+        return bool(self._records)
+
+    def has_accepted(self, batch: Batch) -> bool:
+        """Whether this very call is on record as accepted."""
+        return self._records.has_accepted(batch)
 
     def recorded(self, msisdns: Collection[str]) -> Mapping[str, Sequence[Entry]]:
         """Return what is on record for those of the numbers that have anything on record."""
@@ -177,7 +185,7 @@ class SqlLedger:
             raise LedgerConflictError("a later try of this task has taken over; this one sends no more")
 
     def _calls_since(self, last_seen: int) -> Any:
-        columns = (calls.c.id, calls.c.digest, calls.c.copy, calls.c.hashes, calls.c.state, calls.c.sender_id)
+        columns = (calls.c.id, *_CALL_COLUMNS)
         newer = (calls.c.scope_id == self._scope_id) & (calls.c.id > last_seen)
         return select(*columns).where(newer).order_by(calls.c.id)
 
@@ -199,14 +207,16 @@ class SqlLedger:
         return replace(batch, rows=rows, msisdns=msisdns) if free else None
 
     def _put_down_intent(self, connection: Connection, batch: Batch) -> int:
+        call = self._records.call(batch, State.SUBMITTING)
         row = {
             "scope_id": self._scope_id,
             "sender_id": self._sender_id,
-            "digest": batch.message.digest,
-            "copy": batch.copy,
-            "hashes": b"".join(self._records.hashes(batch.msisdns)),
+            "digest": call.entry.digest,
+            "copy": call.entry.copy,
+            "fingerprint": call.fingerprint,
+            "hashes": call.hashes,
             "numbers": len(batch.msisdns),
-            "state": State.SUBMITTING.value,
+            "state": call.entry.state.value,
             "at": datetime.now(UTC),
         }
         return int(connection.execute(insert(calls).values(row)).inserted_primary_key[0])  # type: ignore[index]
@@ -222,13 +232,18 @@ class SqlLedger:
 def summary(engine: Engine, scope: str) -> dict[State, int]:
     """Return how many messages a scope has in which state; a message that was sent again counts once."""
     create_tables(engine)
-    columns = select(calls.c.digest, calls.c.copy, calls.c.hashes, calls.c.state).order_by(calls.c.id)
+    columns = select(*_CALL_COLUMNS).order_by(calls.c.id)
     records = Records(b"")  # no number is looked up
     with engine.begin() as connection:
         for row in connection.execute(columns.join(scopes).where(scopes.c.name == scope)):
-            entry = Entry(digest=row.digest, copy=row.copy, state=State(row.state))
-            records.add(split_hashes(row.hashes), entry)
+            records.add(_call(row))
     return records.states()
+
+
+def _call(row: Any) -> Call:
+    digest, copy, state, fingerprint, hashes = row[-len(_CALL_COLUMNS) :]
+    entry = Entry(digest=digest, copy=copy, state=_STATES[state])
+    return Call(entry, bytes(fingerprint), bytes(hashes))
 
 
 def create_tables(engine: Engine) -> None:

@@ -14,7 +14,7 @@ from collections.abc import Collection, Mapping, Sequence
 from secrets import token_bytes
 from typing import Any, Protocol
 
-from airflow_provider_ismart.ledgers.records import KEY_BYTES, Records, split_hashes
+from airflow_provider_ismart.ledgers.records import KEY_BYTES, Call, Records
 from airflow_provider_ismart.sms.batches import Batch
 from airflow_provider_ismart.sms.calls import CallOutcome
 from airflow_provider_ismart.sms.ledger import STATE_OF_FATE, Entry, State
@@ -43,8 +43,8 @@ def is_empty(store: TaskStateStore) -> bool:
 class TaskStateLedger:
     """A ledger for all tries of one task instance.
 
-    A page is ``{"calls": [[number, digest, copy, hashes], …], "ended": {state: [number, …]}}``; calls are
-    numbered through all pages, and the first page holds the hashes' ``key`` too.
+    A page is ``{"calls": [[number, digest, copy, fingerprint, hashes], …], "ended": {state: [number, …]}}``;
+    calls are numbered through all pages, and the first page holds the hashes' ``key`` too.
     """
 
     def __init__(self, store: TaskStateStore) -> None:
@@ -53,7 +53,7 @@ class TaskStateLedger:
         #: Intents whose write has failed: they may be on record, and their calls never go out.
         self._ungranted: list[int] = []
 
-    def take_over(self) -> None:
+    def take_over(self) -> bool:
         """Read what is on record; what an earlier try left in mid-call is UNCERTAIN from now on."""
         pages = self._read_pages() or [{"key": token_bytes(KEY_BYTES).hex(), "calls": [], "ended": {}}]
         self._page_number = len(pages) - 1
@@ -67,14 +67,19 @@ class TaskStateLedger:
             for state, numbers in page["ended"].items()
             for number in numbers
         }
-        for number, digest, copy, packed in calls:
+        for number, digest, copy, fingerprint, hashes in calls:
             entry = Entry(digest=digest, copy=copy, state=ended.get(number, State.UNCERTAIN))
-            self._records.add(split_hashes(b64decode(packed)), entry)
+            self._records.add(Call(entry=entry, fingerprint=b64decode(fingerprint), hashes=b64decode(hashes)))
         self._next_number = len(calls)
         for number in range(len(calls)):
             if number not in ended:
                 self._put_down_end(number, State.UNCERTAIN)
         self._save()  # now, so that a task that may not write does not send
+        return bool(self._records)
+
+    def has_accepted(self, batch: Batch) -> bool:
+        """Whether this very call is on record as accepted."""
+        return self._records.has_accepted(batch)
 
     def _read_pages(self) -> list[dict[str, Any]]:
         pages: list[dict[str, Any]] = []
@@ -99,9 +104,10 @@ class TaskStateLedger:
                 self._put_down_end(self._numbers[batch], STATE_OF_FATE[outcome.fate])
                 del self._numbers[batch]
         for batch in intents:
-            packed = b64encode(b"".join(self._records.hashes(batch.msisdns))).decode()
-            self._make_room(len(packed) + 40)
-            self._page["calls"].append([self._next_number, batch.message.digest, batch.copy, packed])
+            call = self._records.call(batch, State.SUBMITTING)
+            packed = [b64encode(part).decode() for part in (call.fingerprint, call.hashes)]
+            self._make_room(sum(map(len, packed)) + 44)
+            self._page["calls"].append([self._next_number, call.entry.digest, call.entry.copy, *packed])
             self._numbers[batch] = self._next_number
             self._ungranted.append(self._next_number)
             self._next_number += 1

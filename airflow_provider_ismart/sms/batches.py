@@ -6,8 +6,9 @@ Source: the gateway document, "The call": ``MobileNo`` takes at most 50 numbers,
 from __future__ import annotations
 
 import string
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, replace
+from itertools import islice
 
 from airflow_provider_ismart.sms.messages import Message
 from airflow_provider_ismart.sms.msisdn import MSISDN_DIGITS
@@ -31,6 +32,11 @@ class Batch:
     rows: tuple[int, ...]
     msisdns: tuple[str, ...]
     oversize: bool = False
+
+    @property
+    def numbers(self) -> Iterator[tuple[int, str]]:
+        """The rows, each with its number."""
+        return zip(self.rows, self.msisdns, strict=True)
 
     def halves(self) -> tuple[Batch, Batch]:
         """Split a batch of several numbers in two, to find the guilty ones."""
@@ -65,24 +71,18 @@ def encoded_length(text: str) -> int:
     return len(raw) + 2 * len(raw.translate(None, _UNRESERVED))
 
 
-def batches(groups: Iterable[Group], msisdns: Sequence[str], limits: CallLimits) -> Iterator[Batch]:
+def batches(
+    groups: Iterable[Group], limits: CallLimits, is_left: Callable[[int], bool] | None = None
+) -> Iterator[Batch]:
     """Yield the calls in the order of the groups: for each, ceil(rows / numbers that fit).
 
-    ``msisdns`` are all rows' numbers in canonical form.
+    ``is_left`` says of a row whether it is still to be sent; it is asked when its turn has come.
     """
     for group in groups:
         fit = limits.numbers_for(group.message)
-        for start in range(0, len(group.rows), fit or 1):
-            rows = tuple(group.rows[start : start + (fit or 1)])
-            yield Batch(
-                message=group.message,
-                copy=group.copy,
-                rows=rows,
-                msisdns=tuple(msisdns[row] for row in rows),
-                oversize=not fit,
-            )
-
-
-def count_batches(groups: Iterable[Group], limits: CallLimits) -> int:
-    """Return how many calls :func:`batches` yields."""
-    return sum(-(-len(group.rows) // (limits.numbers_for(group.message) or 1)) for group in groups)
+        numbers = iter(group.numbers)
+        if is_left:
+            numbers = (told for told in numbers if is_left(told[0]))
+        while taken := tuple(islice(numbers, fit or 1)):
+            rows, msisdns = zip(*taken, strict=True)
+            yield Batch(message=group.message, copy=group.copy, rows=rows, msisdns=msisdns, oversize=not fit)

@@ -1,11 +1,11 @@
-"""What earlier tries handed over -> which rows of a plan are still to be sent."""
+"""What earlier tries handed over -> which calls of a plan are still to be made."""
 
 from __future__ import annotations
 
-from collections import defaultdict
-from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import replace
+from collections.abc import Iterable, Iterator
+from itertools import chain, groupby
 
+from airflow_provider_ismart.sms.batches import Batch, CallLimits, batches
 from airflow_provider_ismart.sms.ledger import HANDED_OVER, Entry, Ledger, State
 from airflow_provider_ismart.sms.plan import Group, Plan
 from airflow_provider_ismart.sms.report import Outcome
@@ -17,57 +17,107 @@ _PUT_DOWN_AS = {
     State.UNCERTAIN: (Outcome.UNCERTAIN, "an earlier try did not learn whether it was accepted"),
 }
 
+#: How many numbers are looked up in one go; a ledger may read all of its calls for each.
+LOOK_UP_SIZE = 250_000
+
+#: A message's digest and which copy of it.
+_Key = tuple[str, int]
+
 
 def unsent(
-    plan: Plan, ledger: Ledger, *, resend_uncertain: bool = False, replaces_texts: bool = True
-) -> Iterable[Group]:
-    """Return what nobody has been handed yet; put down what became of the other rows.
+    plan: Plan,
+    ledger: Ledger,
+    limits: CallLimits,
+    *,
+    resend_uncertain: bool = False,
+    replaces_texts: bool = True,
+) -> Iterator[Batch]:
+    """Put down what became of the rows that were handed over; return the calls for the others.
 
     A number is handed at most as many messages as the plan has rows for it: where ``replaces_texts``, a message
     on record whose text the plan does not have any more, for it was changed between two tries, stands for one
     of the number's rows. Where a ledger holds several sends that know nothing of each other it cannot.
     """
-    recorded = ledger.recorded({plan.msisdns[row] for row in plan.rows})
-    if not recorded:
-        return plan.groups
-    states = {
-        msisdn: {(entry.digest, entry.copy): entry.state for entry in entries if entry.state in HANDED_OVER}
-        for msisdn, entries in recorded.items()
-    }
-    replaced = _replaced_texts(plan, recorded) if replaces_texts else {}
-    left = []
-    for group in plan.groups:
-        key = (group.message.digest, group.copy)
-        rows = []
-        for row in group.rows:
-            msisdn = plan.msisdns[row]
-            state = states.get(msisdn, {}).get(key)
-            others = replaced.get(msisdn)
-            if state is None and others:
-                outcome, reason = _PUT_DOWN_AS[others.pop()]
-                plan.outcomes.set([row], outcome, reason=f"{reason}, with another text")
-                continue
-            if state is not None:
+    unknown = _Unknown(plan, ledger)
+    for batch in batches(plan.groups, limits):
+        if ledger.has_accepted(batch):  # most that a try left behind: one look for all of its numbers
+            outcome, reason = _PUT_DOWN_AS[State.ACCEPTED]
+            plan.outcomes.set(batch.rows, outcome, reason=reason)
+        else:
+            unknown.add(batch)
+    unknown.look_up()
+    replaced = unknown.put_down_replaced() if replaces_texts else frozenset()
+    is_open = plan.outcomes.having(
+        {Outcome.NOT_ATTEMPTED, Outcome.UNCERTAIN} if resend_uncertain else {Outcome.NOT_ATTEMPTED}
+    )
+    is_left = (lambda row: row not in replaced and is_open(row)) if replaced else is_open
+    return batches(unknown.groups, limits, is_left)
+
+
+class _Unknown:
+    """The rows of a plan whose very call is not on record, so that each number has to be looked up."""
+
+    def __init__(self, plan: Plan, ledger: Ledger) -> None:
+        self._plan = plan
+        self._ledger = ledger
+        self._calls: list[Batch] = []
+        self._size = 0
+        self._are_all_calls_here = True
+        #: By number, what else it was handed, where a row of its own is not on record.
+        self._others: dict[str, dict[_Key, State]] = {}
+        self._rows_with_others: list[tuple[int, str]] = []
+
+    def add(self, batch: Batch) -> None:
+        if self._size > LOOK_UP_SIZE:
+            self.look_up()
+            self._calls, self._size, self._are_all_calls_here = [], 0, False
+        self._calls.append(batch)
+        self._size += len(batch.rows)
+
+    @property
+    def groups(self) -> Iterable[Group]:
+        """What holds all of these rows: they themselves where they are few, else the whole plan."""
+        if not self._are_all_calls_here:
+            return self._plan.groups
+        by_message = groupby(self._calls, lambda batch: (batch.message, batch.copy))
+        return (
+            Group(message=message, copy=copy, numbers=chain.from_iterable(batch.numbers for batch in same))
+            for (message, copy), same in by_message
+        )
+
+    def look_up(self) -> None:
+        """Put down what is on record of the rows that were added last."""
+        recorded = self._ledger.recorded({msisdn for batch in self._calls for msisdn in batch.msisdns})
+        if not recorded:
+            return
+        for batch in self._calls:
+            key = (batch.message.digest, batch.copy)
+            for row, msisdn in batch.numbers:
+                states = _handed_over(recorded.get(msisdn, ()))
+                if key in states:
+                    outcome, reason = _PUT_DOWN_AS[states[key]]
+                    self._plan.outcomes.set([row], outcome, reason=reason)
+                elif states:
+                    self._others[msisdn] = states
+                    self._rows_with_others.append((row, msisdn))
+
+    def put_down_replaced(self) -> set[int]:
+        """Let what was handed over in texts that the plan does not have any more stand for rows; return those."""
+        if self._others:
+            for group in self._plan.groups:
+                key = (group.message.digest, group.copy)
+                for _, msisdn in group.numbers:
+                    if msisdn in self._others:
+                        self._others[msisdn].pop(key, None)
+        replaced = set()
+        for row, msisdn in self._rows_with_others:
+            if others := self._others[msisdn]:
+                _, state = others.popitem()
                 outcome, reason = _PUT_DOWN_AS[state]
-                plan.outcomes.set([row], outcome, reason=reason)
-            if state is None or (state is State.UNCERTAIN and resend_uncertain):
-                rows.append(row)
-        if rows:
-            left.append(replace(group, rows=rows))
-    return left
+                self._plan.outcomes.set([row], outcome, reason=f"{reason}, with another text")
+                replaced.add(row)
+        return replaced
 
 
-def _replaced_texts(plan: Plan, recorded: Mapping[str, Sequence[Entry]]) -> dict[str, list[State]]:
-    """Return by number what was handed over in texts that the plan does not have for it any more."""
-    planned: dict[str, set[tuple[str, int]]] = defaultdict(set)
-    for group in plan.groups:
-        for row in group.rows:
-            planned[plan.msisdns[row]].add((group.message.digest, group.copy))
-    return {
-        msisdn: [
-            entry.state
-            for entry in entries
-            if entry.state in HANDED_OVER and (entry.digest, entry.copy) not in planned[msisdn]
-        ]
-        for msisdn, entries in recorded.items()
-    }
+def _handed_over(entries: Iterable[Entry]) -> dict[_Key, State]:
+    return {(entry.digest, entry.copy): entry.state for entry in entries if entry.state in HANDED_OVER}

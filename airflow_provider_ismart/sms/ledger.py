@@ -68,11 +68,15 @@ class LedgerConflictError(Exception):
 class Ledger(Protocol):
     """Where intents and outcomes are put down."""
 
-    def take_over(self) -> None:
-        """Become the one who sends: what an earlier try left in mid-call is UNCERTAIN from now on.
+    def take_over(self) -> bool:
+        """Become the one who sends, and return whether anything is on record.
 
-        An earlier try that turns out to be alive can put nothing down any more, and so sends nothing more.
+        What an earlier try left in mid-call is UNCERTAIN from now on. One that turns out to be alive can put
+        nothing down any more, and so sends nothing more.
         """
+
+    def has_accepted(self, batch: Batch) -> bool:
+        """Whether this very call, the same text to the same numbers, is on record as accepted."""
 
     def recorded(self, msisdns: Collection[str]) -> Mapping[str, Sequence[Entry]]:
         """Return what is on record for those of the numbers that have anything on record."""
@@ -94,12 +98,18 @@ class MemoryLedger:
     def __init__(self) -> None:
         self._states: dict[str, dict[tuple[str, int], State]] = defaultdict(dict)
 
-    def take_over(self) -> None:
-        """Count what is in mid-call as UNCERTAIN."""
+    def take_over(self) -> bool:
+        """Count what is in mid-call as UNCERTAIN, and return whether anything is on record."""
         for states in self._states.values():
             for key, state in states.items():
                 if state is State.SUBMITTING:
                     states[key] = State.UNCERTAIN
+        return bool(self._states)
+
+    def has_accepted(self, batch: Batch) -> bool:
+        """Whether all that the call says is on record as accepted."""
+        key = (batch.message.digest, batch.copy)
+        return all(self._states.get(number, {}).get(key) is State.ACCEPTED for number in batch.msisdns)
 
     def recorded(self, msisdns: Collection[str]) -> Mapping[str, Sequence[Entry]]:
         """Return what is on record for those of the numbers that have anything on record."""

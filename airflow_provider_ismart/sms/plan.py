@@ -4,12 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
-from typing import Any, cast
+from typing import Any, NamedTuple, Protocol, cast
 
 from airflow_provider_ismart.sms.errors import InputError
 from airflow_provider_ismart.sms.messages import InvalidTextError, LangChoice, Message, Size, Template, size
 from airflow_provider_ismart.sms.msisdn import InvalidNumberError, canonical_msisdn, is_missing
-from airflow_provider_ismart.sms.recipients import ChunkedRecipients, Columns, read_recipients, shown
+from airflow_provider_ismart.sms.recipients import Columns, as_written, read_recipients, shown
 from airflow_provider_ismart.sms.report import Outcome, RowOutcomes
 from airflow_provider_ismart.sms.text import MAX_PARTS
 
@@ -46,85 +46,150 @@ class Content:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Group:
-    """Rows that are to be told the same, no number twice; ``copy`` counts from 0 where duplicates are kept."""
+    """Rows that are to be told the same, each with its number, no number twice.
+
+    ``copy`` counts from 0 where duplicates are kept. ``numbers`` can be gone through once, before the next group.
+    """
 
     message: Message
     copy: int
-    rows: Sequence[int]
+    numbers: Iterable[tuple[int, str]]
+
+
+class ReadRow(NamedTuple):
+    """A row as it came in, as text, and what was made of it: a number (or "") and a text's size (or ``None``)."""
+
+    written: str
+    msisdn: str
+    size: Size | None
+
+
+class Plan(Protocol):
+    """Which rows are to be told what, and what became of each."""
+
+    @property
+    def outcomes(self) -> RowOutcomes:
+        """What became of each row so far."""
+
+    @property
+    def groups(self) -> Iterator[Group]:
+        """The rows that are to be sent, by message, in the order of the input."""
+
+    @property
+    def parts(self) -> int:
+        """The parts of everything that is to be sent."""
+
+    def count_calls(self, numbers_for: Callable[[Message], int]) -> int:
+        """Return how many calls all groups take; ``numbers_for`` says how many numbers fit into one (0 is 1)."""
+
+    def read_rows(self) -> Iterator[ReadRow]:
+        """Yield every row of the input, in order."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Plan:
-    """Which rows are to be told what, in columns: a million rows make no object each but their texts.
+class Reading:
+    """How rows are read: what they are to be told, where their number stands, and in which country it is local."""
+
+    content: Content
+    recipient_column: str = "msisdn"
+    country_code: str = "968"
+
+    def read(self, columns: Columns, outcomes: RowOutcomes) -> Rows:
+        """Make every row's number canonical and its text a message; add to ``outcomes`` which cannot be sent.
+
+        :raises InputError: a column is missing, or the message cannot be sent to anybody.
+        """
+        if not columns:
+            return Rows(written=(), msisdns=[], texts=[], sizes=[])
+        written = _column(columns, self.recipient_column, "recipient_column is")
+        first = len(outcomes)
+        outcomes.extend(len(written))
+
+        def invalid(row: int, why: str) -> None:
+            outcomes.set([first + row], Outcome.INVALID, reason=why)
+
+        msisdns = _canonical(written, self.country_code, invalid)
+        texts, sizes = _texts(self.content, columns, msisdns, invalid)
+        return Rows(written=written, msisdns=msisdns, texts=texts, sizes=sizes)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Rows:
+    """Rows that were read, in columns: a million make no object each but their texts.
 
     ``written`` and ``msisdns`` hold a row's number as it came and in canonical form ("" where it has none),
-    ``texts`` its text and ``sizes`` what that takes (``None`` where it has none), all by row. ``alike`` are the
-    rows that are to be sent, in the order of the input: a row whose text nobody else gets, or a group.
+    ``texts`` its text and ``sizes`` what that takes (``None`` where it has none).
     """
 
     written: Sequence[Any]
     msisdns: list[str]
     texts: Sequence[str | None]
     sizes: Sequence[Size | None]
-    alike: Sequence[int | Group]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Alike:
+    """A group by its rows."""
+
+    message: Message
+    copy: int
+    rows: list[int]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class MemoryPlan:
+    """A plan of rows that are in memory.
+
+    ``alike`` are those that are to be sent: a row whose text nobody else gets, or rows with the same text.
+    """
+
+    rows: Rows
+    alike: Sequence[int | _Alike]
     outcomes: RowOutcomes
 
     @property
     def groups(self) -> Iterator[Group]:
-        """The rows that are to be sent, by message."""
+        """The rows that are to be sent, by message, in the order of the input."""
+        rows, msisdns = self.rows, self.rows.msisdns
         for alike in self.alike:
-            if isinstance(alike, Group):
-                yield alike
+            if isinstance(alike, int):
+                yield Group(message=_message(rows, alike), copy=0, numbers=((alike, msisdns[alike]),))
             else:
-                yield Group(message=_message(self.texts, self.sizes, alike), copy=0, rows=(alike,))
-
-    @property
-    def rows(self) -> Iterator[int]:
-        """The rows that are to be sent."""
-        for alike in self.alike:
-            if isinstance(alike, Group):
-                yield from alike.rows
-            else:
-                yield alike
+                numbers = zip(alike.rows, map(msisdns.__getitem__, alike.rows), strict=True)
+                yield Group(message=alike.message, copy=alike.copy, numbers=numbers)
 
     @property
     def parts(self) -> int:
         """The parts of everything that is to be sent."""
         return sum(
-            alike.message.parts * len(alike.rows)
-            if isinstance(alike, Group)
-            else cast("Size", self.sizes[alike]).parts
+            cast("Size", self.rows.sizes[alike]).parts
+            if isinstance(alike, int)
+            else alike.message.parts * len(alike.rows)
             for alike in self.alike
         )
 
-    def parts_of(self, outcome: Outcome) -> int:
-        """Return the parts of the rows that ended as ``outcome``."""
-        return sum(size.parts for row in self.outcomes.rows(outcome) if (size := self.sizes[row]))
+    def count_calls(self, numbers_for: Callable[[Message], int]) -> int:
+        """Return how many calls all groups take; ``numbers_for`` says how many numbers fit into one (0 is 1)."""
+        return sum(
+            1 if isinstance(alike, int) else -(-len(alike.rows) // (numbers_for(alike.message) or 1))
+            for alike in self.alike
+        )
+
+    def read_rows(self) -> Iterator[ReadRow]:
+        """Yield every row of the input, in order."""
+        return map(ReadRow, map(as_written, self.rows.written), self.rows.msisdns, self.rows.sizes)
 
 
-def plan(
-    recipients: Any,
-    content: Content,
-    *,
-    recipient_column: str = "msisdn",
-    country_code: str = "968",
-    deduplicate: bool = True,
-) -> Plan:
-    """Make every row's number canonical and its text a message; sort out the rows that cannot be sent.
+def plan(recipients: Any, reading: Reading, *, deduplicate: bool = True) -> MemoryPlan:
+    """Read the recipients, and sort out the rows that cannot be sent.
 
     Rows with the same number and the same text fold into the first of them, unless ``deduplicate`` is off.
 
     :raises InputError: the recipients or the message cannot be sent to anybody as they are.
     """
-    if isinstance(recipients, ChunkedRecipients):
-        recipients = list(recipients.read(recipient_column, content.columns))
-    columns = read_recipients(recipients, recipient_column)
-    written = _column(columns, recipient_column, "recipient_column is") if columns else ()
-    outcomes = RowOutcomes(len(written))
-    msisdns = _canonical(written, country_code, outcomes)
-    texts, sizes = _texts(content, columns, msisdns, outcomes) if columns else ([], [])
-    alike = _alike(msisdns, texts, sizes, outcomes, deduplicate=deduplicate)
-    return Plan(written=written, msisdns=msisdns, texts=texts, sizes=sizes, alike=alike, outcomes=outcomes)
+    outcomes = RowOutcomes()
+    rows = reading.read(read_recipients(recipients, reading.recipient_column), outcomes)
+    return MemoryPlan(rows=rows, alike=_alike(rows, outcomes, deduplicate=deduplicate), outcomes=outcomes)
 
 
 def _column(columns: Columns, name: str, asked_by: str) -> Sequence[Any]:
@@ -137,25 +202,29 @@ def _column(columns: Columns, name: str, asked_by: str) -> Sequence[Any]:
         ) from None
 
 
-def _canonical(written: Sequence[Any], country_code: str, outcomes: RowOutcomes) -> list[str]:
+#: Takes a row, from 0 in its table, that cannot be sent, and why.
+_Invalid = Callable[[int, str], None]
+
+
+def _canonical(written: Sequence[Any], country_code: str, invalid: _Invalid) -> list[str]:
     msisdns = []
     for row, cell in enumerate(written):
         try:
             msisdns.append(canonical_msisdn(cell, country_code))
         except InvalidNumberError as why:
             msisdns.append("")
-            outcomes.set([row], Outcome.INVALID, reason=f"number: {why}")
+            invalid(row, f"number: {why}")
     return msisdns
 
 
 _Texts = tuple[list[str | None], list[Size | None]]
 
 
-def _texts(content: Content, columns: Columns, msisdns: list[str], outcomes: RowOutcomes) -> _Texts:
-    """Return each row's text and size, or ``None`` where ``outcomes`` now says why it has none."""
+def _texts(content: Content, columns: Columns, msisdns: list[str], invalid: _Invalid) -> _Texts:
+    """Return each row's text and size, or ``None`` where ``invalid`` has been told why it has none."""
     if content.message_column is not None:
         own = _column(columns, content.message_column, "message_column is")
-        return _text_of_each(content, _own_text, own, msisdns, outcomes)
+        return _text_of_each(content, _own_text, own, msisdns, invalid)
     template = Template(content.message or "")
     if template.literal.strip() or not template.columns:
         try:
@@ -163,9 +232,9 @@ def _texts(content: Content, columns: Columns, msisdns: list[str], outcomes: Row
         except InvalidTextError as why:  # no cell can mend what is wrong with the template itself
             raise InputError(f"message: {why}") from None
         if not template.columns:
-            return [template.literal] * len(outcomes), [of_literal] * len(outcomes)
+            return [template.literal] * len(msisdns), [of_literal] * len(msisdns)
     cells = [_column(columns, name, "message has a placeholder for") for name in template.columns]
-    return _text_of_each(content, template.fill, zip(*cells, strict=True), msisdns, outcomes)
+    return _text_of_each(content, template.fill, zip(*cells, strict=True), msisdns, invalid)
 
 
 def _text_of_each(
@@ -173,7 +242,7 @@ def _text_of_each(
     text_of: Callable[[Any], str],
     rows: Iterable[Any],
     msisdns: list[str],
-    outcomes: RowOutcomes,
+    invalid: _Invalid,
 ) -> _Texts:
     lang, max_parts = content.lang, content.max_parts
     texts: list[str | None] = []
@@ -187,7 +256,7 @@ def _text_of_each(
             sizes.append(None)
             texts.append(None)
             if msisdns[row]:  # what is wrong with its number is said already
-                outcomes.set([row], Outcome.INVALID, reason=f"message: {why}")
+                invalid(row, f"message: {why}")
     return texts, sizes
 
 
@@ -199,49 +268,42 @@ def _own_text(cell: Any) -> str:
     return cell
 
 
-def _message(texts: Sequence[str | None], sizes: Sequence[Size | None], row: int) -> Message:
-    lang, parts = cast("Size", sizes[row])
-    return Message(text=cast("str", texts[row]), lang=lang, parts=parts)
+def _message(rows: Rows, row: int) -> Message:
+    lang, parts = cast("Size", rows.sizes[row])
+    return Message(text=cast("str", rows.texts[row]), lang=lang, parts=parts)
 
 
-def _alike(
-    msisdns: list[str],
-    texts: list[str | None],
-    sizes: list[Size | None],
-    outcomes: RowOutcomes,
-    *,
-    deduplicate: bool,
-) -> list[int | Group]:
+def _alike(rows: Rows, outcomes: RowOutcomes, *, deduplicate: bool) -> list[int | _Alike]:
     """Return the rows to send by text, in the order of the input, duplicates put down as such.
 
     Where duplicates are kept, a number's second row of a text starts a group of its own: what the gateway
     makes of one number twice in a call is not documented.
     """
-    alike: list[int | Group] = []
-    for rows in _rows_by_text(msisdns, texts).values():
-        if isinstance(rows, int):
-            alike.append(rows)
+    alike: list[int | _Alike] = []
+    for same in _rows_by_text(rows).values():
+        if isinstance(same, int):
+            alike.append(same)
             continue
-        message = _message(texts, sizes, rows[0])
-        for copy, copies in enumerate(_copies(rows, msisdns)):
+        message = _message(rows, same[0])
+        for copy, copies in enumerate(_copies(same, rows.msisdns)):
             if copy and deduplicate:
                 outcomes.set(copies, Outcome.DUPLICATE)
             else:
-                alike.append(Group(message=message, copy=copy, rows=copies))
+                alike.append(_Alike(message=message, copy=copy, rows=copies))
     return alike
 
 
-def _rows_by_text(msisdns: list[str], texts: list[str | None]) -> dict[str, int | list[int]]:
+def _rows_by_text(rows: Rows) -> dict[str, int | list[int]]:
     """Return the rows with a number by their text: one row as itself, for most texts have one or very many."""
     by_text: dict[str, int | list[int]] = {}
-    for row, (msisdn, text) in enumerate(zip(msisdns, texts, strict=True)):
+    for row, (msisdn, text) in enumerate(zip(rows.msisdns, rows.texts, strict=True)):
         if not msisdn or text is None:
             continue
-        rows = by_text.setdefault(text, row)
-        if isinstance(rows, list):
-            rows.append(row)
-        elif rows != row:
-            by_text[text] = [rows, row]
+        same = by_text.setdefault(text, row)
+        if isinstance(same, list):
+            same.append(row)
+        elif same != row:
+            by_text[text] = [same, row]
     return by_text
 
 

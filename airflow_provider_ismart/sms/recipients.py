@@ -13,7 +13,7 @@ from numbers import Number
 from typing import Any
 
 from airflow_provider_ismart.sms.errors import InputError
-from airflow_provider_ismart.sms.msisdn import is_narrow_float
+from airflow_provider_ismart.sms.msisdn import is_missing, is_narrow_float
 
 #: Column name -> its cells, all of one length. A column is made a list only when it is asked for.
 Columns = Mapping[str, Sequence[Any]]
@@ -87,6 +87,16 @@ def shown(name: Any) -> str:
     text = str(name)
     is_name = len(text) <= MAX_NAME_LENGTH and sum(map(str.isdigit, text)) < MAX_NAME_DIGITS
     return repr(text) if is_name else f"a name of {len(text)} characters"
+
+
+def as_written(cell: Any) -> str:
+    """Return a cell as text that a file can hold: half characters (lone surrogates) are written out."""
+    if is_missing(cell):
+        return ""
+    try:
+        return str(cell).encode(errors="backslashreplace").decode()
+    except ValueError:  # Python writes no integer of thousands of digits
+        return f"a {type(cell).__name__} that cannot be shown"
 
 
 def _is_frame(source: Any) -> bool:

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+from array import array
 from collections import Counter
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Collection, Iterable, Iterator
 from dataclasses import asdict, dataclass
 from enum import Enum
-from typing import TypeVar
+from itertools import repeat
+from typing import NamedTuple
 
 from airflow_provider_ismart.sms.return_codes import ACCEPTED_CODE, return_code
 
@@ -26,68 +28,91 @@ class Outcome(Enum):
     ALREADY_SENT = "already_sent"
 
 
-_OUTCOMES = tuple(Outcome)
-_INDEX = {outcome: index for index, outcome in enumerate(_OUTCOMES)}
+class _Verdict(NamedTuple):
+    outcome: Outcome
+    code: int | None
+    reason: str
 
 
-_Value = TypeVar("_Value")
+_AT_FIRST = _Verdict(Outcome.NOT_ATTEMPTED, None, "")
 
 
 class RowOutcomes:
-    """One outcome a row, a byte each; return codes and reasons only where there is something to say."""
+    """What became of each row, in four bytes a row: the number of its verdict, of which there are few."""
 
-    def __init__(self, total: int) -> None:
-        self._outcomes = bytearray(total)  # all NOT_ATTEMPTED, the first of the enum
-        self._codes: dict[int, int] = {}
-        self._reasons: dict[int, str] = {}
+    def __init__(self, total: int = 0) -> None:
+        self._verdicts = [_AT_FIRST]
+        self._numbers = {_AT_FIRST: 0}
+        self._counts = [0]
+        self._of_row = array("I")
+        self.extend(total)
 
     def __len__(self) -> int:
-        return len(self._outcomes)
+        return len(self._of_row)
 
     def __getitem__(self, row: int) -> Outcome:
-        return _OUTCOMES[self._outcomes[row]]
+        return self._verdicts[self._of_row[row]].outcome
+
+    def extend(self, count: int) -> None:
+        """Add rows, which begin as not attempted."""
+        self._of_row.extend(repeat(0, count))
+        self._counts[0] += count
 
     def set(self, rows: Iterable[int], outcome: Outcome, *, code: int | None = None, reason: str = "") -> None:
         """Put down what became of ``rows``, in place of what was put down before."""
-        index = _INDEX[outcome]
+        verdict = _Verdict(outcome, ACCEPTED_CODE if outcome is Outcome.ACCEPTED else code, reason)
+        number = self._numbers.get(verdict)
+        if number is None:
+            number = self._numbers[verdict] = len(self._verdicts)
+            self._verdicts.append(verdict)
+            self._counts.append(0)
+        of_row, counts, count = self._of_row, self._counts, 0
         for row in rows:
-            self._outcomes[row] = index
-            _put(self._codes, row, code)
-            _put(self._reasons, row, reason)
+            counts[of_row[row]] -= 1
+            of_row[row] = number
+            count += 1
+        counts[number] += count
 
     def code(self, row: int) -> int | None:
         """Return the gateway's last return code to the row, if it gave one."""
-        return ACCEPTED_CODE if self[row] is Outcome.ACCEPTED else self._codes.get(row)
+        return self._verdicts[self._of_row[row]].code
 
     def reason(self, row: int) -> str:
         """Return why, in words, where the outcome alone does not say it."""
-        return self._reasons.get(row, "")
+        return self._verdicts[self._of_row[row]].reason
 
     def rows(self, outcome: Outcome) -> Iterator[int]:
         """Yield the rows with this outcome, in order."""
-        index = _INDEX[outcome]
-        return (row for row, found in enumerate(self._outcomes) if found == index)
+        return filter(self.having({outcome}), range(len(self)))
+
+    def having(self, outcomes: Collection[Outcome]) -> Callable[[int], bool]:
+        """Return what tells of a row whether it has one of the outcomes, as they are now."""
+        numbers = {number for verdict, number in self._numbers.items() if verdict.outcome in outcomes}
+        of_row = self._of_row
+        return lambda row: of_row[row] in numbers
 
     def counts(self) -> dict[Outcome, int]:
         """Return how many rows ended as what; every outcome is there, and they add up to the input."""
-        return {outcome: self._outcomes.count(index) for index, outcome in enumerate(_OUTCOMES)}
+        counts = dict.fromkeys(Outcome, 0)
+        for verdict, count in zip(self._verdicts, self._counts, strict=True):
+            counts[verdict.outcome] += count
+        return counts
 
     def codes(self) -> dict[int, int]:
         """Return how many rows got which return code."""
-        accepted = self._outcomes.count(_INDEX[Outcome.ACCEPTED])
-        return dict(sorted((Counter(self._codes.values()) + Counter({ACCEPTED_CODE: accepted})).items()))
+        counts: Counter[int] = Counter()
+        for verdict, count in zip(self._verdicts, self._counts, strict=True):
+            if verdict.code is not None and count:
+                counts[verdict.code] += count
+        return dict(sorted(counts.items()))
 
     def reasons(self, outcome: Outcome | None = None) -> dict[str, int]:
         """Return how many rows, all or those with ``outcome``, have which reason, the most frequent first."""
-        rows = self._reasons if outcome is None else filter(self._reasons.__contains__, self.rows(outcome))
-        return dict(Counter(self._reasons[row] for row in rows).most_common())
-
-
-def _put(values: dict[int, _Value], row: int, value: _Value | None) -> None:
-    if value:
-        values[row] = value
-    elif values:
-        values.pop(row, None)
+        counts: Counter[str] = Counter()
+        for verdict, count in zip(self._verdicts, self._counts, strict=True):
+            if verdict.reason and count and outcome in {None, verdict.outcome}:
+                counts[verdict.reason] += count
+        return dict(counts.most_common())
 
 
 def in_one_line(reasons: dict[str, int]) -> str:

@@ -60,18 +60,23 @@ class Submission:
         resend_uncertain: bool = False,
         replaces_texts: bool = True,
     ) -> None:
-        ledger.take_over()
-        groups = unsent(plan, ledger, resend_uncertain=resend_uncertain, replaces_texts=replaces_texts)
+        if ledger.take_over():
+            self._waiting = unsent(
+                plan, ledger, limits, resend_uncertain=resend_uncertain, replaces_texts=replaces_texts
+            )
+        else:
+            self._waiting = batches(plan.groups, limits)
         self.outcomes = plan.outcomes
         self._ledger = ledger
         #: Calls made, repeated ones included.
         self.calls = 0
+        #: The parts of all that was accepted.
+        self.parts = 0
         #: The outcome that stopped the send, if one did.
         self.stopped_by: CallOutcome | None = None
         #: Codes that refused rows for another reason than their number.
         self.refused_texts: set[int] = set()
         self._on_refused = on_refused
-        self._waiting = batches(groups, plan.msisdns, limits)
         self._first: deque[Batch] = deque()
         self._doomed_texts: dict[str, int] = {}
         #: Whether the last calls give reason to make several at once.
@@ -143,6 +148,7 @@ class Submission:
                 self.is_proven = True
                 self._uncertain_in_a_row = 0
                 self._accepted_rows += len(batch.rows)
+                self.parts += batch.message.parts * len(batch.rows)
                 self.outcomes.set(batch.rows, Outcome.ACCEPTED)
             case Fate.UNCERTAIN:
                 self.is_proven = False

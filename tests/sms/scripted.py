@@ -6,7 +6,7 @@ from threading import Event, Lock
 from airflow_provider_ismart.sms.batches import CallLimits
 from airflow_provider_ismart.sms.calls import CallOutcome, Fate
 from airflow_provider_ismart.sms.ledger import MemoryLedger
-from airflow_provider_ismart.sms.plan import Content, plan
+from airflow_provider_ismart.sms.plan import Content, Reading, plan
 from airflow_provider_ismart.sms.return_codes import return_code
 from airflow_provider_ismart.sms.submission import Submission, submit_all
 
@@ -71,14 +71,18 @@ def numbers(count, start=0):
     return [f"9689000{number:04d}" for number in range(start, start + count)]
 
 
-def plan_of(recipients, message="Hello", **options):
-    return plan(recipients, Content(message=message), **options)
+def plan_of(recipients, message="Hello", *, deduplicate=True, **content):
+    return plan(recipients, Reading(content=Content(message=message, **content)), deduplicate=deduplicate)
 
 
-def plan_of_rows(rows, **options):
+def plan_of_rows(rows, *, deduplicate=True):
     """The plan of (number, text) pairs."""
-    columns = {"msisdn": [number for number, _ in rows], "text": [text for _, text in rows]}
-    return plan(columns, Content(message_column="text"), **options)
+    return plan(columns_of(rows), Reading(content=Content(message_column="text")), deduplicate=deduplicate)
+
+
+def columns_of(rows):
+    """The table of (number, text) pairs."""
+    return {"msisdn": [number for number, _ in rows], "text": [text for _, text in rows]}
 
 
 def limits(batch_size=50, max_query_length=2048, overhead=100):

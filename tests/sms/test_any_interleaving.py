@@ -40,7 +40,10 @@ class Process:
     # The ledger that the process sees
 
     def take_over(self):
-        self._ledger.take_over()
+        return self._ledger.take_over()
+
+    def has_accepted(self, batch):
+        return self._ledger.has_accepted(batch)
 
     def recorded(self, msisdns):
         return self._ledger.recorded(msisdns)
@@ -133,7 +136,7 @@ class Tries(RuleBasedStateMachine):
     )
     def try_to_send(self, script, fault, fault_at, batch_size, at_once, on_refused):
         planned = self._plan()
-        to_send = Counter(planned.msisdns[row] for group in planned.groups for row in group.rows)
+        to_send = Counter(msisdn for group in planned.groups for _, msisdn in group.numbers)
         before = self.handed.copy()
         process = Process(self.ledger, self.handed, script, fault=fault, fault_at=fault_at)
         with suppress(ProcessDied, OSError, ZeroDivisionError, LedgerConflictError):
@@ -152,7 +155,7 @@ class Tries(RuleBasedStateMachine):
 
     def _plan(self):
         planned = plan_of_rows(self.rows, deduplicate=self.deduplicate)
-        self.most_rows |= Counter(planned.msisdns)
+        self.most_rows |= Counter(planned.rows.msisdns)
         return planned
 
     def _check_report(self, planned, process):

@@ -7,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from airflow_provider_ismart.client import query_string
-from airflow_provider_ismart.sms.batches import CallLimits, batches, count_batches, encoded_length
+from airflow_provider_ismart.sms.batches import CallLimits, batches, encoded_length
 from airflow_provider_ismart.sms.messages import LangChoice, compose
 from airflow_provider_ismart.sms.text import Lang
 from tests.sms.scripted import limits, numbers, plan_of, plan_of_rows
@@ -26,7 +26,7 @@ OVERHEAD = len(query("", ()))
 
 
 def made(planned, call_limits):
-    return list(batches(planned.groups, planned.msisdns, call_limits))
+    return list(batches(planned.groups, call_limits))
 
 
 @pytest.mark.parametrize(("rows", "sizes"), [(1, [1]), (50, [50]), (51, [50, 1]), (120, [50, 50, 20])])
@@ -65,7 +65,7 @@ def test_a_text_that_does_not_fit_with_one_number_goes_alone_and_says_so():
     planned = plan_of(numbers(3), "ا" * 335)
     found = made(planned, limits())
     assert [(batch.rows, batch.oversize) for batch in found] == [((row,), True) for row in range(3)]
-    assert count_batches(planned.groups, limits()) == 3
+    assert planned.count_calls(limits().numbers_for) == 3
 
 
 @pytest.mark.parametrize(("size", "halves"), [(2, (1, 1)), (3, (1, 2)), (50, (25, 25))])
@@ -97,12 +97,12 @@ def test_calls_hold_each_planned_row_once_within_the_limits_and_are_as_few_as_ca
     call_limits = CallLimits(batch_size=batch_size, max_query_length=max_query_length, overhead=OVERHEAD)
     found = made(planned, call_limits)
     assert [row for batch in found for row in batch.rows] == [
-        row for group in planned.groups for row in group.rows
+        row for group in planned.groups for row, _ in group.numbers
     ]
     for batch in found:
         assert 1 <= len(batch.rows) <= batch_size
         assert len(set(batch.msisdns)) == len(batch.msisdns)
-        assert batch.msisdns == tuple(planned.msisdns[row] for row in batch.rows)
+        assert batch.msisdns == tuple(planned.rows.msisdns[row] for row in batch.rows)
         length = len(query(batch.message.text, batch.msisdns))
         assert batch.oversize == (length > max_query_length)
         if batch.oversize:
@@ -111,6 +111,6 @@ def test_calls_hold_each_planned_row_once_within_the_limits_and_are_as_few_as_ca
         if (one.message, one.copy) == (other.message, other.copy) and len(one.rows) < batch_size:
             longer = query(one.message.text, (*one.msisdns, other.msisdns[0]))
             assert len(longer) > max_query_length
-    fits = [(len(group.rows), call_limits.numbers_for(group.message)) for group in planned.groups]
+    fits = [(len(list(group.numbers)), call_limits.numbers_for(group.message)) for group in planned.groups]
     assert len(found) == sum(math.ceil(count / max(fit, 1)) for count, fit in fits)
-    assert len(found) == count_batches(planned.groups, call_limits)
+    assert len(found) == planned.count_calls(call_limits.numbers_for)

@@ -155,7 +155,7 @@ def test_texts_are_not_replaced_where_other_sends_share_the_ledger():
 def test_what_another_task_is_handing_over_is_left_to_it():
     ledger = after_a_crash([(A, "x")])
     planned = plan_of_rows([(A, "x"), (B, "x")])
-    assert [group.rows for group in unsent(planned, ledger)] == [[1]]
+    assert [batch.rows for batch in unsent(planned, ledger, limits())] == [(1,)]
     assert planned.outcomes[0] is Outcome.ALREADY_SENT
     assert planned.outcomes.reason(0) == "another task is handing it over"
 

@@ -519,15 +519,15 @@ def test_progress_is_told_of_after_each_wait():
 
 def _matches(planned, gateway):
     """Whether the report says of each row what the gateway saw, and nobody was handed more than his rows."""
-    allowed = Counter(planned.msisdns[row] for group in planned.groups for row in group.rows)
+    allowed = Counter(msisdn for group in planned.groups for _, msisdn in group.numbers)
     handed = {msisdn: len(texts) for msisdn, texts in gateway.handed.items()}
     assert all(count <= allowed[msisdn] for msisdn, count in handed.items())
     found = planned.outcomes.counts()
-    assert sum(found.values()) == len(planned.msisdns)
+    assert sum(found.values()) == len(planned.rows.msisdns)
     assert found[Outcome.ACCEPTED] + found[Outcome.UNCERTAIN] == sum(handed.values())
-    for row, msisdn in enumerate(planned.msisdns):
+    for row, msisdn in enumerate(planned.rows.msisdns):
         if planned.outcomes[row] in {Outcome.ACCEPTED, Outcome.UNCERTAIN}:
-            assert planned.texts[row] in gateway.handed[msisdn]
+            assert planned.rows.texts[row] in gateway.handed[msisdn]
     return True
 
 
