@@ -4,6 +4,7 @@
 
     ISmartError
     ├── ISmartInputError             correct the recipients, the message, an option or the connection
+    ├── ISmartSourceError            see to the database or file that people are read from, then try again
     ├── ISmartLoginError             correct the password, or have the account unlocked (codes 3, 12, 17)
     ├── ISmartAccountError           talk to Infocomm (codes 2, 7, 18, 19, 20, 25)
     ├── ISmartCreditError            buy credit, then try again (codes 4, 13, 14)
@@ -42,6 +43,10 @@ class ISmartError(AirflowException):
 
 class ISmartInputError(ISmartError, AirflowFailException):
     """The caller's data, options or connection cannot be used as they are. Nothing was sent."""
+
+
+class ISmartSourceError(ISmartError):
+    """The recipients could not be read from their database or file. Nothing was sent."""
 
 
 class ISmartLoginError(ISmartError, AirflowFailException):

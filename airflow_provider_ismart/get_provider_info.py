@@ -7,6 +7,15 @@ from typing import Any
 from airflow_provider_ismart import __version__
 from airflow_provider_ismart.connection_form import conn_fields, declared_field_behaviour
 
+#: How OpenLineage names the gateway, which lineage.py reports.
+GATEWAY_URIS = [
+    {
+        "schemes": ["ismart"],
+        "handler": None,
+        "to_openlineage_converter": "airflow_provider_ismart.lineage.to_openlineage",
+    }
+]
+
 
 def get_provider_info() -> dict[str, Any]:
     """Return the provider's metadata, in the shape of Airflow's provider_info schema."""
@@ -26,6 +35,15 @@ def get_provider_info() -> dict[str, Any]:
         "operators": [
             {"integration-name": "iSmart SMS", "python-modules": ["airflow_provider_ismart.operators.ismart"]}
         ],
+        "transfers": [
+            {
+                "source-integration-name": "Common SQL",
+                "target-integration-name": "iSmart SMS",
+                "python-module": "airflow_provider_ismart.transfers.sql_to_ismart",
+            }
+        ],
+        "asset-uris": GATEWAY_URIS,
+        "dataset-uris": GATEWAY_URIS,  # Airflow 2's name for them
         "task-decorators": [
             {"name": "ismart", "class-name": "airflow_provider_ismart.decorators.ismart.ismart_task"}
         ],

@@ -101,8 +101,9 @@ class Send:
         if not isinstance(recipients, ChunkedRecipients):
             return plan(recipients, reading, deduplicate=self.options.deduplicate)
         self.log.info("Reading all recipients before anything is sent.")
+        chunks = recipients.read(reading.recipient_column, reading.content.columns)
         stored = self._open.enter_context(
-            closing(StoredPlan(recipients, reading, deduplicate=self.options.deduplicate))
+            closing(StoredPlan(chunks, reading, deduplicate=self.options.deduplicate))
         )
         self.log.info("Read %s rows.", f"{len(stored.outcomes):,}")
         return stored

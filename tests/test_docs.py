@@ -12,12 +12,14 @@ from airflow_provider_ismart.sensors.ismart import ISmartCreditSensor
 from airflow_provider_ismart.settings import EXTRAS
 from airflow_provider_ismart.sms.report import Outcome
 from airflow_provider_ismart.sms.return_codes import RETURN_CODES, Kind
+from airflow_provider_ismart.transfers.sql_to_ismart import SqlToISmartOperator
 
 CHECKOUT = Path(__file__).parent.parent
 OPERATORS = [
     (ISmartSendOperator, "docs/operator.md"),
     (ISmartCreditSensor, "docs/credit.md"),
     (ISmartNotifier, "docs/alerts.md"),
+    (SqlToISmartOperator, "docs/sources.md"),
 ]
 #: What is no parameter of the user's: Airflow gives it.
 GIVEN = {"self", "kwargs", "context"}

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any, ClassVar
 from airflow.providers.common.compat.sdk import DecoratedOperator, determine_kwargs, task_decorator_factory
 
 from airflow_provider_ismart.exceptions import ISmartInputError
-from airflow_provider_ismart.operators.ismart import HiddenRecipients, ISmartSendOperator
+from airflow_provider_ismart.operators.ismart import Hidden, HiddenRecipients, ISmartSendOperator
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Sequence
@@ -57,22 +57,12 @@ class ISmartDecoratedOperator(DecoratedOperator, ISmartSendOperator):
             self.op_kwargs = {name: _hidden(argument) for name, argument in self.op_kwargs.items()}
 
 
-class _HiddenArgument:
-    """A rendered argument, which shows of what type it is and nothing else."""
-
-    def __init__(self, value: Any) -> None:
-        self.value = value
-
-    def __repr__(self) -> str:
-        return f"<{type(self.value).__name__}, hidden>"
-
-
-def _hidden(argument: Any) -> _HiddenArgument:
-    return argument if isinstance(argument, _HiddenArgument) else _HiddenArgument(argument)
+def _hidden(argument: Any) -> Hidden:
+    return argument if isinstance(argument, Hidden) else Hidden(argument)
 
 
 def _shown(argument: Any) -> Any:
-    return argument.value if isinstance(argument, _HiddenArgument) else argument
+    return argument.value if isinstance(argument, Hidden) else argument
 
 
 def ismart_task(

@@ -130,15 +130,17 @@ class ISmartHook(BaseHook):
         :raises ISmartError: not everybody who could be told was told; its class says what to do next.
         """
         from airflow_provider_ismart.ledgers import open_ledger  # noqa: PLC0415  # needed at run time alone
+        from airflow_provider_ismart.lineage import report_gateway  # noqa: PLC0415
         from airflow_provider_ismart.options import SendOptions  # noqa: PLC0415
         from airflow_provider_ismart.sending import Send  # noqa: PLC0415
+        from airflow_provider_ismart.sources.files import from_files  # noqa: PLC0415
 
         with _own_errors():
             checked = SendOptions.of(**options)
             settings = self._preview_settings if checked.dry_run else self._settings
             with (
                 closing(self._new_client(settings)) as client,
-                closing(Send(recipients, checked, client, self.log)) as send,
+                closing(Send(from_files(recipients), checked, client, self.log)) as send,
             ):
                 if checked.dry_run:
                     return send.preview()
@@ -147,6 +149,7 @@ class ISmartHook(BaseHook):
                     ledger_conn_id=ledger_conn_id or settings.ledger_conn_id,
                     idempotency_key=idempotency_key,
                 ) as ledger:
+                    report_gateway(self, settings.url)
                     try:
                         return send.run(ledger, replaces_texts=replaces_texts)
                     except ISmartCreditError as error:

@@ -25,7 +25,9 @@ class ISmartSendOperator(BaseOperator):
     :param recipients: who is to be told (templated): a number; text with commas, semicolons or line ends
         between numbers; a list, tuple, set or Series of numbers; a list of records; a dict of columns; a
         DataFrame or anything with ``to_pandas()``; the output of a task or of a mapped task that is one of
-        those; or the text that Jinja makes of a list. A number is 11 digits, or what people write for them.
+        those; a path (``ObjectStoragePath`` or :class:`pathlib.Path`) of a CSV or Parquet file or of a directory
+        of them, or a list of paths; or the text that Jinja makes of a list. A number is 11 digits, or what
+        people write for them.
     :param message: what they are to be told (templated). ``{column}`` and ``{column:.3f}`` stand for the row's
         values, ``{{`` and ``}}`` for braces (in Jinja's raw block, as Jinja reads double braces first).
     :param recipient_column: the column with the numbers (templated).
@@ -170,11 +172,18 @@ class ISmartSendOperator(BaseOperator):
             self.recipients = HiddenRecipients(self.recipients)
 
 
-class HiddenRecipients:
-    """Rendered recipients, which show how many they are and nothing else."""
+class Hidden:
+    """A rendered value, which shows of what type it is and nothing else."""
 
     def __init__(self, value: Any) -> None:
         self.value = value
+
+    def __repr__(self) -> str:
+        return f"<{type(self.value).__name__}, hidden>"
+
+
+class HiddenRecipients(Hidden):
+    """Rendered recipients, which show how many they are, too."""
 
     def __repr__(self) -> str:
         size = (

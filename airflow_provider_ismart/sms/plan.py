@@ -35,6 +35,14 @@ class Content:
         if type(self.max_parts) is not int or not 1 <= self.max_parts <= MAX_PARTS:
             raise InputError(f"max_parts is {self.max_parts!r}; it can be 1 to {MAX_PARTS}")
 
+    @property
+    def columns(self) -> Sequence[str]:
+        """The columns that the texts are made of.
+
+        :raises InputError: the message is no template.
+        """
+        return [self.message_column] if self.message_column is not None else Template(self.message or "").columns
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Group:

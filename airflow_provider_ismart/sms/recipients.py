@@ -7,7 +7,7 @@ import json
 import re
 import sys
 from abc import ABC, abstractmethod
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from collections.abc import Set as AbstractSet
 from numbers import Number
 from typing import Any
@@ -25,11 +25,17 @@ _BETWEEN_NUMBERS = re.compile(r"[,;\r\n]+")
 
 
 class ChunkedRecipients(ABC):
-    """Recipients that are too many for memory: tables, one after the other, with the same columns."""
+    """Recipients that may be too many for memory: they come in chunks, which are read once, in one order."""
 
     @abstractmethod
-    def __iter__(self) -> Iterator[Columns]:
-        """Yield the tables, in the order of the recipients."""
+    def read(self, recipient_column: str, others: Collection[str] = ()) -> Iterator[Columns]:
+        """Return the chunks, with these columns and no others; none where there is nobody.
+
+        :param recipient_column: the column with the numbers.
+        :param others: the columns that the texts are made of.
+        :raises InputError: the recipients cannot be used as they are; a column that is missing is found before
+            the first chunk.
+        """
 
 
 def read_recipients(source: Any, recipient_column: str) -> Columns:

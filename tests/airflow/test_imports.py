@@ -18,6 +18,7 @@ import airflow_provider_ismart.decorators.ismart
 import airflow_provider_ismart.notifications.ismart
 import airflow_provider_ismart.operators.ismart
 import airflow_provider_ismart.sensors.ismart
+import airflow_provider_ismart.transfers.sql_to_ismart
 import airflow_provider_ismart.triggers.ismart
 print(*(set(sys.modules) - brought_by_airflow))
 """
@@ -27,5 +28,7 @@ def test_importing_what_a_dag_file_imports_brings_nothing_heavy():
     result = subprocess.run([sys.executable, "-c", SCRIPT], capture_output=True, text=True, check=False)
     assert result.returncode == 0, result.stderr
     brought = set(result.stdout.split())
-    assert {"airflow_provider_ismart.operators.ismart", "airflow_provider_ismart.hooks.ismart"} <= brought
+    assert {
+        f"airflow_provider_ismart.{part}" for part in ("operators.ismart", "transfers.sql_to_ismart")
+    } <= brought
     assert not {name for name in brought if name.split(".")[0] in HEAVY}

@@ -35,6 +35,10 @@ def test_the_modules_and_decorators_that_are_declared_can_be_imported():
     for declared in (*info["hooks"], *info["operators"], *info["sensors"], *info["triggers"]):
         for module in declared["python-modules"]:
             __import__(module)
+    for transfer in info["transfers"]:
+        __import__(transfer["python-module"])
+    for uris in (*info["asset-uris"], *info["dataset-uris"]):
+        assert callable(import_string(uris["to_openlineage_converter"]))
     assert info["versions"][0] == airflow_provider_ismart.__version__
 
 

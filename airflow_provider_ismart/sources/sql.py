@@ -1,0 +1,121 @@
+"""Recipients from a query: any database that Airflow has a SQL hook for, a chunk at a time."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Collection, Iterator, Mapping, Sequence
+from contextlib import ExitStack, closing, contextmanager
+from typing import Any
+
+from airflow.providers.common.compat.sdk import AirflowOptionalProviderFeatureException
+from airflow.providers.common.sql.hooks.lineage import send_sql_hook_lineage
+from airflow.providers.common.sql.hooks.sql import DbApiHook
+from sqlalchemy.engine import Engine
+from sqlalchemy.exc import ArgumentError
+from sqlalchemy.pool import NullPool
+
+from airflow_provider_ismart.exceptions import ISmartSourceError
+from airflow_provider_ismart.sms.errors import InputError
+from airflow_provider_ismart.sms.recipients import ChunkedRecipients, Columns
+from airflow_provider_ismart.sources import CHUNK_ROWS, positions
+
+#: What says that there is no engine for a database: SQLAlchemy does not know it, or its driver is not there.
+_NO_ENGINE = (NotImplementedError, ImportError, ArgumentError, AirflowOptionalProviderFeatureException)
+
+#: Errors (PEP 249) of the statement or the server; those of other kinds can quote the data in their text.
+_SAYS_NO_DATA = frozenset({"ProgrammingError", "OperationalError", "InterfaceError"})
+
+_DIGITS = re.compile(r"\d[\d\s-]{5,}\d")
+
+_Rows = Sequence[Sequence[Any]]
+
+
+class QueryRecipients(ChunkedRecipients):
+    """The rows of a query as recipients.
+
+    They come through a server-side cursor, in a transaction that is rolled back, where the database's SQLAlchemy
+    dialect has one, and through the driver's own cursor where there is no dialect.
+
+    :param hook: the database's.
+    :param sql: one SELECT, with placeholders as the database's driver has them.
+    :param parameters: what stands for the placeholders.
+    """
+
+    def __init__(
+        self, hook: DbApiHook, sql: str, parameters: Sequence[Any] | Mapping[str, Any] | None = None
+    ) -> None:
+        self._hook = hook
+        self._sql = sql
+        self._parameters: Any = tuple(parameters) if isinstance(parameters, list) else parameters
+
+    def read(self, recipient_column: str, others: Collection[str] = ()) -> Iterator[Columns]:
+        """Return the chunks.
+
+        :raises InputError: there is no query, or it lacks a column.
+        :raises ISmartSourceError: the database cannot be asked, or does not answer to the end.
+        """
+        if not isinstance(self._sql, str) or not self._sql.strip():
+            raise InputError("sql has to be a query")
+        if not isinstance(self._parameters, tuple | Mapping | None):
+            raise InputError(f"parameters is a {type(self._parameters).__name__}; it can be a list, tuple or dict")
+        read = 0
+        try:
+            with self._execute() as (names, chunks):
+                found = positions((recipient_column, *others), names, "the query")
+                for rows in chunks:
+                    read += len(rows)
+                    yield {name: [row[index] for row in rows] for name, index in found.items()}
+        except InputError:
+            raise
+        except Exception as error:  # noqa: BLE001  # each driver has its own
+            raise ISmartSourceError(
+                f"the query failed after {read:,} rows ({_why(error)}). Nothing was sent."
+            ) from None
+        send_sql_hook_lineage(context=self._hook, sql=self._sql, row_count=read)
+
+    @contextmanager
+    def _execute(self) -> Iterator[tuple[list[str], Iterator[_Rows]]]:
+        """Run the query; give its columns' names and its rows."""
+        engine = self._engine()
+        if engine is None:
+            with closing(self._hook.get_conn()) as connection, closing(connection.cursor()) as cursor:
+                cursor.execute(self._sql, *([self._parameters] if self._parameters else []))
+                names = [column[0] for column in cursor.description or ()]
+                yield _of_query(names), _fetched(cursor)
+            return
+        with engine.connect() as connection, ExitStack() as at_the_end:
+            at_the_end.callback(connection.begin().rollback)  # SQLAlchemy 1.4 would commit what changes rows
+            # without parameters, a driver takes a % for what it is
+            streamed = connection.execution_options(
+                stream_results=True, max_row_buffer=CHUNK_ROWS, no_parameters=True
+            )
+            with closing(streamed.exec_driver_sql(self._sql, self._parameters)) as result:
+                names = list(result.keys()) if result.returns_rows else []
+                yield _of_query(names), result.partitions(CHUNK_ROWS)
+
+    def _engine(self) -> Engine | None:
+        try:
+            return self._hook.get_sqlalchemy_engine({"hide_parameters": True, "poolclass": NullPool})
+        except _NO_ENGINE:
+            return None
+
+
+def _fetched(cursor: Any) -> Iterator[_Rows]:
+    while rows := cursor.fetchmany(CHUNK_ROWS):
+        yield rows
+
+
+def _of_query(names: list[str]) -> list[str]:
+    if not names:
+        raise InputError("sql has to be a query that returns rows")
+    return names
+
+
+def _why(error: Exception) -> str:
+    """Return what a database says, but no number, and nothing at all where it can be a cell of somebody's."""
+    said = getattr(error, "orig", None) or error  # SQLAlchemy's own text has the whole statement
+    name = type(said).__name__
+    if _SAYS_NO_DATA.isdisjoint(base.__name__ for base in type(said).__mro__):
+        return name
+    first_line = str(said).strip().partition("\n")[0]  # what follows quotes the statement
+    return f"{name}: {_DIGITS.sub('…', first_line)}"

@@ -1,0 +1,272 @@
+"""People from a query: chunk after chunk, and nothing sent unless the whole of it was read."""
+
+import logging
+import traceback
+from contextlib import suppress
+
+import pytest
+from airflow.providers.common.compat.sdk import DAG, AirflowFailException, AirflowSkipException, BaseHook
+
+from airflow_provider_ismart.exceptions import ISmartInputError, ISmartSourceError
+from airflow_provider_ismart.sms.errors import InputError
+from airflow_provider_ismart.sources.sql import CHUNK_ROWS, QueryRecipients
+from airflow_provider_ismart.transfers.sql_to_ismart import SqlToISmartOperator
+from tests.sources.conftest import PLACEHOLDERS
+
+NUMBER = "96890000001"
+#: What goes on and on, as far as anybody reads.
+ENDLESS = {
+    "sqlite": "WITH RECURSIVE n (i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n) SELECT i AS msisdn FROM n",
+    "postgres": "SELECT generate_series(1, 1000000000000) AS msisdn",
+}
+
+
+@pytest.fixture
+def query(database):
+    """Make recipients of a query."""
+
+    def make(sql, parameters=None):
+        return QueryRecipients(BaseHook.get_connection("people_db").get_hook(), sql, parameters)
+
+    return make
+
+
+@pytest.fixture
+def send(database, ismart_default):
+    """Run the operator; give its report."""
+
+    def run(sql="SELECT * FROM people ORDER BY msisdn", message="Hello", *, context=None, **options):
+        options = {"conn_id": "people_db"} | options
+        operator = SqlToISmartOperator(task_id="tell", sql=sql, message=message, **options)
+        operator.render_template_fields(context or {})
+        return operator.execute(context or {})
+
+    return run
+
+
+def test_all_rows_come_in_chunks_with_the_wanted_columns_alone(people, query):
+    people([(f"968900{number:05d}", f"name {number}") for number in range(2 * CHUNK_ROWS + 1)])
+    chunks = list(query("SELECT name, msisdn, 1 AS junk FROM people ORDER BY msisdn").read("msisdn", ["name"]))
+    assert [len(chunk["msisdn"]) for chunk in chunks] == [CHUNK_ROWS, CHUNK_ROWS, 1]
+    assert {tuple(chunk) for chunk in chunks} == {("msisdn", "name")}
+    assert (chunks[1]["msisdn"][0], chunks[1]["name"][0]) == (f"968900{CHUNK_ROWS:05d}", f"name {CHUNK_ROWS}")
+
+
+def test_no_more_is_fetched_than_is_read(database, query):
+    reading = query(ENDLESS[database]).read("msisdn")
+    assert next(reading)["msisdn"] == list(range(1, CHUNK_ROWS + 1))
+    reading.close()
+
+
+def test_parameters_are_written_as_the_driver_has_them(database, people, query):
+    people([(NUMBER, "Ali"), ("96890000002", "Zoe")])
+    by_position, by_name = (f"SELECT * FROM people WHERE name = {mark}" for mark in PLACEHOLDERS[database])
+    for sql, parameters in ((by_position, ["Ali"]), (by_position, ("Ali",)), (by_name, {"name": "Ali"})):
+        assert list(query(sql, parameters).read("msisdn")) == [{"msisdn": [NUMBER]}]
+
+
+@pytest.mark.parametrize("parameters", [None, [], {}], ids=repr)
+def test_without_parameters_a_percent_sign_is_itself(parameters, people, query):
+    people([(NUMBER, "Ali")])
+    assert list(query("SELECT * FROM people WHERE name LIKE 'A%'", parameters).read("msisdn")) == [
+        {"msisdn": [NUMBER]}
+    ]
+
+
+@pytest.mark.parametrize("parameters", ["Ali", 7, {"Ali"}], ids=repr)
+def test_parameters_of_another_type_are_refused(parameters, query):
+    with pytest.raises(InputError, match=r"parameters is a .*; it can be a list, tuple or dict"):
+        list(query("SELECT 1 AS msisdn", parameters).read("msisdn"))
+
+
+def test_what_a_query_finds_nobody_by_has_no_chunks(people, query):
+    people([])
+    assert list(query("SELECT * FROM people").read("msisdn")) == []
+
+
+@pytest.mark.parametrize(
+    ("sql", "why"),
+    [
+        ("SELECT msisdn AS phone FROM people", "the query has no column 'msisdn'; it has 'phone'"),
+        ("SELECT msisdn, name AS msisdn FROM people", "the query has 2 columns named 'msisdn'"),
+        ("DELETE FROM people", "returns rows|syntax error"),
+        (" \n", "sql has to be a query"),
+        (None, "sql has to be a query"),
+        (["SELECT 1"], "sql has to be a query"),
+    ],
+)
+def test_a_query_that_cannot_be_sent_to_says_why(sql, why, people, query):
+    people([])
+    with pytest.raises((InputError, ISmartSourceError), match=why):
+        list(query(sql).read("msisdn"))
+
+
+def test_a_database_without_a_dialect_is_read_through_its_driver(database, people, query, monkeypatch):
+    hook = BaseHook.get_connection("people_db").get_hook()
+
+    class WithoutDialect(type(hook)):
+        def get_sqlalchemy_engine(self, engine_kwargs=None):
+            raise NotImplementedError
+
+    hook.__class__ = WithoutDialect
+    people([(f"968900{number:05d}", "Ali") for number in range(CHUNK_ROWS + 1)])
+    chunks = list(QueryRecipients(hook, "SELECT * FROM people ORDER BY msisdn").read("msisdn", ["name"]))
+    assert [len(chunk["msisdn"]) for chunk in chunks] == [CHUNK_ROWS, 1]
+    with pytest.raises(InputError, match="returns rows"):
+        list(QueryRecipients(hook, "DELETE FROM people").read("msisdn"))
+    [chunk, _] = QueryRecipients(
+        hook, f"SELECT * FROM people WHERE name = {PLACEHOLDERS[database][0]}", ["Ali"]
+    ).read("msisdn")
+    assert chunk["msisdn"][0] == "96890000000"
+
+
+@pytest.mark.parametrize("sql", ["UPDATE people SET name = 'Zoe' RETURNING *", "DELETE FROM people"])
+def test_what_a_query_changes_is_not_kept(sql, people, query):
+    people([(NUMBER, "Ali")])
+    with suppress(InputError, ISmartSourceError):  # PostgreSQL has no cursor for that
+        list(query(sql).read("msisdn"))
+    assert [chunk["name"] for chunk in query("SELECT * FROM people").read("msisdn", ["name"])] == [["Ali"]]
+
+
+def test_those_whom_a_query_finds_are_told_once(people, send, small_chunks, ismart_sandbox):
+    people([(NUMBER, "Ali"), ("96890000002", "زينب"), ("+968 9000 0001", "Ali"), ("nobody", "Zoe")])
+    report = send(message="Dear {name}")
+    assert {message.msisdn: message.text for message in ismart_sandbox.messages} == {
+        NUMBER: "Dear Ali",
+        "96890000002": "Dear زينب",
+    }
+    assert {outcome: rows for outcome, rows in report["outcomes"].items() if rows} == {
+        "accepted": 2,
+        "duplicate": 1,
+        "invalid": 1,
+    }
+
+
+def test_people_in_different_chunks_share_the_fewest_calls(people, send, small_chunks, ismart_sandbox):
+    people([(f"968900{number:05d}", "") for number in range(101)])
+    assert send()["calls"] == 3
+
+
+def test_sql_and_parameters_are_templates(database, people, send, ismart_sandbox):
+    people([(NUMBER, "Ali"), ("96890000002", "Zoe")])
+    sql = f"SELECT * FROM {{{{ table }}}} WHERE name = {PLACEHOLDERS[database][0]}"
+    send(sql, parameters=["{{ who }}"], context={"table": "people", "who": "Zoe"})
+    assert [message.msisdn for message in ismart_sandbox.messages] == ["96890000002"]
+
+
+def test_sql_may_be_the_name_of_a_file(airflow_loaded, tmp_path):
+    (tmp_path / "people.sql").write_text("SELECT * FROM {{ params.table }}", encoding="utf-8")
+    with DAG("people", schedule=None, template_searchpath=str(tmp_path)):
+        operator = SqlToISmartOperator(task_id="tell", sql="people.sql", conn_id="people_db", message="Hello")
+    operator.resolve_template_files()
+    operator.render_template_fields({"params": {"table": "people"}})
+    assert operator.sql == "SELECT * FROM people"
+
+
+@pytest.mark.parametrize("database", ["postgres"], indirect=True)
+def test_the_hook_takes_parameters(people, send, ismart_sandbox):
+    people([(NUMBER, "Ali")])
+    with pytest.raises(ISmartSourceError, match='database "nowhere" does not exist'):
+        send(hook_params={"database": "{{ where }}"}, context={"where": "nowhere"})
+    assert not ismart_sandbox.calls
+
+
+@pytest.mark.parametrize("on_empty", ["skip", "fail"])
+def test_an_empty_result_follows_on_empty(on_empty, people, send, ismart_sandbox):
+    people([])
+    with pytest.raises(AirflowSkipException if on_empty == "skip" else ISmartInputError):
+        send(on_empty=on_empty)
+    assert not ismart_sandbox.calls
+
+
+def test_a_query_that_fails_sends_nothing_and_may_be_tried_again(people, send, ismart_sandbox):
+    people([(NUMBER, "Ali")])
+    with pytest.raises(ISmartSourceError, match=r"no_such_table.*Nothing was sent") as caught:
+        send("SELECT * FROM no_such_table")
+    assert not isinstance(caught.value, AirflowFailException)
+    assert not ismart_sandbox.calls
+
+
+def test_a_query_that_fails_in_the_middle_sends_nothing_and_says_how_far_it_came(
+    database, people, send, small_chunks, ismart_sandbox
+):
+    people([(f"9689000000{digit}", "7" if digit < 7 else "seven") for digit in range(10)])
+    failing = {
+        "postgres": "SELECT msisdn, name::integer FROM people",
+        "sqlite": "SELECT msisdn, json(name) AS name FROM people",
+    }
+    with pytest.raises(ISmartSourceError, match=r"the query failed after [2-6] rows"):
+        send(failing[database], message="{name}")
+    assert not ismart_sandbox.calls
+
+
+def test_a_missing_column_sends_nothing(people, send, ismart_sandbox):
+    people([(NUMBER, "Ali")])
+    with pytest.raises(ISmartInputError, match="the query has no column 'nmae'; it has 'msisdn', 'name'"):
+        send(message="Dear {nmae}")
+    assert not ismart_sandbox.calls
+
+
+def test_on_invalid_fail_sends_nothing_where_a_later_chunk_has_a_bad_number(
+    people, send, small_chunks, ismart_sandbox
+):
+    people([(f"9689000000{digit}", "") for digit in range(9)] + [("nobody", "")])
+    with pytest.raises(ISmartInputError, match="has letters"):
+        send(on_invalid="fail")
+    assert not ismart_sandbox.calls
+
+
+@pytest.mark.filterwarnings("ignore")  # what Airflow and its form library warn of is their own affair
+def test_a_connection_that_is_no_database_is_refused(send, ismart_sandbox):
+    with pytest.raises(ISmartInputError, match=r"'ismart_default' is a connection of type 'ismart'.*no SQL"):
+        send(conn_id="ismart_default")
+    assert not ismart_sandbox.calls
+
+
+def test_a_dry_run_reads_and_sends_nothing(people, send, ismart_sandbox):
+    people([(NUMBER, "Ali")])
+    report = send(message="Dear {name}", dry_run=True)
+    assert report["samples"][0]["text"] == "Dear Ali"
+    assert not ismart_sandbox.calls
+
+
+def test_parameters_are_not_shown_of_a_rendered_task(database, people, send, airflow_loaded):
+    operator = SqlToISmartOperator(
+        task_id="tell", sql="SELECT 1", conn_id="people_db", message="Hello", parameters={"number": NUMBER}
+    )
+    for _ in range(2):  # Airflow may render a task twice
+        operator.render_template_fields({})
+    shown = {field: getattr(operator, field) for field in operator.template_fields}
+    assert repr(shown["parameters"]) == "<dict, hidden>"
+    assert shown["sql"] == "SELECT 1"
+    assert NUMBER not in repr(shown)
+
+
+SECRET = "Your test is positive"
+
+
+@pytest.mark.parametrize(
+    "failing",
+    [
+        {
+            "postgres": "SELECT msisdn, name::integer FROM people",
+            "sqlite": "SELECT msisdn, json(name) FROM people",
+        },
+        dict.fromkeys(("postgres", "sqlite"), f"SELECT nmae FROM people WHERE msisdn = '{NUMBER}'"),
+        dict.fromkeys(("postgres", "sqlite"), f"SELECT '{NUMBER}' FROM people WHERE +968 9000-0001"),
+        {
+            "postgres": "SELECT * FROM people WHERE msisdn = %s::date::text",
+            "sqlite": "SELECT * FROM no WHERE a = ?",
+        },
+    ],
+    ids=["a cell", "a literal", "a number in pieces", "a parameter"],
+)
+def test_no_number_or_text_is_told_by_an_error_or_a_log(failing, database, people, send, caplog):
+    caplog.set_level(logging.DEBUG)
+    people([(NUMBER, SECRET)])
+    sql = failing[database]
+    with pytest.raises(ISmartSourceError) as caught:
+        send(sql, parameters=[NUMBER] if "%s" in sql or "?" in sql else None)
+    told = "".join(traceback.format_exception(caught.value)) + caplog.text
+    for secret in (NUMBER, "90000001", "9000-0001", SECRET):
+        assert secret not in told
