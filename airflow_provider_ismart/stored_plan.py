@@ -9,6 +9,7 @@ from hashlib import sha256
 from itertools import groupby
 from operator import itemgetter
 
+from airflow_provider_ismart.exceptions import ISmartError
 from airflow_provider_ismart.sms.messages import Message, Size
 from airflow_provider_ismart.sms.plan import Group, Reading, ReadRow, Rows
 from airflow_provider_ismart.sms.recipients import Columns, as_written
@@ -44,7 +45,7 @@ class StoredPlan:
 
     :param chunks: the recipients, as they are read.
     :raises InputError: the recipients or the message cannot be sent to anybody as they are.
-    :raises sqlite3.OperationalError: there is no room for the file.
+    :raises ISmartError: there is no room for the file.
     """
 
     def __init__(self, chunks: Iterable[Columns], reading: Reading, *, deduplicate: bool = True) -> None:
@@ -59,8 +60,13 @@ class StoredPlan:
                 first = len(self.outcomes)
                 self._store(reading.read(columns, self.outcomes), first)
             self._plan(deduplicate=deduplicate)
-        except BaseException:
+        except BaseException as error:
             self.close()
+            if isinstance(error, sqlite3.OperationalError):
+                raise ISmartError(
+                    f"The rows cannot be kept in SQLite's temporary folder: {error}. Give it room, or name "
+                    "another folder in the environment variable SQLITE_TMPDIR. Nothing was sent."
+                ) from None
             raise
 
     def close(self) -> None:
