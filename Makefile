@@ -23,6 +23,7 @@ ACCEPTANCE := attacked_sends@airflow-3.3-py3.11 attacked_sends@airflow-2.11-py3.
 JOBS ?= $(shell expr $$(getconf _NPROCESSORS_ONLN) + 1)
 
 ENV := .venv/airflow-$(AIRFLOW)-py$(PY)
+BENCH := .venv/bench-py$(PY)
 CHECK := .venv/check-py$(PY)
 DOCS := .venv/docs-py$(PY)
 PYTHON := $(ENV)/bin/python
@@ -45,7 +46,7 @@ $(UV) pip install --quiet --python $(1) --exact --no-deps --reinstall-package ai
   --requirement constraints/$(2).txt $(4)
 endef
 
-.PHONY: help test demo check format docs wheel test-all lock upgrade clean
+.PHONY: help test bench demo check format docs wheel test-all lock upgrade clean
 
 help: ## show this list
 	@sed -n 's/^\([a-z-]*\):.*## \(.*\)/make \1\t\2/p' Makefile | expand -t 16
@@ -55,6 +56,9 @@ test: $(ENV)/.ready ## run the tests on the newest Airflow; ARGS goes to pytest
 
 demo: $(ENV)/.ready ## run the demonstration
 	$(PYTHON) demo/run.py
+
+bench: $(BENCH)/.ready ## measure speed and memory beside their budgets, and refresh docs/performance.md
+	$(BENCH)/bin/python -m benchmarks $(ARGS)
 
 check: $(CHECK)/.ready ## check the formatting, the lint and the types
 	$(CHECK)/bin/ruff format --check
@@ -141,7 +145,7 @@ lock: | $(UV) ## pin what pyproject.toml asks for in constraints/, keeping the p
 	for lock in airflow-2.11 airflow-3.0 airflow-3.3; do
 	  $(COMPILE) pyproject.toml constraints/$$lock.in --all-extras --group test --output-file constraints/$$lock.txt
 	done
-	for lock in check docs; do
+	for lock in bench check docs; do
 	  $(COMPILE) pyproject.toml --constraint constraints/airflow-$(AIRFLOW).txt --all-extras --group $$lock \
 	    --output-file constraints/$$lock.txt
 	done

@@ -7,13 +7,13 @@ the end of a request and no further.
 from __future__ import annotations
 
 import asyncio
-import multiprocessing
 import selectors
 import ssl
+import subprocess
+import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
-from multiprocessing.connection import Connection
 from pathlib import Path
 from typing import cast
 
@@ -27,66 +27,68 @@ class Gateway:
 
     port: int
     latency: float
-    _pipe: Connection
+    process: subprocess.Popen[str]
 
-    def counts(self) -> tuple[int, int]:
-        """Return how many calls it has answered and over how many connections, and begin to count anew."""
-        self._pipe.send(None)
-        calls, connections = self._pipe.recv()
-        return calls, connections
+    def connections(self) -> int:
+        """Return over how many connections calls have come."""
+        return int(_answer(self.process, "connections"))
 
 
 @contextmanager
 def running_gateway(latency: float = 0.0, certificate: Path | None = None) -> Iterator[Gateway]:
     """Run a gateway on a free port of this machine, with TLS if it gets a certificate with its key."""
-    spawn = multiprocessing.get_context("spawn")
-    here, there = spawn.Pipe()
-    process = spawn.Process(target=_serve, args=(there, latency, certificate), daemon=True)
-    process.start()
-    try:
-        yield Gateway(port=here.recv(), latency=latency, _pipe=here)
-    finally:
-        process.terminate()
-        process.join()
+    command = [sys.executable, "-m", "benchmarks.gateway", str(latency), str(certificate or "")]
+    with subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True) as process:
+        try:
+            yield Gateway(port=int(_answer(process, "port")), latency=latency, process=process)
+        finally:
+            process.terminate()
 
 
-def _serve(pipe: Connection, latency: float, certificate: Path | None) -> None:
+def _answer(process: subprocess.Popen[str], question: str) -> str:
+    assert process.stdin
+    assert process.stdout
+    process.stdin.write(f"{question}\n")
+    process.stdin.flush()
+    return process.stdout.readline()
+
+
+def _serve(latency: float, certificate: str) -> None:
     tls = None
     if certificate:
         tls = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
         tls.load_cert_chain(certificate)
-    # epoll waits in whole milliseconds, which is a hundredth of the latency; select does not
+    # epoll waits in whole milliseconds, which is a fiftieth of the latency; select does not
     with asyncio.Runner(loop_factory=lambda: asyncio.SelectorEventLoop(selectors.SelectSelector())) as runner:
-        runner.run(_serve_forever(pipe, latency, tls))
+        runner.run(_serve_forever(latency, tls))
 
 
-async def _serve_forever(pipe: Connection, latency: float, tls: ssl.SSLContext | None) -> None:
+async def _serve_forever(latency: float, tls: ssl.SSLContext | None) -> None:
     loop = asyncio.get_running_loop()
-    counts = {"calls": 0, "connections": 0}
+    answers = {"connections": 0}
 
-    def tell_counts() -> None:
-        pipe.recv()
-        pipe.send((counts["calls"], counts["connections"]))
-        counts.update(calls=0, connections=0)
+    def answer() -> None:
+        print(answers[sys.stdin.readline().strip()], flush=True)
 
-    server = await loop.create_server(
-        lambda: _Answering(loop, latency, counts), "127.0.0.1", 0, ssl=tls, backlog=256
-    )
-    loop.add_reader(pipe.fileno(), tell_counts)
-    pipe.send(server.sockets[0].getsockname()[1])
+    def answering() -> _Answering:
+        return _Answering(loop, latency, answers)
+
+    server = await loop.create_server(answering, "127.0.0.1", 0, ssl=tls, backlog=256)
+    answers["port"] = server.sockets[0].getsockname()[1]
+    loop.add_reader(sys.stdin.fileno(), answer)
     await server.serve_forever()
 
 
 class _Answering(asyncio.Protocol):
-    def __init__(self, loop: asyncio.AbstractEventLoop, latency: float, counts: dict[str, int]) -> None:
+    def __init__(self, loop: asyncio.AbstractEventLoop, latency: float, answers: dict[str, int]) -> None:
         self._loop = loop
         self._latency = latency
-        self._counts = counts
+        self._answers = answers
         self._begun = b""
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         self._transport = cast("asyncio.Transport", transport)
-        self._counts["connections"] += 1  # with TLS, this comes after the handshake
+        self._answers["connections"] += 1  # with TLS, this comes after the handshake
 
     def data_received(self, data: bytes) -> None:
         self._begun += data
@@ -99,6 +101,9 @@ class _Answering(asyncio.Protocol):
             self._answer()
 
     def _answer(self) -> None:
-        self._counts["calls"] += 1
         if not self._transport.is_closing():
             self._transport.write(_ANSWER)
+
+
+if __name__ == "__main__":
+    _serve(float(sys.argv[1]), sys.argv[2])

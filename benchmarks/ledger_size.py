@@ -1,15 +1,13 @@
 """Does the SQL ledger slow down as its table grows? Times a send's first look and its writes, on SQLite.
 
-``python benchmarks/ledger_size.py [messages …]``: for each table size, beside the same on an empty table. The rest
-of the table are other scopes' calls of 50 numbers.
+The rest of the table are other scopes' calls of 50 numbers.
 """
 
 from __future__ import annotations
 
-import sys
 import tempfile
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from datetime import UTC, datetime
 from pathlib import Path
 from secrets import token_bytes
@@ -20,9 +18,12 @@ from sqlalchemy.engine import Engine
 
 from airflow_provider_ismart.ledgers.records import HASH_BYTES
 from airflow_provider_ismart.ledgers.sql import SqlLedger, calls, create_tables, prepared
-from airflow_provider_ismart.sms.batches import MAX_BATCH_SIZE, Batch, CallLimits, batches
+from airflow_provider_ismart.sms.batches import MAX_BATCH_SIZE, Batch, batches
 from airflow_provider_ismart.sms.calls import CallOutcome, Fate
 from airflow_provider_ismart.sms.plan import Content, Reading, plan
+from benchmarks.callers import numbers
+from benchmarks.measuring import Row, main
+from benchmarks.planning import LIMITS
 
 MINE = 10_000
 REPEATS = 15
@@ -30,21 +31,26 @@ ACCEPTED = CallOutcome(fate=Fate.ACCEPTED, code=1)
 CALLS_OF_A_SCOPE = 200
 
 
-def main(sizes: list[int]) -> None:
+def measure(messages: int) -> Iterator[Row]:
+    """Yield a row for a send's first look at the table, and one for a write."""
     with tempfile.TemporaryDirectory() as folder:
         engine = prepared(create_engine(f"sqlite:///{Path(folder) / 'ledger.db'}"))
         create_tables(engine)
-        first: tuple[float, float] | None = None
-        print("messages in the table | first look at 10,000 numbers | one write")
-        for size in [0, *sizes]:
-            _fill(engine, size)
-            look, write = _measure(engine, str(size))
-            first = first or (look, write)
-            print(
-                f"{size:>21,} | {look * 1000:>10.1f} ms, {look / first[0]:>4.1f} x empty"
-                f" | {write * 1000:.2f} ms, {write / first[1]:.1f} x empty"
-            )
+        empty_look, empty_write = _measure(engine, "empty")
+        _fill(engine, messages)
+        look, write = _measure(engine, "full")
         engine.dispose()
+    for what, value, empty in (("first look at 10,000 numbers", look, empty_look), ("write", write, empty_write)):
+        yield Row(
+            benchmark="ledger_size",
+            what=f"a {what}, with {messages:,} messages of others in the SQLite table",
+            value=value * 1000,
+            unit="ms",
+            reference="with an empty table",
+            reference_value=empty * 1000,
+            ratio=value / empty,
+            at_most=1.5,
+        )
 
 
 def _fill(engine: Engine, messages: int) -> None:
@@ -69,19 +75,18 @@ def _call(row: int) -> dict[str, object]:
 
 def _measure(engine: Engine, name: str) -> tuple[float, float]:
     """Return the median seconds of a first look at a scope with 10,000 numbers, and of one write."""
-    numbers = [f"9689{number:07d}" for number in range(MINE)]
-    mine = list(_batches(numbers))
+    people = numbers(MINE)
+    mine = list(_batches(people))
     ledger = SqlLedger(engine, scope=name, task="send")
     ledger.take_over()
     writes = [_seconds(lambda batch=batch: _call_and_end(ledger, batch)) for batch in mine]  # type: ignore[misc]
-    looks = [_seconds(lambda: _look(engine, name, numbers)) for _ in range(REPEATS)]
+    looks = [_seconds(lambda: _look(engine, name, people)) for _ in range(REPEATS)]
     return median(looks), median(writes)
 
 
-def _batches(numbers: list[str]) -> list[Batch]:
-    planned = plan(numbers, Reading(content=Content(message="Hello")))
-    limits = CallLimits(batch_size=MAX_BATCH_SIZE, max_query_length=2048, overhead=100)
-    return list(batches(planned.groups, limits))
+def _batches(people: list[str]) -> list[Batch]:
+    planned = plan(people, Reading(content=Content(message="Hello")))
+    return list(batches(planned.groups, LIMITS))
 
 
 def _call_and_end(ledger: SqlLedger, batch: Batch) -> None:
@@ -89,10 +94,10 @@ def _call_and_end(ledger: SqlLedger, batch: Batch) -> None:
     ledger.write([(batch, ACCEPTED)], [])
 
 
-def _look(engine: Engine, name: str, numbers: list[str]) -> None:
+def _look(engine: Engine, name: str, people: list[str]) -> None:
     ledger = SqlLedger(engine, scope=name, task="send")
     ledger.take_over()
-    assert len(ledger.recorded(numbers)) == MINE
+    assert len(ledger.recorded(people)) == MINE
 
 
 def _seconds(run: Callable[[], None]) -> float:
@@ -102,4 +107,4 @@ def _seconds(run: Callable[[], None]) -> float:
 
 
 if __name__ == "__main__":
-    main([int(size) for size in sys.argv[1:]] or [1_000_000, 10_000_000])
+    main(measure, __doc__, messages=1_000_000)

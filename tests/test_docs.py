@@ -13,6 +13,9 @@ from airflow_provider_ismart.settings import EXTRAS
 from airflow_provider_ismart.sms.report import Outcome
 from airflow_provider_ismart.sms.return_codes import RETURN_CODES, Kind
 from airflow_provider_ismart.transfers.sql_to_ismart import SqlToISmartOperator
+from benchmarks.document import BEGIN, END
+from benchmarks.document import table as performance_table
+from benchmarks.measuring import results
 
 CHECKOUT = Path(__file__).parent.parent
 OPERATORS = [
@@ -97,6 +100,11 @@ def test_each_outcome_is_explained():
     text = (CHECKOUT / "docs/operator.md").read_text(encoding="utf-8")
     for outcome in Outcome:
         assert f"| `{outcome.value}` |" in text
+
+
+def test_the_performance_table_is_what_the_benchmarks_found():
+    text = (CHECKOUT / "docs/performance.md").read_text(encoding="utf-8")
+    assert f"{BEGIN}{performance_table(results())}{END}" in text
 
 
 @pytest.mark.parametrize("path", ["README.md", *(f"docs/{page.name}" for page in CHECKOUT.glob("docs/*.md"))])

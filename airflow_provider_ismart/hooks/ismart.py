@@ -21,10 +21,7 @@ from airflow_provider_ismart.credit_failure import leave_for_callbacks
 from airflow_provider_ismart.exceptions import ISmartCreditError, ISmartError, ISmartInputError
 from airflow_provider_ismart.metrics import count_probe
 from airflow_provider_ismart.settings import Settings
-from airflow_provider_ismart.sms.credit import PROBE_IS_GOOD
 from airflow_provider_ismart.sms.errors import InputError
-from airflow_provider_ismart.sms.ledger import LedgerConflictError
-from airflow_provider_ismart.sms.return_codes import return_code
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
@@ -207,6 +204,8 @@ class ISmartHook(BaseHook):
 
     def probe_outcome(self) -> CallOutcome:
         """Make the free probe, once, and return all that is known of it: where there is no code, why."""
+        from airflow_provider_ismart.metrics import count_probe  # noqa: PLC0415  # needed at run time alone
+
         with closing(self.get_conn()) as client:
             outcome = client.probe()
         count_probe(outcome)
@@ -214,6 +213,9 @@ class ISmartHook(BaseHook):
 
     def test_connection(self) -> tuple[bool, str]:
         """Say whether the login is good, from one probe; a refused login is not tried again."""
+        from airflow_provider_ismart.sms.credit import PROBE_IS_GOOD  # noqa: PLC0415  # needed at run time alone
+        from airflow_provider_ismart.sms.return_codes import return_code  # noqa: PLC0415
+
         outcome = self.probe_outcome()
         if outcome.code == PROBE_IS_GOOD:
             return True, "The login is good. (Whether there is credit, this does not show.)"
@@ -225,6 +227,8 @@ class ISmartHook(BaseHook):
 @contextmanager
 def _own_errors() -> Iterator[None]:
     """Give the core's errors the classes that tell Airflow, and people, what to do next."""
+    from airflow_provider_ismart.sms.ledger import LedgerConflictError  # noqa: PLC0415  # brings the whole core
+
     try:
         yield
     except InputError as error:

@@ -30,7 +30,6 @@ from airflow_provider_ismart.operators.ismart import HiddenRecipients
 from airflow_provider_ismart.sms.calls import CallOutcome, Fate
 from airflow_provider_ismart.sms.credit import ALERT_CODES, GOOD_CODES, Sight, Watch, in_words, seen
 from airflow_provider_ismart.sms.errors import InputError
-from airflow_provider_ismart.sms.report import Outcome
 from airflow_provider_ismart.sms.return_codes import ACCEPTED_CODE, return_code
 
 if TYPE_CHECKING:
@@ -172,6 +171,8 @@ class ISmartCreditSensor(BaseSensorOperator):
 
     def _send_canary(self) -> CallOutcome:
         """Send a message and return what became of it, as of a probe."""
+        from airflow_provider_ismart.sms.report import Outcome  # noqa: PLC0415  # needed at run time alone
+
         canary = self.canary.value if isinstance(self.canary, HiddenRecipients) else self.canary
         options = {"message": CANARY_MESSAGE, "on_empty": "fail", "on_uncertain": "accept"}
         try:

