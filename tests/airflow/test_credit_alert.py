@@ -1,6 +1,7 @@
 """The credit alert: which failures it tells of, to whom, with what, and how often."""
 
 from datetime import timedelta
+from importlib import import_module
 from types import SimpleNamespace
 
 import pytest
@@ -132,6 +133,20 @@ def test_within_the_cooldown_a_code_of_a_connection_is_told_once_in_each_dag():
         ("cooldown", "billing", 4),
         ("cooldown_too", "ismart_default", 4),
     ]
+
+
+def test_a_dags_callback_says_where_it_cannot_learn_why_a_task_failed_and_does_not_hang(
+    airflow_version, caplog, capfd
+):
+    import_module("airflow.dag_processing.processor")  # as it is in the DAG processor
+    asked, told = [], []
+    ti = SimpleNamespace(dag_id="bills", task_id="send", state=None, xcom_pull=lambda **of: asked.append(of) or [])
+    context = {"ti": ti, "dag": SimpleNamespace(dag_id="bills", task_ids=["send"]), "reason": "task_failure"}
+    ISmartCreditAlert(notifiers=[told.append])(context)
+    assert not told
+    is_airflow_3_0 = airflow_version == (3, 0)
+    assert bool(asked) is not is_airflow_3_0
+    assert ("by default_args" in caplog.text + "".join(capfd.readouterr())) is is_airflow_3_0
 
 
 @pytest.mark.parametrize("cooldown", [60, timedelta(0)], ids=str)

@@ -77,7 +77,10 @@ def airflow(
         "AIRFLOW_VAR_ON_CALL": "96890000004",
         **{f"AIRFLOW_CONN_{name.upper()}": connection for name, connection in connections.items()},
     }
-    settings = {"CORE__DAGS_ARE_PAUSED_AT_CREATION": "True"}
+    settings = {
+        "CORE__DAGS_ARE_PAUSED_AT_CREATION": "True",
+        "WORKERS__EXECUTION_API_TIMEOUT": "60",  # on a busy machine, tasks would fail before they start
+    }
     airflow = Airflow(version, folder, postgres, dags=HERE / "dags", settings=settings, environment=environment)
     try:
         airflow.start("triggerer", dags=dags)

@@ -95,7 +95,7 @@ with DAG("many_fail", schedule="@once", on_failure_callback=page, **SINCE):
 with DAG("storm", schedule="@once", **SINCE):
     alert = {"recipients": "96890000003", "throttle_key": "storm", "ismart_conn_id": "paging"}
 
-    @task
+    @task(retries=5, retry_delay=timedelta(0))  # a busy machine may not get it started at first
     def fire(number):
         notifier, context = ISmartNotifier(throttle=HOUR, **alert), get_current_context()
         for _ in range(125):
