@@ -204,8 +204,6 @@ class ISmartHook(BaseHook):
 
     def probe_outcome(self) -> CallOutcome:
         """Make the free probe, once, and return all that is known of it: where there is no code, why."""
-        from airflow_provider_ismart.metrics import count_probe  # noqa: PLC0415  # needed at run time alone
-
         with closing(self.get_conn()) as client:
             outcome = client.probe()
         count_probe(outcome)
