@@ -3,6 +3,8 @@
 import os
 import subprocess
 import sys
+from contextlib import nullcontext
+from functools import partial
 from importlib.metadata import version
 from pathlib import Path
 from uuid import uuid4
@@ -41,13 +43,11 @@ def airflow_command(airflow_db, ismart_default):
         process.communicate()
 
 
-@pytest.fixture
-def in_a_callback(airflow_version, airflow_db, ismart_default, monkeypatch, tmp_path):
-    """Give this process what every process that runs callbacks has: the way to Airflow's Variables."""
-    monkeypatch.setattr("tempfile.tempdir", str(tmp_path))  # where the locks are
+@pytest.fixture(scope="session")
+def supervision(airflow_version, airflow_db):
+    """Give what puts this process under a supervisor, as Airflow 3 does with all that run callbacks."""
     if airflow_version < (3, 0):
-        yield
-        return
+        return nullcontext
     import structlog
     from airflow.sdk.execution_time import supervisor
 
@@ -59,5 +59,12 @@ def in_a_callback(airflow_version, airflow_db, ismart_default, monkeypatch, tmp_
         client=supervisor.InProcessTestSupervisor._api_client(),
     )
     in_process.comms = supervisor.InProcessSupervisorComms(supervisor=in_process)
-    with supervisor.set_supervisor_comms(in_process.comms):
+    return partial(supervisor.set_supervisor_comms, in_process.comms)
+
+
+@pytest.fixture
+def in_a_callback(supervision, ismart_default, monkeypatch, tmp_path):
+    """Let this process reach Airflow's Variables, and keep its locks apart."""
+    monkeypatch.setattr("tempfile.tempdir", str(tmp_path))
+    with supervision():
         yield

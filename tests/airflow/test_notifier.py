@@ -17,6 +17,12 @@ pytestmark = [pytest.mark.usefixtures("in_a_callback"), pytest.mark.filterwarnin
 ON_CALL = "96890000001"
 
 
+@pytest.fixture(autouse=True)
+def _forget_refused_logins(in_a_callback):
+    yield
+    Memory("login", "ismart_default").put_down({})
+
+
 def failure(task_id="send", **context):
     ti = SimpleNamespace(dag_id="bills", task_id=task_id, map_index=-1, try_number=2, state="failed")
     return {
@@ -206,12 +212,7 @@ def test_it_gives_up_on_a_gateway_that_does_not_answer(ismart_sandbox, ismart_de
 def test_nothing_that_is_logged_holds_password_number_or_text(trouble, ismart_default, caplog, capfd):
     ismart_default(**trouble)
     with caplog.at_level("DEBUG"):
-        notifier = ISmartNotifier(
-            recipients=ON_CALL, message="{{ broken.field }}", ismart_conn_id="ismart_default"
-        )
-        Memory("login", "ismart_default").put_down({})
-        notifier(failure())
-        Memory("login", "ismart_default").put_down({})
+        ISmartNotifier(recipients=ON_CALL, message="{{ broken.field }}")(failure())
     logged = caplog.text + "".join(capfd.readouterr())
     assert "No SMS for this event" in logged
     for secret in ("fake p@ss&1", "fake%20p%40ss%261", ON_CALL, "bills.send failed", "the amount of"):
