@@ -3,9 +3,11 @@
 import csv
 import gzip
 import io
+import json
 from datetime import date
 from decimal import Decimal
 from pathlib import Path
+from types import SimpleNamespace
 
 import pyarrow as pa
 import pyarrow.parquet as pq
@@ -334,3 +336,38 @@ def test_nobody_reads_dear_nothing_where_a_cell_is_empty(file, send, ismart_sand
     report = send(file("people.csv", f"msisdn,name\n{NUMBER},\n96890000002,Zoe\n"))
     assert [message.text for message in ismart_sandbox.messages] == ["Dear Zoe"]
     assert report["reasons"] == {"message: no value for {name}": 1}
+
+
+@pytest.fixture
+def send_try(ismart_default, monkeypatch, tmp_path):
+    """Run a try of one task, with a ledger."""
+    ledger = json.dumps({"conn_type": "sqlite", "host": str(tmp_path / "ledger.db")})
+    monkeypatch.setenv("AIRFLOW_CONN_LEDGER", ledger)
+
+    def run(try_number, recipients):
+        operator = ISmartSendOperator(
+            task_id="tell", recipients=recipients, message="Dear {name}", ledger_conn_id="ledger"
+        )
+        ti = SimpleNamespace(dag_id="d", run_id="r", task_id="tell", map_index=-1, try_number=try_number)
+        return operator.execute({"ti": ti})["outcomes"]
+
+    return run
+
+
+def test_who_was_told_is_not_told_again_when_the_file_has_changed(file, send_try, ismart_sandbox):
+    path = file("people.csv", f"msisdn,name\n{NUMBER},Ali\n96890000002,Zoe\n")
+    assert send_try(1, path)["accepted"] == 2
+    file("people.csv", f"msisdn,name\n96890000003,Huda\n{NUMBER},Aly\n")
+    outcomes = send_try(2, path)
+    assert (outcomes["accepted"], outcomes["already_sent"]) == (1, 1)
+    assert [(message.msisdn, message.text) for message in ismart_sandbox.messages] == [
+        (NUMBER, "Dear Ali"),
+        ("96890000002", "Dear Zoe"),
+        ("96890000003", "Dear Huda"),
+    ]
+
+
+def test_the_next_try_sends_to_all_of_a_file_that_could_not_be_read(file, send_try, tmp_path, ismart_sandbox):
+    with pytest.raises(ISmartSourceError):
+        send_try(1, tmp_path / "people.csv")
+    assert send_try(2, file("people.csv", f"msisdn,name\n{NUMBER},Ali\n"))["accepted"] == 1
