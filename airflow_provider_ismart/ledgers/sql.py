@@ -7,7 +7,8 @@ down its own. A call is a row, whose numbers are one value of hashes.
 
 from __future__ import annotations
 
-from collections.abc import Collection, Mapping, Sequence
+from collections import defaultdict
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import replace
 from datetime import UTC, datetime
 from secrets import token_bytes, token_hex
@@ -151,8 +152,7 @@ class SqlLedger:
         with self._engine.begin() as connection:
             self._take_turn(connection)
             self._check_token(connection)
-            for batch, outcome in settled:
-                self._put_down_end(connection, self._ids[batch], outcome)
+            self._put_down_ends(connection, settled)
             self._look_at_others(connection)
             granted = [free for intent in intents if (free := self._without_taken(intent))]
             ids = {batch: self._put_down_intent(connection, batch) for batch in granted}
@@ -227,12 +227,16 @@ class SqlLedger:
         }
         return int(connection.execute(insert(calls).values(row)).inserted_primary_key[0])  # type: ignore[index]
 
-    def _put_down_end(self, connection: Connection, call_id: int, outcome: CallOutcome) -> None:
-        state = STATE_OF_FATE[outcome.fate].value  # which it is in where the commit before this has failed
-        open_call = (calls.c.id == call_id) & calls.c.state.in_([State.SUBMITTING.value, state])
-        end = update(calls).where(open_call).values(state=state, code=outcome.code)
-        if connection.execute(end).rowcount != 1:
-            raise LedgerConflictError("a call that was in flight is not on record as such any more")
+    def _put_down_ends(self, connection: Connection, settled: Iterable[tuple[Batch, CallOutcome]]) -> None:
+        alike: dict[tuple[str, int | None], list[int]] = defaultdict(list)
+        for batch, outcome in settled:
+            alike[STATE_OF_FATE[outcome.fate].value, outcome.code].append(self._ids[batch])
+        for (state, code), ids in alike.items():
+            # a call is in its state already where the commit before this one was taken for a failure
+            open_calls = calls.c.id.in_(ids) & calls.c.state.in_([State.SUBMITTING.value, state])
+            end = update(calls).where(open_calls).values(state=state, code=code)
+            if connection.execute(end).rowcount != len(ids):
+                raise LedgerConflictError("a call that was in flight is not on record as such any more")
 
 
 def summary(engine: Engine, scope: str) -> dict[State, int]:

@@ -31,6 +31,9 @@ MAX_REFUSED_AT_FIRST = 50
 #: An answer to an oversize call that blames its length (gateway document's server: ASP.NET on IIS).
 _TOO_LONG_STATUSES = frozenset({400, 404, 414})
 
+#: Of so many calls that are on record, one ends for each write: of 32, with 16 threads, 8 at a time.
+_CALLS_BESIDE_A_WRITE = 4
+
 _NOT_STARTED = CallOutcome(fate=Fate.NOT_SENT, detail="not started", attempts=0)
 
 
@@ -281,8 +284,15 @@ class _Calls:
         return outcome
 
     def settle_ended(self) -> None:
-        """Wait for a call to end, and settle all that have."""
+        """Wait for calls to end, and settle all that have.
+
+        It waits for some of them, so that one write to the ledger carries several; those that wait for a thread
+        are more, so that none idles meanwhile.
+        """
+        enough = max(1, self.in_flight // _CALLS_BESIDE_A_WRITE)
         ended = [self._ended.get()]
+        while len(ended) < enough and self._is_accepted(ended[-1]):
+            ended.append(self._ended.get())
         while not self._ended.empty():
             ended.append(self._ended.get())
         for batch in ended:
@@ -292,6 +302,11 @@ class _Calls:
             self._halted.set()
         if self._halted.is_set() or not self._submission.is_proven:
             self._cancel_waiting()
+
+    def _is_accepted(self, batch: Batch) -> bool:
+        future = self._futures[batch]
+        is_known = future is not None and not future.cancelled() and future.exception() is None
+        return is_known and future.result().fate is Fate.ACCEPTED
 
     def settle_all(self) -> None:
         """Wait for all calls to end, and settle them; those that have not started do not start any more."""
