@@ -224,7 +224,6 @@ def test_in_a_crowd_an_alert_that_gets_no_turn_is_not_sent_and_takes_nobody_else
         patch.setattr("airflow_provider_ismart.memory.TURN_SECONDS", 0.1)
         ISmartNotifier(recipients=ON_CALL)(failure())
     assert not ismart_sandbox.calls
-    monkeypatch.undo()
     ISmartNotifier(recipients=ON_CALL)(failure())
     assert len(ismart_sandbox.messages) == 1
 
