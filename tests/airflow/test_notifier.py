@@ -213,7 +213,9 @@ def test_nothing_that_is_logged_holds_password_number_or_text(trouble, ismart_de
     ismart_default(**trouble)
     with caplog.at_level("DEBUG"):
         ISmartNotifier(recipients=ON_CALL, message="{{ broken.field }}")(failure())
-    logged = caplog.text + "".join(capfd.readouterr())
+    lines = (caplog.text + "".join(capfd.readouterr())).splitlines()
+    # the supervisor that Airflow 3.0 has in tests alone prints what it is asked to mask
+    logged = "\n".join(line for line in lines if "MaskSecret(" not in line)
     assert "No SMS for this event" in logged
     for secret in ("fake p@ss&1", "fake%20p%40ss%261", ON_CALL, "bills.send failed", "the amount of"):
         assert secret not in logged
