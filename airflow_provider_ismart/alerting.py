@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 
 from airflow_provider_ismart.exceptions import ISmartLoginError, ISmartUncertainFinalError
 from airflow_provider_ismart.hooks.ismart import ISmartHook
-from airflow_provider_ismart.memory import Memory
+from airflow_provider_ismart.memory import Memory, Queue
 
 if TYPE_CHECKING:
     from airflow_provider_ismart.client import GatewayClient
@@ -31,8 +31,8 @@ ENDING_SECONDS = CONNECT_SECONDS + READ_SECONDS
 _Result = TypeVar("_Result")
 
 
-def send_alert(conn_id: str, recipients: Any, text: str, *, max_parts: int, log: Log) -> None:
-    """Send ``text`` to ``recipients``, or raise within 20 seconds (what Airflow itself takes not counted).
+def send_alert(conn_id: str, recipients: Any, text: str, *, max_parts: int, queue: Queue, log: Log) -> None:
+    """Send ``text`` to ``recipients``, or raise 15 seconds after its turn has come, if not before.
 
     Alerts through one connection go one after the other on a machine, so that the second knows what became of
     the first one's login.
@@ -43,7 +43,7 @@ def send_alert(conn_id: str, recipients: Any, text: str, *, max_parts: int, log:
     :raises BusyError: too many alerts at once.
     """
     refusals = Memory("login", conn_id)
-    with refusals.turn():
+    with refusals.turn(queue):
         refused_at = refusals.recall().get("refused_at")
         if refused_at and abs(datetime.now(UTC) - datetime.fromisoformat(refused_at)) < LOGIN_PAUSE:
             raise ISmartLoginError(

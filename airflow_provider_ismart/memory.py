@@ -11,6 +11,7 @@ import fcntl
 import json
 import os
 import tempfile
+import time
 from collections.abc import Iterator, Mapping
 from concurrent.futures import Future
 from contextlib import contextmanager
@@ -22,15 +23,28 @@ from typing import Any
 
 from airflow.providers.common.compat.sdk import Variable
 
-#: How long to queue for a turn.
-TURN_SECONDS = 5.0
+#: How long a callback queues in all, and what it is given for a turn even then.
+QUEUE_SECONDS = 15.0
+_LEAST_SECONDS = 0.5
 
 #: The name can hide a phone number, of which there are only ten million: slow enough that guessing takes days.
 _SCRYPT = {"n": 2**14, "r": 8, "p": 1}
 
 
 class BusyError(Exception):
-    """Other callbacks on this machine kept their turns for longer than :data:`TURN_SECONDS`."""
+    """Other callbacks on this machine kept their turns for too long."""
+
+
+class Queue:
+    """The patience of one callback: it queues for :data:`QUEUE_SECONDS`, however many turns it takes."""
+
+    def __init__(self) -> None:
+        self._until = time.monotonic() + QUEUE_SECONDS
+
+    @property
+    def seconds(self) -> float:
+        """How long to queue for the next turn."""
+        return max(self._until - time.monotonic(), _LEAST_SECONDS)
 
 
 class Memory:
@@ -40,7 +54,7 @@ class Memory:
         self.name = _name(about)
 
     @contextmanager
-    def turn(self) -> Iterator[None]:
+    def turn(self, queue: Queue) -> Iterator[None]:
         """Keep the other callbacks of this user on this machine from their turns.
 
         :raises BusyError: no turn came.
@@ -48,9 +62,9 @@ class Memory:
         path = Path(tempfile.gettempdir()) / f"{self.name}.{os.getuid()}.lock"
         lock = os.open(path, os.O_RDWR | os.O_CREAT | os.O_NOFOLLOW, 0o600)
         came: Future[None] = Future()
-        Thread(target=_queue, args=(lock, came), name="ismart-turn", daemon=True).start()
+        Thread(target=_wait, args=(lock, came), name="ismart-turn", daemon=True).start()
         try:
-            came.result(TURN_SECONDS)
+            came.result(queue.seconds)
         except TimeoutError:
             if came.cancel():
                 raise BusyError("too many alerts at once on this machine") from None
@@ -72,7 +86,7 @@ class Memory:
         Variable.set(self.name, json.dumps(what), description="How airflow-provider-ismart counts its alerts")
 
 
-def _queue(lock: int, came: Future[None]) -> None:
+def _wait(lock: int, came: Future[None]) -> None:
     """Wait in the system's queue, in which whoever is next wakes at once; give the turn up if nobody wants it."""
     fcntl.flock(lock, fcntl.LOCK_EX)
     if came.set_running_or_notify_cancel():

@@ -4,14 +4,15 @@ from __future__ import annotations
 
 from datetime import UTC, datetime, timedelta
 
-from airflow_provider_ismart.memory import Memory
+from airflow_provider_ismart.memory import Memory, Queue
 
 
 class Throttle:
     """Let the first alert about something through, and hold back the others until ``period`` is over."""
 
-    def __init__(self, period: timedelta, *about: str) -> None:
+    def __init__(self, period: timedelta, queue: Queue, *about: str) -> None:
         self._period = period
+        self._queue = queue
         self._memory = Memory("throttle", *about)
 
     def let_through(self) -> int | None:
@@ -23,7 +24,7 @@ class Throttle:
         :raises BusyError: too many others ask at the same time.
         """
         now = datetime.now(UTC)
-        with self._memory.turn():
+        with self._memory.turn(self._queue):
             state = self._memory.recall()
             held_back = int(state.get("held_back", 0))
             since = state.get("since")
@@ -33,6 +34,6 @@ class Throttle:
 
     def told(self, held_back: int) -> None:
         """Put down that an alert has arrived, which said that so many were held back."""
-        with self._memory.turn():
+        with self._memory.turn(self._queue):
             state = self._memory.recall()
             self._memory.put_down(state | {"held_back": max(int(state.get("held_back", 0)) - held_back - 1, 0)})

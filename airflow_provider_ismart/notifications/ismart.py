@@ -15,7 +15,7 @@ from airflow_provider_ismart.credit_failure import credit_failure
 from airflow_provider_ismart.event import Event
 from airflow_provider_ismart.exceptions import ISmartError
 from airflow_provider_ismart.hooks.ismart import ISmartHook
-from airflow_provider_ismart.memory import BusyError
+from airflow_provider_ismart.memory import BusyError, Queue
 from airflow_provider_ismart.sms.errors import InputError
 from airflow_provider_ismart.sms.return_codes import return_code
 from airflow_provider_ismart.sms.text import MAX_PARTS, shorten
@@ -35,8 +35,8 @@ class ISmartNotifier(BaseNotifier):
     """Tell people by SMS what happens to a task or a DAG.
 
     For ``on_failure_callback`` and its likes, of tasks and DAGs, and for the ``DeadlineAlert`` of Airflow 3.1 on.
-    It gives the gateway 15 seconds, and in a crowd waits up to 5 for each of its turns; it raises nothing: what
-    keeps an SMS from being sent is logged.
+    It gives the gateway 15 seconds, and in a crowd queues for up to 15 more; it raises nothing: what keeps an SMS
+    from being sent is logged.
 
     :param recipients: who is to be told (templated): a number, text with several, or a list.
     :param message: what they are to be told (templated). Without one, and where it cannot be rendered, it says
@@ -96,21 +96,28 @@ class ISmartNotifier(BaseNotifier):
 
     def _tell(self, event: Event) -> None:
         text = str(self.message or "").encode(errors="replace").decode().strip() or str(event)
+        queue = Queue()
         if self.throttle is None:
-            self._send(text)
+            self._send(text, queue)
             return
         key = self.throttle_key or event.key
-        throttle = Throttle(self.throttle, key, self.ismart_conn_id, *_in_order(self.recipients))
+        throttle = Throttle(self.throttle, queue, key, self.ismart_conn_id, *_in_order(self.recipients))
         held_back = throttle.let_through()
         if held_back is None:
             self.log.info("Held back: there was an SMS about this less than %s ago.", self.throttle)
             return
-        self._send(text, f" (+{held_back:,} held back)" if held_back else "")
+        self._send(text, queue, f" (+{held_back:,} held back)" if held_back else "")
         throttle.told(held_back)
 
-    def _send(self, text: str, tail: str = "") -> None:
-        short = shorten(text, self.max_parts, tail=tail)
-        send_alert(self.ismart_conn_id, self.recipients, short, max_parts=self.max_parts, log=self.log)
+    def _send(self, text: str, queue: Queue, tail: str = "") -> None:
+        send_alert(
+            self.ismart_conn_id,
+            self.recipients,
+            shorten(text, self.max_parts, tail=tail),
+            max_parts=self.max_parts,
+            queue=queue,
+            log=self.log,
+        )
 
     def render_template_fields(self, context: Context, jinja_env: jinja2.Environment | None = None) -> None:
         """Render each field by itself: one that cannot be must not keep people from being told."""
@@ -181,7 +188,7 @@ class ISmartCreditAlert(BaseNotifier):
         conn_id = getattr(context.get("task"), "ismart_conn_id", "")
         names = [_name(notifier) for notifier in self.notifiers]
         about = (Event.of(context).dag_id, str(conn_id), str(code), *names)
-        is_due = Throttle(self.cooldown, *about).let_through() is not None
+        is_due = Throttle(self.cooldown, Queue(), *about).let_through() is not None
         if not is_due:
             self.log.info("Return code %d: there was an alert less than %s ago.", code, self.cooldown)
         return is_due

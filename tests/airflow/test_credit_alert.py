@@ -5,7 +5,7 @@ from importlib import import_module
 from types import SimpleNamespace
 
 import pytest
-from airflow.providers.common.compat.sdk import AirflowFailException, BaseNotifier
+from airflow.providers.common.compat.sdk import DAG, AirflowFailException, BaseNotifier
 
 from airflow_provider_ismart.exceptions import (
     ISmartAccountError,
@@ -141,7 +141,7 @@ def test_a_dags_callback_says_where_it_cannot_learn_why_a_task_failed_and_does_n
     import_module("airflow.dag_processing.processor")  # as it is in the DAG processor
     asked, told = [], []
     ti = SimpleNamespace(dag_id="bills", task_id="send", state=None, xcom_pull=lambda **of: asked.append(of) or [])
-    context = {"ti": ti, "dag": SimpleNamespace(dag_id="bills", task_ids=["send"]), "reason": "task_failure"}
+    context = {"ti": ti, "dag": DAG("bills", schedule=None), "reason": "task_failure"}
     ISmartCreditAlert(notifiers=[told.append])(context)
     assert not told
     is_airflow_3_0 = airflow_version == (3, 0)

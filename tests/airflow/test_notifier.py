@@ -7,7 +7,7 @@ from types import SimpleNamespace
 
 import pytest
 
-from airflow_provider_ismart.memory import Memory
+from airflow_provider_ismart.memory import Memory, Queue
 from airflow_provider_ismart.notifications.ismart import ISmartNotifier, send_ismart_notification
 from airflow_provider_ismart.sandbox import faults
 
@@ -213,18 +213,19 @@ def test_nothing_that_is_logged_holds_password_number_or_text(trouble, ismart_de
     ismart_default(**trouble)
     with caplog.at_level("DEBUG"):
         ISmartNotifier(recipients=ON_CALL, message="{{ broken.field }}")(failure())
-    logged = caplog.text + "".join(capfd.readouterr())
+    lines = (caplog.text + "".join(capfd.readouterr())).splitlines()
+    # the supervisor that Airflow 3.0 has in tests alone prints what it is asked to mask
+    logged = "\n".join(line for line in lines if "MaskSecret(" not in line)
     assert "No SMS for this event" in logged
     for secret in ("fake p@ss&1", "fake%20p%40ss%261", ON_CALL, "bills.send failed", "the amount of"):
         assert secret not in logged
 
 
 def test_in_a_crowd_an_alert_that_gets_no_turn_is_not_sent_and_takes_nobody_elses(ismart_sandbox, monkeypatch):
-    with monkeypatch.context() as patch, Memory("login", "ismart_default").turn():
-        patch.setattr("airflow_provider_ismart.memory.TURN_SECONDS", 0.1)
+    with monkeypatch.context() as patch, Memory("login", "ismart_default").turn(Queue()):
+        patch.setattr("airflow_provider_ismart.memory.QUEUE_SECONDS", 0)
         ISmartNotifier(recipients=ON_CALL)(failure())
     assert not ismart_sandbox.calls
-    monkeypatch.undo()
     ISmartNotifier(recipients=ON_CALL)(failure())
     assert len(ismart_sandbox.messages) == 1
 

@@ -154,7 +154,11 @@ class Events:
     def logs(self) -> Counter[str]:
         """How often the logs of tasks and services hold what they must not."""
         held: Counter[str] = Counter()
-        for path in [*(self._folder / "logs").rglob("*.log"), *self._folder.glob("*.log")]:
+        for path in [
+            *(self._folder / "logs").rglob("*.log"),
+            *(self._folder / "airflow").rglob("*.log"),
+            *self._folder.glob("*.log"),
+        ]:
             text = path.read_text(errors="replace")
             for secret in ("sandbox-misspelt", "sandbox-password", "9689000000"):
                 held[secret] += text.count(secret)
