@@ -43,7 +43,6 @@ class RowOutcomes:
     def __init__(self, total: int = 0) -> None:
         self._verdicts = [_AT_FIRST]
         self._numbers = {_AT_FIRST: 0}
-        self._counts = [0]
         self._of_row = array("I")
         self.extend(total)
 
@@ -56,22 +55,20 @@ class RowOutcomes:
     def extend(self, count: int) -> None:
         """Add rows, which begin as not attempted."""
         self._of_row.extend(repeat(0, count))
-        self._counts[0] += count
 
     def set(self, rows: Iterable[int], outcome: Outcome, *, code: int | None = None, reason: str = "") -> None:
-        """Put down what became of ``rows``, in place of what was put down before."""
+        """Put down what became of ``rows``, in place of what was put down before.
+
+        A signal's exception can come between any two rows; what is put down again then is as it should be.
+        """
         verdict = _Verdict(outcome, ACCEPTED_CODE if outcome is Outcome.ACCEPTED else code, reason)
         number = self._numbers.get(verdict)
         if number is None:
-            number = self._numbers[verdict] = len(self._verdicts)
             self._verdicts.append(verdict)
-            self._counts.append(0)
-        of_row, counts, count = self._of_row, self._counts, 0
+            number = self._numbers[verdict] = len(self._verdicts) - 1
+        of_row = self._of_row
         for row in rows:
-            counts[of_row[row]] -= 1
             of_row[row] = number
-            count += 1
-        counts[number] += count
 
     def code(self, row: int) -> int | None:
         """Return the gateway's last return code to the row, if it gave one."""
@@ -94,25 +91,28 @@ class RowOutcomes:
     def counts(self) -> dict[Outcome, int]:
         """Return how many rows ended as what; every outcome is there, and they add up to the input."""
         counts = dict.fromkeys(Outcome, 0)
-        for verdict, count in zip(self._verdicts, self._counts, strict=True):
+        for verdict, count in self._counted():
             counts[verdict.outcome] += count
         return counts
 
     def codes(self) -> dict[int, int]:
         """Return how many rows got which return code."""
         counts: Counter[int] = Counter()
-        for verdict, count in zip(self._verdicts, self._counts, strict=True):
-            if verdict.code is not None and count:
+        for verdict, count in self._counted():
+            if verdict.code is not None:
                 counts[verdict.code] += count
         return dict(sorted(counts.items()))
 
     def reasons(self, outcome: Outcome | None = None) -> dict[str, int]:
         """Return how many rows, all or those with ``outcome``, have which reason, the most frequent first."""
         counts: Counter[str] = Counter()
-        for verdict, count in zip(self._verdicts, self._counts, strict=True):
-            if verdict.reason and count and outcome in {None, verdict.outcome}:
+        for verdict, count in self._counted():
+            if verdict.reason and outcome in {None, verdict.outcome}:
                 counts[verdict.reason] += count
         return dict(counts.most_common())
+
+    def _counted(self) -> Iterator[tuple[_Verdict, int]]:
+        return ((self._verdicts[number], count) for number, count in sorted(Counter(self._of_row).items()))
 
 
 def in_one_line(reasons: dict[str, int]) -> str:
