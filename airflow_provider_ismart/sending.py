@@ -127,7 +127,6 @@ class Send:
 
         :raises ISmartError: not everybody who could be told was told; its class says what to do next.
         """
-        self._check_rows(self._report())
         submission = Submission(
             self.plan,
             ledger,
@@ -136,6 +135,7 @@ class Send:
             resend_uncertain=self.options.on_uncertain is OnUncertain.RESEND,
             replaces_texts=replaces_texts,
         )
+        self._check_rows(self._report(submission))  # now that it has put down what earlier tries did
         at_once = self.client.settings.max_concurrency
         try:
             with ThreadPoolExecutor(at_once, thread_name_prefix="ismart") as executor:
@@ -279,6 +279,8 @@ def failure(report: Report, submission: Submission, on_uncertain: OnUncertain) -
     code = stop.code if stop and stop.fate is Fate.REFUSED else None
     if code is not None and (error := _ERROR_OF_KIND.get(return_code(code).kind)):
         return error(str(return_code(code)), code=code, report=report)
+    if submission.had_too_long_text and not submission.reached_anybody and not uncertain:
+        return _too_long_error(report)
     if uncertain and on_uncertain is not OnUncertain.ACCEPT:
         return _uncertain_error(report, submission, on_uncertain)
     if code is None and submission.refused_texts:
@@ -291,6 +293,14 @@ def failure(report: Report, submission: Submission, on_uncertain: OnUncertain) -
         why = f"the gateway could not be used ({stop.detail})" if stop else "the send was stopped"
         return ISmartUnavailableError(f"{why}. {left:,} rows were certainly not sent.", report=report)
     return None
+
+
+def _too_long_error(report: Report) -> ISmartError:
+    return ISmartInputError(
+        f"Nobody was reached: the server took no call as long as the text needs ({in_one_line(report.reasons)}). "
+        "Shorten the text, or check path and host of the connection, which can be what was not found.",
+        report=report,
+    )
 
 
 def _uncertain_error(report: Report, submission: Submission, on_uncertain: OnUncertain) -> ISmartError:

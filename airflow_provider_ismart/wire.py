@@ -17,7 +17,7 @@ import certifi
 from urllib3 import PoolManager, ProxyManager
 from urllib3.connection import HTTPConnection, HTTPSConnection
 from urllib3.connectionpool import HTTPConnectionPool, HTTPSConnectionPool
-from urllib3.util import create_urllib3_context, make_headers, parse_url
+from urllib3.util import make_headers, parse_url
 
 from airflow_provider_ismart.settings import EXTRAS
 
@@ -98,7 +98,7 @@ def connection_pool(settings: Settings) -> HTTPConnectionPool:
 
 def _tls_context(ca_bundle: str | None) -> ssl.SSLContext:
     """Return one context for all connections, as reading the certificates takes 20 to 50 ms."""
-    context = create_urllib3_context(cert_reqs=ssl.CERT_REQUIRED)
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)  # urllib3's own would log keys where SSLKEYLOGFILE says
     try:
         context.load_verify_locations(ca_bundle or certifi.where())
     except OSError:

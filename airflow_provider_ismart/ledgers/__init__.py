@@ -56,13 +56,36 @@ def open_ledger(
     elif (store := context.get("task_state_store")) is not None:
         from airflow_provider_ismart.ledgers.task_state import TaskStateLedger, is_empty  # noqa: PLC0415
 
-        if conf.getboolean("state_store", "clear_on_success", fallback=False) and is_empty(store):
-            _refuse_later_try(task_instance)  # Airflow may have emptied it when an earlier try succeeded
+        if _may_be_emptied() and is_empty(store):
+            _refuse_later_try(task_instance)
         with _TURN:
             yield TaskStateLedger(store)
     else:
         _refuse_later_try(task_instance)
-        yield MemoryLedger()
+        if task_instance is None:
+            yield MemoryLedger()
+            return
+        with _TURN:
+            yield _ledger_of_try(task_instance)
+
+
+def _may_be_emptied() -> bool:
+    """Whether Airflow may have emptied a task's store: when a try succeeded, or from 3.4 on when it is cleared."""
+    from airflow import __version__  # noqa: PLC0415  # known at run time alone
+
+    major, minor = map(int, __version__.split(".")[:2])
+    return (major, minor) >= (3, 4) or conf.getboolean("state_store", "clear_on_success", fallback=False)
+
+
+#: The last try of this process that had no ledger that lasts, and the ledger that all of its sends share.
+_last_try: tuple[Any, MemoryLedger] = (None, MemoryLedger())
+
+
+def _ledger_of_try(task_instance: Any) -> MemoryLedger:
+    global _last_try  # noqa: PLW0603  # a function that sends twice has no other place to remember the first time
+    if task_instance is not _last_try[0]:
+        _last_try = (task_instance, MemoryLedger())
+    return _last_try[1]
 
 
 def key_scope(idempotency_key: str) -> str:

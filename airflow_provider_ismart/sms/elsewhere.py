@@ -2,16 +2,28 @@
 
 from __future__ import annotations
 
+from typing import NamedTuple
+
 from airflow_provider_ismart.sms.ledger import Ledger, State
 from airflow_provider_ismart.sms.report import Outcome, RowOutcomes
 
-#: What a row is put down as when the other task's call is on record in a state; ``None`` is "nobody was told".
+#: What a row is put down as when the other task's message is on record in a state; ``None`` where it is not.
 _BECAME = {
     State.SUBMITTING: (Outcome.UNCERTAIN, "another task was handing it over and has not said how that ended"),
     State.UNCERTAIN: (Outcome.UNCERTAIN, "another task did not learn whether it was accepted"),
     State.ACCEPTED: (Outcome.ALREADY_SENT, "accepted in another task"),
-    None: (Outcome.NOT_ATTEMPTED, "another task tried to hand it over, in vain"),
+    State.REFUSED: (Outcome.NOT_ATTEMPTED, "another task tried to hand it over, in vain"),
+    State.NOT_SENT: (Outcome.NOT_ATTEMPTED, "another task tried to hand it over, in vain"),
+    None: (Outcome.NOT_ATTEMPTED, "another task was telling this number something else at the same time"),
 }
+
+
+class Pending(NamedTuple):
+    """A message that another task has put down its intent for: to whom, which text, which copy of it."""
+
+    msisdn: str
+    digest: str
+    copy: int
 
 
 class Elsewhere:
@@ -24,27 +36,30 @@ class Elsewhere:
     def __init__(self, outcomes: RowOutcomes, ledger: Ledger) -> None:
         self._outcomes = outcomes
         self._ledger = ledger
-        self._msisdns: dict[int, str] = {}
+        self._pending: dict[int, Pending] = {}
 
     def __contains__(self, row: int) -> bool:
-        return row in self._msisdns
+        return row in self._pending
 
-    def add(self, row: int, msisdn: str) -> None:
+    def add(self, row: int, pending: Pending) -> None:
         """Put the row down as another task's."""
-        self._msisdns[row] = msisdn
+        self._pending[row] = pending
         outcome, reason = _BECAME[State.SUBMITTING]
         self._outcomes.set([row], outcome, reason=reason)
 
     def ask_again(self) -> bool:
         """Put down what has become of the rows; return whether any is still being handed over."""
-        if not self._msisdns:
+        if not self._pending:
             return False
-        recorded = self._ledger.recorded(set(self._msisdns.values()), anew=True)
-        for row, msisdn in list(self._msisdns.items()):
-            states = {entry.state for entry in recorded.get(msisdn, ())}
-            state = next((state for state in _BECAME if state in states), None)  # the least certain
+        recorded = self._ledger.recorded({pending.msisdn for pending in self._pending.values()}, anew=True)
+        for row, pending in list(self._pending.items()):
+            states = {
+                Pending(pending.msisdn, entry.digest, entry.copy): entry.state
+                for entry in recorded.get(pending.msisdn, ())
+            }
+            state = states.get(pending)
             outcome, reason = _BECAME[state]
             self._outcomes.set([row], outcome, reason=reason)
             if state is not State.SUBMITTING:
-                del self._msisdns[row]
-        return bool(self._msisdns)
+                del self._pending[row]
+        return bool(self._pending)

@@ -6,7 +6,7 @@ from collections.abc import Iterable, Iterator
 from itertools import chain, groupby
 
 from airflow_provider_ismart.sms.batches import Batch, CallLimits, batches
-from airflow_provider_ismart.sms.elsewhere import Elsewhere
+from airflow_provider_ismart.sms.elsewhere import Elsewhere, Pending
 from airflow_provider_ismart.sms.ledger import HANDED_OVER, Entry, Ledger, State
 from airflow_provider_ismart.sms.plan import Group, Plan
 from airflow_provider_ismart.sms.report import Outcome
@@ -37,7 +37,8 @@ def unsent(
 
     A number is handed at most as many messages as the plan has rows for it: where ``replaces_texts``, a message
     on record whose text the plan does not have any more, for it was changed between two tries, stands for one
-    of the number's rows. Where a ledger holds several sends that know nothing of each other it cannot.
+    of the number's rows. Where a ledger holds several sends that know nothing of each other it cannot. One that
+    is uncertain does not either, where ``resend_uncertain`` asks for everybody to be told at least once.
     """
     unknown = _Unknown(plan, ledger, elsewhere)
     for batch in batches(plan.groups, limits):
@@ -47,7 +48,7 @@ def unsent(
         else:
             unknown.add(batch)
     unknown.look_up()
-    replaced = unknown.put_down_replaced() if replaces_texts else frozenset()
+    replaced = unknown.put_down_replaced(with_uncertain=not resend_uncertain) if replaces_texts else frozenset()
 
     is_open = plan.outcomes.having(
         {Outcome.NOT_ATTEMPTED, Outcome.UNCERTAIN} if resend_uncertain else {Outcome.NOT_ATTEMPTED}
@@ -101,13 +102,17 @@ class _Unknown:
             for row, msisdn in batch.numbers:
                 states = _handed_over(recorded.get(msisdn, ()))
                 if key in states:
-                    self._put_down(row, msisdn, states[key])
+                    self._put_down(row, Pending(msisdn, *key), states[key])
                 elif states:
                     self._others[msisdn] = states
                     self._rows_with_others.append((row, msisdn))
 
-    def put_down_replaced(self) -> set[int]:
+    def put_down_replaced(self, *, with_uncertain: bool) -> set[int]:
         """Let what was handed over in texts that the plan does not have any more stand for rows; return those."""
+        if not with_uncertain:
+            for states in self._others.values():
+                for key in [key for key, state in states.items() if state is State.UNCERTAIN]:
+                    del states[key]
         if self._others:
             for group in self._plan.groups:
                 key = (group.message.digest, group.copy)
@@ -117,14 +122,14 @@ class _Unknown:
         replaced = set()
         for row, msisdn in self._rows_with_others:
             if others := self._others[msisdn]:
-                _, state = others.popitem()
-                self._put_down(row, msisdn, state, ", with another text")
+                key, state = others.popitem()
+                self._put_down(row, Pending(msisdn, *key), state, ", with another text")
                 replaced.add(row)
         return replaced
 
-    def _put_down(self, row: int, msisdn: str, state: State, how: str = "") -> None:
+    def _put_down(self, row: int, pending: Pending, state: State, how: str = "") -> None:
         if state is State.SUBMITTING:
-            self._elsewhere.add(row, msisdn)
+            self._elsewhere.add(row, pending)
         else:
             outcome, reason = _PUT_DOWN_AS[state]
             self._plan.outcomes.set([row], outcome, reason=reason + how)

@@ -9,7 +9,7 @@ from typing import Any, NamedTuple, Protocol, cast
 from airflow_provider_ismart.sms.errors import InputError
 from airflow_provider_ismart.sms.messages import InvalidTextError, LangChoice, Message, Size, Template, size
 from airflow_provider_ismart.sms.msisdn import InvalidNumberError, canonical_msisdn, is_missing
-from airflow_provider_ismart.sms.recipients import Columns, as_written, read_recipients, shown
+from airflow_provider_ismart.sms.recipients import Columns, as_written, read_recipients, shown, shown_all
 from airflow_provider_ismart.sms.report import Outcome, RowOutcomes
 from airflow_provider_ismart.sms.text import MAX_PARTS
 
@@ -196,9 +196,8 @@ def _column(columns: Columns, name: str, asked_by: str) -> Sequence[Any]:
     try:
         return columns[name]
     except KeyError:
-        known = ", ".join(map(shown, columns))
         raise InputError(
-            f"{asked_by} {shown(name)}, but the recipients have no such column; they have {known}"
+            f"{asked_by} {shown(name)}, but the recipients have no such column; they have {shown_all(columns)}"
         ) from None
 
 

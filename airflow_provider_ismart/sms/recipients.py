@@ -84,9 +84,19 @@ def _plain(source: Any) -> Any:
 
 def shown(name: Any) -> str:
     """Return a column's name for an error, unless it may be somebody's number or text instead of a name."""
+    return repr(str(name)) if _is_name(name) else f"a name of {len(str(name))} characters"
+
+
+def shown_all(names: Collection[Any]) -> str:
+    """Return the columns' names for an error; none where one looks like a cell, for then they all may be cells."""
+    if not all(map(_is_name, names)):
+        return f"{len(names)} columns, whose names look like a row of recipients. Is a line with names missing?"
+    return ", ".join(map(shown, names)) or "none"
+
+
+def _is_name(name: Any) -> bool:
     text = str(name)
-    is_name = len(text) <= MAX_NAME_LENGTH and sum(map(str.isdigit, text)) < MAX_NAME_DIGITS
-    return repr(text) if is_name else f"a name of {len(text)} characters"
+    return len(text) <= MAX_NAME_LENGTH and sum(map(str.isdigit, text)) < MAX_NAME_DIGITS
 
 
 def as_written(cell: Any) -> str:

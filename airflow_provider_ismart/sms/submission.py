@@ -15,7 +15,7 @@ from threading import Event
 
 from airflow_provider_ismart.sms.batches import Batch, CallLimits, batches
 from airflow_provider_ismart.sms.calls import CallOutcome, Fate
-from airflow_provider_ismart.sms.elsewhere import Elsewhere
+from airflow_provider_ismart.sms.elsewhere import Elsewhere, Pending
 from airflow_provider_ismart.sms.history import unsent
 from airflow_provider_ismart.sms.ledger import Ledger
 from airflow_provider_ismart.sms.plan import Plan
@@ -89,7 +89,10 @@ class Submission:
         self.refused_texts: set[int] = set()
         self._on_refused = on_refused
         self._first: deque[Batch] = deque()
-        self._doomed_texts: dict[str, int] = {}
+        #: By text, what the rows that are to get it are put down as, for no call with it can succeed.
+        self._doomed_texts: dict[str, tuple[Outcome, str]] = {}
+        #: Whether a text was too long for the server.
+        self.had_too_long_text = False
         #: Whether the last calls give reason to make several at once.
         self.is_proven = False
         self._accepted_rows = 0
@@ -112,11 +115,11 @@ class Submission:
 
     def _next(self) -> Batch | None:
         while batch := self._first.popleft() if self._first else next(self._waiting, None):
-            code = self._doomed_texts.get(batch.message.text)
-            if code is None:
+            doom = self._doomed_texts.get(batch.message.text)
+            if doom is None:
                 return batch
-            reason = f"the gateway refused this text with code {code}"
-            self._put_down(batch, Outcome.NOT_ATTEMPTED, reason=reason)
+            outcome, reason = doom
+            self._put_down(batch, outcome, reason=reason)
         return None
 
     def record(self, settled: Mapping[Batch, CallOutcome], intents: Sequence[Batch]) -> Sequence[Batch]:
@@ -126,7 +129,7 @@ class Submission:
         for batch in intents:
             for row, msisdn in batch.numbers:
                 if row not in mine:
-                    self.elsewhere.add(row, msisdn)
+                    self.elsewhere.add(row, Pending(msisdn, batch.message.digest, batch.copy))
         return granted
 
     def give_back(self, unsent: Sequence[Batch]) -> None:
@@ -139,7 +142,7 @@ class Submission:
             case Fate.ACCEPTED | Fate.UNCERTAIN:
                 return False
             case Fate.NOT_SENT:
-                return not _is_too_long(batch, outcome)
+                return not _is_too_long(batch, outcome) or self._has_only_refused()
         return self._refusal_dooms(batch, return_code(outcome.code or 0).kind)
 
     def _refusal_dooms(self, batch: Batch, kind: Kind) -> bool:
@@ -149,14 +152,17 @@ class Submission:
             return False
         if kind is Kind.RECIPIENT:
             final = len(batch.rows) == 1 or self._on_refused is OnRefused.SKIP
-            return final and self._refused_calls + 1 >= MAX_REFUSED_AT_FIRST
+            return final and self._has_only_refused()
         return kind is not Kind.MESSAGE  # it blames nobody, so the next call would hear the same
+
+    def _has_only_refused(self) -> bool:
+        return not self._accepted_rows and self._refused_calls + 1 >= MAX_REFUSED_AT_FIRST
 
     def settle(self, batch: Batch, outcome: CallOutcome) -> None:
         """Put down how a call ended and draw the consequences."""
         self.calls += outcome.attempts
         if self.dooms(batch, outcome):
-            self.stopped_by = self.stopped_by or outcome
+            self._stop(outcome)
         match outcome.fate:
             case Fate.ACCEPTED:
                 self.is_proven = True
@@ -168,15 +174,24 @@ class Submission:
                 self.is_proven = False
                 self._uncertain_in_a_row += 1
                 if self._uncertain_in_a_row >= MAX_UNCERTAIN_IN_A_ROW:
-                    self.stopped_by = self.stopped_by or outcome
+                    self._stop(outcome)
                 self.outcomes.set(batch.rows, Outcome.UNCERTAIN, code=outcome.code, reason=outcome.detail)
             case Fate.NOT_SENT if _is_too_long(batch, outcome):
                 reason = f"message: the text does not fit into a call ({outcome.detail}); shorten it"
+                self._doomed_texts[batch.message.text] = (Outcome.INVALID, reason)
+                self.had_too_long_text = True
+                self._refused_calls += 1
                 self._put_down(batch, Outcome.INVALID, reason=reason)
             case Fate.NOT_SENT:
                 self._put_down(batch, Outcome.NOT_ATTEMPTED, reason=outcome.detail)
             case Fate.REFUSED:
                 self._settle_refused(batch, outcome.code or 0)
+
+    def _stop(self, outcome: CallOutcome) -> None:
+        """Keep what stopped the send; a refused login outweighs what did so before, as no try may follow it."""
+        is_login = outcome.fate is Fate.REFUSED and return_code(outcome.code or 0).kind is Kind.LOGIN
+        if self.stopped_by is None or is_login:
+            self.stopped_by = outcome
 
     def _settle_refused(self, batch: Batch, code: int) -> None:
         kind = return_code(code).kind
@@ -185,7 +200,8 @@ class Submission:
             self._first.extendleft(reversed(batch.halves()))
             return
         if kind is Kind.MESSAGE:
-            self._doomed_texts[batch.message.text] = code
+            reason = f"the gateway refused this text with code {code}"
+            self._doomed_texts[batch.message.text] = (Outcome.NOT_ATTEMPTED, reason)
         if kind is not Kind.RECIPIENT:
             self.refused_texts.add(code)
         self._refused_calls += 1
@@ -241,7 +257,7 @@ class _Calls:
     """The calls that an executor was given.
 
     A signal's exception can come between any two lines, so a call is known before it starts and until it is
-    settled, and settling it twice does no harm.
+    settled, and settling it twice changes no row.
     """
 
     def __init__(

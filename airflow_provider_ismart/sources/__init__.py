@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 
 from airflow_provider_ismart.sms.errors import InputError
-from airflow_provider_ismart.sms.recipients import shown
+from airflow_provider_ismart.sms.recipients import shown, shown_all
 
 #: The rows of a chunk: what is in memory at once, however many there are.
 CHUNK_ROWS = 10_000
@@ -22,8 +22,6 @@ def positions(wanted: Iterable[str], names: Sequence[str], source: str) -> dict[
         if times > 1:
             raise InputError(f"{source} has {times} columns named {shown(column)}")
         if not times:
-            raise InputError(
-                f"{source} has no column {shown(column)}; it has {', '.join(map(shown, names)) or 'none'}"
-            )
+            raise InputError(f"{source} has no column {shown(column)}; it has {shown_all(names)}")
         found[column] = names.index(column)
     return found

@@ -6,6 +6,7 @@ import logging
 import threading
 import time
 from collections import Counter
+from types import SimpleNamespace
 
 import pandas
 import pytest
@@ -17,12 +18,14 @@ from airflow_provider_ismart.exceptions import (
     ISmartAccountError,
     ISmartCreditError,
     ISmartError,
+    ISmartInputError,
     ISmartLoginError,
     ISmartRefusedError,
     ISmartUnavailableError,
     ISmartUncertainError,
     ISmartUncertainFinalError,
 )
+from airflow_provider_ismart.hooks.ismart import ISmartHook
 from airflow_provider_ismart.operators.ismart import ISmartSendOperator
 from airflow_provider_ismart.options import SendOptions
 from airflow_provider_ismart.sandbox import faults
@@ -495,3 +498,29 @@ def test_a_long_send_says_every_while_how_far_it_is(client, ismart_sandbox, numb
     assert 3 <= len(progress) <= 20
     assert "accepted" in progress[0]
     assert "not_attempted" in progress[0]
+
+
+def test_a_text_that_no_call_has_room_for_fails_the_task_after_one_call(
+    outcomes, ismart_default, ismart_sandbox, numbers
+):
+    ismart_default(extra={"path": "/not-there"})  # a wrong path looks the same as a call that is too long
+    result, error = outcomes(numbers(20), message="ا" * 335)
+    assert result == {"invalid": 20}
+    assert isinstance(error, ISmartInputError)
+    assert "check path and host" in str(error)
+    assert ismart_sandbox.messages == []
+
+
+def test_a_later_try_that_cannot_send_leaves_no_untruth_in_the_results(
+    ismart_default, ismart_sandbox, numbers, tmp_path, monkeypatch
+):
+    ledger = {"conn_type": "sqlite", "host": str(tmp_path / "ledger.db")}
+    monkeypatch.setenv("AIRFLOW_CONN_LEDGER", json.dumps(ledger))
+    path = tmp_path / "results.csv"
+    task = SimpleNamespace(dag_id="dag", run_id="run", task_id="send", map_index=-1, try_number=1)
+    options = {"message": "Hello", "results_path": str(path), "on_invalid": "fail"}
+    ISmartHook().submit(numbers(2), options, {"ti": task}, ledger_conn_id="ledger")
+    with pytest.raises(ISmartInputError):
+        ISmartHook().submit([*numbers(2), "123"], options, {"ti": task}, ledger_conn_id="ledger")
+    with path.open(encoding="utf-8", newline="") as file:
+        assert [row["outcome"] for row in csv.DictReader(file)] == ["already_sent"] * 2 + ["invalid"]

@@ -57,6 +57,14 @@ def test_a_first_try_without_a_ledger_sends(send, told):
     assert list(told()) == NUMBERS
 
 
+def test_sends_of_one_try_know_each_other_without_a_ledger_that_lasts(ismart_default, told):
+    context = {"ti": SimpleNamespace(dag_id="dag", run_id="run", task_id="send", map_index=-1, try_number=1)}
+    for people in (NUMBERS[:3], NUMBERS):
+        ISmartHook().submit(people, {"message": "Hello"}, context, replaces_texts=False)
+    ISmartHook().submit(NUMBERS, {"message": "Another"}, context, replaces_texts=False)
+    assert told() == dict.fromkeys(NUMBERS, 2)
+
+
 def test_the_ledger_can_be_named_in_the_hooks_connection(send, told, database, ismart_default, monkeypatch):
     monkeypatch.setenv("AIRFLOW_CONN_ISMART_LEDGER", database.connection)
     ismart_default(extra={"ledger_conn_id": "ismart_ledger"})

@@ -107,7 +107,13 @@ def test_a_text_that_was_changed_between_two_tries_is_not_sent_to_who_got_the_ol
 
 def test_an_uncertain_text_that_was_changed_is_uncertain_still():
     assert second([(A, "new")], after([(A, "x")], UNCERTAIN)) == ({}, ["uncertain"])
-    assert second([(A, "new")], after_a_crash([(A, "x")]), resend_uncertain=True) == ({}, ["uncertain"])
+    assert second([(A, "new")], after_a_crash([(A, "x")])) == ({}, ["uncertain"])
+
+
+def test_an_uncertain_text_that_was_changed_is_sent_in_its_new_form_when_all_are_to_be_told_at_least_once():
+    ledger = after_a_crash([(A, "x")])
+    assert second([(A, "new")], ledger, resend_uncertain=True) == ({A: ["new"]}, ["accepted"])
+    assert second([(A, "new")], ledger, resend_uncertain=True) == ({}, ["already_sent"])
 
 
 def test_a_refused_text_that_was_changed_is_sent_in_its_new_form():
@@ -190,6 +196,19 @@ def test_what_became_of_what_another_task_was_handing_over_is_asked_of_the_ledge
     assert elsewhere.ask_again() is goes_on
 
 
+def test_what_another_task_tells_a_number_stands_for_no_other_text_of_it():
+    ledger = MemoryLedger()
+    (theirs,) = batches(plan_of_rows([(A, "x")]).groups, limits())
+    ledger.write([], [theirs])
+    planned = plan_of_rows([(A, "x"), (A, "y")])
+    elsewhere = Elsewhere(planned.outcomes, ledger)
+    (mine,) = unsent(planned, ledger, limits(), elsewhere)
+    ledger.write([], [mine])
+    ledger.write([(mine, ACCEPTED), (theirs, NOT_SENT)], [])
+    assert not elsewhere.ask_again()
+    assert planned.outcomes[0] is Outcome.NOT_ATTEMPTED
+
+
 class SharedLedger(MemoryLedger):
     """Grants no number that ``others`` have put down their intent for."""
 
@@ -209,3 +228,5 @@ def test_numbers_that_another_task_took_meanwhile_are_not_sent():
     assert set(gateway.handed) == set(numbers(6)[3:])
     assert counts(planned) == {"uncertain": 3, "accepted": 3}
     assert "another task was handing it over" in planned.outcomes.reason(0)
+    assert not submission.elsewhere.ask_again()  # the ledger says that they were told something else
+    assert counts(planned) == {"not_attempted": 3, "accepted": 3}

@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from airflow_provider_ismart.sms.calls import CallOutcome, Fate
 from airflow_provider_ismart.sms.ledger import LedgerConflictError, MemoryLedger, State
 from airflow_provider_ismart.sms.report import Outcome
-from airflow_provider_ismart.sms.submission import OnRefused, Submission, submit_all
+from airflow_provider_ismart.sms.submission import MAX_REFUSED_AT_FIRST, OnRefused, Submission, submit_all
 from tests.sms.scripted import (
     ACCEPTED,
     NOT_FOUND,
@@ -319,6 +319,25 @@ def test_a_call_that_is_too_long_with_one_number_makes_its_row_invalid(status):
     assert submission.stopped_by is None
 
 
+TOO_LONG = CallOutcome(fate=Fate.NOT_SENT, http_status=404, detail="HTTP 404")
+
+
+def test_a_text_that_was_too_long_once_is_not_tried_again():
+    gateway = ScriptedGateway(lambda batch: TOO_LONG if batch.oversize else ACCEPTED)
+    submission = send(plan_of_rows([(number, "ا" * 335) for number in numbers(60)]), gateway)
+    assert len(gateway.batches) == 1
+    assert counts(submission) == {"invalid": 60}
+    assert submission.had_too_long_text
+    assert not submission.reached_anybody
+
+
+def test_texts_that_are_all_too_long_stop_the_send_after_some():
+    gateway = ScriptedGateway(lambda batch: TOO_LONG)
+    rows = [(number, "ا" * 330 + f"{row:03}") for row, number in enumerate(numbers(200))]
+    assert send(plan_of_rows(rows), gateway).stopped_by == TOO_LONG
+    assert len(gateway.batches) == MAX_REFUSED_AT_FIRST
+
+
 @pytest.mark.parametrize(("outcome", "message"), [(NOT_FOUND, "Hello"), (NOT_SENT, "ا" * 335)])
 def test_any_other_call_that_is_turned_away_stops_the_send(outcome, message):
     submission = send(plan_of(numbers(2), message), ScriptedGateway.saying(outcome), batch_size=1)
@@ -328,6 +347,16 @@ def test_any_other_call_that_is_turned_away_stops_the_send(outcome, message):
 
 def test_an_oversize_call_that_is_accepted_is_accepted():
     assert counts(send(plan_of(numbers(2), "ا" * 335), ScriptedGateway())) == {"accepted": 2}
+
+
+def test_a_refused_login_outweighs_what_stopped_the_send_before():
+    planned = plan_of(numbers(5))
+    submission = Submission(planned, MemoryLedger(), limits(batch_size=1))
+    submission.is_proven = True
+    calls = submission.take(0, 5)
+    for batch, outcome in zip(calls, [UNCERTAIN] * 3 + [refused(3), NOT_SENT], strict=True):
+        submission.settle(batch, outcome)
+    assert submission.stopped_by == refused(3)
 
 
 # What goes wrong around the calls

@@ -118,7 +118,7 @@ def test_what_csv_writes_is_read_again(rows):
     [
         ("", "names of its columns in its first line"),
         ("\n1,Ali\n", "names of its columns in its first line"),
-        (f"{NUMBER},Ali\n", "no column 'msisdn'; it has a name of 11 characters"),
+        (f"{NUMBER},Ali\n", "no column 'msisdn'; it has 2 columns, whose names look like a row"),
         ("msisdn;name\n1;Ali\n", "no column 'msisdn'; it has 'msisdn;name'"),
         ("msisdn,nmae\n1,Ali\n", "no column 'name'; it has 'msisdn', 'nmae'"),
         ("msisdn,name,name\n1,Ali,Ali\n", "2 columns named 'name'"),
