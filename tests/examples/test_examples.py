@@ -258,7 +258,8 @@ def test_credit_monitor_fails_and_says_so_once_a_day_when_the_credit_runs_low(ru
         with pytest.raises(AssertionError, match="failed"):
             run_example("credit_monitor")
     assert len(ismart_sandbox.calls) == 2
-    assert caplog.text.count("Credit is low (4). Buy credit from Infocomm") == 1
+    told = caplog.text.count("Credit is low (4). Buy credit from Infocomm")
+    assert told == (AIRFLOW != (3, 0))  # whose dag.test() gives callbacks no exception
 
 
 def test_failure_alert_pages_once_for_all_failures(run_example, ismart_sandbox, monkeypatch):
@@ -268,7 +269,7 @@ def test_failure_alert_pages_once_for_all_failures(run_example, ismart_sandbox, 
     [message] = ismart_sandbox.messages
     assert (message.msisdn, message.parts) == ("96890000001", 1)
     assert message.text.startswith("Airflow: ismart_failure_alert.load[")
-    assert message.text.endswith(", RuntimeError")
+    assert message.text.endswith(", RuntimeError") is (AIRFLOW != (3, 0))
 
 
 def test_deadline_alert_names_a_notifier_that_can_be_made_of_its_arguments():
