@@ -74,12 +74,9 @@ class StoredPlan:
         self._db.close()
 
     def _store(self, rows: Rows, first: int) -> None:
-        digests = {
-            text: sha256(text.encode()).digest()[:16]
-            for text, msisdn in zip(rows.texts, rows.msisdns, strict=True)
-            if text is not None and msisdn
-        }
-        sizes = dict(zip(rows.texts, rows.sizes, strict=True))
+        told = zip(rows.texts, rows.sizes, rows.msisdns, strict=True)
+        sizes = {text: size for text, size, msisdn in told if text is not None and msisdn}
+        digests = {text: sha256(text.encode()).digest()[:16] for text in sizes}
         columns = zip(rows.written, rows.msisdns, rows.sizes, rows.texts, strict=True)
         self._db.execute("BEGIN")
         self._db.executemany(
