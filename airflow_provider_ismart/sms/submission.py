@@ -321,8 +321,9 @@ class _Calls:
 
     def _is_accepted(self, batch: Batch) -> bool:
         future = self._futures[batch]
-        is_known = future is not None and not future.cancelled() and future.exception() is None
-        return is_known and future.result().fate is Fate.ACCEPTED
+        if future is None or future.cancelled() or future.exception() is not None:
+            return False
+        return future.result().fate is Fate.ACCEPTED
 
     def settle_all(self) -> None:
         """Wait for all calls to end, and settle them; those that have not started do not start any more."""
