@@ -16,8 +16,8 @@ from airflow.providers.common.compat.sdk import (
     mask_secret,
 )
 
+from airflow_provider_ismart.alerts.credit_failure import leave_for_callbacks
 from airflow_provider_ismart.connection_form import field_behaviour, form_widgets
-from airflow_provider_ismart.credit_failure import leave_for_callbacks
 from airflow_provider_ismart.exceptions import ISmartCreditError, ISmartError, ISmartInputError
 from airflow_provider_ismart.metrics import count_probe
 from airflow_provider_ismart.settings import Settings

@@ -10,16 +10,16 @@ from typing import TYPE_CHECKING, Any
 
 from airflow.providers.common.compat.sdk import AirflowNotFoundException, BaseNotifier, Variable
 
-from airflow_provider_ismart.alerting import send_alert
-from airflow_provider_ismart.credit_failure import credit_failure
-from airflow_provider_ismart.event import Event
+from airflow_provider_ismart.alerts.credit_failure import credit_failure
+from airflow_provider_ismart.alerts.event import Event
+from airflow_provider_ismart.alerts.memory import BusyError, Queue
+from airflow_provider_ismart.alerts.sending import send_alert
+from airflow_provider_ismart.alerts.throttle import Throttle
 from airflow_provider_ismart.exceptions import ISmartError
 from airflow_provider_ismart.hooks.ismart import ISmartHook
-from airflow_provider_ismart.memory import BusyError, Queue
 from airflow_provider_ismart.sms.errors import InputError
 from airflow_provider_ismart.sms.return_codes import return_code
 from airflow_provider_ismart.sms.text import MAX_PARTS, shorten
-from airflow_provider_ismart.throttle import Throttle
 
 if TYPE_CHECKING:
     from collections.abc import Generator

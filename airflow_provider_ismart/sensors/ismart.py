@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from contextlib import contextmanager
 from datetime import timedelta
-from typing import TYPE_CHECKING, Any, NoReturn
+from typing import TYPE_CHECKING, Any, ClassVar, NoReturn
 
 from airflow.providers.common.compat.sdk import (
     AirflowException,
@@ -15,7 +15,7 @@ from airflow.providers.common.compat.sdk import (
     conf,
 )
 
-from airflow_provider_ismart.credit_failure import leave_for_callbacks
+from airflow_provider_ismart.alerts.credit_failure import leave_for_callbacks
 from airflow_provider_ismart.exceptions import (
     ISmartAccountError,
     ISmartCreditError,
@@ -25,15 +25,15 @@ from airflow_provider_ismart.exceptions import (
     ISmartRefusedError,
     ISmartUnavailableError,
 )
+from airflow_provider_ismart.hidden import HiddenRecipients, HidesFields, shown
 from airflow_provider_ismart.hooks.ismart import ISmartHook
-from airflow_provider_ismart.operators.ismart import HiddenRecipients
 from airflow_provider_ismart.sms.calls import CallOutcome, Fate
 from airflow_provider_ismart.sms.credit import ALERT_CODES, GOOD_CODES, Sight, Watch, in_words, seen
 from airflow_provider_ismart.sms.errors import InputError
 from airflow_provider_ismart.sms.return_codes import ACCEPTED_CODE, return_code
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator, Mapping, Sequence
+    from collections.abc import Callable, Iterator, Mapping, Sequence
 
     from airflow.providers.common.compat.sdk import Context
 
@@ -41,7 +41,7 @@ if TYPE_CHECKING:
 CANARY_MESSAGE = "iSmart credit check"
 
 
-class ISmartCreditSensor(BaseSensorOperator):
+class ISmartCreditSensor(HidesFields, BaseSensorOperator):
     """Wait until the account shows an alert code, or until it shows no trouble.
 
     Returns ``{"code": int, "description": str, "help": str}``. By default it looks with the free probe, whose
@@ -69,6 +69,7 @@ class ISmartCreditSensor(BaseSensorOperator):
     """
 
     template_fields: Sequence[str] = ("canary", "ismart_conn_id")
+    hidden_fields: ClassVar[Mapping[str, Callable[[Any], Any]]] = {"canary": HiddenRecipients}
     ui_color = "#d8ecf3"
 
     def __init__(
@@ -173,10 +174,9 @@ class ISmartCreditSensor(BaseSensorOperator):
         """Send a message and return what became of it, as of a probe."""
         from airflow_provider_ismart.sms.report import Outcome  # noqa: PLC0415  # needed at run time alone
 
-        canary = self.canary.value if isinstance(self.canary, HiddenRecipients) else self.canary
         options = {"message": CANARY_MESSAGE, "on_empty": "fail", "on_uncertain": "accept"}
         try:
-            report = ISmartHook(self.ismart_conn_id).submit(canary, options, {})
+            report = ISmartHook(self.ismart_conn_id).submit(shown(self.canary), options, {})
         except ISmartCreditError as error:
             code = error.code or 0
             return CallOutcome(fate=Fate.REFUSED, code=code, detail=str(return_code(code)))
@@ -195,14 +195,6 @@ class ISmartCreditSensor(BaseSensorOperator):
             if self.soft_fail or self.never_fail:
                 raise AirflowSkipException(str(error)) from error
             raise
-
-    def _do_render_template_fields(
-        self, parent: Any, template_fields: Iterable[str], *args: Any, **kwargs: Any
-    ) -> None:
-        """Render, and hide the number: Airflow stores rendered fields and shows them in its UI."""
-        super()._do_render_template_fields(parent, template_fields, *args, **kwargs)
-        if parent is self and self.canary is not None and not isinstance(self.canary, HiddenRecipients):
-            self.canary = HiddenRecipients(self.canary)
 
 
 _ERROR_OF_SIGHT: dict[Sight, type[ISmartError]] = {

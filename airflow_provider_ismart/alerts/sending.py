@@ -10,9 +10,9 @@ from datetime import UTC, datetime, timedelta
 from threading import Thread
 from typing import TYPE_CHECKING, Any, TypeVar
 
+from airflow_provider_ismart.alerts.memory import Memory, Queue
 from airflow_provider_ismart.exceptions import ISmartLoginError, ISmartUncertainFinalError
 from airflow_provider_ismart.hooks.ismart import ISmartHook
-from airflow_provider_ismart.memory import Memory, Queue
 
 if TYPE_CHECKING:
     from airflow_provider_ismart.client import GatewayClient
