@@ -51,11 +51,12 @@ class ISmartCreditSensor(HidesFields, BaseSensorOperator):
     :param wait_for: ``"alert"`` ends with the first alert code; ``"ok"`` waits while there is one, to hold a send
         back until the account is fine.
     :param canary: a number of your own (templated) that gets a real message at each look, in place of the probe:
-        conclusive, and a part's cost each time. Not with ``deferrable``.
+        conclusive, and a part's cost each time. A worker sends it, so not with ``deferrable=True``.
     :param max_failed_looks: fail after so many looks in a row without a verdict: no answer, or one that does not
         speak of the account. In ``mode="reschedule"`` nothing is remembered between looks, and ``timeout`` is
         the limit.
-    :param deferrable: wait in the triggerer, without a worker.
+    :param deferrable: wait in the triggerer, without a worker. Unless it is said, Airflow's
+        ``operators.default_deferrable`` does, and not with a ``canary``.
     :param ismart_conn_id: the connection that holds the account (templated).
     :raises ValueError: an option is none of what it can be.
     :raises ISmartInputError: the connection or the canary's number cannot be used as it is; no retry.
@@ -79,7 +80,7 @@ class ISmartCreditSensor(HidesFields, BaseSensorOperator):
         wait_for: str = "alert",
         canary: Any = None,
         max_failed_looks: int = 5,
-        deferrable: bool = conf.getboolean("operators", "default_deferrable", fallback=False),
+        deferrable: bool | None = None,
         ismart_conn_id: str = ISmartHook.default_conn_name,
         **kwargs: Any,
     ) -> None:
@@ -91,6 +92,8 @@ class ISmartCreditSensor(HidesFields, BaseSensorOperator):
         self.wait_for = wait_for
         self.canary = canary
         self.max_failed_looks = max_failed_looks
+        if deferrable is None:
+            deferrable = canary is None and conf.getboolean("operators", "default_deferrable", fallback=False)
         self.deferrable = deferrable
         self.ismart_conn_id = ismart_conn_id
         self._failed_looks = 0
@@ -134,7 +137,7 @@ class ISmartCreditSensor(HidesFields, BaseSensorOperator):
                 raise
             text = f"{error} The last look: {return_code(self._trouble)}"
             timeout = ISmartCreditTimeoutError(text, code=self._trouble)
-            leave_for_callbacks(timeout, context)
+            leave_for_callbacks(timeout, context, self.log)
             raise timeout from None
 
     def _wait_in_the_triggerer(self) -> NoReturn:
