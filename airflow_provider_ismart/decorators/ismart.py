@@ -7,10 +7,11 @@ from typing import TYPE_CHECKING, Any, ClassVar
 from airflow.providers.common.compat.sdk import DecoratedOperator, determine_kwargs, task_decorator_factory
 
 from airflow_provider_ismart.exceptions import ISmartInputError
-from airflow_provider_ismart.operators.ismart import Hidden, HiddenRecipients, ISmartSendOperator
+from airflow_provider_ismart.hidden import HiddenRecipients, hide_each, shown
+from airflow_provider_ismart.operators.ismart import ISmartSendOperator
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Sequence
+    from collections.abc import Callable, Mapping, Sequence
 
     from airflow.providers.common.compat.sdk import Context, TaskDecorator
 
@@ -29,14 +30,15 @@ class ISmartDecoratedOperator(DecoratedOperator, ISmartSendOperator):
         *(field for field in ISmartSendOperator.template_fields if field != "recipients"),
     )
     template_fields_renderers: ClassVar[dict[str, str]] = DecoratedOperator.template_fields_renderers
+    hidden_fields: ClassVar[Mapping[str, Callable[[Any], Any]]] = {"op_args": hide_each, "op_kwargs": hide_each}
 
     def __init__(self, **kwargs: Any) -> None:
         super().__init__(recipients=None, **kwargs)
 
     def execute(self, context: Context) -> dict[str, object]:
         """Call the function, send, and return the report."""
-        args = [_shown(argument) for argument in self.op_args]
-        kwargs = {name: _shown(argument) for name, argument in self.op_kwargs.items()}
+        args = [shown(argument) for argument in self.op_args]
+        kwargs = {name: shown(argument) for name, argument in self.op_kwargs.items()}
         from_context = determine_kwargs(self.python_callable, args, context)
         recipients = self.python_callable(*args, **{**from_context, **kwargs})
         if recipients is None:
@@ -46,23 +48,6 @@ class ISmartDecoratedOperator(DecoratedOperator, ISmartSendOperator):
             )
         self.recipients = HiddenRecipients(recipients)
         return ISmartSendOperator.execute(self, context)
-
-    def _do_render_template_fields(
-        self, parent: Any, template_fields: Iterable[str], *args: Any, **kwargs: Any
-    ) -> None:
-        """Render, and hide the arguments: Airflow stores rendered fields and shows them in its UI."""
-        super()._do_render_template_fields(parent, template_fields, *args, **kwargs)
-        if parent is self:
-            self.op_args = [_hidden(argument) for argument in self.op_args]
-            self.op_kwargs = {name: _hidden(argument) for name, argument in self.op_kwargs.items()}
-
-
-def _hidden(argument: Any) -> Hidden:
-    return argument if isinstance(argument, Hidden) else Hidden(argument)
-
-
-def _shown(argument: Any) -> Any:
-    return argument.value if isinstance(argument, Hidden) else argument
 
 
 def ismart_task(

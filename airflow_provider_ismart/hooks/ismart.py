@@ -16,9 +16,14 @@ from airflow.providers.common.compat.sdk import (
     mask_secret,
 )
 
+from airflow_provider_ismart.alerts.credit_failure import leave_for_callbacks
 from airflow_provider_ismart.connection_form import field_behaviour, form_widgets
-from airflow_provider_ismart.credit_failure import leave_for_callbacks
-from airflow_provider_ismart.exceptions import ISmartCreditError, ISmartError, ISmartInputError
+from airflow_provider_ismart.exceptions import (
+    ISmartCreditError,
+    ISmartError,
+    ISmartInputError,
+    ISmartLoginError,
+)
 from airflow_provider_ismart.metrics import count_probe
 from airflow_provider_ismart.settings import Settings
 from airflow_provider_ismart.sms.errors import InputError
@@ -58,7 +63,7 @@ class ISmartHook(BaseHook):
 
         :raises ISmartInputError: the connection has a bad field or extra; the text names it.
         """
-        return self._new_client(self._settings)
+        return self._new_client(self.settings)
 
     def _new_client(self, settings: Settings) -> GatewayClient:
         from airflow_provider_ismart.client import GatewayClient  # noqa: PLC0415  # brings urllib3
@@ -70,7 +75,11 @@ class ISmartHook(BaseHook):
             return GatewayClient(settings, halted=self._halted)
 
     @cached_property
-    def _settings(self) -> Settings:
+    def settings(self) -> Settings:
+        """The connection's settings, checked; its ``repr`` shows nothing.
+
+        :raises ISmartInputError: the connection has a bad field or extra; the text names it.
+        """
         connection = self.get_connection(self.ismart_conn_id)
         if connection.password:  # Airflow hides the password itself, but not how a URL spells it
             mask_secret(quote(connection.password, safe=""))
@@ -134,7 +143,7 @@ class ISmartHook(BaseHook):
 
         with _own_errors():
             checked = SendOptions.of(**options)
-            settings = self._preview_settings if checked.dry_run else self._settings
+            settings = self._preview_settings if checked.dry_run else self.settings
             with (
                 closing(self._new_client(settings)) as client,
                 closing(Send(from_files(recipients), checked, client, self.log)) as send,
@@ -150,14 +159,17 @@ class ISmartHook(BaseHook):
                     try:
                         return send.run(ledger, replaces_texts=replaces_texts)
                     except ISmartCreditError as error:
-                        leave_for_callbacks(error, context)
+                        leave_for_callbacks(error, context, self.log)
+                        raise
+                    except ISmartLoginError:
+                        self._remember_refusal()
                         raise
 
     @property
     def _preview_settings(self) -> Settings:
         """The connection's settings, or the defaults where there is no connection."""
         try:
-            return self._settings
+            return self.settings
         except AirflowNotFoundException:
             self.log.info("No connection %r: previewing with the defaults.", self.ismart_conn_id)
             return Settings.without_connection()
@@ -182,7 +194,7 @@ class ISmartHook(BaseHook):
         with _own_errors():
             if (idempotency_key is None) == (task_instance is None):
                 raise InputError("ledger_summary takes either idempotency_key or task_instance")
-            conn_id = ledger_conn_id or self._settings.ledger_conn_id
+            conn_id = ledger_conn_id or self.settings.ledger_conn_id
             if not conn_id:
                 raise InputError("ledger_summary needs a SQL ledger: set ledger_conn_id")
             scope = key_scope(idempotency_key) if idempotency_key is not None else task_scope(task_instance)
@@ -204,10 +216,20 @@ class ISmartHook(BaseHook):
 
     def probe_outcome(self) -> CallOutcome:
         """Make the free probe, once, and return all that is known of it: where there is no code, why."""
+        from airflow_provider_ismart.sms.return_codes import Kind, return_code  # noqa: PLC0415  # when it is needed
+
         with closing(self.get_conn()) as client:
             outcome = client.probe()
         count_probe(outcome)
+        if outcome.code is not None and return_code(outcome.code).kind is Kind.LOGIN:
+            self._remember_refusal()
         return outcome
+
+    def _remember_refusal(self) -> None:
+        """Keep the alert about a refused login from trying it again."""
+        from airflow_provider_ismart.alerts.refused_login import RefusedLogin  # noqa: PLC0415  # seldom needed
+
+        RefusedLogin(self.ismart_conn_id, self.settings).put_down(self.log)
 
     def test_connection(self) -> tuple[bool, str]:
         """Say whether the login is good, from one probe; a refused login is not tried again."""

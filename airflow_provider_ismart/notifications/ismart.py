@@ -2,24 +2,24 @@
 
 from __future__ import annotations
 
-import asyncio
-from collections.abc import Callable, Collection, Mapping, Sequence
+from collections.abc import Callable, Collection, Coroutine, Mapping, Sequence
 from copy import copy
 from datetime import timedelta
 from typing import TYPE_CHECKING, Any
 
 from airflow.providers.common.compat.sdk import AirflowNotFoundException, BaseNotifier, Variable
+from asgiref.sync import sync_to_async
 
-from airflow_provider_ismart.alerting import send_alert
-from airflow_provider_ismart.credit_failure import credit_failure
-from airflow_provider_ismart.event import Event
+from airflow_provider_ismart.alerts.credit_failure import credit_failure
+from airflow_provider_ismart.alerts.event import Event
+from airflow_provider_ismart.alerts.memory import BusyError, Queue
+from airflow_provider_ismart.alerts.sending import send_alert
+from airflow_provider_ismart.alerts.throttle import Throttle
 from airflow_provider_ismart.exceptions import ISmartError
 from airflow_provider_ismart.hooks.ismart import ISmartHook
-from airflow_provider_ismart.memory import BusyError, Queue
 from airflow_provider_ismart.sms.errors import InputError
 from airflow_provider_ismart.sms.return_codes import return_code
 from airflow_provider_ismart.sms.text import MAX_PARTS, shorten
-from airflow_provider_ismart.throttle import Throttle
 
 if TYPE_CHECKING:
     from collections.abc import Generator
@@ -81,7 +81,7 @@ class ISmartNotifier(BaseNotifier):
 
     def __await__(self) -> Generator[Any, None, None]:
         """Do the same in a thread, with the context that was given at first."""
-        return asyncio.to_thread(self, self.context).__await__()
+        return _in_a_thread(self)(self.context).__await__()
 
     def notify(self, context: Context) -> None:
         """Send the message, unless it is throttled."""
@@ -92,7 +92,7 @@ class ISmartNotifier(BaseNotifier):
 
     async def async_notify(self, context: Context) -> None:
         """Do the same in a thread."""
-        await asyncio.to_thread(self.notify, context)
+        await _in_a_thread(self.notify)(context)
 
     def _tell(self, event: Event) -> None:
         text = str(self.message or "").encode(errors="replace").decode().strip() or str(event)
@@ -206,6 +206,11 @@ class _Variables:
 
     def __getattr__(self, name: str) -> Any:
         return Variable.get(name)
+
+
+def _in_a_thread(call: Callable[[Any], None]) -> Callable[[Any], Coroutine[Any, Any, None]]:
+    """Let it reach Airflow from there: in a thread of another kind, Airflow 3.0's triggerer would be cut off."""
+    return sync_to_async(call, thread_sensitive=False)
 
 
 def _log_failure(log: Any, what: str, error: Exception) -> None:

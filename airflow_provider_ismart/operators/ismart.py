@@ -3,20 +3,21 @@
 from __future__ import annotations
 
 from functools import cached_property
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, ClassVar
 
 from airflow.providers.common.compat.sdk import AirflowSkipException, BaseOperator
 
+from airflow_provider_ismart.hidden import HiddenRecipients, HidesFields, shown
 from airflow_provider_ismart.hooks.ismart import ISmartHook
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Sequence
+    from collections.abc import Callable, Mapping, Sequence
     from datetime import datetime
 
     from airflow.providers.common.compat.sdk import Context, XComArg
 
 
-class ISmartSendOperator(BaseOperator):
+class ISmartSendOperator(HidesFields, BaseOperator):
     """Send an SMS to everybody in ``recipients``, once.
 
     Returns the report as plain JSON: counts by outcome and return code, calls, parts, credits estimated and
@@ -71,6 +72,7 @@ class ISmartSendOperator(BaseOperator):
         "ledger_conn_id",
         "ismart_conn_id",
     )
+    hidden_fields: ClassVar[Mapping[str, Callable[[Any], Any]]] = {"recipients": HiddenRecipients}
     ui_color = "#d8ecf3"
 
     def __init__(
@@ -125,9 +127,8 @@ class ISmartSendOperator(BaseOperator):
 
     def execute(self, context: Context) -> dict[str, object]:
         """Send, and return the report."""
-        recipients = self.recipients.value if isinstance(self.recipients, HiddenRecipients) else self.recipients
         report = self.hook.submit(
-            recipients,
+            shown(self.recipients),
             self._options,
             context,
             ledger_conn_id=self.ledger_conn_id,
@@ -162,31 +163,3 @@ class ISmartSendOperator(BaseOperator):
                 "results_path",
             )
         }
-
-    def _do_render_template_fields(
-        self, parent: Any, template_fields: Iterable[str], *args: Any, **kwargs: Any
-    ) -> None:
-        """Render, and hide the numbers: Airflow stores rendered fields and shows them in its UI."""
-        super()._do_render_template_fields(parent, template_fields, *args, **kwargs)
-        if parent is self and not isinstance(self.recipients, HiddenRecipients):
-            self.recipients = HiddenRecipients(self.recipients)
-
-
-class Hidden:
-    """A rendered value, which shows of what type it is and nothing else."""
-
-    def __init__(self, value: Any) -> None:
-        self.value = value
-
-    def __repr__(self) -> str:
-        return f"<{type(self.value).__name__}, hidden>"
-
-
-class HiddenRecipients(Hidden):
-    """Rendered recipients, which show how many they are, too."""
-
-    def __repr__(self) -> str:
-        size = (
-            f"{len(self.value):,} " if hasattr(self.value, "__len__") and not isinstance(self.value, str) else ""
-        )
-        return f"<{size}recipients as {type(self.value).__name__}, hidden>"

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from contextlib import contextmanager
 from datetime import timedelta
-from typing import TYPE_CHECKING, Any, NoReturn
+from typing import TYPE_CHECKING, Any, ClassVar, NoReturn
 
 from airflow.providers.common.compat.sdk import (
     AirflowException,
@@ -15,7 +15,7 @@ from airflow.providers.common.compat.sdk import (
     conf,
 )
 
-from airflow_provider_ismart.credit_failure import leave_for_callbacks
+from airflow_provider_ismart.alerts.credit_failure import leave_for_callbacks
 from airflow_provider_ismart.exceptions import (
     ISmartAccountError,
     ISmartCreditError,
@@ -25,15 +25,15 @@ from airflow_provider_ismart.exceptions import (
     ISmartRefusedError,
     ISmartUnavailableError,
 )
+from airflow_provider_ismart.hidden import HiddenRecipients, HidesFields, shown
 from airflow_provider_ismart.hooks.ismart import ISmartHook
-from airflow_provider_ismart.operators.ismart import HiddenRecipients
 from airflow_provider_ismart.sms.calls import CallOutcome, Fate
 from airflow_provider_ismart.sms.credit import ALERT_CODES, GOOD_CODES, Sight, Watch, in_words, seen
 from airflow_provider_ismart.sms.errors import InputError
 from airflow_provider_ismart.sms.return_codes import ACCEPTED_CODE, return_code
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator, Mapping, Sequence
+    from collections.abc import Callable, Iterator, Mapping, Sequence
 
     from airflow.providers.common.compat.sdk import Context
 
@@ -41,7 +41,7 @@ if TYPE_CHECKING:
 CANARY_MESSAGE = "iSmart credit check"
 
 
-class ISmartCreditSensor(BaseSensorOperator):
+class ISmartCreditSensor(HidesFields, BaseSensorOperator):
     """Wait until the account shows an alert code, or until it shows no trouble.
 
     Returns ``{"code": int, "description": str, "help": str}``. By default it looks with the free probe, whose
@@ -51,11 +51,12 @@ class ISmartCreditSensor(BaseSensorOperator):
     :param wait_for: ``"alert"`` ends with the first alert code; ``"ok"`` waits while there is one, to hold a send
         back until the account is fine.
     :param canary: a number of your own (templated) that gets a real message at each look, in place of the probe:
-        conclusive, and a part's cost each time. Not with ``deferrable``.
+        conclusive, and a part's cost each time. A worker sends it, so not with ``deferrable=True``.
     :param max_failed_looks: fail after so many looks in a row without a verdict: no answer, or one that does not
         speak of the account. In ``mode="reschedule"`` nothing is remembered between looks, and ``timeout`` is
         the limit.
-    :param deferrable: wait in the triggerer, without a worker.
+    :param deferrable: wait in the triggerer, without a worker. Unless it is said, Airflow's
+        ``operators.default_deferrable`` does, and not with a ``canary``.
     :param ismart_conn_id: the connection that holds the account (templated).
     :raises ValueError: an option is none of what it can be.
     :raises ISmartInputError: the connection or the canary's number cannot be used as it is; no retry.
@@ -69,6 +70,7 @@ class ISmartCreditSensor(BaseSensorOperator):
     """
 
     template_fields: Sequence[str] = ("canary", "ismart_conn_id")
+    hidden_fields: ClassVar[Mapping[str, Callable[[Any], Any]]] = {"canary": HiddenRecipients}
     ui_color = "#d8ecf3"
 
     def __init__(
@@ -78,7 +80,7 @@ class ISmartCreditSensor(BaseSensorOperator):
         wait_for: str = "alert",
         canary: Any = None,
         max_failed_looks: int = 5,
-        deferrable: bool = conf.getboolean("operators", "default_deferrable", fallback=False),
+        deferrable: bool | None = None,
         ismart_conn_id: str = ISmartHook.default_conn_name,
         **kwargs: Any,
     ) -> None:
@@ -90,6 +92,8 @@ class ISmartCreditSensor(BaseSensorOperator):
         self.wait_for = wait_for
         self.canary = canary
         self.max_failed_looks = max_failed_looks
+        if deferrable is None:
+            deferrable = canary is None and conf.getboolean("operators", "default_deferrable", fallback=False)
         self.deferrable = deferrable
         self.ismart_conn_id = ismart_conn_id
         self._failed_looks = 0
@@ -133,7 +137,7 @@ class ISmartCreditSensor(BaseSensorOperator):
                 raise
             text = f"{error} The last look: {return_code(self._trouble)}"
             timeout = ISmartCreditTimeoutError(text, code=self._trouble)
-            leave_for_callbacks(timeout, context)
+            leave_for_callbacks(timeout, context, self.log)
             raise timeout from None
 
     def _wait_in_the_triggerer(self) -> NoReturn:
@@ -173,10 +177,9 @@ class ISmartCreditSensor(BaseSensorOperator):
         """Send a message and return what became of it, as of a probe."""
         from airflow_provider_ismart.sms.report import Outcome  # noqa: PLC0415  # needed at run time alone
 
-        canary = self.canary.value if isinstance(self.canary, HiddenRecipients) else self.canary
         options = {"message": CANARY_MESSAGE, "on_empty": "fail", "on_uncertain": "accept"}
         try:
-            report = ISmartHook(self.ismart_conn_id).submit(canary, options, {})
+            report = ISmartHook(self.ismart_conn_id).submit(shown(self.canary), options, {})
         except ISmartCreditError as error:
             code = error.code or 0
             return CallOutcome(fate=Fate.REFUSED, code=code, detail=str(return_code(code)))
@@ -195,14 +198,6 @@ class ISmartCreditSensor(BaseSensorOperator):
             if self.soft_fail or self.never_fail:
                 raise AirflowSkipException(str(error)) from error
             raise
-
-    def _do_render_template_fields(
-        self, parent: Any, template_fields: Iterable[str], *args: Any, **kwargs: Any
-    ) -> None:
-        """Render, and hide the number: Airflow stores rendered fields and shows them in its UI."""
-        super()._do_render_template_fields(parent, template_fields, *args, **kwargs)
-        if parent is self and self.canary is not None and not isinstance(self.canary, HiddenRecipients):
-            self.canary = HiddenRecipients(self.canary)
 
 
 _ERROR_OF_SIGHT: dict[Sight, type[ISmartError]] = {

@@ -7,10 +7,11 @@ from typing import TYPE_CHECKING, Any, ClassVar
 from airflow.providers.common.compat.sdk import BaseHook
 
 from airflow_provider_ismart.exceptions import ISmartInputError
-from airflow_provider_ismart.operators.ismart import Hidden, HiddenRecipients, ISmartSendOperator
+from airflow_provider_ismart.hidden import Hidden, HiddenRecipients, shown
+from airflow_provider_ismart.operators.ismart import ISmartSendOperator
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping, Sequence
+    from collections.abc import Callable, Mapping, Sequence
 
     from airflow.providers.common.compat.sdk import Context
     from airflow.providers.common.sql.hooks.sql import DbApiHook
@@ -28,7 +29,7 @@ class SqlToISmartOperator(ISmartSendOperator):
     :param conn_id: the connection to any database that Airflow's ``common.sql`` provider knows (templated).
     :param parameters: what stands for the query's placeholders, which are written as the database's driver has
         them, ``%s`` or ``%(name)s`` or ``?`` (templated). Airflow's UI does not show them.
-    :param hook_params: parameters of the database's hook, such as ``{"schema": "crm"}`` (templated).
+    :param hook_params: parameters of the database's hook, such as ``{"database": "crm"}`` (templated).
     :param kwargs: every parameter of :class:`~airflow_provider_ismart.operators.ismart.ISmartSendOperator` but
         ``recipients``.
     :raises ISmartSourceError: the query failed; nothing was sent.
@@ -44,6 +45,7 @@ class SqlToISmartOperator(ISmartSendOperator):
     )
     template_ext: Sequence[str] = (".sql",)
     template_fields_renderers: ClassVar[dict[str, str]] = {"sql": "sql"}
+    hidden_fields: ClassVar[Mapping[str, Callable[[Any], Any]]] = {"parameters": Hidden}
 
     def __init__(
         self,
@@ -68,8 +70,7 @@ class SqlToISmartOperator(ISmartSendOperator):
     def _query(self) -> QueryRecipients:
         from airflow_provider_ismart.sources.sql import QueryRecipients  # noqa: PLC0415  # brings SQLAlchemy
 
-        parameters = self.parameters.value if isinstance(self.parameters, Hidden) else self.parameters
-        return QueryRecipients(self._database_hook(), self.sql, parameters)
+        return QueryRecipients(self._database_hook(), self.sql, shown(self.parameters))
 
     def _database_hook(self) -> DbApiHook:
         from airflow.providers.common.sql.hooks.sql import DbApiHook  # noqa: PLC0415  # brings SQLAlchemy
@@ -82,11 +83,3 @@ class SqlToISmartOperator(ISmartSendOperator):
                 "database. Nothing was sent."
             )
         return hook
-
-    def _do_render_template_fields(
-        self, parent: Any, template_fields: Iterable[str], *args: Any, **kwargs: Any
-    ) -> None:
-        """Render, and hide the parameters: Airflow stores rendered fields and shows them in its UI."""
-        super()._do_render_template_fields(parent, template_fields, *args, **kwargs)
-        if parent is self and self.parameters is not None and not isinstance(self.parameters, Hidden):
-            self.parameters = Hidden(self.parameters)

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 from airflow.providers.common.compat.sdk import AirflowException
 from airflow.triggers.base import TriggerEvent
+from asgiref.sync import sync_to_async
 
 from airflow_provider_ismart.hooks.ismart import ISmartHook
 from airflow_provider_ismart.sms.calls import CallOutcome, Fate
@@ -105,12 +106,20 @@ class ISmartCreditTrigger(BaseEventTrigger):
             await asyncio.sleep(self.poke_interval)
 
     async def _look(self) -> tuple[CallOutcome, Sight]:
-        """Probe in a thread, the look-up of the connection included, which blocks on Airflow 3 too."""
+        """Probe in a thread, the look-up of the connection included, which blocks on Airflow 3 too.
+
+        In a thread of another kind, Airflow 3.0 would read the answer to the look-up in an event loop of its own,
+        and the triggerer could be asked nothing more.
+        """
         try:
-            outcome = await asyncio.to_thread(lambda: ISmartHook(self.ismart_conn_id).probe_outcome())
-        except AirflowException as error:
-            outcome = CallOutcome(fate=Fate.NOT_SENT, detail=f"the connection cannot be used: {error}", attempts=0)
+            outcome = await sync_to_async(self._probe, thread_sensitive=False)()
+        except Exception as error:  # noqa: BLE001  # a watch outlives whatever keeps the connection from it
+            why = error if isinstance(error, AirflowException) else type(error).__name__
+            outcome = CallOutcome(fate=Fate.NOT_SENT, detail=f"the connection cannot be used: {why}", attempts=0)
         sight = self._watch.sight(outcome.code)
         level = self.log.info if sight in {Sight.FOUND, Sight.NOT_YET} else self.log.warning
         level("Looked at the account: %s", in_words(outcome))
         return outcome, sight
+
+    def _probe(self) -> CallOutcome:
+        return ISmartHook(self.ismart_conn_id).probe_outcome()

@@ -5,7 +5,7 @@ from types import SimpleNamespace
 
 import pytest
 
-from airflow_provider_ismart.event import Event
+from airflow_provider_ismart.alerts.event import Event
 
 LOGICAL = datetime(2030, 1, 31, 11, 30, tzinfo=timezone(timedelta(hours=4)))
 

@@ -1,15 +1,22 @@
 """The notifier: whom it tells what, what it holds back, and what it does where it cannot tell anybody."""
 
 import asyncio
+import os
+import subprocess
+import sys
 import time
+from contextlib import suppress
 from datetime import UTC, datetime, timedelta
 from types import SimpleNamespace
 
 import pytest
 
-from airflow_provider_ismart.memory import Memory, Queue
+from airflow_provider_ismart.alerts.memory import Memory, Queue
+from airflow_provider_ismart.exceptions import ISmartLoginError
+from airflow_provider_ismart.hooks.ismart import ISmartHook
 from airflow_provider_ismart.notifications.ismart import ISmartNotifier, send_ismart_notification
 from airflow_provider_ismart.sandbox import faults
+from airflow_provider_ismart.sensors.ismart import ISmartCreditSensor
 
 # What Airflow itself warns of when it reads a Variable in this process is not ours to mend.
 pytestmark = [pytest.mark.usefixtures("in_a_callback"), pytest.mark.filterwarnings("default")]
@@ -157,23 +164,133 @@ def test_what_could_not_be_sent_counts_as_held_back_and_is_not_tried_again(ismar
 # --- where nobody can be told
 
 
-def test_after_a_refused_login_nothing_goes_through_that_connection_for_an_hour(
-    ismart_sandbox, ismart_default, monkeypatch
-):
-    good = ismart_sandbox.connection_json()
-    monkeypatch.setenv("AIRFLOW_CONN_MISTYPED", good.replace(ismart_sandbox.password, "wrong"))
-    for index in range(5):
-        ISmartNotifier(recipients=ON_CALL, ismart_conn_id="mistyped")(failure(f"task_{index}"))
-    assert len(ismart_sandbox.calls) == 1
-    monkeypatch.setenv("AIRFLOW_CONN_MISTYPED", good)
-    ISmartNotifier(recipients=ON_CALL, ismart_conn_id="mistyped")(failure())
-    ISmartNotifier(recipients=ON_CALL)(failure())
-    assert len(ismart_sandbox.calls) == 2
+def alerts(count=3, conn_id="mistyped"):
+    for index in range(count):
+        ISmartNotifier(recipients=ON_CALL, ismart_conn_id=conn_id)(failure(f"task_{index}"))
+
+
+@pytest.fixture
+def mistyped(ismart_sandbox, monkeypatch):
+    """A connection with a wrong password, and nothing on record of it; call it to change the password."""
+
+    def connection(password="fake p@ss&1"):
+        described = ismart_sandbox.connection_json().replace(ismart_sandbox.password, password)
+        monkeypatch.setenv("AIRFLOW_CONN_MISTYPED", described)
+
+    connection()
+    yield connection
+    Memory("login", "mistyped").put_down({})
+
+
+def refused_hours_ago(hours):
+    """Have Airflow's Variable say that the refusal was so long ago."""
     refusals = Memory("login", "mistyped")
-    hours_ago = datetime.now(UTC) - timedelta(minutes=61)
-    refusals.put_down({"refused_at": hours_ago.isoformat()})
-    ISmartNotifier(recipients=ON_CALL, ismart_conn_id="mistyped")(failure())
-    assert len(ismart_sandbox.messages) == 2
+    then = datetime.now(UTC) - timedelta(hours=hours)
+    refusals.put_down(refusals.recall() | {"refused_at": then.isoformat()})
+
+
+def test_alerts_try_a_wrong_password_once_a_day(ismart_sandbox, mistyped):
+    alerts()
+    assert len(ismart_sandbox.calls) == 1
+    refused_hours_ago(23)
+    alerts()
+    assert len(ismart_sandbox.calls) == 1
+    refused_hours_ago(25)
+    alerts()
+    assert len(ismart_sandbox.calls) == 2
+
+
+def test_a_refused_login_is_no_matter_for_other_connections(ismart_sandbox, mistyped):
+    alerts()
+    alerts(conn_id="ismart_default")
+    assert len(ismart_sandbox.messages) == 3
+
+
+def test_alerts_go_again_as_soon_as_the_password_is_corrected(ismart_sandbox, mistyped):
+    alerts()
+    mistyped(ismart_sandbox.password)
+    alerts()
+    assert len(ismart_sandbox.messages) == 3
+
+
+@pytest.mark.parametrize(
+    "try_it",
+    [
+        lambda: ISmartHook("mistyped").send(ON_CALL, "Hello"),
+        lambda: ISmartHook("mistyped").probe(),
+        lambda: ISmartHook("mistyped").test_connection(),
+        lambda: ISmartCreditSensor(task_id="look", ismart_conn_id="mistyped").execute({}),
+    ],
+    ids=["send", "probe", "test_connection", "sensor"],
+)
+def test_the_alert_about_a_refused_login_does_not_try_it_again(try_it, ismart_sandbox, mistyped):
+    with suppress(ISmartLoginError):
+        try_it()
+    alerts()
+    assert len(ismart_sandbox.calls) == 1
+
+
+def test_sends_and_probes_do_not_ask_what_is_on_record(ismart_sandbox, mistyped):
+    ismart_sandbox.configure(max_failed_logins=9)
+    alerts()
+    with pytest.raises(ISmartLoginError):
+        ISmartHook("mistyped").send(ON_CALL, "Hello")
+    assert ISmartHook("mistyped").probe() == 3
+    assert len(ismart_sandbox.calls) == 3
+
+
+@pytest.mark.parametrize(
+    "nonsense", [{"refused_at": 1}, {"refused_at": "2026-01-01"}, {"salt": None}, {}], ids=str
+)
+def test_a_record_that_somebody_has_changed_counts_for_nothing(nonsense, ismart_sandbox, mistyped):
+    alerts()
+    refusals = Memory("login", "mistyped")
+    refusals.put_down(refusals.recall() | nonsense if nonsense else {})
+    alerts()
+    assert len(ismart_sandbox.calls) == 2
+
+
+def test_the_record_of_a_refusal_shows_neither_login_nor_password(ismart_sandbox, mistyped):
+    alerts()
+    refusals = Memory("login", "mistyped")
+    assert refusals.name.startswith("ismart_login_")
+    assert set(refusals.recall()) == {"refused_at", "salt", "fingerprint"}
+    assert len(refusals.recall()["fingerprint"]) == 4
+    for secret in ("fake p@ss&1", "fake%20p%40ss%261", ismart_sandbox.user):
+        assert secret not in str(refusals.recall())
+
+
+def test_what_an_alert_that_was_given_up_on_hears_later_is_put_down(
+    ismart_sandbox, mistyped, monkeypatch, airflow_version
+):
+    if airflow_version == (3, 0):
+        pytest.skip("on Airflow 3.0 a thread must not ask the supervisor beside the main one")
+    monkeypatch.setattr("airflow_provider_ismart.alerts.sending.CALLING_SECONDS", 0.1)
+    monkeypatch.setattr("airflow_provider_ismart.alerts.sending.ENDING_SECONDS", 0.1)
+    ismart_sandbox.fail(faults.Latency(seconds=1))
+    alerts(1)
+    deadline = time.monotonic() + 30
+    while not Memory("login", "mistyped").recall():
+        assert time.monotonic() < deadline
+        time.sleep(0.05)
+    alerts()
+    assert len(ismart_sandbox.calls) == 1
+
+
+def test_outside_airflow_a_refused_login_is_reported_as_ever(ismart_sandbox):
+    script = (
+        "import sys; from airflow_provider_ismart.hooks.ismart import ISmartHook;"
+        "print('the code:', ISmartHook().probe())"
+    )
+    described = ismart_sandbox.connection_json().replace(ismart_sandbox.password, "wrong")
+    environment = os.environ | {
+        "AIRFLOW_CONN_ISMART_DEFAULT": described,
+        "AIRFLOW__DATABASE__SQL_ALCHEMY_CONN": "sqlite:////nowhere/airflow.db",
+    }
+    command = [sys.executable, "-c", script]
+    ended = subprocess.run(command, env=environment, capture_output=True, text=True, check=False)
+    assert "the code: 3" in ended.stdout, ended.stderr
+    assert len(ismart_sandbox.calls) == 1
 
 
 @pytest.mark.parametrize(
@@ -223,7 +340,7 @@ def test_nothing_that_is_logged_holds_password_number_or_text(trouble, ismart_de
 
 def test_in_a_crowd_an_alert_that_gets_no_turn_is_not_sent_and_takes_nobody_elses(ismart_sandbox, monkeypatch):
     with monkeypatch.context() as patch, Memory("login", "ismart_default").turn(Queue()):
-        patch.setattr("airflow_provider_ismart.memory.QUEUE_SECONDS", 0)
+        patch.setattr("airflow_provider_ismart.alerts.memory.QUEUE_SECONDS", 0)
         ISmartNotifier(recipients=ON_CALL)(failure())
     assert not ismart_sandbox.calls
     ISmartNotifier(recipients=ON_CALL)(failure())

@@ -27,8 +27,8 @@ from airflow.providers.common.compat.sdk import Variable
 QUEUE_SECONDS = 15.0
 _LEAST_SECONDS = 0.5
 
-#: The name can hide a phone number, of which there are only ten million: slow enough that guessing takes days.
-_SCRYPT = {"n": 2**14, "r": 8, "p": 1}
+#: A name can hide a phone number, of which there are only ten million: slow enough that guessing takes days.
+SCRYPT = {"n": 2**14, "r": 8, "p": 1}
 
 
 class BusyError(Exception):
@@ -48,10 +48,10 @@ class Queue:
 
 
 class Memory:
-    """A small JSON object under a name that is made of ``about``, and tells nothing of it."""
+    """A small JSON object, whose name has ``kind`` in it and tells nothing of ``about``."""
 
-    def __init__(self, *about: str) -> None:
-        self.name = _name(about)
+    def __init__(self, kind: str, *about: str) -> None:
+        self.name = _name(kind, about)
 
     @contextmanager
     def turn(self, queue: Queue) -> Iterator[None]:
@@ -83,7 +83,7 @@ class Memory:
 
     def put_down(self, what: Mapping[str, Any]) -> None:
         """Remember this instead of what was put down before."""
-        Variable.set(self.name, json.dumps(what), description="How airflow-provider-ismart counts its alerts")
+        Variable.set(self.name, json.dumps(what), description="What airflow-provider-ismart keeps for its alerts")
 
 
 def _wait(lock: int, came: Future[None]) -> None:
@@ -96,6 +96,6 @@ def _wait(lock: int, came: Future[None]) -> None:
 
 
 @lru_cache
-def _name(about: tuple[str, ...]) -> str:
-    digest = scrypt(json.dumps(about).encode(), salt=b"airflow-provider-ismart", dklen=8, **_SCRYPT)
-    return f"ismart_throttle_{digest.hex()}"
+def _name(kind: str, about: tuple[str, ...]) -> str:
+    digest = scrypt(json.dumps([kind, *about]).encode(), salt=b"airflow-provider-ismart", dklen=8, **SCRYPT)
+    return f"ismart_{kind}_{digest.hex()}"

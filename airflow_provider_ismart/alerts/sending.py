@@ -4,22 +4,22 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from concurrent.futures import Future
-from contextlib import closing
+from contextlib import closing, suppress
 from dataclasses import replace
-from datetime import UTC, datetime, timedelta
 from threading import Thread
-from typing import TYPE_CHECKING, Any, TypeVar
+from typing import TYPE_CHECKING, Any
 
+from airflow.providers.common.compat.version_compat import AIRFLOW_V_3_0_PLUS, AIRFLOW_V_3_3_PLUS
+
+from airflow_provider_ismart.alerts.memory import Queue
+from airflow_provider_ismart.alerts.refused_login import PAUSE, RefusedLogin
 from airflow_provider_ismart.exceptions import ISmartLoginError, ISmartUncertainFinalError
 from airflow_provider_ismart.hooks.ismart import ISmartHook
-from airflow_provider_ismart.memory import Memory, Queue
 
 if TYPE_CHECKING:
     from airflow_provider_ismart.client import GatewayClient
     from airflow_provider_ismart.sending import Log
-
-#: How long a connection through which a login was refused is left alone.
-LOGIN_PAUSE = timedelta(hours=1)
+    from airflow_provider_ismart.settings import Settings
 
 #: The most that an alert waits for a connection, and for an answer, whatever the connection's extras say.
 CONNECT_SECONDS = 3.0
@@ -28,7 +28,8 @@ READ_SECONDS = 8.0
 CALLING_SECONDS = 4.0
 ENDING_SECONDS = CONNECT_SECONDS + READ_SECONDS
 
-_Result = TypeVar("_Result")
+#: On Airflow 3.0, two threads that ask the supervisor at once may get each other's answers; 3.3 has a lock.
+_THREADS_REACH_AIRFLOW = AIRFLOW_V_3_3_PLUS or not AIRFLOW_V_3_0_PLUS
 
 
 def send_alert(conn_id: str, recipients: Any, text: str, *, max_parts: int, queue: Queue, log: Log) -> None:
@@ -38,33 +39,35 @@ def send_alert(conn_id: str, recipients: Any, text: str, *, max_parts: int, queu
     the first one's login.
 
     :raises ISmartError: not everybody was told; an :class:`ISmartLoginError` also where no call was made, for
-        the login was refused within :data:`LOGIN_PAUSE`.
+        this login and password were refused less than a day ago, by whatever call.
     :raises InputError: recipients or text cannot be used as they are.
     :raises BusyError: too many alerts at once.
     """
-    refusals = Memory("login", conn_id)
-    with refusals.turn(queue):
-        refused_at = refusals.recall().get("refused_at")
-        if refused_at and abs(datetime.now(UTC) - datetime.fromisoformat(refused_at)) < LOGIN_PAUSE:
+    settings = ISmartHook(conn_id).settings
+    refusal = RefusedLogin(conn_id, settings)
+    with refusal.turn(queue):
+        if refused_at := refusal.refused_at():
             raise ISmartLoginError(
-                f"The login was refused at {refused_at}: no alert goes through {conn_id!r} for an hour from then."
+                f"The login of {conn_id!r} was refused at {refused_at.isoformat()} and has not changed since: no "
+                f"alert tries it until {(refused_at + PAUSE).isoformat()}."
             )
         try:
-            _send(ISmartHook(conn_id), recipients, text, max_parts, log)
+            _send(settings, recipients, text, max_parts=max_parts, refusal=refusal, log=log)
         except ISmartLoginError:
-            refusals.put_down({"refused_at": datetime.now(UTC).isoformat(timespec="seconds")})
+            refusal.put_down(log)
             raise
 
 
-def _send(hook: ISmartHook, recipients: Any, text: str, max_parts: int, log: Log) -> None:
-    from airflow_provider_ismart.client import GatewayClient  # noqa: PLC0415  # brings requests
+def _send(
+    settings: Settings, recipients: Any, text: str, *, max_parts: int, refusal: RefusedLogin, log: Log
+) -> None:
+    from airflow_provider_ismart.client import GatewayClient  # noqa: PLC0415  # brings urllib3
     from airflow_provider_ismart.options import SendOptions  # noqa: PLC0415  # needed at run time alone
     from airflow_provider_ismart.sending import Send  # noqa: PLC0415
     from airflow_provider_ismart.sms.ledger import MemoryLedger  # noqa: PLC0415
 
     message = text.replace("{", "{{").replace("}", "}}")  # a template for each row's values: there are none
     options = SendOptions.of(message=message, max_parts=max_parts, on_empty="fail")
-    settings = hook.get_conn().settings
     patience = replace(
         settings,
         connect_timeout=min(settings.connect_timeout, CONNECT_SECONDS),
@@ -72,25 +75,34 @@ def _send(hook: ISmartHook, recipients: Any, text: str, max_parts: int, log: Log
     )
     with closing(GatewayClient(patience)) as client:
         send = Send(recipients, options, client, log)
-        _in_time(lambda: send.run(MemoryLedger(), replaces_texts=False), client)
+        _in_time(
+            lambda: send.run(MemoryLedger(), replaces_texts=False),
+            client,
+            if_refused_late=lambda: refusal.put_down(log),
+        )
 
 
-def _in_time(run: Callable[[], _Result], client: GatewayClient) -> _Result:
-    """Return what ``run`` returns, or stop waiting for it: a name server, say, keeps to no time-out of ours."""
-    result: Future[_Result] = Future()
+def _in_time(run: Callable[[], object], client: GatewayClient, *, if_refused_late: Callable[[], None]) -> None:
+    """Raise what ``run`` raises, or stop waiting for it: a name server, say, keeps to no time-out of ours."""
+    result: Future[None] = Future()
 
     def keep_result() -> None:
+        error: BaseException | None = None
         try:
-            result.set_result(run())
-        except BaseException as error:  # noqa: BLE001  # raised where it is waited for
-            result.set_exception(error)
+            run()
+        except BaseException as raised:  # noqa: BLE001  # raised again where it is waited for
+            error = raised
+        if result.set_running_or_notify_cancel():
+            result.set_exception(error) if error else result.set_result(None)
+        elif isinstance(error, ISmartLoginError) and _THREADS_REACH_AIRFLOW:
+            if_refused_late()
 
     Thread(target=keep_result, name="ismart-alert", daemon=True).start()
-    try:
+    with suppress(TimeoutError):
         return result.result(CALLING_SECONDS)
-    except TimeoutError:
-        client.halted.set()
-    try:
+    client.halted.set()
+    with suppress(TimeoutError):
         return result.result(ENDING_SECONDS)
-    except TimeoutError:
-        raise ISmartUncertainFinalError("No answer came in time; the alert may or may not arrive.") from None
+    if result.cancel():
+        raise ISmartUncertainFinalError("No answer came in time; the alert may or may not arrive.")
+    return result.result()

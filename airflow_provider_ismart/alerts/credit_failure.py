@@ -9,10 +9,13 @@ import sys
 from collections import Counter
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from airflow_provider_ismart.exceptions import ISmartError
 from airflow_provider_ismart.sms.credit import ALERT_CODES
+
+if TYPE_CHECKING:
+    from airflow_provider_ismart.sending import Log
 
 XCOM_KEY = "ismart_credit_failure"
 
@@ -35,11 +38,18 @@ class CreditFailure:
         return None
 
 
-def leave_for_callbacks(error: ISmartError, context: Mapping[str, Any]) -> None:
-    """Put a failure for want of credit into the XCom of the task that ``context`` belongs to, if it is one."""
-    found = CreditFailure.of(error)
-    if found and (ti := context.get("ti")):
+def leave_for_callbacks(error: ISmartError, context: Mapping[str, Any], log: Log) -> None:
+    """Put a failure for want of credit into the XCom of the task that ``context`` belongs to, if it is one.
+
+    Where that cannot be, ``error`` is the one to tell of.
+    """
+    found, ti = CreditFailure.of(error), context.get("ti")
+    if found is None or ti is None:
+        return
+    try:
         ti.xcom_push(XCOM_KEY, {"code": found.code, "counts": dict(found.counts)})
+    except Exception as trouble:  # noqa: BLE001  # whatever Airflow raises
+        log.warning("The DAG's callbacks will not learn that the credit has run out: %s", type(trouble).__name__)
 
 
 def credit_failure(context: Mapping[str, Any]) -> CreditFailure | None:

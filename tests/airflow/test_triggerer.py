@@ -1,0 +1,39 @@
+"""The trigger in a real triggerer's subprocess, which has to ask its supervisor for the connection."""
+
+import json
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from airflow_provider_ismart.alerts.memory import Memory
+from airflow_provider_ismart.sandbox import faults
+
+TRIGGERER = Path(__file__).with_name("triggerer.py")
+
+
+def test_a_triggerer_that_has_looked_a_connection_up_in_the_database_goes_on(
+    airflow_version, airflow_db, ismart_sandbox
+):
+    if airflow_version < (3, 0):
+        pytest.skip("the triggers of Airflow 2 ask the database themselves")
+    good = json.loads(ismart_sandbox.connection_json())
+    described = {"in_database": good, "in_database_too": good, "mistyped_there": good | {"password": "wrong"}}
+    ismart_sandbox.configure(max_failed_logins=9)
+    ismart_sandbox.fail(faults.ReturnCode(code=4), faults.ReturnCode(code=4))
+    ended = subprocess.run(
+        [sys.executable, TRIGGERER],
+        env=os.environ | {"TEST_CONNECTIONS": json.dumps(described)},
+        capture_output=True,
+        text=True,
+        check=False,
+        timeout=300,
+    )
+    assert ended.returncode == 0, ended.stdout + ended.stderr
+    [line] = [line for line in ended.stdout.splitlines() if line.startswith("codes and names: ")]
+    codes, names = json.loads(line.partition(": ")[2])
+    assert sorted(codes) == [3, 3, 9, 9, 9, 9]
+    assert names == [Memory("login", "mistyped_there").name]
+    assert ismart_sandbox.password not in ended.stdout + ended.stderr
