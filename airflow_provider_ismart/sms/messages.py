@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import string
 from base64 import urlsafe_b64encode
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from datetime import date, datetime, tzinfo
 from enum import Enum
 from hashlib import sha256
@@ -57,8 +57,8 @@ class Size(NamedTuple):
 
 
 #: All that there can be, so that a million texts share these few.
-_SIZES = {(lang, count): Size(lang, count) for lang in Lang for count in range(1, MAX_PARTS + 1)}
-ONE_ENGLISH_PART = _SIZES[Lang.ENGLISH, 1]
+SIZES: Mapping[tuple[int, int], Size] = {(lang, count): Size(lang, count) for lang in Lang for count in range(1, MAX_PARTS + 1)}
+ONE_ENGLISH_PART = SIZES[Lang.ENGLISH, 1]
 
 
 class Message(NamedTuple):
@@ -94,7 +94,7 @@ def size(text: str, choice: LangChoice, max_parts: int) -> Size:
     count = parts(text, lang)
     if count > max_parts:
         raise InvalidTextError(f"the text takes {count} parts, {max_parts} are allowed")
-    return _SIZES[lang, count]
+    return SIZES[lang, count]
 
 
 def compose(text: str, choice: LangChoice, max_parts: int) -> Message:
@@ -146,7 +146,9 @@ class Template:
             raise InvalidTextError(f"no value for {_listed(missing)}")
         pieces: list[Iterable[str]] = []
         for literal, column, spec in self._fields:
-            pieces += [repeat(literal)] if column is None else [repeat(literal), map(format, columns[column], repeat(spec))]
+            pieces.append(repeat(literal))
+            if column is not None:
+                pieces.append(map(format, columns[column], repeat(spec)))
         try:
             return list(map("".join, zip(*pieces, strict=False)))
         except Exception:  # noqa: BLE001  # a cell's own formatting can raise anything, with the cell in its text

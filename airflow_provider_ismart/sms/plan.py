@@ -18,7 +18,7 @@ from airflow_provider_ismart.sms.messages import (
     size,
 )
 from airflow_provider_ismart.sms.msisdn import InvalidNumberError, are_canonical, canonical_msisdn, is_missing
-from airflow_provider_ismart.sms.recipients import Columns, as_written, read_recipients, shown
+from airflow_provider_ismart.sms.recipients import Columns, all_as_written, read_recipients, shown
 from airflow_provider_ismart.sms.report import Outcome, RowOutcomes
 from airflow_provider_ismart.sms.text import MAX_PARTS, are_one_english_part
 
@@ -64,12 +64,15 @@ class Group(NamedTuple):
     numbers: Iterable[tuple[int, str]]
 
 
-class ReadRow(NamedTuple):
-    """A row as it came in, as text, and what was made of it: a number (or "") and a text's size (or ``None``)."""
+class ReadRows(NamedTuple):
+    """Rows as they came in, as text, and what was made of them, in columns.
 
-    written: str
-    msisdn: str
-    size: Size | None
+    ``msisdns`` has "" for a row without a number, ``sizes`` has ``None`` for one without a text.
+    """
+
+    written: Sequence[str]
+    msisdns: Sequence[str]
+    sizes: Sequence[Size | None]
 
 
 class Plan(Protocol):
@@ -90,8 +93,8 @@ class Plan(Protocol):
     def count_calls(self, numbers_for: Callable[[Message], int]) -> int:
         """Return how many calls all groups take; ``numbers_for`` says how many numbers fit into one (0 is 1)."""
 
-    def read_rows(self) -> Iterator[ReadRow]:
-        """Yield every row of the input, in order."""
+    def read_rows(self, at_once: int) -> Iterator[ReadRows]:
+        """Yield every row of the input, in order, so many at once."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -184,9 +187,12 @@ class MemoryPlan:
             for alike in self.alike
         )
 
-    def read_rows(self) -> Iterator[ReadRow]:
-        """Yield every row of the input, in order."""
-        return map(ReadRow, map(as_written, self.rows.written), self.rows.msisdns, self.rows.sizes)
+    def read_rows(self, at_once: int) -> Iterator[ReadRows]:
+        """Yield every row of the input, in order, so many at once."""
+        for start in range(0, len(self.rows.msisdns), at_once):
+            rows = slice(start, start + at_once)
+            written = all_as_written(self.rows.written[rows])
+            yield ReadRows(written, self.rows.msisdns[rows], self.rows.sizes[rows])
 
 
 def plan(recipients: Any, reading: Reading, *, deduplicate: bool = True) -> MemoryPlan:
