@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import csv
-from itertools import islice
 from pathlib import Path, PurePath
 from typing import TYPE_CHECKING, Any
 
@@ -27,6 +26,8 @@ _COLUMNS = {
     "lang": "int8",
     "parts": "int8",
 }
+#: Those of few values, which Parquet writes as numbers of values; it would try so with the others in vain.
+_REPEATED = ["outcome", "return_code", "reason", "lang", "parts"]
 _ROW_GROUP = 100_000
 
 
@@ -69,27 +70,51 @@ class ResultsFile:
             writer.writerows(_rows(plan))
 
     def _write_parquet(self, plan: Plan) -> None:
-        pa, pq = _pyarrow()
+        pa, pq, pc = _pyarrow()
         schema = pa.schema([(name, getattr(pa, type_)()) for name, type_ in _COLUMNS.items()])
-        with self._path.open("wb") as file, pq.ParquetWriter(file, schema) as writer:
-            rows = _rows(plan)
-            while group := list(islice(rows, _ROW_GROUP)):
-                writer.write_table(pa.table(list(map(list, zip(*group, strict=True))), schema=schema))
+        outcomes = plan.outcomes
+        judgements = [(verdict.outcome.value, verdict.code, verdict.reason) for verdict in outcomes.verdicts]
+        start = 0
+        with self._path.open("wb") as file, pq.ParquetWriter(file, schema, use_dictionary=_REPEATED) as writer:
+            for rows in plan.read_rows(_ROW_GROUP):
+                count = len(rows.written)
+                numbers = pa.py_buffer(outcomes.numbers(start, start + count))
+                judged = pa.Array.from_buffers(pa.uint32(), count, [None, numbers])
+                number_of = {size: number for number, size in enumerate(set(rows.sizes))}
+                sized = pa.array(list(map(number_of.__getitem__, rows.sizes)))
+                columns = [
+                    pc.cumulative_sum(pa.repeat(1, count), start=start - 1),
+                    rows.written,
+                    rows.msisdns,
+                    *(pa.array(values).take(judged) for values in zip(*judgements, strict=True)),
+                    *(
+                        pa.array(values).take(sized)
+                        for values in zip(*(size or (None, None) for size in number_of), strict=True)
+                    ),
+                ]
+                writer.write_table(pa.table(columns, schema=schema))
+                start += count
 
 
-def _pyarrow() -> tuple[Any, Any]:
+def _pyarrow() -> tuple[Any, Any, Any]:
     try:
         import pyarrow as pa  # noqa: PLC0415  # heavy, and Parquet alone needs it
+        import pyarrow.compute as pc  # noqa: PLC0415
         import pyarrow.parquet as pq  # noqa: PLC0415
     except ImportError:
         raise InputError(
             "a .parquet results_path needs pyarrow: install airflow-provider-ismart[pandas]"
         ) from None
-    return pa, pq
+    return pa, pq, pc
 
 
 def _rows(plan: Plan) -> Iterator[tuple[object, ...]]:
-    outcomes = plan.outcomes
-    for row, (written, msisdn, size) in enumerate(plan.read_rows()):
-        lang, parts = (None, None) if size is None else (int(size.lang), size.parts)
-        yield row, written, msisdn, outcomes[row].value, outcomes.code(row), outcomes.reason(row), lang, parts
+    verdicts = plan.outcomes.verdicts
+    start = 0
+    for rows in plan.read_rows(_ROW_GROUP):
+        numbers = plan.outcomes.numbers(start, start + len(rows.written))
+        for row, (number, written, msisdn, size) in enumerate(zip(numbers, *rows, strict=True), start):
+            outcome, code, reason = verdicts[number]
+            lang, parts = size or (None, None)
+            yield row, written, msisdn, outcome.value, code, reason, lang, parts
+        start += len(rows.written)

@@ -10,8 +10,8 @@ from itertools import groupby
 from operator import itemgetter
 
 from airflow_provider_ismart.exceptions import ISmartError
-from airflow_provider_ismart.sms.messages import Message, Size
-from airflow_provider_ismart.sms.plan import Group, Reading, ReadRow, Rows
+from airflow_provider_ismart.sms.messages import SIZES, Message
+from airflow_provider_ismart.sms.plan import Group, Reading, ReadRows, Rows
 from airflow_provider_ismart.sms.recipients import Columns, as_written
 from airflow_provider_ismart.sms.report import Outcome, RowOutcomes
 from airflow_provider_ismart.sms.text import Lang
@@ -126,9 +126,13 @@ class StoredPlan:
             calls += -(-size // (numbers_for(self._message(text)) or 1))
         return calls
 
-    def read_rows(self) -> Iterator[ReadRow]:
-        """Yield every row of the input, in order."""
-        for written, msisdn, lang, parts in self._db.execute(
-            "SELECT written, msisdn, lang, parts FROM row ORDER BY row"
-        ):
-            yield ReadRow(written, msisdn, None if lang is None else Size(Lang(lang), parts))
+    def read_rows(self, at_once: int) -> Iterator[ReadRows]:
+        """Yield every row of the input, in order, so many at once."""
+        rows = self._db.execute("SELECT written, msisdn, lang, parts FROM row ORDER BY row")
+        while some := rows.fetchmany(at_once):
+            written, msisdns, langs, parts = zip(*some, strict=True)
+            yield ReadRows(
+                written,
+                msisdns,
+                [lang if lang is None else SIZES[lang, n] for lang, n in zip(langs, parts, strict=True)],
+            )

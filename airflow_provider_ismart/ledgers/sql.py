@@ -9,7 +9,6 @@ from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Collection, Iterable, Mapping, Sequence
-from dataclasses import replace
 from datetime import UTC, datetime
 from secrets import token_bytes, token_hex
 from typing import Any
@@ -210,7 +209,7 @@ class SqlLedger:
         if len(free) == len(batch.rows):
             return batch
         rows, msisdns = tuple(batch.rows[i] for i in free), tuple(batch.msisdns[i] for i in free)
-        return replace(batch, rows=rows, msisdns=msisdns) if free else None
+        return batch._replace(rows=rows, msisdns=msisdns) if free else None
 
     def _put_down_intent(self, connection: Connection, batch: Batch) -> int:
         call = self._records.call(batch, State.SUBMITTING)

@@ -7,8 +7,9 @@ from __future__ import annotations
 
 import string
 from collections.abc import Callable, Iterable, Iterator
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from itertools import islice
+from typing import NamedTuple
 
 from airflow_provider_ismart.sms.messages import Message
 from airflow_provider_ismart.sms.msisdn import MSISDN_DIGITS
@@ -18,9 +19,11 @@ MAX_BATCH_SIZE = 50
 
 _UNRESERVED = (string.ascii_letters + string.digits + "-._~").encode()  # RFC 3986, section 2.3
 
+#: Four bytes in UTF-8, each percent-encoded.
+_LONGEST_CHARACTER = 12
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Batch:
+
+class Batch(NamedTuple):
     """The numbers of one call and what they are to be told.
 
     ``rows`` are the positions of ``msisdns`` in the input, ``copy`` is their group's. ``oversize`` says that the
@@ -28,9 +31,9 @@ class Batch:
     """
 
     message: Message
-    copy: int = 0
     rows: tuple[int, ...]
     msisdns: tuple[str, ...]
+    copy: int = 0
     oversize: bool = False
 
     @property
@@ -44,7 +47,7 @@ class Batch:
         return self._slice(slice(None, middle)), self._slice(slice(middle, None))
 
     def _slice(self, part: slice) -> Batch:
-        return replace(self, rows=self.rows[part], msisdns=self.msisdns[part])
+        return self._replace(rows=self.rows[part], msisdns=self.msisdns[part])
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -61,7 +64,10 @@ class CallLimits:
 
     def numbers_for(self, message: Message) -> int:
         """Return how many numbers fit beside the text; none where even one would be too long."""
-        room = self.max_query_length - self.overhead - encoded_length(message.text)
+        room = self.max_query_length - self.overhead
+        if len(message.text) * _LONGEST_CHARACTER + self.batch_size * (MSISDN_DIGITS + 1) <= room:
+            return self.batch_size
+        room -= encoded_length(message.text)
         return max(0, min(self.batch_size, (room + 1) // (MSISDN_DIGITS + 1)))  # n numbers have n - 1 commas
 
 
@@ -78,11 +84,14 @@ def batches(
 
     ``is_left`` says of a row whether it is still to be sent; it is asked when its turn has come.
     """
-    for group in groups:
-        fit = limits.numbers_for(group.message)
-        numbers = iter(group.numbers)
-        if is_left:
-            numbers = (told for told in numbers if is_left(told[0]))
-        while taken := tuple(islice(numbers, fit or 1)):
-            rows, msisdns = zip(*taken, strict=True)
-            yield Batch(message=group.message, copy=group.copy, rows=rows, msisdns=msisdns, oversize=not fit)
+    for message, copy, numbers in groups:
+        fit = limits.numbers_for(message)
+        if isinstance(numbers, tuple) and len(numbers) == 1:  # most of a million, where each row has its own text
+            ((row, msisdn),) = numbers
+            if not is_left or is_left(row):
+                yield Batch(message, (row,), (msisdn,), copy, not fit)
+            continue
+        left = (told for told in numbers if is_left(told[0])) if is_left else iter(numbers)
+        while taken := list(islice(left, fit or 1)):
+            rows, msisdns = zip(*taken, strict=False)  # pairs all of them, and strict takes time
+            yield Batch(message, rows, msisdns, copy, not fit)

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import string
 from base64 import urlsafe_b64encode
-from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from collections.abc import Iterable, Mapping, Sequence
 from datetime import date, datetime, tzinfo
 from enum import Enum
 from hashlib import sha256
+from itertools import repeat
+from operator import eq
 from typing import Any, NamedTuple
 
 from airflow_provider_ismart.sms.errors import InputError
@@ -23,8 +24,8 @@ PUSH_AT_FORMAT = "%m/%d/%Y %H:%M:%S"
 DIGEST_BYTES = 9
 
 
-#: Spares most cells the look whether they are missing.
-_NEVER_MISSING = frozenset({str, int, bool, date, datetime})
+#: Spares most cells the look whether they are missing: of these, NaN alone is, and does not equal itself.
+_SELDOM_MISSING = frozenset({str, int, float, bool, date, datetime})
 
 
 class LangChoice(Enum):
@@ -56,11 +57,13 @@ class Size(NamedTuple):
 
 
 #: All that there can be, so that a million texts share these few.
-_SIZES = {(lang, count): Size(lang, count) for lang in Lang for count in range(1, MAX_PARTS + 1)}
+SIZES: Mapping[tuple[int, int], Size] = {
+    (lang, count): Size(lang, count) for lang in Lang for count in range(1, MAX_PARTS + 1)
+}
+ONE_ENGLISH_PART = SIZES[Lang.ENGLISH, 1]
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Message:
+class Message(NamedTuple):
     """A text as it goes out: its language and how many parts it takes for each number."""
 
     text: str
@@ -93,7 +96,7 @@ def size(text: str, choice: LangChoice, max_parts: int) -> Size:
     count = parts(text, lang)
     if count > max_parts:
         raise InvalidTextError(f"the text takes {count} parts, {max_parts} are allowed")
-    return _SIZES[lang, count]
+    return SIZES[lang, count]
 
 
 def compose(text: str, choice: LangChoice, max_parts: int) -> Message:
@@ -123,24 +126,40 @@ class Template:
         self.columns = tuple(dict.fromkeys(name for _, name, _, _ in fields if name is not None))
         #: What stays when every placeholder is empty.
         self.literal = "".join(literal for literal, _, _, _ in fields)
-        self._format = "".join(
-            literal.replace("{", "{{").replace("}", "}}")
-            + ("" if name is None else f"{{{self.columns.index(name)}:{spec}}}")
+        #: What stands before each placeholder, the index of its column, and its format spec.
+        self._fields = [
+            (literal, None if name is None else self.columns.index(name), spec or "")
             for literal, name, spec, _ in fields
-        ).format
+        ]
 
     def fill(self, cells: Sequence[Any]) -> str:
         """Return the text for one row; ``cells`` are the values of :attr:`columns`, in that order.
 
         :raises InvalidTextError: a cell is missing, or does not take its format spec.
         """
-        if not _NEVER_MISSING.issuperset(map(type, cells)) and any(map(is_missing, cells)):
-            missing = [name for name, cell in zip(self.columns, cells, strict=True) if is_missing(cell)]
+        return self.fill_all([[cell] for cell in cells])[0] if self.columns else self.literal
+
+    def fill_all(self, columns: Sequence[Sequence[Any]]) -> list[str]:
+        """Return the texts for several rows, which costs less than one by one; it is all or none.
+
+        :raises InvalidTextError: a cell of any row is missing, or does not take its format spec.
+        """
+        if missing := [name for name, cells in zip(self.columns, columns, strict=True) if _any_missing(cells)]:
             raise InvalidTextError(f"no value for {_listed(missing)}")
+        pieces: list[Iterable[str]] = []
+        for literal, column, spec in self._fields:
+            pieces.append(repeat(literal))
+            if column is not None:
+                pieces.append(map(format, columns[column], repeat(spec)))
         try:
-            return self._format(*cells)
+            return list(map("".join, zip(*pieces, strict=False)))
         except Exception:  # noqa: BLE001  # a cell's own formatting can raise anything, with the cell in its text
             raise InvalidTextError(f"a value of {_listed(self.columns)} does not take its format") from None
+
+
+def _any_missing(cells: Sequence[Any]) -> bool:
+    is_nothing_missing = _SELDOM_MISSING.issuperset(map(type, cells)) and all(map(eq, cells, cells))
+    return not is_nothing_missing and any(map(is_missing, cells))
 
 
 def _listed(names: Iterable[str]) -> str:

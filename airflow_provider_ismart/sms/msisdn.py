@@ -7,9 +7,10 @@ from __future__ import annotations
 
 import re
 import unicodedata
+from collections.abc import Sequence
 from decimal import Decimal
 from numbers import Real
-from typing import Any
+from typing import Any, cast
 
 MSISDN_DIGITS = 11
 #: numpy's and Arrow's names of the floats whose 24 or 11 bits of precision make a stranger's number of one.
@@ -46,6 +47,16 @@ def canonical_msisdn(written: object, country_code: str = "968") -> str:
     if type(written) is int and _LOWEST <= written <= _HIGHEST:
         return str(written)
     return _from_digits(_text(written), country_code)
+
+
+def are_canonical(cells: Sequence[object]) -> bool:
+    """Whether all cells are 11 digits already: one look at many is cheaper than one at each."""
+    if set(map(type, cells)) != {str}:
+        return False
+    texts = cast("Sequence[str]", cells)
+    digits = "".join(texts)
+    is_right = set(map(len, texts)) == {MSISDN_DIGITS} and digits.isascii() and digits.encode().isdigit()
+    return is_right and "0" not in digits[::MSISDN_DIGITS]
 
 
 def _text(written: object) -> str:

@@ -2,16 +2,25 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from itertools import compress
 from typing import Any, NamedTuple, Protocol, cast
 
 from airflow_provider_ismart.sms.errors import InputError
-from airflow_provider_ismart.sms.messages import InvalidTextError, LangChoice, Message, Size, Template, size
-from airflow_provider_ismart.sms.msisdn import InvalidNumberError, canonical_msisdn, is_missing
-from airflow_provider_ismart.sms.recipients import Columns, as_written, read_recipients, shown, shown_all
+from airflow_provider_ismart.sms.messages import (
+    ONE_ENGLISH_PART,
+    InvalidTextError,
+    LangChoice,
+    Message,
+    Size,
+    Template,
+    size,
+)
+from airflow_provider_ismart.sms.msisdn import InvalidNumberError, are_canonical, canonical_msisdn, is_missing
+from airflow_provider_ismart.sms.recipients import Columns, all_as_written, read_recipients, shown, shown_all
 from airflow_provider_ismart.sms.report import Outcome, RowOutcomes
-from airflow_provider_ismart.sms.text import MAX_PARTS
+from airflow_provider_ismart.sms.text import MAX_PARTS, are_one_english_part
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -44,8 +53,7 @@ class Content:
         return [self.message_column] if self.message_column is not None else Template(self.message or "").columns
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Group:
+class Group(NamedTuple):
     """Rows that are to be told the same, each with its number, no number twice.
 
     ``copy`` counts from 0 where duplicates are kept. ``numbers`` can be gone through once, before the next group.
@@ -56,12 +64,15 @@ class Group:
     numbers: Iterable[tuple[int, str]]
 
 
-class ReadRow(NamedTuple):
-    """A row as it came in, as text, and what was made of it: a number (or "") and a text's size (or ``None``)."""
+class ReadRows(NamedTuple):
+    """Rows as they came in, as text, and what was made of them, in columns.
 
-    written: str
-    msisdn: str
-    size: Size | None
+    ``msisdns`` has "" for a row without a number, ``sizes`` has ``None`` for one without a text.
+    """
+
+    written: Sequence[str]
+    msisdns: Sequence[str]
+    sizes: Sequence[Size | None]
 
 
 class Plan(Protocol):
@@ -82,8 +93,8 @@ class Plan(Protocol):
     def count_calls(self, numbers_for: Callable[[Message], int]) -> int:
         """Return how many calls all groups take; ``numbers_for`` says how many numbers fit into one (0 is 1)."""
 
-    def read_rows(self) -> Iterator[ReadRow]:
-        """Yield every row of the input, in order."""
+    def read_rows(self, at_once: int) -> Iterator[ReadRows]:
+        """Yield every row of the input, in order, so many at once."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -133,7 +144,7 @@ class _Alike:
 
     message: Message
     copy: int
-    rows: list[int]
+    rows: Sequence[int]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -150,13 +161,14 @@ class MemoryPlan:
     @property
     def groups(self) -> Iterator[Group]:
         """The rows that are to be sent, by message, in the order of the input."""
-        rows, msisdns = self.rows, self.rows.msisdns
+        msisdns, texts, sizes = self.rows.msisdns, self.rows.texts, self.rows.sizes
         for alike in self.alike:
             if isinstance(alike, int):
-                yield Group(message=_message(rows, alike), copy=0, numbers=((alike, msisdns[alike]),))
+                message = Message(texts[alike], *sizes[alike])  # type: ignore[arg-type, misc]  # it has both
+                yield Group(message, 0, ((alike, msisdns[alike]),))
             else:
-                numbers = zip(alike.rows, map(msisdns.__getitem__, alike.rows), strict=True)
-                yield Group(message=alike.message, copy=alike.copy, numbers=numbers)
+                numbers = zip(alike.rows, _of_rows(alike.rows, msisdns), strict=True)
+                yield Group(alike.message, alike.copy, numbers)
 
     @property
     def parts(self) -> int:
@@ -175,9 +187,12 @@ class MemoryPlan:
             for alike in self.alike
         )
 
-    def read_rows(self) -> Iterator[ReadRow]:
-        """Yield every row of the input, in order."""
-        return map(ReadRow, map(as_written, self.rows.written), self.rows.msisdns, self.rows.sizes)
+    def read_rows(self, at_once: int) -> Iterator[ReadRows]:
+        """Yield every row of the input, in order, so many at once."""
+        for start in range(0, len(self.rows.msisdns), at_once):
+            rows = slice(start, start + at_once)
+            written = all_as_written(self.rows.written[rows])
+            yield ReadRows(written, self.rows.msisdns[rows], self.rows.sizes[rows])
 
 
 def plan(recipients: Any, reading: Reading, *, deduplicate: bool = True) -> MemoryPlan:
@@ -201,18 +216,26 @@ def _column(columns: Columns, name: str, asked_by: str) -> Sequence[Any]:
         ) from None
 
 
+#: Few enough that one number that is written otherwise makes only few others slow.
+_LOOKED_AT_ONCE = 100
+
 #: Takes a row, from 0 in its table, that cannot be sent, and why.
 _Invalid = Callable[[int, str], None]
 
 
 def _canonical(written: Sequence[Any], country_code: str, invalid: _Invalid) -> list[str]:
-    msisdns = []
-    for row, cell in enumerate(written):
-        try:
-            msisdns.append(canonical_msisdn(cell, country_code))
-        except InvalidNumberError as why:
-            msisdns.append("")
-            invalid(row, f"number: {why}")
+    msisdns: list[str] = []
+    for start in range(0, len(written), _LOOKED_AT_ONCE):
+        cells = written[start : start + _LOOKED_AT_ONCE]
+        if are_canonical(cells):
+            msisdns += cells
+            continue
+        for row, cell in enumerate(cells, start):
+            try:
+                msisdns.append(canonical_msisdn(cell, country_code))
+            except InvalidNumberError as why:
+                msisdns.append("")
+                invalid(row, f"number: {why}")
     return msisdns
 
 
@@ -221,9 +244,14 @@ _Texts = tuple[list[str | None], list[Size | None]]
 
 def _texts(content: Content, columns: Columns, msisdns: list[str], invalid: _Invalid) -> _Texts:
     """Return each row's text and size, or ``None`` where ``invalid`` has been told why it has none."""
+
+    def invalid_text(row: int, why: str) -> None:
+        if msisdns[row]:  # what is wrong with its number is said already
+            invalid(row, f"message: {why}")
+
     if content.message_column is not None:
-        own = _column(columns, content.message_column, "message_column is")
-        return _text_of_each(content, _own_text, own, msisdns, invalid)
+        texts = _own_texts(_column(columns, content.message_column, "message_column is"), invalid_text)
+        return texts, _sizes(content, texts, invalid_text)
     template = Template(content.message or "")
     if template.literal.strip() or not template.columns:
         try:
@@ -233,43 +261,54 @@ def _texts(content: Content, columns: Columns, msisdns: list[str], invalid: _Inv
         if not template.columns:
             return [template.literal] * len(msisdns), [of_literal] * len(msisdns)
     cells = [_column(columns, name, "message has a placeholder for") for name in template.columns]
-    return _text_of_each(content, template.fill, zip(*cells, strict=True), msisdns, invalid)
+    texts = _filled(template, cells, invalid_text)
+    return texts, _sizes(content, texts, invalid_text)
 
 
-def _text_of_each(
-    content: Content,
-    text_of: Callable[[Any], str],
-    rows: Iterable[Any],
-    msisdns: list[str],
-    invalid: _Invalid,
-) -> _Texts:
-    lang, max_parts = content.lang, content.max_parts
+def _own_texts(column: Sequence[Any], invalid: _Invalid) -> list[str | None]:
     texts: list[str | None] = []
-    sizes: list[Size | None] = []
-    for row, cells in enumerate(rows):
-        try:
-            text = text_of(cells)
-            sizes.append(size(text, lang, max_parts))
-            texts.append(text)
-        except InvalidTextError as why:
-            sizes.append(None)
+    for row, cell in enumerate(column):
+        if isinstance(cell, str):
+            texts.append(cell)
+        else:
             texts.append(None)
-            if msisdns[row]:  # what is wrong with its number is said already
-                invalid(row, f"message: {why}")
-    return texts, sizes
+            invalid(row, "empty" if is_missing(cell) else f"a {type(cell).__name__}, not text")
+    return texts
 
 
-def _own_text(cell: Any) -> str:
-    if is_missing(cell):
-        raise InvalidTextError("empty")
-    if not isinstance(cell, str):
-        raise InvalidTextError(f"a {type(cell).__name__}, not text")
-    return cell
+def _filled(template: Template, columns: Sequence[Sequence[Any]], invalid: _Invalid) -> list[str | None]:
+    texts: list[str | None] = []
+    for start in range(0, len(columns[0]), _LOOKED_AT_ONCE):
+        some = [cells[start : start + _LOOKED_AT_ONCE] for cells in columns]
+        try:
+            texts += template.fill_all(some)
+        except InvalidTextError:
+            for row, cells in enumerate(zip(*some, strict=True), start):
+                try:
+                    texts.append(template.fill(cells))
+                except InvalidTextError as why:
+                    texts.append(None)
+                    invalid(row, str(why))
+    return texts
 
 
-def _message(rows: Rows, row: int) -> Message:
-    lang, parts = cast("Size", rows.sizes[row])
-    return Message(text=cast("str", rows.texts[row]), lang=lang, parts=parts)
+def _sizes(content: Content, texts: list[str | None], invalid: _Invalid) -> list[Size | None]:
+    """Return what the texts take; one that cannot be sent is none any more."""
+    lang, max_parts = content.lang, content.max_parts
+    sizes: list[Size | None] = []
+    for start in range(0, len(texts), _LOOKED_AT_ONCE):
+        some = texts[start : start + _LOOKED_AT_ONCE]
+        if lang is not LangChoice.ARABIC and are_one_english_part(some):
+            sizes += [ONE_ENGLISH_PART] * len(some)
+            continue
+        for row, text in enumerate(some, start):
+            try:
+                sizes.append(None if text is None else size(text, lang, max_parts))
+            except InvalidTextError as why:
+                sizes.append(None)
+                texts[row] = None
+                invalid(row, str(why))
+    return sizes
 
 
 def _alike(rows: Rows, outcomes: RowOutcomes, *, deduplicate: bool) -> list[int | _Alike]:
@@ -279,11 +318,11 @@ def _alike(rows: Rows, outcomes: RowOutcomes, *, deduplicate: bool) -> list[int 
     makes of one number twice in a call is not documented.
     """
     alike: list[int | _Alike] = []
-    for same in _rows_by_text(rows).values():
+    for text, same in _rows_by_text(rows).items():
         if isinstance(same, int):
             alike.append(same)
             continue
-        message = _message(rows, same[0])
+        message = Message(text, *rows.sizes[same[0]])  # type: ignore[misc]  # it has one
         for copy, copies in enumerate(_copies(same, rows.msisdns)):
             if copy and deduplicate:
                 outcomes.set(copies, Outcome.DUPLICATE)
@@ -292,8 +331,12 @@ def _alike(rows: Rows, outcomes: RowOutcomes, *, deduplicate: bool) -> list[int 
     return alike
 
 
-def _rows_by_text(rows: Rows) -> dict[str, int | list[int]]:
+def _rows_by_text(rows: Rows) -> Mapping[str, int | Sequence[int]]:
     """Return the rows with a number by their text: one row as itself, for most texts have one or very many."""
+    text = rows.texts[0] if rows.texts else None
+    if text is not None and any(rows.msisdns) and rows.texts.count(text) == len(rows.texts):
+        every = range(len(rows.texts))
+        return {text: every if all(rows.msisdns) else list(compress(every, rows.msisdns))}
     by_text: dict[str, int | list[int]] = {}
     for row, (msisdn, text) in enumerate(zip(rows.msisdns, rows.texts, strict=True)):
         if not msisdn or text is None:
@@ -306,9 +349,14 @@ def _rows_by_text(rows: Rows) -> dict[str, int | list[int]]:
     return by_text
 
 
-def _copies(rows: list[int], msisdns: list[str]) -> list[list[int]]:
+def _of_rows(rows: Sequence[int], msisdns: list[str]) -> Iterable[str]:
+    """Return the rows' numbers; rows are in order, so as many as there are numbers are all of them."""
+    return msisdns if len(rows) == len(msisdns) else map(msisdns.__getitem__, rows)
+
+
+def _copies(rows: Sequence[int], msisdns: list[str]) -> Sequence[Sequence[int]]:
     """Split the rows into those with a number's first message, those with its second, and so on."""
-    if len({msisdns[row] for row in rows}) == len(rows):
+    if len(set(_of_rows(rows, msisdns))) == len(rows):
         return [rows]
     copies: list[list[int]] = []
     seen: dict[str, int] = {}

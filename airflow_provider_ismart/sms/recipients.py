@@ -109,6 +109,12 @@ def as_written(cell: Any) -> str:
         return f"a {type(cell).__name__} that cannot be shown"
 
 
+def all_as_written(cells: Sequence[Any]) -> Sequence[str]:
+    """Return each cell by :func:`as_written`; most columns are such text already."""
+    is_text = set(map(type, cells)) == {str} and "".join(cells).isascii()
+    return cells if is_text else [as_written(cell) for cell in cells]
+
+
 def _is_frame(source: Any) -> bool:
     """Whether it is a DataFrame; it cannot be one as long as nobody has imported pandas."""
     pandas = sys.modules.get("pandas")

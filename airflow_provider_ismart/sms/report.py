@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from array import array
 from collections import Counter
-from collections.abc import Callable, Collection, Iterable, Iterator
+from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
 from dataclasses import asdict, dataclass
 from enum import Enum
 from itertools import repeat
@@ -28,13 +28,15 @@ class Outcome(Enum):
     ALREADY_SENT = "already_sent"
 
 
-class _Verdict(NamedTuple):
+class Verdict(NamedTuple):
+    """An outcome, with the gateway's return code and the reason in words, where there are any."""
+
     outcome: Outcome
     code: int | None
     reason: str
 
 
-_AT_FIRST = _Verdict(Outcome.NOT_ATTEMPTED, None, "")
+_AT_FIRST = Verdict(Outcome.NOT_ATTEMPTED, None, "")
 
 
 class RowOutcomes:
@@ -61,7 +63,7 @@ class RowOutcomes:
 
         A signal's exception can come between any two rows; what is put down again then is as it should be.
         """
-        verdict = _Verdict(outcome, ACCEPTED_CODE if outcome is Outcome.ACCEPTED else code, reason)
+        verdict = Verdict(outcome, ACCEPTED_CODE if outcome is Outcome.ACCEPTED else code, reason)
         number = self._numbers.get(verdict)
         if number is None:
             self._verdicts.append(verdict)
@@ -69,6 +71,15 @@ class RowOutcomes:
         of_row = self._of_row
         for row in rows:
             of_row[row] = number
+
+    @property
+    def verdicts(self) -> Sequence[Verdict]:
+        """The verdicts that there are, by number."""
+        return self._verdicts
+
+    def numbers(self, start: int, stop: int) -> array[int]:
+        """Return the numbers of these rows' verdicts."""
+        return self._of_row[start:stop]
 
     def code(self, row: int) -> int | None:
         """Return the gateway's last return code to the row, if it gave one."""
@@ -111,7 +122,7 @@ class RowOutcomes:
                 counts[verdict.reason] += count
         return dict(counts.most_common())
 
-    def _counted(self) -> Iterator[tuple[_Verdict, int]]:
+    def _counted(self) -> Iterator[tuple[Verdict, int]]:
         return ((self._verdicts[number], count) for number, count in sorted(Counter(self._of_row).items()))
 
 

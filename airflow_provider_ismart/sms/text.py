@@ -10,7 +10,9 @@ from __future__ import annotations
 import re
 import unicodedata
 from bisect import bisect_right
+from collections.abc import Sequence
 from enum import IntEnum
+from typing import cast
 
 MAX_PARTS = 5
 
@@ -23,6 +25,8 @@ GSM7_EXTENSION = "\f^{}\\[~]|€"
 
 _NOT_GSM7 = re.compile(f"[^{re.escape(GSM7_BASIC + GSM7_EXTENSION)}]")
 _EXTENSION = re.compile(f"[{re.escape(GSM7_EXTENSION)}]")
+#: Of the printable ASCII characters, those that GSM-7 has as two septets, and the one that it does not have.
+_NOT_ONE_SEPTET = "^{}\\[~]|`"
 _LONE_SURROGATE = re.compile("[\ud800-\udfff]")
 
 
@@ -46,6 +50,16 @@ def first_not_gsm7(text: str) -> str | None:
     """Return the first character that ``Lang.ENGLISH`` cannot carry, or ``None``."""
     found = _NOT_GSM7.search(text)
     return found[0] if found else None
+
+
+def are_one_english_part(texts: Sequence[str | None]) -> bool:
+    """Whether a quick look shows already that all are texts of one part of ``Lang.ENGLISH``; most are."""
+    if None in texts:
+        return False
+    there = cast("Sequence[str]", texts)
+    all_ = "".join(there)
+    is_plain = all_.isascii() and all_.isprintable() and not any(map(all_.__contains__, _NOT_ONE_SEPTET))
+    return is_plain and all(map(str.strip, there)) and max(map(len, there)) <= _SINGLE[Lang.ENGLISH]
 
 
 def is_encodable(text: str) -> bool:
