@@ -18,7 +18,8 @@ CORE_ON := airflow-2.11-py3.11 airflow-3.0-py3.11 airflow-3.3-py3.11 airflow-3.3
 # Where property tests try all their examples; elsewhere a fifth.
 ALL_EXAMPLES_ON := airflow-3.3-py3.11
 # Folders of tests/acceptance/, which kill the processes of a real Airflow and take minutes, and where each is run.
-ACCEPTANCE := attacked_sends@airflow-3.3-py3.11 attacked_sends@airflow-2.11-py3.11 many_workers@airflow-3.3-py3.11
+ACCEPTANCE := attacked_sends@airflow-3.3-py3.11 attacked_sends@airflow-2.11-py3.11 many_workers@airflow-3.3-py3.11 \
+              alerts@airflow-3.3-py3.11
 # One more than there are processors: the acceptance tests wait for Airflow half of their time.
 JOBS ?= $(shell expr $$(getconf _NPROCESSORS_ONLN) + 1)
 

@@ -21,6 +21,7 @@ with DAG(
     start_date=datetime(2024, 1, 1),  # noqa: DTZ001  # Airflow reads it in its own zone
     catchup=False,
     max_active_runs=1,
+    max_consecutive_failed_dag_runs=3,  # then Airflow pauses it: no wrong password is tried for ever
     tags=["ismart"],
     doc_md=__doc__,
 ) as dag:
@@ -28,5 +29,6 @@ with DAG(
         task_id="look",
         wait_for="ok",
         timeout=0,  # one look, as no time is left for another
+        deferrable=False,  # whatever the deployment's default is
         on_failure_callback=ISmartCreditAlert(notifiers=[tell], cooldown=timedelta(days=1)),
     )

@@ -35,11 +35,16 @@ class Airflow:
         dags: Path,
         settings: Mapping[str, str] | None = None,
         environment: Mapping[str, str] | None = None,
+        connections: Mapping[str, str] | None = None,
     ) -> None:
-        """``settings`` are as ``CORE__EXECUTOR``; ``environment`` is for the DAGs, connections included."""
+        """``settings`` are as ``CORE__EXECUTOR``; ``environment`` is for the DAGs, connections included.
+
+        ``connections``, by their ids, stand in Airflow's database instead, where most deployments have them.
+        """
         self._version = version
         self.folder = folder
         self._postgres = postgres
+        self._connections = connections or {}
         self._processes: dict[str, subprocess.Popen[bytes]] = {}
         self._environment = (
             os.environ
@@ -85,6 +90,8 @@ class Airflow:
         """Start it, and wait until it knows these DAGs; ``more_services`` are as ``triggerer``."""
         self._postgres.create("airflow")
         self._python("-m", "airflow", "db", "migrate")
+        for conn_id, connection in self._connections.items():
+            self._python("-m", "airflow", "connections", "add", conn_id, "--conn-json", connection)
         core = ("scheduler",) if self._version < (3,) else ("api-server", "dag-processor", "scheduler")
         for service in (*core, *more_services):
             self.start_service(service)

@@ -96,6 +96,16 @@ def test_the_counts_are_those_of_the_send(ismart_sandbox):
     assert {outcome: count for outcome, count in told[0]["ismart_counts"].items() if count} == {"refused": 2}
 
 
+def test_where_the_dags_callbacks_cannot_be_left_word_the_send_fails_as_ever(ismart_sandbox):
+    def broken(*what):
+        raise RuntimeError("no XCom can be pushed")
+
+    ismart_sandbox.configure(credit=0)
+    context = {"ti": SimpleNamespace(try_number=1, xcom_push=broken)}
+    with pytest.raises(ISmartCreditError):
+        ISmartHook().submit(["96890000001"], {"message": "Hello"}, context)
+
+
 def test_a_notifiers_templates_see_it_each_time_anew():
     sent = []
     alert = ISmartCreditAlert(notifiers=[Mail(sent)])

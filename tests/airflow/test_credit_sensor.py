@@ -1,10 +1,7 @@
 """The sensor: what it returns and raises, how often it looks, and what Airflow makes of it in each mode."""
 
 import json
-import os
 import runpy
-import subprocess
-import sys
 from uuid import uuid4
 
 import pytest
@@ -207,15 +204,14 @@ def test_an_option_that_cannot_be_is_refused_when_the_dag_is_read(options):
         ISmartCreditSensor(task_id="watch", **options)
 
 
-def test_waiting_is_deferred_where_airflow_is_configured_so():
-    script = (
-        "from airflow_provider_ismart.sensors.ismart import ISmartCreditSensor as S;"
-        "print('deferrable:', S(task_id='watch').deferrable)"
-    )
-    environment = os.environ | {"AIRFLOW__OPERATORS__DEFAULT_DEFERRABLE": "True"}
-    command = [sys.executable, "-c", script]
-    ended = subprocess.run(command, env=environment, capture_output=True, text=True, check=False)
-    assert "deferrable: True" in ended.stdout, ended.stderr
+@pytest.mark.parametrize(
+    ("options", "deferrable"),
+    [({}, True), ({"deferrable": False}, False), ({"canary": CANARY}, False)],
+    ids=["unsaid", "said otherwise", "canary"],
+)
+def test_waiting_is_deferred_where_airflow_is_configured_so_unless_it_cannot_be(options, deferrable, monkeypatch):
+    monkeypatch.setenv("AIRFLOW__OPERATORS__DEFAULT_DEFERRABLE", "True")
+    assert ISmartCreditSensor(task_id="watch", **options).deferrable is deferrable
 
 
 # --- in Airflow

@@ -95,6 +95,12 @@ def test_a_watch_looks_again_when_the_connection_is_there(ismart_sandbox, monkey
     assert asyncio.run(run()).payload["code"] == 4
 
 
+def test_a_watch_outlives_whatever_keeps_a_connection_from_being_looked_up(ismart_sandbox, monkeypatch):
+    monkeypatch.setenv("AIRFLOW_CONN_BROKEN", '{"conn_type": "ismart", "port": "no port"}')
+    assert once(ismart_conn_id="broken", max_failed_looks=2)["code"] is None
+    assert not ismart_sandbox.calls
+
+
 def test_a_watch_for_good_news_fires_when_the_trouble_is_gone(ismart_sandbox):
     answers(ismart_sandbox, 4, 13, 9, 9, 4, 9)
     assert watch(ismart_sandbox, 7, wait_for="ok") == [9, 9]

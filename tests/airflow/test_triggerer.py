@@ -35,5 +35,5 @@ def test_a_triggerer_that_has_looked_a_connection_up_in_the_database_goes_on(
     [line] = [line for line in ended.stdout.splitlines() if line.startswith("codes and names: ")]
     codes, names = json.loads(line.partition(": ")[2])
     assert sorted(codes) == [3, 3, 9, 9, 9, 9]
-    assert names == [Memory("login", "mistyped_there").name]
+    assert Memory("login", "mistyped_there").name in names
     assert ismart_sandbox.password not in ended.stdout + ended.stderr

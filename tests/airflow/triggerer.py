@@ -1,17 +1,20 @@
 """Let a triggerer of Airflow 3 run triggers on connections in Airflow's database, and print what they fire.
 
-``TEST_CONNECTIONS`` describes the connections. A trigger as of a deferred sensor runs for each of them, at once, and
-then another for each, which only a triggerer that can still be asked something gets to run.
+``TEST_CONNECTIONS`` describes the connections. A trigger as of a deferred sensor runs for each of them, at
+once, and then another for each, which only a triggerer that still hears from its supervisor gets to run.
 """
 
 import json
 import os
+import sys
 from itertools import count
 
 from airflow.executors.workloads import RunTrigger
 from airflow.jobs.job import Job
 from airflow.jobs.triggerer_job_runner import TriggerRunnerSupervisor
-from airflow.models import Connection, Trigger, Variable
+from airflow.models.connection import Connection
+from airflow.models.trigger import Trigger
+from airflow.models.variable import Variable
 from airflow.utils.session import create_session
 
 from airflow_provider_ismart.triggers.ismart import ISmartCreditTrigger
@@ -47,4 +50,4 @@ finally:
 
 with create_session() as session:
     names = [variable.key for variable in session.query(Variable) if variable.key.startswith("ismart_login_")]
-print("codes and names:", json.dumps([codes, names]))
+sys.stdout.write(f"codes and names: {json.dumps([codes, names])}\n")

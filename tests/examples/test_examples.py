@@ -262,6 +262,13 @@ def test_credit_monitor_fails_and_says_so_once_a_day_when_the_credit_runs_low(ru
     assert told == (AIRFLOW != (3, 0))  # whose dag.test() gives callbacks no exception
 
 
+def test_credit_monitor_asks_airflow_to_pause_it_after_three_failures_and_looks_once_a_run():
+    # What Airflow's scheduler does about it, dag.test() on 3.3 does not
+    dag = runpy.run_path(str(EXAMPLES / "credit_monitor.py"))["dag"]
+    assert dag.max_consecutive_failed_dag_runs == 3
+    assert dag.get_task("look").deferrable is False
+
+
 def test_failure_alert_pages_once_for_all_failures(run_example, ismart_sandbox, monkeypatch):
     monkeypatch.setenv("AIRFLOW_VAR_ISMART_ON_CALL", "96890000001")
     with pytest.raises(AssertionError, match="failed"):

@@ -16,6 +16,8 @@ from servers import Gateway, Postgres
 from servers import wait_until as wait_for_seconds
 
 HERE = Path(__file__).parent
+#: Whose connection is in Airflow's database, and not in the environment: the one that triggers look at.
+IN_DATABASE = "watched"
 MODES = ("poke", "reschedule", "deferred")
 FAILURES = 40
 
@@ -75,13 +77,25 @@ def airflow(
         "ACCEPTANCE_NOTES": str(folder),
         "ACCEPTANCE_FAILURES": str(FAILURES),
         "AIRFLOW_VAR_ON_CALL": "96890000004",
-        **{f"AIRFLOW_CONN_{name.upper()}": connection for name, connection in connections.items()},
+        **{
+            f"AIRFLOW_CONN_{name.upper()}": connection
+            for name, connection in connections.items()
+            if name != IN_DATABASE
+        },
     }
     settings = {
         "CORE__DAGS_ARE_PAUSED_AT_CREATION": "True",
         "WORKERS__EXECUTION_API_TIMEOUT": "60",  # on a busy machine, tasks would fail before they start
     }
-    airflow = Airflow(version, folder, postgres, dags=HERE / "dags", settings=settings, environment=environment)
+    airflow = Airflow(
+        version,
+        folder,
+        postgres,
+        dags=HERE / "dags",
+        settings=settings,
+        environment=environment,
+        connections={IN_DATABASE: connections[IN_DATABASE]},
+    )
     try:
         airflow.start("triggerer", dags=dags)
         yield airflow
