@@ -8,8 +8,7 @@ from __future__ import annotations
 import sys
 from collections import Counter
 from collections.abc import Mapping
-from dataclasses import dataclass
-from typing import Any
+from typing import Any, NamedTuple
 
 from airflow_provider_ismart.exceptions import ISmartError
 from airflow_provider_ismart.sms.credit import ALERT_CODES
@@ -17,8 +16,7 @@ from airflow_provider_ismart.sms.credit import ALERT_CODES
 XCOM_KEY = "ismart_credit_failure"
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class CreditFailure:
+class CreditFailure(NamedTuple):
     """The return code, and how many rows ended as which outcome until then; empty after a sensor."""
 
     code: int
