@@ -10,7 +10,6 @@ from __future__ import annotations
 import math
 import re
 import time
-from dataclasses import replace
 from threading import Event
 from typing import TYPE_CHECKING
 from urllib.parse import quote, urlsplit
@@ -132,7 +131,7 @@ class GatewayClient:
         query = self._query(batch, flash=flash, push_at=push_at)
         outcome: CallOutcome = self._retrying(self._paced_call, query)
         attempts = self._retrying.statistics["attempt_number"]  # this thread's; the last may not have started
-        return replace(outcome, attempts=attempts if outcome.attempts else attempts - 1)
+        return outcome._replace(attempts=attempts if outcome.attempts else attempts - 1)
 
     def probe(self) -> CallOutcome:
         """Make the call that costs nothing and reaches nobody, once: a refused login is not tried twice."""
@@ -153,7 +152,7 @@ class GatewayClient:
         if self.halted.is_set():
             return CallOutcome(fate=Fate.NOT_SENT, detail="stopped before it was sent", attempts=0)
         started = time.monotonic()
-        return replace(self._call(query), seconds=time.monotonic() - started)
+        return self._call(query)._replace(seconds=time.monotonic() - started)
 
     def _call(self, query: str) -> CallOutcome:
         watch_wire()

@@ -8,8 +8,7 @@ from __future__ import annotations
 import sys
 from collections import Counter
 from collections.abc import Mapping
-from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from airflow_provider_ismart.exceptions import ISmartError
 from airflow_provider_ismart.sms.credit import ALERT_CODES
@@ -20,8 +19,7 @@ if TYPE_CHECKING:
 XCOM_KEY = "ismart_credit_failure"
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class CreditFailure:
+class CreditFailure(NamedTuple):
     """The return code, and how many rows ended as which outcome until then; empty after a sensor."""
 
     code: int

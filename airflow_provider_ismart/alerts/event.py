@@ -3,9 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
 from datetime import UTC, datetime
-from typing import Any
+from typing import Any, NamedTuple
 
 #: Names longer than this are shown by their beginning and their end, so that all the rest fits into one part.
 _LONGEST_NAME = 40
@@ -13,8 +12,7 @@ _LONGEST_NAME = 40
 _OF_STATE = {"up_for_retry": "failed, will be retried", "failed": "failed", "success": "succeeded"}
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Event:
+class Event(NamedTuple):
     """What happened to what; ``None`` or empty where the context does not say.
 
     ``task`` has its map index in brackets, ``run`` is the logical date or else the run's id.

@@ -6,8 +6,8 @@ A look is a probe or a canary; see ``docs/credit.md`` for what either proves.
 from __future__ import annotations
 
 from collections.abc import Iterable
-from dataclasses import dataclass
 from enum import Enum
+from typing import NamedTuple
 
 from airflow_provider_ismart.sms.calls import CallOutcome
 from airflow_provider_ismart.sms.errors import InputError
@@ -47,8 +47,7 @@ class Sight(Enum):
     NO_VERDICT = "no_verdict"
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Watch:
+class Watch(NamedTuple):
     """Which codes are an alert, and whether they or their absence are waited for."""
 
     alert_codes: frozenset[int]

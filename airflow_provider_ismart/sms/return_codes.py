@@ -6,8 +6,8 @@ are said to list them. The document has no 21.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from enum import Enum
+from typing import NamedTuple
 
 ACCEPTED_CODE = 1
 
@@ -26,8 +26,7 @@ class Kind(Enum):
     UNKNOWN = "unknown"
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class ReturnCode:
+class ReturnCode(NamedTuple):
     """One answer of the gateway: its number, the document's description, its kind, and what to do."""
 
     number: int

@@ -23,11 +23,12 @@ GSM7_BASIC = (
 #: Each of these travels as an escape and a second septet, which must stay in the same part.
 GSM7_EXTENSION = "\f^{}\\[~]|€"
 
-_NOT_GSM7 = re.compile(f"[^{re.escape(GSM7_BASIC + GSM7_EXTENSION)}]")
-_EXTENSION = re.compile(f"[{re.escape(GSM7_EXTENSION)}]")
+# Patterns that the re module compiles, and keeps, when they are first used: a DAG file's import need not wait.
+_NOT_GSM7 = f"[^{re.escape(GSM7_BASIC + GSM7_EXTENSION)}]"
+_EXTENSION = f"[{re.escape(GSM7_EXTENSION)}]"
 #: Of the printable ASCII characters, those that GSM-7 has as two septets, and the one that it does not have.
 _NOT_ONE_SEPTET = "^{}\\[~]|`"
-_LONE_SURROGATE = re.compile("[\ud800-\udfff]")
+_LONE_SURROGATE = "[\ud800-\udfff]"
 
 
 class Lang(IntEnum):
@@ -43,12 +44,12 @@ _EACH_OF_SEVERAL = {Lang.ENGLISH: 153, Lang.ARABIC: 67}
 _ELLIPSIS = {Lang.ENGLISH: "...", Lang.ARABIC: "…"}
 _ZERO_WIDTH_JOINER = "\u200d"
 _SKIN_TONES = frozenset("🏻🏼🏽🏾🏿")
-_TWO_UNITS = {Lang.ENGLISH: _EXTENSION, Lang.ARABIC: re.compile("[\U00010000-\U0010ffff]")}
+_TWO_UNITS = {Lang.ENGLISH: _EXTENSION, Lang.ARABIC: "[\U00010000-\U0010ffff]"}
 
 
 def first_not_gsm7(text: str) -> str | None:
     """Return the first character that ``Lang.ENGLISH`` cannot carry, or ``None``."""
-    found = _NOT_GSM7.search(text)
+    found = re.search(_NOT_GSM7, text)
     return found[0] if found else None
 
 
@@ -64,12 +65,12 @@ def are_one_english_part(texts: Sequence[str | None]) -> bool:
 
 def is_encodable(text: str) -> bool:
     """Whether the text can be sent at all: half a surrogate pair cannot."""
-    return text.isascii() or not _LONE_SURROGATE.search(text)
+    return text.isascii() or not re.search(_LONE_SURROGATE, text)
 
 
 def language(text: str) -> Lang:
     """Return the cheapest language that carries the text unharmed."""
-    return Lang.ARABIC if _NOT_GSM7.search(text) else Lang.ENGLISH
+    return Lang.ARABIC if re.search(_NOT_GSM7, text) else Lang.ENGLISH
 
 
 def parts(text: str, lang: Lang) -> int:
@@ -81,7 +82,7 @@ def parts(text: str, lang: Lang) -> int:
         return 0
     if 2 * len(text) <= _SINGLE[lang]:
         return 1
-    doubles = [match.start() for match in _TWO_UNITS[lang].finditer(text)]
+    doubles = [match.start() for match in re.finditer(_TWO_UNITS[lang], text)]
     units = len(text) + len(doubles)
     if units <= _SINGLE[lang]:
         return 1
@@ -111,8 +112,8 @@ def shorten(text: str, max_parts: int, *, tail: str = "") -> str:
     if parts(whole, language(whole)) <= max_parts:
         return whole
     cuts = []
-    if not _NOT_GSM7.search(tail):
-        foreign = _NOT_GSM7.search(text)
+    if not re.search(_NOT_GSM7, tail):
+        foreign = re.search(_NOT_GSM7, text)
         cuts.append(_cut(text, foreign.start() if foreign else len(text), Lang.ENGLISH, max_parts, tail))
     cuts.append(_cut(text, len(text), Lang.ARABIC, max_parts, tail))
     return max(cuts, key=lambda cut: len(cut[0]))[1]
