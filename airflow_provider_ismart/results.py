@@ -87,7 +87,10 @@ class ResultsFile:
                     rows.written,
                     rows.msisdns,
                     *(pa.array(values).take(judged) for values in zip(*judgements, strict=True)),
-                    *(pa.array(values).take(sized) for values in zip(*(size or (None, None) for size in number_of), strict=True)),
+                    *(
+                        pa.array(values).take(sized)
+                        for values in zip(*(size or (None, None) for size in number_of), strict=True)
+                    ),
                 ]
                 writer.write_table(pa.table(columns, schema=schema))
                 start += count

@@ -134,4 +134,8 @@ class StoredPlan:
         rows = self._db.execute("SELECT written, msisdn, lang, parts FROM row ORDER BY row")
         while some := rows.fetchmany(at_once):
             written, msisdns, langs, parts = zip(*some, strict=True)
-            yield ReadRows(written, msisdns, [lang if lang is None else SIZES[lang, n] for lang, n in zip(langs, parts, strict=True)])
+            yield ReadRows(
+                written,
+                msisdns,
+                [lang if lang is None else SIZES[lang, n] for lang, n in zip(langs, parts, strict=True)],
+            )

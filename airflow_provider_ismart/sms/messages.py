@@ -57,7 +57,9 @@ class Size(NamedTuple):
 
 
 #: All that there can be, so that a million texts share these few.
-SIZES: Mapping[tuple[int, int], Size] = {(lang, count): Size(lang, count) for lang in Lang for count in range(1, MAX_PARTS + 1)}
+SIZES: Mapping[tuple[int, int], Size] = {
+    (lang, count): Size(lang, count) for lang in Lang for count in range(1, MAX_PARTS + 1)
+}
 ONE_ENGLISH_PART = SIZES[Lang.ENGLISH, 1]
 
 
