@@ -107,4 +107,4 @@ def _certificate(path: Path) -> Path:
 
 
 if __name__ == "__main__":
-    main(measure, __doc__, calls=2_000, tls_calls=1_000, rounds=5)
+    main(measure, __doc__, calls=2_000, tls_calls=1_000, rounds=3)

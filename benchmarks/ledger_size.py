@@ -66,6 +66,7 @@ def _call(row: int) -> dict[str, object]:
         "sender_id": row // CALLS_OF_A_SCOPE,
         "digest": "0" * 12,
         "copy": 0,
+        "fingerprint": token_bytes(HASH_BYTES),
         "hashes": token_bytes(HASH_BYTES * MAX_BATCH_SIZE),
         "numbers": MAX_BATCH_SIZE,
         "state": "accepted",

@@ -5,10 +5,10 @@ A hash keeps numbers out of sight, not out of reach: who can read a ledger and i
 
 from __future__ import annotations
 
-import re
 from collections import Counter
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from hashlib import blake2b
+from struct import unpack
 from typing import NamedTuple
 
 from airflow_provider_ismart.sms.batches import Batch
@@ -17,8 +17,6 @@ from airflow_provider_ismart.sms.ledger import HANDED_OVER, Entry, State
 #: 72 bits: of a hundred million numbers, two have the same hash with a probability of one in a million.
 HASH_BYTES = 9
 KEY_BYTES = 32
-
-_HASH = re.compile(b".{%d}" % HASH_BYTES, re.DOTALL)
 
 
 class Call(NamedTuple):
@@ -105,6 +103,6 @@ def _followed_by(entries: tuple[Entry, ...], entry: Entry) -> tuple[Entry, ...]:
     return (*(other for other in entries if other not in of_message), entry)
 
 
-def split_hashes(packed: bytes) -> list[bytes]:
+def split_hashes(packed: bytes) -> tuple[bytes, ...]:
     """Take apart what ``b"".join`` has made of hashes."""
-    return _HASH.findall(packed)
+    return unpack(f"{HASH_BYTES}s" * (len(packed) // HASH_BYTES), packed)

@@ -154,7 +154,7 @@ class SqlLedger:
             self._put_down_ends(connection, settled)
             self._look_at_others(connection)
             granted = [free for intent in intents if (free := self._without_taken(intent))]
-            ids = {batch: self._put_down_intent(connection, batch) for batch in granted}
+            ids = self._put_down_intents(connection, granted)
         for batch, _ in settled:  # now that it is certain; a write that fails is made again
             del self._ids[batch]
         self._ids.update(ids)
@@ -211,20 +211,29 @@ class SqlLedger:
         rows, msisdns = tuple(batch.rows[i] for i in free), tuple(batch.msisdns[i] for i in free)
         return batch._replace(rows=rows, msisdns=msisdns) if free else None
 
-    def _put_down_intent(self, connection: Connection, batch: Batch) -> int:
-        call = self._records.call(batch, State.SUBMITTING)
-        row = {
-            "scope_id": self._scope_id,
-            "sender_id": self._sender_id,
-            "digest": call.entry.digest,
-            "copy": call.entry.copy,
-            "fingerprint": call.fingerprint,
-            "hashes": call.hashes,
-            "numbers": len(batch.msisdns),
-            "state": call.entry.state.value,
-            "at": datetime.now(UTC),
-        }
-        return int(connection.execute(insert(calls).values(row)).inserted_primary_key[0])  # type: ignore[index]
+    def _put_down_intents(self, connection: Connection, granted: Sequence[Batch]) -> dict[Batch, int]:
+        """Put the intents down in two statements, however many they are; return the rows' ids."""
+        if not granted:
+            return {}
+        made = [self._records.call(batch, State.SUBMITTING) for batch in granted]
+        shared = {"scope_id": self._scope_id, "sender_id": self._sender_id, "at": datetime.now(UTC)}
+        rows = [
+            {
+                "digest": call.entry.digest,
+                "copy": call.entry.copy,
+                "fingerprint": call.fingerprint,
+                "hashes": call.hashes,
+                "numbers": len(batch.msisdns),
+                "state": call.entry.state.value,
+                **shared,
+            }
+            for batch, call in zip(granted, made, strict=True)
+        ]
+        connection.execute(insert(calls), rows)
+        mine = (calls.c.scope_id == self._scope_id) & (calls.c.sender_id == self._sender_id)
+        newest = select(calls.c.id, calls.c.fingerprint).where(mine).order_by(calls.c.id.desc()).limit(len(rows))
+        ids = {bytes(row.fingerprint): row.id for row in connection.execute(newest)}
+        return {batch: ids[call.fingerprint] for batch, call in zip(granted, made, strict=True)}
 
     def _put_down_ends(self, connection: Connection, settled: Iterable[tuple[Batch, CallOutcome]]) -> None:
         alike: dict[tuple[str, int | None], list[int]] = defaultdict(list)

@@ -8,9 +8,8 @@ from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Collection, Mapping, Sequence
-from dataclasses import dataclass
 from enum import Enum
-from typing import Protocol
+from typing import NamedTuple, Protocol
 
 from airflow_provider_ismart.sms.batches import Batch
 from airflow_provider_ismart.sms.calls import CallOutcome, Fate
@@ -49,8 +48,7 @@ TRANSITIONS: Mapping[State | None, frozenset[State]] = {
 HANDED_OVER = frozenset({State.SUBMITTING, State.ACCEPTED, State.UNCERTAIN})
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Entry:
+class Entry(NamedTuple):
     """One message to one number: the text's digest, which copy of it, and its state.
 
     ``copy`` is 0 but where a send keeps duplicates: there the second message of the same text is copy 1.

@@ -23,7 +23,7 @@ GSM7_BASIC = (
 #: Each of these travels as an escape and a second septet, which must stay in the same part.
 GSM7_EXTENSION = "\f^{}\\[~]|€"
 
-# Patterns that the re module compiles, and keeps, when they are first used: a DAG file's import need not wait.
+# Patterns that the re module compiles when they are first used: the import of a DAG file need not wait for it.
 _NOT_GSM7 = f"[^{re.escape(GSM7_BASIC + GSM7_EXTENSION)}]"
 _EXTENSION = f"[{re.escape(GSM7_EXTENSION)}]"
 #: Of the printable ASCII characters, those that GSM-7 has as two septets, and the one that it does not have.

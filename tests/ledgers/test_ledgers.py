@@ -1,7 +1,5 @@
 """What holds of every ledger, whatever it is kept in."""
 
-from dataclasses import replace
-
 import pytest
 
 from airflow_provider_ismart.sms.calls import Fate
@@ -111,7 +109,7 @@ def test_a_million_numbers_fit_on_pages_that_airflow_does_not_warn_of():
     settled = []
     for start in range(0, len(everybody), 25_000):
         intents = [
-            replace(template, rows=tuple(range(first, first + 50)), msisdns=tuple(everybody[first : first + 50]))
+            template._replace(rows=tuple(range(first, first + 50)), msisdns=tuple(everybody[first : first + 50]))
             for first in range(start, start + 25_000, 50)
         ]
         ledger.write(settled, intents)

@@ -131,7 +131,7 @@ def test_whatever_isolation_is_the_databases_default_nobody_is_granted_twice(mak
             here._take_turn(connection)
             waiting = executor.submit(there.write, [], [batch(ONE, TWO)])  # waits for its turn
             _wait_for_a_lock(database)
-            here._put_down_intent(connection, batch(TWO, THREE))
+            here._put_down_intents(connection, [batch(TWO, THREE)])
         assert [intent.msisdns for intent in waiting.result()] == [(ONE,)]
     first.dispose()
     second.dispose()
