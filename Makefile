@@ -20,8 +20,7 @@ ALL_EXAMPLES_ON := airflow-3.3-py3.11
 # Folders of tests/acceptance/, which kill the processes of a real Airflow and take minutes, and where each is run.
 ACCEPTANCE := attacked_sends@airflow-3.3-py3.11 attacked_sends@airflow-2.11-py3.11 many_workers@airflow-3.3-py3.11 \
               alerts@airflow-3.3-py3.11
-# One more than there are processors: the acceptance tests wait for Airflow half of their time.
-JOBS ?= $(shell expr $$(getconf _NPROCESSORS_ONLN) + 1)
+JOBS ?= $(shell getconf _NPROCESSORS_ONLN)
 
 ENV := .venv/airflow-$(AIRFLOW)-py$(PY)
 BENCH := .venv/bench-py$(PY)
@@ -121,7 +120,10 @@ $(MATRIX:%=test-%): test-%: installed-%
 	../bin/python -m pytest $(call left_out,$*) $(ARGS)
 	touch ../passed
 
-$(foreach run,$(ACCEPTANCE),$(eval acceptance-$(run): installed-$(call env_of,$(run))))
+# One acceptance run after the other, beside the tests: several Airflows at once starve each other.
+before :=
+$(foreach run,$(ACCEPTANCE),$(eval acceptance-$(run): installed-$(call env_of,$(run)) $(before)) \
+  $(eval before := acceptance-$(run)))
 $(ACCEPTANCE:%=acceptance-%): acceptance-%:
 	@echo 'Testing a whole Airflow: $*'
 	cd .venv/wheel/$(call env_of,$*)/checkout
