@@ -83,6 +83,7 @@ class ISmartHook(BaseHook):
         connection = self.get_connection(self.ismart_conn_id)
         if connection.password:  # Airflow hides the password itself, but not how a URL spells it
             mask_secret(quote(connection.password, safe=""))
+            mask_secret(quote(connection.password, safe="*"))  # as the client does
             mask_secret(quote_plus(connection.password))
         with _own_errors():
             settings = Settings.of(connection)
