@@ -82,7 +82,7 @@ wheel: | $(UV) ## build the wheel into dist/
 test-all: wheel ## run the tests with the built wheel on every Airflow and Python
 	@rm -f .venv/wheel/*/passed*
 	result=0
-	$(MAKE) --keep-going --jobs=$(JOBS) --output-sync=target $(ACCEPTANCE:%=acceptance-%) $(RUNNABLE:%=test-%) \
+	$(MAKE) --keep-going --jobs=$(JOBS) --output-sync=target acceptance $(RUNNABLE:%=test-%) \
 	  || result=$$?
 	echo; echo 'The tests, with the wheel in place of the source:'
 	$(foreach env,$(RUNNABLE),$(call tell,$(env),passed,$(env),$(call left_out,$(env))))
@@ -109,7 +109,7 @@ test -e .venv/wheel/$(1)/$(2) && how=passed || how=FAILED; echo "  $(3) $$how$(i
 endef
 
 # The tests run in a copy of the checkout that lacks the package: only the installed wheel can be imported.
-.PHONY: $(MATRIX:%=installed-%) $(MATRIX:%=test-%) $(ACCEPTANCE:%=acceptance-%)
+.PHONY: acceptance $(MATRIX:%=installed-%) $(MATRIX:%=test-%)
 $(MATRIX:%=installed-%): installed-%:
 	@echo 'Installing the wheel into $*'
 	$(call install,.venv/wheel/$*,$(call lock_of,$*),$(call py_of,$*),dist/*.whl)
@@ -124,15 +124,16 @@ $(MATRIX:%=test-%): test-%: installed-%
 	../bin/python -m pytest $(call left_out,$*) $(ARGS)
 	touch ../passed
 
-# One acceptance run after the other, beside the tests: several Airflows at once starve each other.
-before :=
-$(foreach run,$(ACCEPTANCE),$(eval acceptance-$(run): installed-$(call env_of,$(run)) $(before)) \
-  $(eval before := acceptance-$(run)))
-$(ACCEPTANCE:%=acceptance-%): acceptance-%:
-	@echo 'Testing a whole Airflow: $*'
-	cd .venv/wheel/$(call env_of,$*)/checkout
-	../bin/python -m pytest -m acceptance -s tests/acceptance/$(call suite_of,$*)
-	touch ../passed-$(call suite_of,$*)
+# One suite after the other, beside the tests: several Airflows at once starve each other.
+acceptance: $(sort $(foreach run,$(ACCEPTANCE),installed-$(call env_of,$(run))))
+	@result=0
+	for run in $(ACCEPTANCE); do
+	  echo "Testing a whole Airflow: $$run"
+	  env=.venv/wheel/$${run#*@} suite=$${run%@*}
+	  (cd $$env/checkout && ../bin/python -m pytest -m acceptance -s tests/acceptance/$$suite) \
+	    && touch $$env/passed-$$suite || result=1
+	done
+	exit $$result
 
 .venv/%-py$(PY)/.ready: constraints/%.txt pyproject.toml airflow_provider_ismart/__init__.py | $(UV)
 	@echo 'Making $(@D)'
