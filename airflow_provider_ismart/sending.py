@@ -28,7 +28,8 @@ from airflow_provider_ismart.sms.batches import CallLimits
 from airflow_provider_ismart.sms.calls import Fate
 from airflow_provider_ismart.sms.messages import schedule
 from airflow_provider_ismart.sms.msisdn import mask_in, mask_msisdn
-from airflow_provider_ismart.sms.plan import Plan, Reading, plan
+from airflow_provider_ismart.sms.plan import Plan, plan
+from airflow_provider_ismart.sms.reading import Reading
 from airflow_provider_ismart.sms.recipients import ChunkedRecipients
 from airflow_provider_ismart.sms.report import Outcome, Report, Sample, in_one_line
 from airflow_provider_ismart.sms.return_codes import Kind, return_code

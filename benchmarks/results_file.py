@@ -9,7 +9,8 @@ from pathlib import Path
 import pandas as pd
 
 from airflow_provider_ismart.results import ResultsFile
-from airflow_provider_ismart.sms.plan import Content, Reading, plan
+from airflow_provider_ismart.sms.plan import plan
+from airflow_provider_ismart.sms.reading import Content, Reading
 from airflow_provider_ismart.sms.report import Outcome
 from benchmarks.measuring import Row, in_turns, main
 from benchmarks.planning import OWN_TEXT, frame

@@ -15,7 +15,8 @@ from airflow_provider_ismart.ledgers.task_state import TaskStateLedger
 from airflow_provider_ismart.sms.batches import MAX_BATCH_SIZE, Batch, batches
 from airflow_provider_ismart.sms.calls import CallOutcome, Fate
 from airflow_provider_ismart.sms.ledger import Ledger, MemoryLedger
-from airflow_provider_ismart.sms.plan import Content, Plan, Reading, plan
+from airflow_provider_ismart.sms.plan import Plan, plan
+from airflow_provider_ismart.sms.reading import Content, Reading
 from airflow_provider_ismart.sms.submission import Submission
 from benchmarks.callers import TEXT, numbers
 from benchmarks.measuring import Row, in_turns, main

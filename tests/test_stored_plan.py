@@ -7,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from airflow_provider_ismart.sms.errors import InputError
-from airflow_provider_ismart.sms.plan import Content, Reading
+from airflow_provider_ismart.sms.reading import Content, Reading
 from airflow_provider_ismart.sms.report import Outcome
 from airflow_provider_ismart.stored_plan import StoredPlan
 from tests.sms.scripted import MemoryLedger, ScriptedGateway, columns_of, limits, numbers, plan_of_rows, send

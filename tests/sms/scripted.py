@@ -6,7 +6,8 @@ from threading import Event, Lock
 from airflow_provider_ismart.sms.batches import CallLimits
 from airflow_provider_ismart.sms.calls import CallOutcome, Fate
 from airflow_provider_ismart.sms.ledger import MemoryLedger
-from airflow_provider_ismart.sms.plan import Content, Reading, plan
+from airflow_provider_ismart.sms.plan import plan
+from airflow_provider_ismart.sms.reading import Content, Reading
 from airflow_provider_ismart.sms.return_codes import return_code
 from airflow_provider_ismart.sms.submission import Submission, submit_all
 

@@ -9,7 +9,8 @@ from hypothesis import strategies as st
 from airflow_provider_ismart.sms.batches import batches
 from airflow_provider_ismart.sms.errors import InputError
 from airflow_provider_ismart.sms.messages import LangChoice
-from airflow_provider_ismart.sms.plan import Content, Reading, plan
+from airflow_provider_ismart.sms.plan import plan
+from airflow_provider_ismart.sms.reading import Content, Reading
 from airflow_provider_ismart.sms.report import Outcome
 from airflow_provider_ismart.sms.text import Lang
 from tests.sms.scripted import counts, limits, numbers, plan_of, plan_of_rows
