@@ -1,6 +1,7 @@
 """A plan in a file is the plan that the same rows make in memory, however they come in."""
 
 import sqlite3
+from contextlib import ExitStack, closing
 
 import pytest
 from hypothesis import given
@@ -17,8 +18,14 @@ A, B, C = numbers(3)
 OWN_TEXTS = Reading(content=Content(message_column="text"))
 
 
-def stored(tables, reading=OWN_TEXTS, **options):
-    return StoredPlan(tables, reading, **options)
+@pytest.fixture(scope="module")
+def stored():
+    with ExitStack() as closing_all:
+
+        def stored(tables, reading=OWN_TEXTS, **options):
+            return closing_all.enter_context(closing(StoredPlan(tables, reading, **options)))
+
+        yield stored
 
 
 def chunked(pairs, cuts):
@@ -42,7 +49,7 @@ def as_read(planned, at_once):
     st.booleans(),
     st.integers(1, 50),
 )
-def test_it_is_the_plan_that_the_rows_make_in_memory(cases, cuts, deduplicate, batch_size):
+def test_it_is_the_plan_that_the_rows_make_in_memory(stored, cases, cuts, deduplicate, batch_size):
     pairs = [(written, text) for (written, _), text in cases]
     in_memory = plan_of_rows(pairs, deduplicate=deduplicate)
     in_file = stored(chunked(pairs, cuts), deduplicate=deduplicate)
@@ -57,7 +64,7 @@ def test_it_is_the_plan_that_the_rows_make_in_memory(cases, cuts, deduplicate, b
     in_file.close()
 
 
-def test_duplicates_and_shared_calls_reach_across_tables():
+def test_duplicates_and_shared_calls_reach_across_tables(stored):
     reading = Reading(content=Content(message="Hello"))
     planned = stored([{"msisdn": [A, B]}, {"msisdn": []}, {"msisdn": [B, C, A]}], reading)
     gateway = ScriptedGateway()
@@ -66,7 +73,7 @@ def test_duplicates_and_shared_calls_reach_across_tables():
     assert list(planned.outcomes.rows(Outcome.DUPLICATE)) == [2, 4]
 
 
-def test_a_later_try_goes_on_with_the_rest():
+def test_a_later_try_goes_on_with_the_rest(stored):
     everybody = [(number, f"text {row % 7}") for row, number in enumerate(numbers(100))]
     ledger = MemoryLedger()
     first = ScriptedGateway()
@@ -78,17 +85,17 @@ def test_a_later_try_goes_on_with_the_rest():
     assert second.handed.keys() == {number for number, _ in everybody[60:]}
 
 
-def test_no_table_is_nobody():
+def test_no_table_is_nobody(stored):
     planned = stored([])
     assert (len(planned.outcomes), told(planned), planned.parts) == (0, [], 0)
 
 
-def test_a_column_that_one_table_lacks_is_named():
+def test_a_column_that_one_table_lacks_is_named(stored):
     with pytest.raises(InputError, match=r"message_column is 'text', but .* they have 'msisdn'"):
         stored([columns_of([(A, "x")]), {"msisdn": [B]}])
 
 
-def test_what_reading_raises_comes_out_and_the_file_goes():
+def test_what_reading_raises_comes_out_and_the_file_goes(stored):
     def tables():
         yield columns_of([(A, "x")])
         raise OSError("the source is gone")
@@ -97,7 +104,7 @@ def test_what_reading_raises_comes_out_and_the_file_goes():
         stored(tables())
 
 
-def test_nothing_is_left_of_it_once_it_is_closed():
+def test_nothing_is_left_of_it_once_it_is_closed(stored):
     planned = stored([columns_of([(A, "x")])])
     planned.close()
     with pytest.raises(sqlite3.ProgrammingError):
