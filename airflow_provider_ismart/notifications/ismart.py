@@ -8,7 +8,6 @@ from datetime import timedelta
 from typing import TYPE_CHECKING, Any
 
 from airflow.providers.common.compat.sdk import AirflowNotFoundException, BaseNotifier, Variable
-from asgiref.sync import sync_to_async
 
 from airflow_provider_ismart.alerts.credit_failure import credit_failure
 from airflow_provider_ismart.alerts.event import Event
@@ -210,6 +209,8 @@ class _Variables:
 
 def _in_a_thread(call: Callable[[Any], None]) -> Callable[[Any], Coroutine[Any, Any, None]]:
     """Let it reach Airflow from there: in a thread of another kind, Airflow 3.0's triggerer would be cut off."""
+    from asgiref.sync import sync_to_async  # noqa: PLC0415  # a DAG file's import can do without
+
     return sync_to_async(call, thread_sensitive=False)
 
 

@@ -7,7 +7,6 @@ from typing import TYPE_CHECKING, Any
 
 from airflow.providers.common.compat.sdk import AirflowException
 from airflow.triggers.base import TriggerEvent
-from asgiref.sync import sync_to_async
 
 from airflow_provider_ismart.hooks.ismart import ISmartHook
 from airflow_provider_ismart.sms.calls import CallOutcome, Fate
@@ -111,6 +110,8 @@ class ISmartCreditTrigger(BaseEventTrigger):
         In a thread of another kind, Airflow 3.0 would read the answer to the look-up in an event loop of its own,
         and the triggerer could be asked nothing more.
         """
+        from asgiref.sync import sync_to_async  # noqa: PLC0415  # a DAG file's import can do without
+
         try:
             outcome = await sync_to_async(self._probe, thread_sensitive=False)()
         except Exception as error:  # noqa: BLE001  # a watch outlives whatever keeps the connection from it
