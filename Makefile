@@ -32,6 +32,8 @@ DOCS := .venv/docs-py$(PY)
 PYTHON := $(ENV)/bin/python
 UV := .venv/uv/bin/uv
 export UV_BUILD_CONSTRAINT := constraints/build.txt
+# Airflow runs each task in a process of its own, which takes three times as long to start where it must compile.
+unexport PYTHONDONTWRITEBYTECODE
 
 # $(call lock_of,airflow-3.3-py3.11) is airflow-3.3, $(call py_of,airflow-3.3-py3.11) is 3.11
 lock_of = $(firstword $(subst -py, ,$(1)))

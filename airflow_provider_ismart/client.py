@@ -24,7 +24,7 @@ from airflow_provider_ismart.sms.calls import CallOutcome, Fate
 from airflow_provider_ismart.sms.msisdn import mask_msisdn
 from airflow_provider_ismart.sms.return_codes import ACCEPTED_CODE, Kind, return_code
 from airflow_provider_ismart.sms.text import Lang
-from airflow_provider_ismart.wire import connection_pool, hide_queries_in_logs, request_went_out, watch_wire
+from airflow_provider_ismart.wire import begin_call, connection_pool, request_went_out
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -86,7 +86,6 @@ class GatewayClient:
             sleep=sleep_using_event(self.halted),
             retry_error_callback=_last_outcome,
         )
-        hide_queries_in_logs()
 
     def close(self) -> None:
         """Close all connections."""
@@ -155,12 +154,12 @@ class GatewayClient:
         return self._call(query)._replace(seconds=time.monotonic() - started)
 
     def _call(self, query: str) -> CallOutcome:
-        watch_wire()
+        begin_call(query)
         try:
             # urllib3 itself would repeat a call three times and follow a redirect, which is a second call
             response = self._pool.urlopen(
                 "GET",
-                f"{self._target}?{query}",
+                self._target,
                 headers=_HEADERS,
                 timeout=self._timeout,
                 retries=False,

@@ -6,7 +6,7 @@ import sqlite3
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import closing
 from hashlib import sha256
-from itertools import groupby
+from itertools import groupby, tee
 from operator import itemgetter
 
 from airflow_provider_ismart.exceptions import ISmartError
@@ -104,8 +104,9 @@ class StoredPlan:
     def groups(self) -> Iterator[Group]:
         """The rows that are to be sent, by message, in the order of the input."""
         planned = self._db.execute("SELECT text, copy, row, msisdn FROM planned ORDER BY text, copy, row")
-        for (text, copy), rows in groupby(planned, itemgetter(0, 1)):
-            yield Group(message=self._message(text), copy=copy, numbers=map(itemgetter(2, 3), rows))
+        for (text, copy), same in groupby(planned, itemgetter(0, 1)):
+            rows, msisdns = tee(same)
+            yield Group(self._message(text), copy, map(itemgetter(2), rows), map(itemgetter(3), msisdns))
 
     def _message(self, text_id: int) -> Message:
         text, lang, parts = self._db.execute(

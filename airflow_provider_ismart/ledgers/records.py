@@ -38,6 +38,7 @@ class Records:
         self._key = key
         self._calls: list[Call] = []
         self._accepted: set[bytes] = set()
+        self._found: set[bytes] = set()
 
     def __bool__(self) -> bool:
         return bool(self._calls)
@@ -68,15 +69,20 @@ class Records:
 
     def has_accepted(self, batch: Batch) -> bool:
         """Whether this very call is on record as accepted."""
-        return bool(self._accepted) and self.fingerprint(batch) in self._accepted
+        if not self._accepted or (fingerprint := self.fingerprint(batch)) not in self._accepted:
+            return False
+        self._found.add(fingerprint)
+        return True
 
     def recorded(self, msisdns: Collection[str]) -> Mapping[str, Sequence[Entry]]:
-        """Return the entries of those of the numbers that have any."""
+        """Return the entries of those of the numbers that have any, but of the calls that were found accepted."""
         if not self._calls:
             return {}
         wanted = dict(zip(self.hashes(msisdns), msisdns, strict=True))
         found: dict[str, tuple[Entry, ...]] = {}
         for call in self._calls:
+            if call.fingerprint in self._found:
+                continue
             alone = (call.entry,)  # most numbers have one entry, which those of a call share
             for hash_ in wanted.keys() & split_hashes(call.hashes):
                 others = found.get(wanted[hash_])

@@ -10,6 +10,7 @@ from __future__ import annotations
 from collections import defaultdict
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from datetime import UTC, datetime
+from functools import lru_cache
 from secrets import token_bytes, token_hex
 from typing import Any
 
@@ -92,7 +93,9 @@ calls = Table(
 )
 
 _CALL_COLUMNS = (calls.c.digest, calls.c.copy, calls.c.state, calls.c.fingerprint, calls.c.hashes)
-_STATES = {state.value: state for state in State}
+
+#: How many calls are fetched at once, from a database that can do so.
+_FETCHED_AT_ONCE = 1_000
 
 
 class SqlLedger:
@@ -123,9 +126,9 @@ class SqlLedger:
             mine = (calls.c.scope_id == self._scope_id) & (calls.c.sender_id == self._sender_id)
             abandoned = mine & (calls.c.state == State.SUBMITTING.value)
             connection.execute(update(calls).where(abandoned).values(state=State.UNCERTAIN.value))
-            for row in connection.execute(self._calls_since(0)):
-                self._records.add(_call(row))
-                self._last_seen = row.id
+            for id_, *call in connection.execute(self._calls_since(0)):
+                self._records.add(_call(*call))
+                self._last_seen = id_
         return bool(self._records)
 
     def has_accepted(self, batch: Batch) -> bool:
@@ -138,8 +141,8 @@ class SqlLedger:
             return self._records.recorded(msisdns)
         records = Records(self._key)
         with self._engine.begin() as connection:
-            for row in connection.execute(self._calls_since(0)):
-                records.add(_call(row))
+            for _, *call in connection.execute(self._calls_since(0)):
+                records.add(_call(*call))
         return records.recorded(msisdns)
 
     def write(self, settled: Sequence[tuple[Batch, CallOutcome]], intents: Sequence[Batch]) -> Sequence[Batch]:
@@ -192,7 +195,8 @@ class SqlLedger:
     def _calls_since(self, last_seen: int) -> Any:
         columns = (calls.c.id, *_CALL_COLUMNS)
         newer = (calls.c.scope_id == self._scope_id) & (calls.c.id > last_seen)
-        return select(*columns).where(newer).order_by(calls.c.id)
+        found = select(*columns).where(newer).order_by(calls.c.id)
+        return found.execution_options(yield_per=_FETCHED_AT_ONCE)
 
     def _look_at_others(self, connection: Connection) -> None:
         """Note which numbers other tasks have put down since this one last looked."""
@@ -254,14 +258,18 @@ def summary(engine: Engine, scope: str) -> dict[State, int]:
     records = Records(b"")  # no number is looked up
     with engine.begin() as connection:
         for row in connection.execute(columns.join(scopes).where(scopes.c.name == scope)):
-            records.add(_call(row))
+            records.add(_call(*row))
     return records.states()
 
 
-def _call(row: Any) -> Call:
-    digest, copy, state, fingerprint, hashes = row[-len(_CALL_COLUMNS) :]
-    entry = Entry(digest=digest, copy=copy, state=_STATES[state])
-    return Call(entry, bytes(fingerprint), bytes(hashes))
+def _call(digest: str, copy: int, state: str, fingerprint: Any, hashes: Any) -> Call:
+    """Return a row of :data:`_CALL_COLUMNS`; PostgreSQL's driver has memory views in it."""
+    return Call(_entry(digest, copy, state), bytes(fingerprint), bytes(hashes))
+
+
+@lru_cache
+def _entry(digest: str, copy: int, state: str) -> Entry:
+    return Entry(digest, copy, State(state))
 
 
 def create_tables(engine: Engine) -> None:

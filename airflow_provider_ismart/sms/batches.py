@@ -31,7 +31,7 @@ class Batch(NamedTuple):
     """
 
     message: Message
-    rows: tuple[int, ...]
+    rows: tuple[int, ...] | range
     msisdns: tuple[str, ...]
     copy: int = 0
     oversize: bool = False
@@ -84,14 +84,19 @@ def batches(
 
     ``is_left`` says of a row whether it is still to be sent; it is asked when its turn has come.
     """
-    for message, copy, numbers in groups:
+    for group in groups:
+        message, copy, rows, msisdns = group
         fit = limits.numbers_for(message)
-        if isinstance(numbers, tuple) and len(numbers) == 1:  # most of a million, where each row has its own text
-            ((row, msisdn),) = numbers
-            if not is_left or is_left(row):
-                yield Batch(message, (row,), (msisdn,), copy, not fit)
+        size = fit or 1
+        if not is_left and isinstance(rows, (tuple, range)) and isinstance(msisdns, (tuple, list)):
+            if len(rows) <= size:  # a million of them, where each row has its own text
+                yield Batch(message, rows, tuple(msisdns), copy, not fit)
+                continue
+            for start in range(0, len(rows), size):
+                cut = slice(start, start + size)
+                yield Batch(message, rows[cut], tuple(msisdns[cut]), copy, not fit)
             continue
-        left = (told for told in numbers if is_left(told[0])) if is_left else iter(numbers)
-        while taken := list(islice(left, fit or 1)):
-            rows, msisdns = zip(*taken, strict=False)  # pairs all of them, and strict takes time
-            yield Batch(message, rows, msisdns, copy, not fit)
+        left = (told for told in group.numbers if not is_left or is_left(told[0]))
+        while taken := list(islice(left, size)):
+            cut_rows, cut_msisdns = zip(*taken, strict=True)
+            yield Batch(message, cut_rows, cut_msisdns, copy, not fit)

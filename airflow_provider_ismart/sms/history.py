@@ -82,15 +82,16 @@ class _Unknown:
         self._size += len(batch.rows)
 
     @property
-    def groups(self) -> Iterable[Group]:
+    def groups(self) -> Iterator[Group]:
         """What holds all of these rows: they themselves where they are few, else the whole plan."""
         if not self._are_all_calls_here:
-            return self._plan.groups
-        by_message = groupby(self._calls, lambda batch: (batch.message, batch.copy))
-        return (
-            Group(message=message, copy=copy, numbers=chain.from_iterable(batch.numbers for batch in same))
-            for (message, copy), same in by_message
-        )
+            yield from self._plan.groups
+            return
+        for (message, copy), same in groupby(self._calls, lambda batch: (batch.message, batch.copy)):
+            calls = list(same)
+            rows = chain.from_iterable(batch.rows for batch in calls)
+            msisdns = chain.from_iterable(batch.msisdns for batch in calls)
+            yield Group(message, copy, rows, msisdns)
 
     def look_up(self) -> None:
         """Put down what is on record of the rows that were added last."""

@@ -7,7 +7,7 @@ single try.
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from enum import Enum
 from typing import NamedTuple, Protocol
 
@@ -79,7 +79,8 @@ class Ledger(Protocol):
     def recorded(self, msisdns: Collection[str], *, anew: bool = False) -> Mapping[str, Sequence[Entry]]:
         """Return what is on record for those of the numbers that have anything on record.
 
-        It may be as it was when this sender took over, unless ``anew`` asks for what others have done since.
+        It may be as it was when this sender took over, unless ``anew`` asks for what others have done since. What
+        :meth:`has_accepted` found may be missing from it: whoever has asked that knows.
         """
 
     def write(self, settled: Sequence[tuple[Batch, CallOutcome]], intents: Sequence[Batch]) -> Sequence[Batch]:
@@ -97,20 +98,20 @@ class MemoryLedger:
     """A ledger that lasts as long as its process."""
 
     def __init__(self) -> None:
-        self._states: dict[str, dict[tuple[str, int], State]] = defaultdict(dict)
+        #: By message and copy, the state of each number.
+        self._states: dict[tuple[str, int], dict[str, State]] = defaultdict(dict)
 
     def take_over(self) -> bool:
         """Count what is in mid-call as UNCERTAIN, and return whether anything is on record."""
         for states in self._states.values():
-            for key, state in states.items():
+            for msisdn, state in states.items():
                 if state is State.SUBMITTING:
-                    states[key] = State.UNCERTAIN
-        return bool(self._states)
+                    states[msisdn] = State.UNCERTAIN
+        return any(self._states.values())
 
     def has_accepted(self, batch: Batch) -> bool:
         """Whether all that the call says is on record as accepted."""
-        key = (batch.message.digest, batch.copy)
-        return all(self._states.get(number, {}).get(key) is State.ACCEPTED for number in batch.msisdns)
+        return set(self._found(batch)) == {State.ACCEPTED}
 
     def recorded(
         self,
@@ -119,13 +120,12 @@ class MemoryLedger:
         anew: bool = False,  # noqa: ARG002  # it always is
     ) -> Mapping[str, Sequence[Entry]]:
         """Return what is on record for those of the numbers that have anything on record."""
-        return {
-            msisdn: [
-                Entry(digest=digest, copy=copy, state=state)
-                for (digest, copy), state in self._states[msisdn].items()
-            ]
-            for msisdn in self._states.keys() & set(msisdns)
-        }
+        recorded: dict[str, list[Entry]] = defaultdict(list)
+        wanted = set(msisdns)
+        for (digest, copy), states in self._states.items():
+            for msisdn in states.keys() & wanted:
+                recorded[msisdn].append(Entry(digest=digest, copy=copy, state=states[msisdn]))
+        return recorded
 
     def write(self, settled: Sequence[tuple[Batch, CallOutcome]], intents: Sequence[Batch]) -> Sequence[Batch]:
         """Put down how calls ended and which are about to go out, in one go; return the intents.
@@ -138,12 +138,11 @@ class MemoryLedger:
             self._move(batch, State.SUBMITTING)
         return intents
 
+    def _found(self, batch: Batch) -> Iterable[State | None]:
+        return map(self._states[batch.message.digest, batch.copy].get, batch.msisdns)
+
     def _move(self, batch: Batch, to: State) -> None:
-        key = (batch.message.digest, batch.copy)
-        usual = None if to is State.SUBMITTING else State.SUBMITTING  # spares the table a look-up a number
-        for msisdn in batch.msisdns:
-            states = self._states[msisdn]
-            found = states.get(key)
-            if found is not usual and to not in TRANSITIONS[found]:
+        for found in set(self._found(batch)):
+            if to not in TRANSITIONS[found]:
                 raise LedgerConflictError(f"{to.value} cannot follow {found.value if found else 'nothing'}")
-            states[key] = to
+        self._states[batch.message.digest, batch.copy].update(dict.fromkeys(batch.msisdns, to))

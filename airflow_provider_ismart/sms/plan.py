@@ -14,14 +14,21 @@ from airflow_provider_ismart.sms.report import Outcome, RowOutcomes
 
 
 class Group(NamedTuple):
-    """Rows that are to be told the same, each with its number, no number twice.
+    """Rows that are to be told the same, and their numbers, no number twice.
 
-    ``copy`` counts from 0 where duplicates are kept. ``numbers`` can be gone through once, before the next group.
+    ``copy`` counts from 0 where duplicates are kept. Rows and numbers can be sliced, or, where ``rows`` is neither
+    a tuple nor a range, be gone through once, side by side, before the next group.
     """
 
     message: Message
     copy: int
-    numbers: Iterable[tuple[int, str]]
+    rows: Iterable[int]
+    msisdns: Iterable[str]
+
+    @property
+    def numbers(self) -> Iterator[tuple[int, str]]:
+        """The rows, each with its number."""
+        return zip(self.rows, self.msisdns, strict=True)
 
 
 class ReadRows(NamedTuple):
@@ -57,13 +64,17 @@ class Plan(Protocol):
         """Yield every row of the input, in order, so many at once."""
 
 
+#: A slice of a range is a range, and costs no look at each row.
+_RowNumbers = tuple[int, ...] | range
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class _Alike:
     """A group by its rows."""
 
     message: Message
     copy: int
-    rows: Sequence[int]
+    rows: _RowNumbers
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -84,10 +95,9 @@ class MemoryPlan:
         for alike in self.alike:
             if isinstance(alike, int):
                 message = Message(texts[alike], *sizes[alike])  # type: ignore[arg-type, misc]  # it has both
-                yield Group(message, 0, ((alike, msisdns[alike]),))
+                yield Group(message, 0, (alike,), (msisdns[alike],))
             else:
-                numbers = zip(alike.rows, _of_rows(alike.rows, msisdns), strict=True)
-                yield Group(alike.message, alike.copy, numbers)
+                yield Group(alike.message, alike.copy, alike.rows, _of_rows(alike.rows, msisdns))
 
     @property
     def parts(self) -> int:
@@ -146,7 +156,7 @@ def _alike(rows: Rows, outcomes: RowOutcomes, *, deduplicate: bool) -> list[int 
     return alike
 
 
-def _rows_by_text(rows: Rows) -> Mapping[str, int | Sequence[int]]:
+def _rows_by_text(rows: Rows) -> Mapping[str, int | list[int] | range]:
     """Return the rows with a number by their text: one row as itself, for most texts have one or very many."""
     text = rows.texts[0] if rows.texts else None
     if text is not None and any(rows.msisdns) and rows.texts.count(text) == len(rows.texts):
@@ -164,15 +174,15 @@ def _rows_by_text(rows: Rows) -> Mapping[str, int | Sequence[int]]:
     return by_text
 
 
-def _of_rows(rows: Sequence[int], msisdns: list[str]) -> Iterable[str]:
+def _of_rows(rows: Sequence[int], msisdns: list[str]) -> list[str]:
     """Return the rows' numbers; rows are in order, so as many as there are numbers are all of them."""
-    return msisdns if len(rows) == len(msisdns) else map(msisdns.__getitem__, rows)
+    return msisdns if len(rows) == len(msisdns) else [msisdns[row] for row in rows]
 
 
-def _copies(rows: Sequence[int], msisdns: list[str]) -> Sequence[Sequence[int]]:
+def _copies(rows: list[int] | range, msisdns: list[str]) -> Sequence[_RowNumbers]:
     """Split the rows into those with a number's first message, those with its second, and so on."""
     if len(set(_of_rows(rows, msisdns))) == len(rows):
-        return [rows]
+        return [rows if isinstance(rows, range) else tuple(rows)]
     copies: list[list[int]] = []
     seen: dict[str, int] = {}
     for row in rows:
@@ -180,4 +190,4 @@ def _copies(rows: Sequence[int], msisdns: list[str]) -> Sequence[Sequence[int]]:
         if copy == len(copies):
             copies.append([])
         copies[copy].append(row)
-    return copies
+    return [tuple(rows) for rows in copies]

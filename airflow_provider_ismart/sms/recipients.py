@@ -21,6 +21,8 @@ Columns = Mapping[str, Sequence[Any]]
 #: A file that came without a header has its first row in the place of names.
 MAX_NAME_LENGTH = 40
 MAX_NAME_DIGITS = 7
+#: Most long lists hold nothing else, and one look at their types is cheaper than one at each item.
+_SURELY_CELLS = frozenset({str, int, float})
 _BETWEEN_NUMBERS = re.compile(r"[,;\r\n]+")
 
 
@@ -177,7 +179,7 @@ def _read_items(source: Iterable[Any], recipient_column: str) -> Columns:
     items = sorted(source, key=str) if isinstance(source, (set, frozenset)) else list(source)
     if not items:
         return {}
-    if all(_is_cell(item) for item in items):
+    if set(map(type, items)) <= _SURELY_CELLS or all(map(_is_cell, items)):
         return {recipient_column: items}
     if all(isinstance(item, Mapping) and all(map(_is_cell, item.values())) for item in items):
         if not any(items):
@@ -185,7 +187,7 @@ def _read_items(source: Iterable[Any], recipient_column: str) -> Columns:
         return _RecordColumns(items)
     if all(hasattr(item, "_asdict") for item in items):  # a named tuple, a row of SQLAlchemy
         return _RecordColumns([item._asdict() for item in items])
-    if any(_is_cell(item) for item in items):
+    if any(map(_is_cell, items)):
         raise InputError("recipients mixes numbers with records, lists or frames")
     if not is_mapped and any(isinstance(item, (list, tuple)) and any(map(_is_cell, item)) for item in items):
         return _read_bare_rows(items, recipient_column)

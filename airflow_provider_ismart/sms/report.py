@@ -69,6 +69,9 @@ class RowOutcomes:
             self._verdicts.append(verdict)
             number = self._numbers[verdict] = len(self._verdicts) - 1
         of_row = self._of_row
+        if isinstance(rows, range) and rows.step == 1:
+            of_row[rows.start : rows.stop] = array("I", [number]) * len(rows)
+            return
         for row in rows:
             of_row[row] = number
 
