@@ -81,11 +81,13 @@ class ResultsFile:
                 numbers = pa.py_buffer(outcomes.numbers(start, start + count))
                 judged = pa.Array.from_buffers(pa.uint32(), count, [None, numbers])
                 number_of = {size: number for number, size in enumerate(set(rows.sizes))}
-                sized = pa.array(list(map(number_of.__getitem__, rows.sizes)))
+                sizes = pa.py_buffer(bytes(map(number_of.__getitem__, rows.sizes)))
+                sized = pa.Array.from_buffers(pa.uint8(), count, [None, sizes])
+                written = pa.array(rows.written, pa.string())
                 columns = [
                     pc.cumulative_sum(pa.repeat(1, count), start=start - 1),
-                    rows.written,
-                    rows.msisdns,
+                    written,
+                    written if rows.written == rows.msisdns else rows.msisdns,
                     *(pa.array(values).take(judged) for values in zip(*judgements, strict=True)),
                     *(
                         pa.array(values).take(sized)

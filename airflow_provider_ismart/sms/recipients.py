@@ -113,8 +113,12 @@ def as_written(cell: Any) -> str:
 
 def all_as_written(cells: Sequence[Any]) -> Sequence[str]:
     """Return each cell by :func:`as_written`; most columns are such text already."""
-    is_text = set(map(type, cells)) == {str} and "".join(cells).isascii()
-    return cells if is_text else [as_written(cell) for cell in cells]
+    try:
+        if all(map(str.isascii, cells)):
+            return cells
+    except TypeError:  # not all are text
+        pass
+    return [as_written(cell) for cell in cells]
 
 
 def _is_frame(source: Any) -> bool:
