@@ -19,12 +19,13 @@ HERE = Path(__file__).parent
 #: Whose connection is in Airflow's database, and not in the environment: the one that triggers look at.
 IN_DATABASE = "watched"
 MODES = ("poke", "reschedule", "deferred")
-FAILURES = 40
+FAILURES = 500
 
 DAGS = (
     "credit_runs_out",
     "fails_otherwise",
     *(f"{what}_{mode}" for what in ("watch", "mistyped") for mode in MODES),
+    "monitor",
     "many_fail",
     "storm",
 )
@@ -45,7 +46,7 @@ TROUBLES: dict[int, tuple[dict[str, Any], dict[str, Any]]] = {
 def gateways(folder: Path) -> Iterator[dict[str, Gateway]]:
     """An account for each thing that happens, so that all can happen at once."""
     gateways = {}
-    for name in ("money", "watched", "mistyped", "mistyped_for_paging", "paging"):
+    for name in ("money", "watched", "mistyped", "mistyped_for_paging", "mistyped_for_monitor", "paging"):
         (folder / name).mkdir()
         gateways[name] = Gateway(folder / name)
     yield gateways
@@ -128,6 +129,9 @@ class Events:
         wait_until(
             lambda: set(self._dags) <= {dag_id for (dag_id,) in self._airflow.query(ends)},
             f"every DAG has run; see {self._folder}",
+        )
+        wait_until(
+            lambda: self._airflow.query("SELECT 1 FROM dag WHERE is_paused"), "Airflow pauses the monitor"
         )
         wait_until(
             lambda: self.told("96890000002") and self.notes("alerts_of_dag"), "the DAG processor calls callbacks"

@@ -34,12 +34,17 @@ def test_the_sensor_sees_each_trouble_come_and_go_in_each_mode_though_its_trigge
 
 
 def test_a_wrong_password_is_tried_once_a_sensors_run_and_locks_nothing(events):
-    assert events.states("look", "failed") == MODES
     assert events.gateways["mistyped"].calls() == MODES
     assert not events.gateways["mistyped"].account()["locked"]
 
 
-def test_many_tasks_that_fail_at_once_cost_one_message(events):
+def test_the_hourly_monitor_is_paused_after_three_wrong_passwords(events):
+    assert events.gateways["mistyped_for_monitor"].calls() == 3
+    assert events.states("look", "failed") == MODES + 3
+
+
+def test_500_tasks_that_fail_cost_one_message(events):
+    assert events.states("fail", "failed") == 500
     [text] = events.told("96890000001")
     assert text.startswith("Airflow: many_fail.fail[")
     assert "failed, try 1, run 2026-01-01 00:00Z, RuntimeError" in text

@@ -77,6 +77,18 @@ for mode, options in MODES.items():
             task_id="look", ismart_conn_id="mistyped", retries=2, retry_delay=timedelta(0), **options
         )
 
+# as the hourly monitor of the examples, with ten hours to make up for
+with DAG(
+    "monitor",
+    schedule="@hourly",
+    start_date=datetime(2026, 1, 1),
+    end_date=datetime(2026, 1, 1, 9),
+    catchup=True,
+    max_active_runs=1,
+    max_consecutive_failed_dag_runs=3,
+):
+    ISmartCreditSensor(task_id="look", ismart_conn_id="mistyped_for_monitor", wait_for="ok", timeout=0)
+
 many = {"throttle": HOUR, "ismart_conn_id": "paging"}
 page = ISmartNotifier(recipients="96890000002", **many)
 with DAG("many_fail", schedule="@once", on_failure_callback=page, **SINCE):
