@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Collection, Iterable, Mapping, Sequence
+from functools import lru_cache
 from hashlib import blake2b
 from struct import unpack
 from typing import NamedTuple
@@ -27,6 +28,12 @@ class Call(NamedTuple):
     hashes: bytes
 
 
+@lru_cache
+def shared_entry(digest: str, copy: int, state: str) -> Entry:
+    """Return what most calls of a send have in common, once for all of them."""
+    return Entry(digest=digest, copy=copy, state=State(state))
+
+
 class Records:
     """The calls of a ledger; numbers are looked up by hash.
 
@@ -36,12 +43,16 @@ class Records:
 
     def __init__(self, key: bytes) -> None:
         self._key = key
-        self._calls: list[Call] = []
+        self._keyed = blake2b(key=key, digest_size=HASH_BYTES)
+        # in columns: a garbage collection looks at no call
+        self._entries: list[Entry] = []
+        self._fingerprints: list[bytes] = []
+        self._hashes: list[bytes] = []
         self._accepted: set[bytes] = set()
         self._found: set[bytes] = set()
 
     def __bool__(self) -> bool:
-        return bool(self._calls)
+        return bool(self._entries)
 
     def hashes(self, msisdns: Iterable[str]) -> list[bytes]:
         """Return the numbers' hashes, in their order."""
@@ -51,7 +62,9 @@ class Records:
     def fingerprint(self, batch: Batch) -> bytes:
         """Return what another call has only if it says the same to the same numbers."""
         told = f"{batch.copy},{','.join(batch.msisdns)}\0{batch.message.text}"
-        return blake2b(told.encode(), key=self._key, digest_size=HASH_BYTES).digest()
+        keyed = self._keyed.copy()
+        keyed.update(told.encode())
+        return keyed.digest()
 
     def call(self, batch: Batch, state: State) -> Call:
         """Return a batch as it is stored."""
@@ -63,9 +76,12 @@ class Records:
 
     def add(self, call: Call) -> None:
         """Put down a call that is on record. What follows on what, is the order in which they are added."""
-        self._calls.append(call)
-        if call.entry.state is State.ACCEPTED:
-            self._accepted.add(call.fingerprint)
+        entry, fingerprint, hashes = call
+        self._entries.append(entry)
+        self._fingerprints.append(fingerprint)
+        self._hashes.append(hashes)
+        if entry.state is State.ACCEPTED:
+            self._accepted.add(fingerprint)
 
     def has_accepted(self, batch: Batch) -> bool:
         """Whether this very call is on record as accepted."""
@@ -76,25 +92,25 @@ class Records:
 
     def recorded(self, msisdns: Collection[str]) -> Mapping[str, Sequence[Entry]]:
         """Return the entries of those of the numbers that have any, but of the calls that were found accepted."""
-        if not self._calls:
+        if not self:
             return {}
         wanted = dict(zip(self.hashes(msisdns), msisdns, strict=True))
         found: dict[str, tuple[Entry, ...]] = {}
-        for call in self._calls:
-            if call.fingerprint in self._found:
+        for entry, fingerprint, hashes in zip(self._entries, self._fingerprints, self._hashes, strict=True):
+            if fingerprint in self._found:
                 continue
-            alone = (call.entry,)  # most numbers have one entry, which those of a call share
-            for hash_ in wanted.keys() & split_hashes(call.hashes):
+            alone = (entry,)  # most numbers have one entry, which those of a call share
+            for hash_ in wanted.keys() & split_hashes(hashes):
                 others = found.get(wanted[hash_])
-                found[wanted[hash_]] = alone if others is None else _followed_by(others, call.entry)
+                found[wanted[hash_]] = alone if others is None else _followed_by(others, entry)
         return found
 
     def states(self) -> dict[State, int]:
         """Return how many messages there are in which state."""
         entries: dict[bytes, tuple[Entry, ...]] = {}
-        for call in self._calls:
-            for hash_ in split_hashes(call.hashes):
-                entries[hash_] = _followed_by(entries.get(hash_, ()), call.entry)
+        for entry, hashes in zip(self._entries, self._hashes, strict=True):
+            for hash_ in split_hashes(hashes):
+                entries[hash_] = _followed_by(entries.get(hash_, ()), entry)
         return dict(Counter(entry.state for found in entries.values() for entry in found))
 
 

@@ -8,9 +8,8 @@ down its own. A call is a row, whose numbers are one value of hashes.
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Collection, Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from datetime import UTC, datetime
-from functools import lru_cache
 from secrets import token_bytes, token_hex
 from typing import Any
 
@@ -23,6 +22,7 @@ from sqlalchemy import (
     Integer,
     LargeBinary,
     MetaData,
+    Select,
     String,
     Table,
     UniqueConstraint,
@@ -35,7 +35,7 @@ from sqlalchemy import (
 from sqlalchemy.engine import Connection, Engine
 from sqlalchemy.exc import DBAPIError, IntegrityError
 
-from airflow_provider_ismart.ledgers.records import KEY_BYTES, Call, Records, split_hashes
+from airflow_provider_ismart.ledgers.records import KEY_BYTES, Call, Records, shared_entry, split_hashes
 from airflow_provider_ismart.sms.batches import Batch
 from airflow_provider_ismart.sms.calls import CallOutcome
 from airflow_provider_ismart.sms.ledger import HANDED_OVER, STATE_OF_FATE, Entry, LedgerConflictError, State
@@ -92,7 +92,10 @@ calls = Table(
     Index("ismart_ledger_call_scope", "scope_id", "id"),
 )
 
-_CALL_COLUMNS = (calls.c.digest, calls.c.copy, calls.c.state, calls.c.fingerprint, calls.c.hashes)
+#: All calls, in the order in which they were put down.
+_CALLS = select(
+    calls.c.id, calls.c.digest, calls.c.copy, calls.c.state, calls.c.fingerprint, calls.c.hashes
+).order_by(calls.c.id)
 
 #: How many calls are fetched at once, from a database that can do so.
 _FETCHED_AT_ONCE = 1_000
@@ -126,8 +129,8 @@ class SqlLedger:
             mine = (calls.c.scope_id == self._scope_id) & (calls.c.sender_id == self._sender_id)
             abandoned = mine & (calls.c.state == State.SUBMITTING.value)
             connection.execute(update(calls).where(abandoned).values(state=State.UNCERTAIN.value))
-            for id_, *call in connection.execute(self._calls_since(0)):
-                self._records.add(_call(*call))
+            for id_, call in _read(connection, self._calls_since(0)):
+                self._records.add(call)
                 self._last_seen = id_
         return bool(self._records)
 
@@ -141,8 +144,8 @@ class SqlLedger:
             return self._records.recorded(msisdns)
         records = Records(self._key)
         with self._engine.begin() as connection:
-            for _, *call in connection.execute(self._calls_since(0)):
-                records.add(_call(*call))
+            for _, call in _read(connection, self._calls_since(0)):
+                records.add(call)
         return records.recorded(msisdns)
 
     def write(self, settled: Sequence[tuple[Batch, CallOutcome]], intents: Sequence[Batch]) -> Sequence[Batch]:
@@ -193,10 +196,8 @@ class SqlLedger:
             raise LedgerConflictError("a later try of this task has taken over; this one sends no more")
 
     def _calls_since(self, last_seen: int) -> Any:
-        columns = (calls.c.id, *_CALL_COLUMNS)
         newer = (calls.c.scope_id == self._scope_id) & (calls.c.id > last_seen)
-        found = select(*columns).where(newer).order_by(calls.c.id)
-        return found.execution_options(yield_per=_FETCHED_AT_ONCE)
+        return _CALLS.where(newer)
 
     def _look_at_others(self, connection: Connection) -> None:
         """Note which numbers other tasks have put down since this one last looked."""
@@ -254,22 +255,18 @@ class SqlLedger:
 def summary(engine: Engine, scope: str) -> dict[State, int]:
     """Return how many messages a scope has in which state; a message that was sent again counts once."""
     create_tables(engine)
-    columns = select(*_CALL_COLUMNS).order_by(calls.c.id)
     records = Records(b"")  # no number is looked up
     with engine.begin() as connection:
-        for row in connection.execute(columns.join(scopes).where(scopes.c.name == scope)):
-            records.add(_call(*row))
+        for _, call in _read(connection, _CALLS.join(scopes).where(scopes.c.name == scope)):
+            records.add(call)
     return records.states()
 
 
-def _call(digest: str, copy: int, state: str, fingerprint: Any, hashes: Any) -> Call:
-    """Return a row of :data:`_CALL_COLUMNS`; PostgreSQL's driver has memory views in it."""
-    return Call(_entry(digest, copy, state), bytes(fingerprint), bytes(hashes))
-
-
-@lru_cache
-def _entry(digest: str, copy: int, state: str) -> Entry:
-    return Entry(digest, copy, State(state))
+def _read(connection: Connection, found: Select[Any]) -> Iterator[tuple[int, Call]]:
+    """Yield calls with their ids. What PostgreSQL's driver gives for bytes are memory views."""
+    rows = connection.execute(found.execution_options(yield_per=_FETCHED_AT_ONCE))
+    for id_, digest, copy, state, fingerprint, hashes in rows:
+        yield id_, Call(shared_entry(digest, copy, state), bytes(fingerprint), bytes(hashes))
 
 
 def create_tables(engine: Engine) -> None:

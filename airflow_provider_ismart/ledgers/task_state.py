@@ -9,12 +9,13 @@ refuses it; that is what stops a zombie.
 from __future__ import annotations
 
 import json
-from base64 import b64decode, b64encode
+from base64 import b64encode
+from binascii import a2b_base64
 from collections.abc import Collection, Mapping, Sequence
 from secrets import token_bytes
 from typing import Any, Protocol
 
-from airflow_provider_ismart.ledgers.records import KEY_BYTES, Call, Records
+from airflow_provider_ismart.ledgers.records import KEY_BYTES, Call, Records, shared_entry
 from airflow_provider_ismart.sms.batches import Batch
 from airflow_provider_ismart.sms.calls import CallOutcome
 from airflow_provider_ismart.sms.ledger import STATE_OF_FATE, Entry, State
@@ -61,15 +62,13 @@ class TaskStateLedger:
         self._page_size = len(json.dumps(self._page))
         self._records = Records(bytes.fromhex(pages[0]["key"]))
         calls = [call for page in pages for call in page["calls"]]
-        ended = {
-            number: State(state)
-            for page in pages
-            for state, numbers in page["ended"].items()
-            for number in numbers
-        }
+        ended: dict[int, str] = {}
+        for page in pages:
+            for state, numbers in page["ended"].items():
+                ended.update(dict.fromkeys(numbers, state))
         for number, digest, copy, fingerprint, hashes in calls:
-            entry = Entry(digest=digest, copy=copy, state=ended.get(number, State.UNCERTAIN))
-            self._records.add(Call(entry=entry, fingerprint=b64decode(fingerprint), hashes=b64decode(hashes)))
+            entry = shared_entry(digest, copy, ended.get(number, State.UNCERTAIN.value))
+            self._records.add(Call(entry, a2b_base64(fingerprint), a2b_base64(hashes)))
         self._next_number = len(calls)
         for number in range(len(calls)):
             if number not in ended:

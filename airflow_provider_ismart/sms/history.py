@@ -41,9 +41,9 @@ def unsent(
     is uncertain does not either, where ``resend_uncertain`` asks for everybody to be told at least once.
     """
     unknown = _Unknown(plan, ledger, elsewhere)
+    outcome, reason = _PUT_DOWN_AS[State.ACCEPTED]
     for batch in batches(plan.groups, limits):
         if ledger.has_accepted(batch):  # most that a try left behind: one look for all of its numbers
-            outcome, reason = _PUT_DOWN_AS[State.ACCEPTED]
             plan.outcomes.set(batch.rows, outcome, reason=reason)
         else:
             unknown.add(batch)

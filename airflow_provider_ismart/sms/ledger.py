@@ -25,6 +25,8 @@ class State(Enum):
     NOT_SENT = "not_sent"
     UNCERTAIN = "uncertain"
 
+    __hash__ = object.__hash__  # as of Outcome
+
 
 STATE_OF_FATE = {
     Fate.ACCEPTED: State.ACCEPTED,

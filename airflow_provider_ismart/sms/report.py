@@ -27,6 +27,8 @@ class Outcome(Enum):
     DUPLICATE = "duplicate"
     ALREADY_SENT = "already_sent"
 
+    __hash__ = object.__hash__  # a member is one object; an enum's own hash is a call of Python's for each look-up
+
 
 class Verdict(NamedTuple):
     """An outcome, with the gateway's return code and the reason in words, where there are any."""

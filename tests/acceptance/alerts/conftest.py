@@ -130,9 +130,7 @@ class Events:
             lambda: set(self._dags) <= {dag_id for (dag_id,) in self._airflow.query(ends)},
             f"every DAG has run; see {self._folder}",
         )
-        wait_until(
-            lambda: self._airflow.query("SELECT 1 FROM dag WHERE is_paused"), "Airflow pauses the monitor"
-        )
+        wait_until(lambda: self._airflow.query("SELECT 1 FROM dag WHERE is_paused"), "Airflow pauses the monitor")
         wait_until(
             lambda: self.told("96890000002") and self.notes("alerts_of_dag"), "the DAG processor calls callbacks"
         )
