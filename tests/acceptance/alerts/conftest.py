@@ -118,19 +118,24 @@ class Events:
         gateways["mistyped"].configure(max_failed_logins=len(MODES) + 1)
 
     def happen(self) -> None:
-        unpause = "UPDATE dag SET is_paused = false RETURNING dag_id"
+        unpause = "UPDATE dag SET is_paused = false WHERE dag_id {} 'many_fail' RETURNING dag_id"
         wait_until(
-            lambda: len(self._airflow.query(unpause)) == len(self._dags), "Airflow 2.11 has put down all DAGs"
+            lambda: len(self._airflow.query(unpause.format("!="))) == len(self._dags) - 1,
+            "Airflow 2.11 has put down all DAGs",
         )
         with ThreadPoolExecutor() as executor:
             for done in [executor.submit(self._trouble_comes_and_goes), executor.submit(self._deadline_passes)]:
                 done.result()
+        wait_until(
+            lambda: self._airflow.query("SELECT 1 FROM dag WHERE dag_id = 'monitor' AND is_paused"),
+            "Airflow pauses the monitor",
+        )
+        self._airflow.query(unpause.format("="))  # alone: so many tasks keep the machine busy for minutes
         ends = "SELECT dag_id FROM dag_run WHERE state IN ('success', 'failed')"
         wait_until(
             lambda: set(self._dags) <= {dag_id for (dag_id,) in self._airflow.query(ends)},
             f"every DAG has run; see {self._folder}",
         )
-        wait_until(lambda: self._airflow.query("SELECT 1 FROM dag WHERE is_paused"), "Airflow pauses the monitor")
         wait_until(
             lambda: self.told("96890000002") and self.notes("alerts_of_dag"), "the DAG processor calls callbacks"
         )
