@@ -15,9 +15,9 @@ UNSUPPORTED := airflow-2.11-py3.13 airflow-3.0-py3.13
 # What imports no Airflow is run on each Python, and with what each Airflow lets it depend on, but not twice.
 CORE := tests/sms tests/sandbox
 CORE_ON := airflow-2.11-py3.11 airflow-3.0-py3.11 airflow-3.3-py3.11 airflow-3.3-py3.12 airflow-3.3-py3.13
-# What takes longest, calls over sockets and ledgers, is run on each Airflow, and on the newest Python.
-CALLS := tests/gateway tests/ledgers
-CALLS_ON := airflow-2.11-py3.11 airflow-3.0-py3.11 airflow-3.3-py3.11 airflow-3.3-py3.13
+# What takes longest, calls over sockets, ledgers and whole DAG runs, is run on each Airflow, and on the newest Python.
+LONG := tests/gateway tests/ledgers tests/examples
+LONG_ON := airflow-2.11-py3.11 airflow-3.0-py3.11 airflow-3.3-py3.11 airflow-3.3-py3.13
 # Where property tests try all their examples; elsewhere a fifth.
 ALL_EXAMPLES_ON := airflow-3.3-py3.11
 # Folders of tests/acceptance/, which kill the processes of a real Airflow and take minutes, and where each is run.
@@ -102,7 +102,7 @@ suite_of = $(firstword $(subst @, ,$(1)))
 env_of = $(lastword $(subst @, ,$(1)))
 # $(call left_out,environment): what `make test` runs and this environment does not, as pytest's arguments
 left_out = $(if $(filter $(1),$(CORE_ON)),,$(CORE:%=--ignore=%)) \
-  $(if $(filter $(1),$(CALLS_ON)),,$(CALLS:%=--ignore=%)) \
+  $(if $(filter $(1),$(LONG_ON)),,$(LONG:%=--ignore=%)) \
   $(if $(filter $(1),$(ALL_EXAMPLES_ON)),,--hypothesis-profile=brief)
 # $(call tell,environment,mark of success,name,how it was run): a line of the summary
 define tell

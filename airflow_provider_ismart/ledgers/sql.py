@@ -22,7 +22,6 @@ from sqlalchemy import (
     Integer,
     LargeBinary,
     MetaData,
-    Select,
     String,
     Table,
     UniqueConstraint,
@@ -34,6 +33,7 @@ from sqlalchemy import (
 )
 from sqlalchemy.engine import Connection, Engine
 from sqlalchemy.exc import DBAPIError, IntegrityError
+from sqlalchemy.sql import Select
 
 from airflow_provider_ismart.ledgers.records import KEY_BYTES, Call, Records, shared_entry, split_hashes
 from airflow_provider_ismart.sms.batches import Batch
