@@ -5,7 +5,6 @@ from __future__ import annotations
 import json
 from collections import Counter
 from collections.abc import Iterator
-from concurrent.futures import ThreadPoolExecutor
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -123,9 +122,8 @@ class Events:
             lambda: len(self._airflow.query(unpause.format("!="))) == len(self._dags) - 1,
             "Airflow 2.11 has put down all DAGs",
         )
-        with ThreadPoolExecutor() as executor:
-            for done in [executor.submit(self._trouble_comes_and_goes), executor.submit(self._deadline_passes)]:
-                done.result()
+        self._deadline_passes()  # before the triggerer is killed, which could lose what it is about to send
+        self._trouble_comes_and_goes()
         wait_until(
             lambda: self._airflow.query("SELECT 1 FROM dag WHERE dag_id = 'monitor' AND is_paused"),
             "Airflow pauses the monitor",
