@@ -34,6 +34,7 @@ from sqlalchemy import (
 from sqlalchemy.engine import Connection, Engine
 from sqlalchemy.exc import DBAPIError, IntegrityError
 from sqlalchemy.sql import Select
+from tenacity import retry, retry_if_exception_message, stop_after_delay, wait_random
 
 from airflow_provider_ismart.ledgers.records import KEY_BYTES, Call, Records, shared_entry, split_hashes
 from airflow_provider_ismart.sms.batches import Batch
@@ -289,9 +290,15 @@ def prepared(engine: Engine) -> Engine:
     return engine.execution_options(isolation_level="READ COMMITTED")
 
 
+@retry(
+    retry=retry_if_exception_message(match="database is locked"),  # going over to WAL waits for nobody by itself
+    wait=wait_random(0, 0.1),
+    stop=stop_after_delay(TURN_SECONDS),
+    reraise=True,
+)
 def _prepare_sqlite(connection: Any, _: Any) -> None:
     connection.isolation_level = None  # the driver's own BEGIN would come too late
-    for pragma in ("journal_mode=WAL", "synchronous=FULL", f"busy_timeout={TURN_SECONDS * 1000}"):
+    for pragma in (f"busy_timeout={TURN_SECONDS * 1000}", "journal_mode=WAL", "synchronous=FULL"):
         connection.execute(f"PRAGMA {pragma}").close()
 
 
