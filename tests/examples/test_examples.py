@@ -178,7 +178,7 @@ def test_file_send_tells_those_in_all_parts_once(run_example, ismart_sandbox):
 
 
 @pytest.fixture
-def answer(airflow_db, monkeypatch):
+def answer(airflow_db, monkeypatch, caplog):
     """Answer the approval that a run asks for, through Airflow's REST API; give what its reader saw."""
     if AIRFLOW < (3, 1):
         pytest.skip("Airflow asks for approvals from 3.1 on")
@@ -186,21 +186,22 @@ def answer(airflow_db, monkeypatch):
     from fastapi.testclient import TestClient
 
     monkeypatch.setenv("AIRFLOW__CORE__SIMPLE_AUTH_MANAGER_ALL_ADMINS", "True")
-    asked = "/api/v2/dags/{dag_id}/dagRuns/~/hitlDetails"
+    # Here, as two threads that import Airflow's models at once may wait for each other for ever.
+    app = cached_app(apps="core")
 
     def wait_and_answer(dag_id, option):
-        with TestClient(cached_app(apps="core"), base_url="http://127.0.0.1") as api:
+        deadline = time.monotonic() + 120
+        # Later than Airflow shows the question: dag.test() then parks the task, and would undo an answer before that.
+        while "Waiting for Human-in-the-loop input" not in caplog.text:
+            assert time.monotonic() < deadline, "no approval was asked for"
+            time.sleep(0.1)
+        with TestClient(app, base_url="http://127.0.0.1") as api:
             token = api.get("/auth/token").json()["access_token"]
             headers = {"Authorization": f"Bearer {token}"}
-            deadline = time.monotonic() + 120
-            while True:
-                assert time.monotonic() < deadline, "no approval was asked for"
-                details = api.get(asked.format(dag_id=dag_id), headers=headers).raise_for_status().json()
-                waiting = [detail for detail in details["hitl_details"] if not detail["response_received"]]
-                if waiting:
-                    break
-                time.sleep(0.1)
-            [detail] = waiting
+            asked = (
+                api.get(f"/api/v2/dags/{dag_id}/dagRuns/~/hitlDetails", headers=headers).raise_for_status().json()
+            )
+            [detail] = [detail for detail in asked["hitl_details"] if not detail["response_received"]]
             run_id = detail["task_instance"]["dag_run_id"]
             path = f"/api/v2/dags/{dag_id}/dagRuns/{run_id}/taskInstances/approve/-1/hitlDetails"
             response = api.patch(path, headers=headers, json={"chosen_options": [option], "params_input": {}})
