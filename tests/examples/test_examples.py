@@ -186,24 +186,22 @@ def answer(airflow_db, monkeypatch, caplog):
     from fastapi.testclient import TestClient
 
     monkeypatch.setenv("AIRFLOW__CORE__SIMPLE_AUTH_MANAGER_ALL_ADMINS", "True")
-    # Here, as two threads that import Airflow's models at once may wait for each other for ever.
+    # Here, for two threads that import Airflow's models at once may wait for each other for ever.
     app = cached_app(apps="core")
 
     def wait_and_answer(dag_id, option):
         deadline = time.monotonic() + 120
-        # Later than Airflow shows the question: dag.test() then parks the task, and would undo an answer before that.
+        # Airflow shows the question before dag.test() parks the task, which would undo an early answer.
         while "Waiting for Human-in-the-loop input" not in caplog.text:
             assert time.monotonic() < deadline, "no approval was asked for"
             time.sleep(0.1)
         with TestClient(app, base_url="http://127.0.0.1") as api:
             token = api.get("/auth/token").json()["access_token"]
             headers = {"Authorization": f"Bearer {token}"}
-            asked = (
-                api.get(f"/api/v2/dags/{dag_id}/dagRuns/~/hitlDetails", headers=headers).raise_for_status().json()
-            )
-            [detail] = [detail for detail in asked["hitl_details"] if not detail["response_received"]]
-            run_id = detail["task_instance"]["dag_run_id"]
-            path = f"/api/v2/dags/{dag_id}/dagRuns/{run_id}/taskInstances/approve/-1/hitlDetails"
+            runs = f"/api/v2/dags/{dag_id}/dagRuns"
+            details = api.get(f"{runs}/~/hitlDetails", headers=headers).raise_for_status().json()["hitl_details"]
+            [detail] = [detail for detail in details if not detail["response_received"]]
+            path = f"{runs}/{detail['task_instance']['dag_run_id']}/taskInstances/approve/-1/hitlDetails"
             response = api.patch(path, headers=headers, json={"chosen_options": [option], "params_input": {}})
             response.raise_for_status()
             return detail
