@@ -1,4 +1,4 @@
-"""One batch -> a call -> what is known of it. The only place with a socket.
+"""One batch -> a call -> what is known of it.
 
 An SMS cannot be taken back, so the question after every call is not whether it failed but what its failure
 proves: see :class:`~airflow_provider_ismart.sms.calls.Fate`. Nothing that leaves this module, no exception, log

@@ -105,7 +105,7 @@ def _pyarrow() -> tuple[Any, Any, Any]:
         import pyarrow.parquet as pq  # noqa: PLC0415
     except ImportError:
         raise InputError(
-            "a .parquet results_path needs pyarrow: install airflow-provider-ismart[pandas]"
+            "a .parquet results_path needs pyarrow: install it, or this package with its extra pandas"
         ) from None
     return pa, pq, pc
 

@@ -37,6 +37,8 @@ from airflow_provider_ismart.sms.submission import Submission, submit_all
 from airflow_provider_ismart.stored_plan import StoredPlan
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from airflow_provider_ismart.client import GatewayClient
     from airflow_provider_ismart.sms.batches import Batch
     from airflow_provider_ismart.sms.calls import CallOutcome
@@ -123,8 +125,12 @@ class Send:
         self._conclude(report)
         return replace(report, samples=_samples(self.plan))
 
-    def run(self, ledger: Ledger, *, replaces_texts: bool) -> Report:
+    def run(
+        self, ledger: Ledger, *, replaces_texts: bool, known_refusal: Callable[[], str | None] = lambda: None
+    ) -> Report:
         """Make the calls and return what they came to; see :func:`history.unsent` for ``replaces_texts``.
+
+        Where there is anything to send, ``known_refusal`` is asked whether the login is known to be refused.
 
         :raises ISmartError: not everybody who could be told was told; its class says what to do next.
         """
@@ -136,7 +142,11 @@ class Send:
             resend_uncertain=self.options.on_uncertain is OnUncertain.RESEND,
             replaces_texts=replaces_texts,
         )
-        self._check_rows(self._report(submission))  # now that it has put down what earlier tries did
+        report = self._report(submission)  # now that it has put down what earlier tries did
+        self._check_rows(report)
+        if report.outcomes[Outcome.NOT_ATTEMPTED] and (refusal := known_refusal()):
+            self._conclude(report)
+            raise ISmartLoginError(refusal, report=report)
         at_once = self.client.settings.max_concurrency
         try:
             with ThreadPoolExecutor(at_once, thread_name_prefix="ismart") as executor:

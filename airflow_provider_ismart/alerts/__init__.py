@@ -1,1 +1,1 @@
-"""What callbacks tell people, and what they remember of one another."""
+"""What callbacks tell people."""

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from contextlib import closing, contextmanager
+from contextlib import closing, contextmanager, suppress
 from functools import cached_property
 from threading import Event
 from typing import TYPE_CHECKING, Any
@@ -16,7 +16,6 @@ from airflow.providers.common.compat.sdk import (
     mask_secret,
 )
 
-from airflow_provider_ismart.alerts.credit_failure import leave_for_callbacks
 from airflow_provider_ismart.connection_form import field_behaviour, form_widgets
 from airflow_provider_ismart.exceptions import (
     ISmartCreditError,
@@ -24,6 +23,7 @@ from airflow_provider_ismart.exceptions import (
     ISmartInputError,
     ISmartLoginError,
 )
+from airflow_provider_ismart.memory.credit_failure import leave_for_callbacks
 from airflow_provider_ismart.metrics import count_probe
 from airflow_provider_ismart.settings import Settings
 from airflow_provider_ismart.sms.errors import InputError
@@ -33,6 +33,7 @@ if TYPE_CHECKING:
     from datetime import datetime
 
     from airflow_provider_ismart.client import GatewayClient
+    from airflow_provider_ismart.memory.refused_login import RefusedLogin
     from airflow_provider_ismart.sms.batches import Batch
     from airflow_provider_ismart.sms.calls import CallOutcome
     from airflow_provider_ismart.sms.report import Report
@@ -158,12 +159,20 @@ class ISmartHook(BaseHook):
                 ) as ledger:
                     report_gateway(self, settings.url)
                     try:
-                        return send.run(ledger, replaces_texts=replaces_texts)
+                        return send.run(
+                            ledger,
+                            replaces_texts=replaces_texts,
+                            known_refusal=lambda: self.known_refusal(context),
+                        )
                     except ISmartCreditError as error:
                         leave_for_callbacks(error, context, self.log)
                         raise
-                    except ISmartLoginError:
-                        self._remember_refusal()
+                    except ISmartLoginError as error:
+                        if error.code is not None:  # it was tried
+                            with suppress(
+                                BaseException
+                            ):  # a signal's too: after any other error there are retries
+                                self._remember_refusal()
                         raise
 
     @property
@@ -226,11 +235,22 @@ class ISmartHook(BaseHook):
             self._remember_refusal()
         return outcome
 
-    def _remember_refusal(self) -> None:
-        """Keep the alert about a refused login from trying it again."""
-        from airflow_provider_ismart.alerts.refused_login import RefusedLogin  # noqa: PLC0415  # seldom needed
+    def known_refusal(self, context: Mapping[str, Any]) -> str | None:
+        """Say when the login was refused, where that is less than a day ago and it has not changed since.
 
-        RefusedLogin(self.ismart_conn_id, self.settings).put_down(self.log)
+        ``None`` where it may be tried, and outside a task, where it is a person who tries it.
+        """
+        return self._refused_login.in_words() if "ti" in context else None
+
+    def _remember_refusal(self) -> None:
+        """Keep other tasks, and the alert about a refused login, from trying it again."""
+        self._refused_login.put_down(self.log)
+
+    @property
+    def _refused_login(self) -> RefusedLogin:
+        from airflow_provider_ismart.memory.refused_login import RefusedLogin  # noqa: PLC0415  # brings Variables
+
+        return RefusedLogin(self.ismart_conn_id, self.settings)
 
     def test_connection(self) -> tuple[bool, str]:
         """Say whether the login is good, from one probe; a refused login is not tried again."""

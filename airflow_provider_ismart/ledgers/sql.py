@@ -118,6 +118,8 @@ class SqlLedger:
         self._ids: dict[Batch, int] = {}
         self._last_seen = 0
         self._taken: set[bytes] = set()
+        #: Intents whose write has failed: they may be on record, and their calls never go out.
+        self._ungranted: list[int] = []
 
     def take_over(self) -> bool:
         """Read what is on record; what an earlier try left in mid-call is UNCERTAIN from now on."""
@@ -158,13 +160,17 @@ class SqlLedger:
         with self._engine.begin() as connection:
             self._take_turn(connection)
             self._check_token(connection)
+            self._take_back(connection)
             self._put_down_ends(connection, settled)
             self._look_at_others(connection)
             granted = [free for intent in intents if (free := self._without_taken(intent))]
             ids = self._put_down_intents(connection, granted)
+            self._ungranted.extend(ids.values())
         for batch, _ in settled:  # now that it is certain; a write that fails is made again
-            del self._ids[batch]
+            self._ids.pop(batch, None)
         self._ids.update(ids)
+        self._last_seen = max([self._last_seen, *ids.values()])  # the others' next ones are higher
+        self._ungranted.clear()
         return granted
 
     def _find_or_make_scope(self) -> tuple[int, bytes]:
@@ -241,9 +247,17 @@ class SqlLedger:
         ids = {bytes(row.fingerprint): row.id for row in connection.execute(newest)}
         return {batch: ids[call.fingerprint] for batch, call in zip(granted, made, strict=True)}
 
+    def _take_back(self, connection: Connection) -> None:
+        mine = calls.c.id.in_(self._ungranted) & (calls.c.sender_id == self._sender_id)
+        open_calls = mine & (calls.c.state == State.SUBMITTING.value)
+        if self._ungranted:
+            connection.execute(update(calls).where(open_calls).values(state=State.NOT_SENT.value))
+
     def _put_down_ends(self, connection: Connection, settled: Iterable[tuple[Batch, CallOutcome]]) -> None:
         alike: dict[tuple[str, int | None], list[int]] = defaultdict(list)
         for batch, outcome in settled:
+            if batch not in self._ids:  # a write that was interrupted has put it down
+                continue
             alike[STATE_OF_FATE[outcome.fate].value, outcome.code].append(self._ids[batch])
         for (state, code), ids in alike.items():
             # a call is in its state already where the commit before this one was taken for a failure
@@ -284,6 +298,7 @@ def prepared(engine: Engine) -> Engine:
     if engine.dialect.name == "sqlite":
         event.listen(engine, "connect", _prepare_sqlite)
         event.listen(engine, "begin", _begin_immediate)
+        event.listen(engine, "invalidate", _roll_back)
         return engine
     event.listen(engine, "begin", _set_up_transaction)
     # whatever the database's default: who has got its turn has to see what was committed while it waited
@@ -304,6 +319,11 @@ def _prepare_sqlite(connection: Any, _: Any) -> None:
 
 def _set_up_transaction(connection: Connection) -> None:
     connection.exec_driver_sql(_POSTGRESQL_SETTINGS)
+
+
+def _roll_back(connection: Any, *_: Any) -> None:
+    """Unlock the file when a signal ends a statement: a cursor in the exception's traceback keeps it open else."""
+    connection.rollback()
 
 
 def _begin_immediate(connection: Connection) -> None:

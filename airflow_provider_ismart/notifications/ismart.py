@@ -9,13 +9,13 @@ from typing import TYPE_CHECKING, Any
 
 from airflow.providers.common.compat.sdk import AirflowNotFoundException, BaseNotifier, Variable
 
-from airflow_provider_ismart.alerts.credit_failure import credit_failure
+from airflow_provider_ismart.alerts.alert import send_alert
 from airflow_provider_ismart.alerts.event import Event
-from airflow_provider_ismart.alerts.memory import BusyError, Queue
-from airflow_provider_ismart.alerts.sending import send_alert
-from airflow_provider_ismart.alerts.throttle import Throttle
 from airflow_provider_ismart.exceptions import ISmartError
 from airflow_provider_ismart.hooks.ismart import ISmartHook
+from airflow_provider_ismart.memory.credit_failure import credit_failure
+from airflow_provider_ismart.memory.throttle import Throttle
+from airflow_provider_ismart.memory.variables import BusyError, Queue
 from airflow_provider_ismart.sms.errors import InputError
 from airflow_provider_ismart.sms.return_codes import return_code
 from airflow_provider_ismart.sms.text import MAX_PARTS, shorten
@@ -148,7 +148,7 @@ class ISmartCreditAlert(BaseNotifier):
         take the context.
     :param cooldown: after an alert be silent for so long about the same code of the same connection in the same
         DAG.
-    :raises ValueError: ``cooldown`` is none.
+    :raises ValueError: ``cooldown`` is no positive timedelta, or ``notifiers`` is no list of callables.
     """
 
     def __init__(
@@ -159,6 +159,8 @@ class ISmartCreditAlert(BaseNotifier):
     ) -> None:
         super().__init__()
         _check_period("cooldown", cooldown)
+        if not isinstance(notifiers, Sequence) or not all(map(callable, notifiers)):
+            raise InputError("notifiers has to be a list, of notifiers or of functions that take the context")
         self.notifiers = notifiers
         self.cooldown = cooldown
 

@@ -53,8 +53,9 @@ class ISmartSendOperator(HidesFields, BaseOperator):
         every input row with its outcome, full numbers included (templated).
     :param idempotency_key: a name for this send, such as ``"bills-2026-11"`` (templated): no task of any run or
         DAG that names it sends to a number again what another has sent. It needs a SQL ledger.
-    :param ledger_conn_id: a PostgreSQL or SQLite connection that keeps the ledger (templated). Without one, the
-        task state store of Airflow 3.3 keeps it; on an earlier Airflow a later try then refuses to send.
+    :param ledger_conn_id: a PostgreSQL or SQLite connection that keeps the ledger (templated). Without one, that
+        of the connection's extra; without that, the task state store of Airflow 3.3, and on an earlier Airflow
+        a later try refuses to send.
     :param ismart_conn_id: the connection that holds the account (templated).
     :raises ISmartError: not everybody who could be told was told; see
         :mod:`airflow_provider_ismart.exceptions` for what each class asks of you and which are not retried.

@@ -58,7 +58,7 @@ class Sandbox:
             from .server import Server  # noqa: PLC0415 - the extra is needed only from here on
         except ImportError as exc:
             raise ImportError(
-                "the sandbox needs its extra: pip install 'airflow-provider-ismart[sandbox]'"
+                "the sandbox needs starlette and uvicorn: install this package with its extra sandbox"
             ) from exc
         family = socket.AF_INET6 if self._address.version == 6 else socket.AF_INET  # noqa: PLR2004
         listener = socket.create_server((str(self._address), self.port), family=family, backlog=1024)

@@ -15,7 +15,6 @@ from airflow.providers.common.compat.sdk import (
     conf,
 )
 
-from airflow_provider_ismart.alerts.credit_failure import leave_for_callbacks
 from airflow_provider_ismart.exceptions import (
     ISmartAccountError,
     ISmartCreditError,
@@ -27,6 +26,7 @@ from airflow_provider_ismart.exceptions import (
 )
 from airflow_provider_ismart.hidden import HiddenRecipients, HidesFields, shown
 from airflow_provider_ismart.hooks.ismart import ISmartHook
+from airflow_provider_ismart.memory.credit_failure import leave_for_callbacks
 from airflow_provider_ismart.sms.calls import CallOutcome, Fate
 from airflow_provider_ismart.sms.credit import ALERT_CODES, GOOD_CODES, Sight, Watch, in_words, seen
 from airflow_provider_ismart.sms.errors import InputError
@@ -99,12 +99,15 @@ class ISmartCreditSensor(HidesFields, BaseSensorOperator):
         self._failed_looks = 0
         self._trouble: int | None = None
 
-    def poke(self, context: Context) -> PokeReturnValue:  # noqa: ARG002  # a probe needs none
-        """Look once.
+    def poke(self, context: Context) -> PokeReturnValue:
+        """Look once, unless it is known that the login would be refused.
 
         :raises ISmartError: waiting cannot help, or would do harm.
         """
-        outcome = self._probe() if self.canary is None else self._send_canary()
+        hook = ISmartHook(self.ismart_conn_id)
+        if refusal := hook.known_refusal(context):
+            raise ISmartLoginError(refusal)
+        outcome = hook.probe_outcome() if self.canary is None else self._send_canary(hook)
         self.log.info("Looked at the account: %s", in_words(outcome))
         sight = Watch.of(self.alert_codes, self.wait_for).sight(outcome.code)
         if sight is Sight.NO_VERDICT:
@@ -170,16 +173,13 @@ class ISmartCreditSensor(HidesFields, BaseSensorOperator):
     def _looks_left(self) -> int:
         return self.max_failed_looks - self._failed_looks
 
-    def _probe(self) -> CallOutcome:
-        return ISmartHook(self.ismart_conn_id).probe_outcome()
-
-    def _send_canary(self) -> CallOutcome:
+    def _send_canary(self, hook: ISmartHook) -> CallOutcome:
         """Send a message and return what became of it, as of a probe."""
         from airflow_provider_ismart.sms.report import Outcome  # noqa: PLC0415  # needed at run time alone
 
         options = {"message": CANARY_MESSAGE, "on_empty": "fail", "on_uncertain": "accept"}
         try:
-            report = ISmartHook(self.ismart_conn_id).submit(shown(self.canary), options, {})
+            report = hook.submit(shown(self.canary), options, {})
         except ISmartCreditError as error:
             code = error.code or 0
             return CallOutcome(fate=Fate.REFUSED, code=code, detail=str(return_code(code)))

@@ -36,6 +36,10 @@ class Batch(NamedTuple):
     copy: int = 0
     oversize: bool = False
 
+    def __repr__(self) -> str:
+        """Show neither text nor numbers: an error can hold it."""
+        return f"<batch of {len(self.rows)}>"
+
     @property
     def numbers(self) -> Iterator[tuple[int, str]]:
         """The rows, each with its number."""

@@ -124,7 +124,7 @@ class Submission:
 
     def record(self, settled: Mapping[Batch, CallOutcome], intents: Sequence[Batch]) -> Sequence[Batch]:
         """Put down how calls ended and which are about to go out; return those that may."""
-        granted = self._ledger.write(list(settled.items()), intents) if settled or intents else ()
+        granted = self._ledger.write(list(settled.items()), intents)
         mine = {row for batch in granted for row in batch.rows}
         for batch in intents:
             for row, msisdn in batch.numbers:
@@ -236,7 +236,7 @@ def submit_all(
     try:
         while True:
             intents = [] if halted.is_set() else submission.take(calls.in_flight, 2 * max_in_flight)
-            granted = submission.record(calls.settled, intents)
+            granted = submission.record(calls.settled, intents) if calls.settled or intents else ()
             calls.settled.clear()
             calls.start(granted)
             if calls.in_flight:
@@ -247,7 +247,7 @@ def submit_all(
     except BaseException:
         halted.set()
         calls.settle_all()
-        submission.record(calls.settled, [])
+        submission.record(calls.settled, [])  # which also takes back what was granted to nobody
         raise
     if calls.error:
         raise calls.error

@@ -161,7 +161,7 @@ class _Parquet:
             import pyarrow.parquet as pq  # noqa: PLC0415  # heavy, and Parquet alone needs it
         except ImportError:
             raise InputError(
-                "recipients in a .parquet file need pyarrow: install airflow-provider-ismart[pandas]"
+                "recipients in a .parquet file need pyarrow: install it, or this package with its extra pandas"
             ) from None
         with self.path.open("rb") as file, pq.ParquetFile(file) as parquet:
             yield parquet

@@ -54,6 +54,7 @@ class ISmartCreditTrigger(BaseEventTrigger):
         once: bool = False,
     ) -> None:
         super().__init__()  # type: ignore[no-untyped-call]
+        self.supports_triggerer_queue = once  # a sensor's goes where its task's queue says, as any task's trigger
         self._watch = Watch.of(alert_codes, wait_for)
         self.ismart_conn_id = ismart_conn_id
         self.poke_interval = poke_interval

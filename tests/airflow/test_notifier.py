@@ -12,9 +12,9 @@ from types import SimpleNamespace
 
 import pytest
 
-from airflow_provider_ismart.alerts.memory import Memory, Queue
 from airflow_provider_ismart.exceptions import ISmartLoginError
 from airflow_provider_ismart.hooks.ismart import ISmartHook
+from airflow_provider_ismart.memory.variables import Memory, Queue
 from airflow_provider_ismart.notifications.ismart import ISmartNotifier, send_ismart_notification
 from airflow_provider_ismart.sandbox import faults
 from airflow_provider_ismart.sensors.ismart import ISmartCreditSensor
@@ -23,14 +23,6 @@ from airflow_provider_ismart.sensors.ismart import ISmartCreditSensor
 pytestmark = [pytest.mark.usefixtures("in_a_callback"), pytest.mark.filterwarnings("default")]
 
 ON_CALL = "96890000001"
-
-
-@pytest.fixture(autouse=True)
-def _forget_refused_logins(in_a_callback):
-    """Let no test, of other modules either, leave a refusal behind for the next."""
-    Memory("login", "ismart_default").put_down({})
-    yield
-    Memory("login", "ismart_default").put_down({})
 
 
 def failure(task_id="send", **context):
@@ -181,8 +173,7 @@ def mistyped(ismart_sandbox, monkeypatch):
         monkeypatch.setenv("AIRFLOW_CONN_MISTYPED", described)
 
     connection()
-    yield connection
-    Memory("login", "mistyped").put_down({})
+    return connection
 
 
 def refused_hours_ago(hours):
@@ -233,13 +224,25 @@ def test_the_alert_about_a_refused_login_does_not_try_it_again(try_it, ismart_sa
     assert len(ismart_sandbox.calls) == 1
 
 
-def test_sends_and_probes_do_not_ask_what_is_on_record(ismart_sandbox, mistyped):
+def test_outside_a_task_sends_and_probes_do_not_ask_what_is_on_record(ismart_sandbox, mistyped):
     ismart_sandbox.configure(max_failed_logins=9)
     alerts()
     with pytest.raises(ISmartLoginError):
         ISmartHook("mistyped").send(ON_CALL, "Hello")
     assert ISmartHook("mistyped").probe() == 3
     assert len(ismart_sandbox.calls) == 3
+
+
+@pytest.mark.parametrize("options", [{}, {"canary": ON_CALL}, {"deferrable": True}], ids=str)
+def test_no_task_of_a_sensor_tries_a_login_that_was_refused(options, ismart_sandbox, mistyped):
+    in_a_task = {"ti": SimpleNamespace()}
+    for _ in range(2):
+        sensor = ISmartCreditSensor(task_id="look", ismart_conn_id="mistyped", **options)
+        with pytest.raises(ISmartLoginError) as raised:
+            sensor.execute(in_a_task)
+        assert "fake" not in str(raised.value)
+    assert f"delete the Variable '{Memory('login', 'mistyped').name}'" in str(raised.value)
+    assert len(ismart_sandbox.calls) == 1
 
 
 @pytest.mark.parametrize(
@@ -268,8 +271,8 @@ def test_what_an_alert_that_was_given_up_on_hears_later_is_put_down(
 ):
     if airflow_version == (3, 0):
         pytest.skip("on Airflow 3.0 a thread must not ask the supervisor beside the main one")
-    monkeypatch.setattr("airflow_provider_ismart.alerts.sending.CALLING_SECONDS", 2)  # by then it is on its way
-    monkeypatch.setattr("airflow_provider_ismart.alerts.sending.ENDING_SECONDS", 0.1)
+    monkeypatch.setattr("airflow_provider_ismart.alerts.alert.CALLING_SECONDS", 2)  # by then it is on its way
+    monkeypatch.setattr("airflow_provider_ismart.alerts.alert.ENDING_SECONDS", 0.1)
     ismart_sandbox.fail(faults.Latency(seconds=5))
     alerts(1)
     [late] = [thread for thread in threading.enumerate() if thread.name == "ismart-alert"]
@@ -342,7 +345,7 @@ def test_nothing_that_is_logged_holds_password_number_or_text(trouble, ismart_de
 
 def test_in_a_crowd_an_alert_that_gets_no_turn_is_not_sent_and_takes_nobody_elses(ismart_sandbox, monkeypatch):
     with monkeypatch.context() as patch, Memory("login", "ismart_default").turn(Queue()):
-        patch.setattr("airflow_provider_ismart.alerts.memory.QUEUE_SECONDS", 0)
+        patch.setattr("airflow_provider_ismart.memory.variables.QUEUE_SECONDS", 0)
         ISmartNotifier(recipients=ON_CALL)(failure())
     assert not ismart_sandbox.calls
     ISmartNotifier(recipients=ON_CALL)(failure())

@@ -115,6 +115,17 @@ def test_mapped_recipients_are_told_together_and_branch_by_branch(run_example, i
     assert branches == {0: "success", 1: "success", 2: "skipped"}
 
 
+def test_mapped_tasks_try_a_wrong_password_once(run_example, ismart_default, ismart_sandbox):
+    ismart_default(password="wrong")
+    with pytest.raises(AssertionError, match="failed"):
+        run_example("mapped_recipients")
+    assert len(ismart_sandbox.calls) == 1
+
+    ismart_default(password=ismart_sandbox.password)  # is another login
+    run_example("mapped_recipients")
+    assert len(ismart_sandbox.messages) == 6
+
+
 def test_taskflow_tells_the_people_that_functions_return_in_mapped_tasks_too(run_example, ismart_sandbox):
     tasks = run_example("taskflow")
 

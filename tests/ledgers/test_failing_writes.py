@@ -1,5 +1,7 @@
 """A ledger that fails at every single point where it can: nobody is told twice, and nobody is forgotten."""
 
+import gc
+import time
 from contextlib import suppress
 from itertools import count
 
@@ -7,6 +9,7 @@ import pytest
 
 from airflow_provider_ismart.ledgers import sql
 from airflow_provider_ismart.sms.calls import Fate
+from airflow_provider_ismart.sms.report import Outcome
 from tests.ledgers.backings import (
     Store,
     StoreOfTry,
@@ -26,20 +29,25 @@ class LedgerDown(Exception):  # noqa: N818  # what a database's driver or Airflo
     """The ledger could not be written to, or could not say that it was."""
 
 
+class TimeIsUp(BaseException):
+    """As what a signal raises, after a statement has come to its end: ``execution_timeout``, say."""
+
+
 class Trap:
     """Raise at the n-th point that is passed, before or after the deed."""
 
-    def __init__(self, number, *, when):
+    def __init__(self, number, *, when, error=LedgerDown):
         self._left = number
         self._when = when
+        self._error = error
 
     def __call__(self, deed, *args, **kwargs):
         self._left -= 1
         if self._left == 0 and self._when == "before":
-            raise LedgerDown
+            raise self._error
         done = deed(*args, **kwargs)
         if self._left == 0:
-            raise LedgerDown
+            raise self._error
         return done
 
     @property
@@ -86,6 +94,7 @@ def check_after_retry(send, told, backing_options):
     assert outcomes.keys() <= {"accepted", "already_sent", "uncertain"}
     assert sum(outcomes.values()) == len(NUMBERS)
     assert len(told()) >= len(NUMBERS) - outcomes.get("uncertain", 0)
+    return report
 
 
 @needs_task_state
@@ -120,6 +129,28 @@ def test_a_database_that_fails_at_any_statement_or_commit_leads_to_no_duplicate(
         if not trap.snapped:
             break
     assert point > 20
+
+
+@pytest.mark.filterwarnings("ignore:<psycopg.ServerCursor:ResourceWarning")  # the signal kept it from being closed
+def test_a_signal_at_any_statement_or_commit_leaves_nobody_uncertain(
+    send, told, database, ismart_sandbox, monkeypatch
+):
+    for point in count(1):
+        ismart_sandbox.reset()
+        scope = f"signal {point}"
+        trap = Trap(point, when="after", error=TimeIsUp)
+        began = time.monotonic()
+        with monkeypatch.context() as patch:
+            trap_engines(trap, patch)
+            with suppress(TimeIsUp):
+                send(NUMBERS, ledger=database.connection, key=scope, batch_size=2)
+        assert time.monotonic() - began < sql.TURN_SECONDS / 2, "a lock that nobody holds was waited for"
+        report = check_after_retry(send, told, {"ledger": database.connection, "key": scope})
+        assert not report.outcomes[Outcome.UNCERTAIN]
+        if not trap.snapped:
+            break
+    assert point > 20
+    gc.collect()  # cursors, while their warning is ignored
 
 
 @pytest.fixture(params=["before", "after"])

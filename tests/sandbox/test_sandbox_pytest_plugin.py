@@ -53,7 +53,7 @@ def test_without_the_extra_the_error_names_what_to_install(tmp_path):
         "Sandbox().start()\n"
     )
     ended = run_python("-c", script, cwd=tmp_path)
-    assert "pip install 'airflow-provider-ismart[sandbox]'" in ended.stderr.splitlines()[-1]
+    assert "with its extra sandbox" in ended.stderr.splitlines()[-1]
 
 
 def test_the_sandbox_shares_no_code_with_the_client_and_needs_no_airflow(tmp_path):

@@ -33,13 +33,13 @@ def test_the_sensor_sees_each_trouble_come_and_go_in_each_mode_though_its_trigge
         assert events.states(f"ok_{code}", "success") == MODES
 
 
-def test_a_wrong_password_is_tried_once_a_sensors_run_and_locks_nothing(events):
-    assert events.gateways["mistyped"].calls() == MODES
+def test_a_wrong_password_is_tried_at_most_once_a_sensors_run_and_locks_nothing(events):
+    assert 1 <= events.gateways["mistyped"].calls() <= MODES
     assert not events.gateways["mistyped"].account()["locked"]
 
 
-def test_the_hourly_monitor_is_paused_after_three_wrong_passwords(events):
-    assert events.gateways["mistyped_for_monitor"].calls() == 3
+def test_the_hourly_monitor_tries_a_wrong_password_once_and_is_paused_after_three_runs(events):
+    assert events.gateways["mistyped_for_monitor"].calls() == 1
     assert events.states("look", "failed") == MODES + 3
 
 

@@ -1,4 +1,4 @@
-"""A login that was refused, remembered where alerts look before they try one."""
+"""A login that was refused, remembered where tasks and alerts look before they try one."""
 
 from __future__ import annotations
 
@@ -9,13 +9,13 @@ from datetime import UTC, datetime, timedelta
 from hashlib import scrypt
 from typing import TYPE_CHECKING
 
-from airflow_provider_ismart.alerts.memory import SCRYPT, Memory, Queue
+from airflow_provider_ismart.memory.variables import SCRYPT, Memory, Queue
 
 if TYPE_CHECKING:
     from airflow_provider_ismart.sending import Log
     from airflow_provider_ismart.settings import Settings
 
-#: How long alerts leave alone what was refused. Infocomm may have unlocked the account by then.
+#: How long what was refused is left alone. Infocomm may have unlocked the account by then.
 PAUSE = timedelta(days=1)
 
 #: Enough to see that login or password have changed (one change in 65,536 is missed, for a day), and too little
@@ -27,6 +27,7 @@ class RefusedLogin:
     """What is on record of the login that a connection has now."""
 
     def __init__(self, conn_id: str, settings: Settings) -> None:
+        self._conn_id = conn_id
         self._settings = settings
         self._memory = Memory("login", conn_id)
 
@@ -37,17 +38,23 @@ class RefusedLogin:
         """
         return self._memory.turn(queue)
 
-    def refused_at(self) -> datetime | None:
-        """Return when this login was refused with this password, if that is less than :data:`PAUSE` ago."""
-        found = self._memory.recall()
+    def in_words(self) -> str | None:
+        """Say that this login was refused with this password, if that is less than :data:`PAUSE` ago."""
         try:
+            found = self._memory.recall()
             refused_at = datetime.fromisoformat(found["refused_at"])
             is_recent = abs(datetime.now(UTC) - refused_at) < PAUSE
-            return (
-                refused_at if is_recent and found["fingerprint"] == self._fingerprint(str(found["salt"])) else None
-            )
-        except (KeyError, TypeError, ValueError):  # nothing is on record, or somebody has changed it
+            is_the_same = is_recent and found["fingerprint"] == self._fingerprint(str(found["salt"]))
+        except Exception:  # noqa: BLE001  # nothing is on record, somebody has changed it, or it cannot be read
             return None
+        if not is_the_same:
+            return None
+        return (
+            f"The login of {self._conn_id!r} was refused at {refused_at.isoformat()} and has not changed since. "
+            f"It is not tried until {(refused_at + PAUSE).isoformat()}, as that could lock the account. Correct "
+            f"the connection or, where Infocomm has unlocked the account, delete the Variable "
+            f"{self._memory.name!r}."
+        )
 
     def put_down(self, log: Log) -> None:
         """Put down that it was refused just now. Where that cannot be, what led here is the error to tell of."""

@@ -1,4 +1,4 @@
-"""What callbacks remember of one another, in whatever process and on whatever machine they run.
+"""What tasks and callbacks remember of one another, in whatever process and on whatever machine they run.
 
 It is in an Airflow Variable, the one store that the task's process, the DAG processor and the triggerer all reach
 on every Airflow. A Variable knows no compare-and-set, so a change is made in a turn: a lock on a file, for which
@@ -51,7 +51,12 @@ class Memory:
     """A small JSON object, whose name has ``kind`` in it and tells nothing of ``about``."""
 
     def __init__(self, kind: str, *about: str) -> None:
-        self.name = _name(kind, about)
+        self._kind, self._about = kind, about
+
+    @property
+    def name(self) -> str:
+        """The Variable's."""
+        return _name(self._kind, self._about)
 
     @contextmanager
     def turn(self, queue: Queue) -> Iterator[None]:

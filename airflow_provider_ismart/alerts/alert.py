@@ -11,10 +11,10 @@ from typing import TYPE_CHECKING, Any
 
 from airflow.providers.common.compat.version_compat import AIRFLOW_V_3_0_PLUS, AIRFLOW_V_3_3_PLUS
 
-from airflow_provider_ismart.alerts.memory import Queue
-from airflow_provider_ismart.alerts.refused_login import PAUSE, RefusedLogin
 from airflow_provider_ismart.exceptions import ISmartLoginError, ISmartUncertainFinalError
 from airflow_provider_ismart.hooks.ismart import ISmartHook
+from airflow_provider_ismart.memory.refused_login import RefusedLogin
+from airflow_provider_ismart.memory.variables import Queue
 
 if TYPE_CHECKING:
     from airflow_provider_ismart.client import GatewayClient
@@ -46,11 +46,8 @@ def send_alert(conn_id: str, recipients: Any, text: str, *, max_parts: int, queu
     settings = ISmartHook(conn_id).settings
     refusal = RefusedLogin(conn_id, settings)
     with refusal.turn(queue):
-        if refused_at := refusal.refused_at():
-            raise ISmartLoginError(
-                f"The login of {conn_id!r} was refused at {refused_at.isoformat()} and has not changed since: no "
-                f"alert tries it until {(refused_at + PAUSE).isoformat()}."
-            )
+        if refused := refusal.in_words():
+            raise ISmartLoginError(refused)
         try:
             _send(settings, recipients, text, max_parts=max_parts, refusal=refusal, log=log)
         except ISmartLoginError:

@@ -1,0 +1,1 @@
+"""What tasks and callbacks leave for one another, in Airflow's Variables and XComs."""
