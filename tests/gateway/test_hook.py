@@ -8,6 +8,8 @@ from airflow.providers.common.compat.sdk import AirflowFailException, AirflowNot
 
 from airflow_provider_ismart.exceptions import ISmartCreditError, ISmartInputError, ISmartLoginError
 from airflow_provider_ismart.hooks.ismart import ISmartHook
+from airflow_provider_ismart.memory import refused_login, variables
+from airflow_provider_ismart.memory.variables import _name
 from airflow_provider_ismart.sandbox import faults
 from airflow_provider_ismart.sms.return_codes import RETURN_CODES
 
@@ -113,6 +115,25 @@ def test_a_refused_login_is_probed_once(ismart_sandbox, ismart_default):
     good, text = ISmartHook().test_connection()
     assert (good, ismart_sandbox.account.failed_logins) == (False, 1)
     assert "return code 3" in text
+
+
+@pytest.fixture(params=[ValueError, SystemExit])
+def no_hash(request, monkeypatch):
+    """Have no scrypt, as where FIPS forbids it, or a signal that ends it."""
+
+    def fail(*_, **__):
+        raise request.param
+
+    _name.cache_clear()
+    for module in (refused_login, variables):
+        monkeypatch.setattr(module, "scrypt", fail)
+
+
+def test_a_refusal_that_cannot_be_put_down_ends_the_task_all_the_same(no_hash, ismart_sandbox, ismart_default):
+    ismart_default(password="wrong")
+    with pytest.raises(ISmartLoginError):
+        ISmartHook().send("96890000001", "Hello")
+    assert len(ismart_sandbox.calls) == 1
 
 
 @pytest.mark.parametrize(
