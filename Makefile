@@ -15,9 +15,12 @@ UNSUPPORTED := airflow-2.11-py3.13 airflow-3.0-py3.13
 # What imports no Airflow is run on each Python, and with what each Airflow lets it depend on, but not twice.
 CORE := tests/sms tests/sandbox
 CORE_ON := airflow-2.11-py3.11 airflow-3.0-py3.11 airflow-3.3-py3.11 airflow-3.3-py3.12 airflow-3.3-py3.13
-# What takes longest, calls over sockets, ledgers and whole DAG runs, is run on each Airflow, and on the newest Python.
-LONG := tests/gateway tests/ledgers tests/examples
+# What takes long, calls over sockets and whole DAG runs, is run on each Airflow, and on the newest Python.
+LONG := tests/gateway tests/examples
 LONG_ON := airflow-2.11-py3.11 airflow-3.0-py3.11 airflow-3.3-py3.11 airflow-3.3-py3.13
+# Ledgers are run with each SQLAlchemy, and on the newest Python; Airflow 3.0 has what 2.11 has, and no store.
+LEDGERS := tests/ledgers
+LEDGERS_ON := airflow-2.11-py3.11 airflow-3.3-py3.11 airflow-3.3-py3.13
 # Where property tests try all their examples; elsewhere a fifth.
 ALL_EXAMPLES_ON := airflow-3.3-py3.11
 # Folders of tests/acceptance/, which kill the processes of a real Airflow and take minutes, and where each is run.
@@ -103,6 +106,7 @@ env_of = $(lastword $(subst @, ,$(1)))
 # $(call left_out,environment): what `make test` runs and this environment does not, as pytest's arguments
 left_out = $(if $(filter $(1),$(CORE_ON)),,$(CORE:%=--ignore=%)) \
   $(if $(filter $(1),$(LONG_ON)),,$(LONG:%=--ignore=%)) \
+  $(if $(filter $(1),$(LEDGERS_ON)),,$(LEDGERS:%=--ignore=%)) \
   $(if $(filter $(1),$(ALL_EXAMPLES_ON)),,--hypothesis-profile=brief)
 # $(call tell,environment,mark of success,name,how it was run): a line of the summary
 define tell
