@@ -168,10 +168,9 @@ class ISmartHook(BaseHook):
                         leave_for_callbacks(error, context, self.log)
                         raise
                     except ISmartLoginError as error:
-                        if error.code is not None:  # it was tried
-                            with suppress(
-                                BaseException
-                            ):  # a signal's too: after any other error there are retries
+                        # Even a signal must not replace this error: after any other, Airflow would try again.
+                        with suppress(BaseException):
+                            if error.code is not None:  # it was tried just now
                                 self._remember_refusal()
                         raise
 
