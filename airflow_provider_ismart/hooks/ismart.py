@@ -171,7 +171,7 @@ class ISmartHook(BaseHook):
                         # Even a signal must not replace this error: after any other, Airflow would try again.
                         with suppress(BaseException):
                             if error.code is not None:  # it was tried just now
-                                self._remember_refusal()
+                                self._refused_login.put_down(self.log)
                         raise
 
     @property
@@ -231,7 +231,7 @@ class ISmartHook(BaseHook):
             outcome = client.probe()
         count_probe(outcome)
         if outcome.code is not None and return_code(outcome.code).kind is Kind.LOGIN:
-            self._remember_refusal()
+            self._refused_login.put_down(self.log)
         return outcome
 
     def known_refusal(self, context: Mapping[str, Any]) -> str | None:
@@ -241,12 +241,9 @@ class ISmartHook(BaseHook):
         """
         return self._refused_login.in_words() if "ti" in context else None
 
-    def _remember_refusal(self) -> None:
-        """Keep other tasks, and the alert about a refused login, from trying it again."""
-        self._refused_login.put_down(self.log)
-
     @property
     def _refused_login(self) -> RefusedLogin:
+        """What keeps other tasks, and the alert about a refused login, from trying it again."""
         from airflow_provider_ismart.memory.refused_login import RefusedLogin  # noqa: PLC0415  # brings Variables
 
         return RefusedLogin(self.ismart_conn_id, self.settings)

@@ -248,10 +248,12 @@ class SqlLedger:
         return {batch: ids[call.fingerprint] for batch, call in zip(granted, made, strict=True)}
 
     def _take_back(self, connection: Connection) -> None:
+        """Put down that nobody was granted these intents, as far as they are on record."""
+        if not self._ungranted:
+            return
         mine = calls.c.id.in_(self._ungranted) & (calls.c.sender_id == self._sender_id)
         open_calls = mine & (calls.c.state == State.SUBMITTING.value)
-        if self._ungranted:
-            connection.execute(update(calls).where(open_calls).values(state=State.NOT_SENT.value))
+        connection.execute(update(calls).where(open_calls).values(state=State.NOT_SENT.value))
 
     def _put_down_ends(self, connection: Connection, settled: Iterable[tuple[Batch, CallOutcome]]) -> None:
         alike: dict[tuple[str, int | None], list[int]] = defaultdict(list)

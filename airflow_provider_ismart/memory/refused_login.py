@@ -52,7 +52,7 @@ class RefusedLogin:
         return (
             f"The login of {self._conn_id!r} was refused at {refused_at.isoformat()} and has not changed since. "
             f"It is not tried until {(refused_at + PAUSE).isoformat()}, as that could lock the account. Correct "
-            f"the connection or, where Infocomm has unlocked the account, delete the Variable "
+            "the connection or, where Infocomm has unlocked the account, delete the Variable "
             f"{self._memory.name!r}."
         )
 

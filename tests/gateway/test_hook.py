@@ -9,7 +9,6 @@ from airflow.providers.common.compat.sdk import AirflowFailException, AirflowNot
 from airflow_provider_ismart.exceptions import ISmartCreditError, ISmartInputError, ISmartLoginError
 from airflow_provider_ismart.hooks.ismart import ISmartHook
 from airflow_provider_ismart.memory import refused_login, variables
-from airflow_provider_ismart.memory.variables import _name
 from airflow_provider_ismart.sandbox import faults
 from airflow_provider_ismart.sms.return_codes import RETURN_CODES
 
@@ -124,7 +123,7 @@ def no_hash(request, monkeypatch):
     def fail(*_, **__):
         raise request.param
 
-    _name.cache_clear()
+    variables._name.cache_clear()
     for module in (refused_login, variables):
         monkeypatch.setattr(module, "scrypt", fail)
 
