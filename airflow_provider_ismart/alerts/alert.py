@@ -13,8 +13,8 @@ from airflow.providers.common.compat.version_compat import AIRFLOW_V_3_0_PLUS, A
 
 from airflow_provider_ismart.exceptions import ISmartLoginError, ISmartUncertainFinalError
 from airflow_provider_ismart.hooks.ismart import ISmartHook
-from airflow_provider_ismart.memory.refused_login import RefusedLogin
-from airflow_provider_ismart.memory.variables import Queue
+from airflow_provider_ismart.coordination.refused_login import RefusedLogin
+from airflow_provider_ismart.coordination.variables import Queue
 
 if TYPE_CHECKING:
     from airflow_provider_ismart.client import GatewayClient

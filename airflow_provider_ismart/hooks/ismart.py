@@ -23,7 +23,7 @@ from airflow_provider_ismart.exceptions import (
     ISmartInputError,
     ISmartLoginError,
 )
-from airflow_provider_ismart.memory.credit_failure import leave_for_callbacks
+from airflow_provider_ismart.coordination.credit_failure import leave_for_callbacks
 from airflow_provider_ismart.metrics import count_probe
 from airflow_provider_ismart.settings import Settings
 from airflow_provider_ismart.sms.errors import InputError
@@ -33,7 +33,7 @@ if TYPE_CHECKING:
     from datetime import datetime
 
     from airflow_provider_ismart.client import GatewayClient
-    from airflow_provider_ismart.memory.refused_login import RefusedLogin
+    from airflow_provider_ismart.coordination.refused_login import RefusedLogin
     from airflow_provider_ismart.sms.batches import Batch
     from airflow_provider_ismart.sms.calls import CallOutcome
     from airflow_provider_ismart.sms.report import Report
@@ -244,7 +244,7 @@ class ISmartHook(BaseHook):
     @property
     def _refused_login(self) -> RefusedLogin:
         """What keeps other tasks, and the alert about a refused login, from trying it again."""
-        from airflow_provider_ismart.memory.refused_login import RefusedLogin  # noqa: PLC0415  # brings Variables
+        from airflow_provider_ismart.coordination.refused_login import RefusedLogin  # noqa: PLC0415  # brings Variables
 
         return RefusedLogin(self.ismart_conn_id, self.settings)
 

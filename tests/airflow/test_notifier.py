@@ -14,7 +14,7 @@ import pytest
 
 from airflow_provider_ismart.exceptions import ISmartLoginError
 from airflow_provider_ismart.hooks.ismart import ISmartHook
-from airflow_provider_ismart.memory.variables import Memory, Queue
+from airflow_provider_ismart.coordination.variables import Memory, Queue
 from airflow_provider_ismart.notifications.ismart import ISmartNotifier, send_ismart_notification
 from airflow_provider_ismart.sandbox import faults
 from airflow_provider_ismart.sensors.ismart import ISmartCreditSensor
@@ -345,7 +345,7 @@ def test_nothing_that_is_logged_holds_password_number_or_text(trouble, ismart_de
 
 def test_in_a_crowd_an_alert_that_gets_no_turn_is_not_sent_and_takes_nobody_elses(ismart_sandbox, monkeypatch):
     with monkeypatch.context() as patch, Memory("login", "ismart_default").turn(Queue()):
-        patch.setattr("airflow_provider_ismart.memory.variables.QUEUE_SECONDS", 0)
+        patch.setattr("airflow_provider_ismart.coordination.variables.QUEUE_SECONDS", 0)
         ISmartNotifier(recipients=ON_CALL)(failure())
     assert not ismart_sandbox.calls
     ISmartNotifier(recipients=ON_CALL)(failure())

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from airflow_provider_ismart.memory.variables import Memory
+from airflow_provider_ismart.coordination.variables import Memory
 from airflow_provider_ismart.sandbox import faults
 
 TRIGGERER = Path(__file__).with_name("triggerer.py")

@@ -8,7 +8,7 @@ from airflow.providers.common.compat.sdk import AirflowFailException, AirflowNot
 
 from airflow_provider_ismart.exceptions import ISmartCreditError, ISmartInputError, ISmartLoginError
 from airflow_provider_ismart.hooks.ismart import ISmartHook
-from airflow_provider_ismart.memory import refused_login, variables
+from airflow_provider_ismart.coordination import refused_login, variables
 from airflow_provider_ismart.sandbox import faults
 from airflow_provider_ismart.sms.return_codes import RETURN_CODES
 

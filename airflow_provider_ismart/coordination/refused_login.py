@@ -9,7 +9,7 @@ from datetime import UTC, datetime, timedelta
 from hashlib import scrypt
 from typing import TYPE_CHECKING
 
-from airflow_provider_ismart.memory.variables import SCRYPT, Memory, Queue
+from airflow_provider_ismart.coordination.variables import SCRYPT, Memory, Queue
 
 if TYPE_CHECKING:
     from airflow_provider_ismart.sending import Log

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from datetime import UTC, datetime, timedelta
 
-from airflow_provider_ismart.memory.variables import Memory, Queue
+from airflow_provider_ismart.coordination.variables import Memory, Queue
 
 
 class Throttle:

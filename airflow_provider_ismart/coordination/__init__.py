@@ -1,0 +1,1 @@
+"""What tasks and callbacks share, through Airflow Variables and XCom."""
