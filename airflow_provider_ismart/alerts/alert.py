@@ -11,10 +11,10 @@ from typing import TYPE_CHECKING, Any
 
 from airflow.providers.common.compat.version_compat import AIRFLOW_V_3_0_PLUS, AIRFLOW_V_3_3_PLUS
 
-from airflow_provider_ismart.exceptions import ISmartLoginError, ISmartUncertainFinalError
-from airflow_provider_ismart.hooks.ismart import ISmartHook
 from airflow_provider_ismart.coordination.refused_login import RefusedLogin
 from airflow_provider_ismart.coordination.variables import Queue
+from airflow_provider_ismart.exceptions import ISmartLoginError, ISmartUncertainFinalError
+from airflow_provider_ismart.hooks.ismart import ISmartHook
 
 if TYPE_CHECKING:
     from airflow_provider_ismart.client import GatewayClient

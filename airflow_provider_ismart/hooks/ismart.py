@@ -17,13 +17,13 @@ from airflow.providers.common.compat.sdk import (
 )
 
 from airflow_provider_ismart.connection_form import field_behaviour, form_widgets
+from airflow_provider_ismart.coordination.credit_failure import leave_for_callbacks
 from airflow_provider_ismart.exceptions import (
     ISmartCreditError,
     ISmartError,
     ISmartInputError,
     ISmartLoginError,
 )
-from airflow_provider_ismart.coordination.credit_failure import leave_for_callbacks
 from airflow_provider_ismart.metrics import count_probe
 from airflow_provider_ismart.settings import Settings
 from airflow_provider_ismart.sms.errors import InputError

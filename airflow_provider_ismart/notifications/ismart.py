@@ -11,11 +11,11 @@ from airflow.providers.common.compat.sdk import AirflowNotFoundException, BaseNo
 
 from airflow_provider_ismart.alerts.alert import send_alert
 from airflow_provider_ismart.alerts.event import Event
-from airflow_provider_ismart.exceptions import ISmartError
-from airflow_provider_ismart.hooks.ismart import ISmartHook
 from airflow_provider_ismart.coordination.credit_failure import credit_failure
 from airflow_provider_ismart.coordination.throttle import Throttle
 from airflow_provider_ismart.coordination.variables import BusyError, Queue
+from airflow_provider_ismart.exceptions import ISmartError
+from airflow_provider_ismart.hooks.ismart import ISmartHook
 from airflow_provider_ismart.sms.errors import InputError
 from airflow_provider_ismart.sms.return_codes import return_code
 from airflow_provider_ismart.sms.text import MAX_PARTS, shorten

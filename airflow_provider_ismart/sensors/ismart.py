@@ -15,6 +15,7 @@ from airflow.providers.common.compat.sdk import (
     conf,
 )
 
+from airflow_provider_ismart.coordination.credit_failure import leave_for_callbacks
 from airflow_provider_ismart.exceptions import (
     ISmartAccountError,
     ISmartCreditError,
@@ -26,7 +27,6 @@ from airflow_provider_ismart.exceptions import (
 )
 from airflow_provider_ismart.hidden import HiddenRecipients, HidesFields, shown
 from airflow_provider_ismart.hooks.ismart import ISmartHook
-from airflow_provider_ismart.coordination.credit_failure import leave_for_callbacks
 from airflow_provider_ismart.sms.calls import CallOutcome, Fate
 from airflow_provider_ismart.sms.credit import ALERT_CODES, GOOD_CODES, Sight, Watch, in_words, seen
 from airflow_provider_ismart.sms.errors import InputError

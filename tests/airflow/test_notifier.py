@@ -12,9 +12,9 @@ from types import SimpleNamespace
 
 import pytest
 
+from airflow_provider_ismart.coordination.variables import Memory, Queue
 from airflow_provider_ismart.exceptions import ISmartLoginError
 from airflow_provider_ismart.hooks.ismart import ISmartHook
-from airflow_provider_ismart.coordination.variables import Memory, Queue
 from airflow_provider_ismart.notifications.ismart import ISmartNotifier, send_ismart_notification
 from airflow_provider_ismart.sandbox import faults
 from airflow_provider_ismart.sensors.ismart import ISmartCreditSensor
