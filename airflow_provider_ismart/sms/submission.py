@@ -13,6 +13,7 @@ from contextlib import suppress
 from enum import Enum
 from queue import Empty, SimpleQueue
 from threading import Event
+from typing import Protocol
 
 from airflow_provider_ismart.sms.attempt import Attempt
 from airflow_provider_ismart.sms.batches import Batch, CallLimits, batches
@@ -40,6 +41,19 @@ _CALLS_BESIDE_A_WRITE = 4
 _STOP_NOTICED_SECONDS = 0.2
 
 _NOT_STARTED = CallOutcome(fate=Fate.NOT_SENT, detail="not started", attempts=0)
+
+
+class WaitingQueue(Protocol):
+    """What submitting uses of a queue; ``get`` waits for an item."""
+
+    def put(self, item: Batch) -> None:
+        """Add an item, from any thread."""
+
+    def get(self) -> Batch:
+        """Wait for an item, and remove and return it."""
+
+    def empty(self) -> bool:
+        """Whether there is nothing to get."""
 
 
 class OnRefused(Enum):
@@ -245,6 +259,7 @@ def submit_all(
     max_in_flight: int,
     halted: Event,
     on_progress: Callable[[], None] = lambda: None,
+    new_queue: Callable[[], WaitingQueue] = SimpleQueue,
 ) -> None:
     """Make the calls until nothing is left, an outcome stops the send, or ``halted`` is set.
 
@@ -253,7 +268,7 @@ def submit_all(
     finish and their outcomes are recorded first: each as soon as it is known, because Airflow kills a process
     that takes long to stop.
     """
-    calls = _Calls(submission, submit, executor, halted)
+    calls = _Calls(submission, submit, executor, halted, new_queue())
     try:
         while True:
             intents = [] if halted.is_set() else submission.take(calls.in_flight, 2 * max_in_flight)
@@ -289,6 +304,7 @@ class _Calls:
         submit: Callable[[Batch], CallOutcome],
         executor: Executor,
         halted: Event,
+        ended: WaitingQueue,
     ) -> None:
         self._submission = submission
         self._submit = submit
@@ -296,7 +312,7 @@ class _Calls:
         self._halted = halted
         self._futures: dict[Batch, Future[CallOutcome] | None] = {}
         self._started: set[Batch] = set()
-        self._ended: SimpleQueue[Batch] = SimpleQueue()
+        self._ended = ended
         #: How calls ended, for as long as the ledger may not know.
         self.settled: dict[Batch, CallOutcome] = {}
         #: What a call raised that should have answered with an outcome.
