@@ -118,6 +118,8 @@ class SqlLedger:
         mapped task. Otherwise it counts for the number, as under an idempotency key.
     """
 
+    _records: Records
+
     def __init__(self, engine: Engine, *, scope: str, task: str, same_text_only: bool = False) -> None:
         self._engine = engine
         self._scope = scope
@@ -126,6 +128,7 @@ class SqlLedger:
         self._token = token_hex(16)
         self._ids: dict[Batch, int] = {}
         self._last_seen = 0
+        self._has_tables = False
         self._is_claimed = False
         #: Numbers that other senders took since this one claimed its place; by message with ``same_text_only``.
         self._taken: dict[tuple[str, int] | None, set[bytes]] = defaultdict(set)
@@ -138,16 +141,21 @@ class SqlLedger:
 
     def knows_task(self) -> bool:
         """Whether an earlier try of the task has left a trace, even if it submitted nothing."""
-        create_tables(self._engine)
+        self._create_tables()
         trace = select(senders.c.id).join(scopes).where(scopes.c.name == self._scope, senders.c.task == self._task)
         with self._engine.begin() as connection:
             return connection.execute(trace).first() is not None
+
+    def _create_tables(self) -> None:
+        if not self._has_tables:
+            create_tables(self._engine)
+            self._has_tables = True
 
     def take_over(self) -> bool:
         """Read what is on record; what an earlier try left in flight is UNCERTAIN from now on."""
         if self._is_claimed:  # a further send of the same try
             return bool(self._records)
-        create_tables(self._engine)
+        self._create_tables()
         self._scope_id, self._key = self._find_or_make_scope()
         self._records = Records(self._key)
         with self._engine.begin() as connection:

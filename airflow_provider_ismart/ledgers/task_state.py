@@ -41,12 +41,19 @@ def is_empty(store: TaskStateStore) -> bool:
     return store.get(PAGE_KEY.format(0)) is None
 
 
+def has_calls(store: TaskStateStore) -> bool:
+    """Whether a ledger in the store has a call on record."""
+    return bool((store.get(PAGE_KEY.format(0)) or {}).get("calls"))
+
+
 class TaskStateLedger:
     """A ledger for all tries of one task instance.
 
     A page is ``{"calls": [[number, digest, copy, fingerprint, hashes], …], "ended": {state: [number, …]}}``;
     calls are numbered through all pages, and the first page holds the hashes' ``key`` too.
     """
+
+    _records: Records
 
     def __init__(self, store: TaskStateStore) -> None:
         self._store = store

@@ -32,10 +32,10 @@ def unsent(
 ) -> Iterator[Batch]:
     """Record in the plan which rows were submitted before; return the calls for the others.
 
-    A number gets at most as many messages as one try has rows for it. So a message on record whose text the plan
-    does not have, because it changed between two tries, stands for one of the number's rows. Where the try sends
-    several times, ``attempt`` knows what its sends asked for before. With ``resend_uncertain`` an uncertain message
-    stands for nothing: every recipient gets the message at least once.
+    A number gets at most as many messages as one try has rows for it. So a message on record whose text the
+    plan does not have, because it changed between two tries, stands for one of the number's rows. Where the try
+    sends several times, ``attempt`` knows what its sends asked for before. With ``resend_uncertain`` an uncertain
+    message stands for nothing: every recipient gets the message at least once.
     """
     lookup = _LookUp(plan, ledger, elsewhere, attempt)
     if attempt:
@@ -128,9 +128,7 @@ class _LookUp:
                     self._others[msisdn] = others
                     self._rows_with_others.append((row, msisdn))
 
-    def _standing_for_others(
-        self, msisdn: str, entries: dict[MessageKey, Entry]
-    ) -> dict[MessageKey, Entry]:
+    def _standing_for_others(self, msisdn: str, entries: dict[MessageKey, Entry]) -> dict[MessageKey, Entry]:
         others = {key: entry for key, entry in entries.items() if not entry.same_text_only}
         return self._attempt.unmatched(msisdn, others) if self._attempt else others
 

@@ -49,8 +49,11 @@ class WaitingQueue(Protocol):
     def put(self, item: Batch) -> None:
         """Add an item, from any thread."""
 
-    def get(self) -> Batch:
-        """Wait for an item, and remove and return it."""
+    def get(self, *, timeout: float | None = None) -> Batch:
+        """Wait for an item, and remove and return it.
+
+        :raises queue.Empty: none came within ``timeout`` seconds.
+        """
 
     def empty(self) -> bool:
         """Whether there is nothing to get."""
