@@ -41,8 +41,8 @@ class ISmartNotifier(BaseNotifier):
     It gives the gateway 15 seconds, and in a crowd waits up to 3 minutes before, on a DAG 15 seconds. It raises
     nothing: what keeps an SMS from being sent is logged.
 
-    :param recipients: who is to be told (templated): a number, text with several, or a list.
-    :param message: what they are to be told (templated). Without one, and where it cannot be rendered, it says
+    :param recipients: who gets the message (templated): a number, text with several, or a list.
+    :param message: the text (templated). Without one, and where it cannot be rendered, it says
         what happened to which task, in which try and run.
     :param max_parts: how long the message may get, 1 to 5 parts; a longer one is cut.
     :param throttle: send one message in such a period; the next one says how many were suppressed.
@@ -125,7 +125,7 @@ class ISmartNotifier(BaseNotifier):
         )
 
     def render_template_fields(self, context: Context, jinja_env: jinja2.Environment | None = None) -> None:
-        """Render each field by itself: one that cannot be must not keep people from being told."""
+        """Render each field by itself: one that fails must not keep the alert from being sent."""
         values: Any = context if "var" in context else {"dag": None, "var": {"value": _Variables()}, **context}
         environment = jinja_env or self.get_template_env(dag=context.get("dag"))
         for field in self.template_fields:

@@ -8,7 +8,6 @@ from types import SimpleNamespace
 
 from airflow_provider_ismart.notifications.ismart import ISmartNotifier
 
-
 import_module("airflow_provider_ismart.sending")  # the processes share what each alert imports
 
 
