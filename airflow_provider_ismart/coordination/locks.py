@@ -21,7 +21,7 @@ QUEUE_SECONDS = 180.0
 _LEAST_SECONDS = 0.5
 
 #: The mean pause between two attempts, as a share of the time that is left, and its bounds: the waiters whose
-#: deadline is near try more often. With 500 waiters at the longest pause the attempts cost a fifth of a core.
+#: deadline is near try more often. Up to 260 waiters for four slots took a quarter of a core (docs/alerts.md).
 _POLL_SHARE = 1 / 500
 _SHORTEST_POLL_SECONDS = 0.02
 _LONGEST_POLL_SECONDS = 0.2
