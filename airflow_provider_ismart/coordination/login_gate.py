@@ -24,6 +24,7 @@ from airflow_provider_ismart.coordination.locks import (
     try_lock,
 )
 from airflow_provider_ismart.coordination.refused_login import PAUSE, fingerprint
+from airflow_provider_ismart.coordination.variables import hashing
 
 if TYPE_CHECKING:
     from airflow_provider_ismart.settings import Settings
@@ -124,7 +125,9 @@ class LoginGate:
         try:
             record = json.loads(os.pread(file.fileno(), _LONGEST_RECORD, 0))
             verdict = Verdict(record["verdict"])
-            if age < verdict.seconds and record["fingerprint"] == fingerprint(record["salt"], *self._secret):
+            with hashing.lock:
+                is_the_same = record["fingerprint"] == fingerprint(record["salt"], *self._secret)
+            if age < verdict.seconds and is_the_same:
                 return verdict
         except (AttributeError, KeyError, TypeError, ValueError):
             pass

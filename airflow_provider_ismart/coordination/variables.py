@@ -8,10 +8,12 @@ excludes callbacks on the same machine, not those on other machines.
 from __future__ import annotations
 
 import json
+import os
 from collections.abc import Mapping
 from contextlib import AbstractContextManager
 from functools import lru_cache
 from hashlib import scrypt
+from threading import Lock
 from typing import Any
 
 from airflow.providers.common.compat.sdk import Variable
@@ -20,6 +22,24 @@ from airflow_provider_ismart.coordination.locks import Deadline, hold, lock_path
 
 #: A name can hide a phone number, of which there are only ten million: slow enough that guessing takes days.
 SCRYPT = {"n": 2**14, "r": 8, "p": 1}
+
+
+class _Hashing:
+    """Have one thread compute a slow hash, and the others find it cached.
+
+    In a crowd of threads they would otherwise all compute it, while the first alert's 4 seconds run.
+    """
+
+    def __init__(self) -> None:
+        self.renew()
+        os.register_at_fork(after_in_child=self.renew)
+
+    def renew(self) -> None:
+        """Use another lock: the child of a fork has no thread that would release the parent's."""
+        self.lock = Lock()
+
+
+hashing = _Hashing()
 
 
 class SharedState:
@@ -31,7 +51,8 @@ class SharedState:
     @property
     def name(self) -> str:
         """The Variable's."""
-        return _name(self._kind, self._about)
+        with hashing.lock:
+            return _name(self._kind, self._about)
 
     def lock(self, deadline: Deadline) -> AbstractContextManager[object]:
         """Keep this user's other callbacks on this machine from changing it.
