@@ -226,7 +226,7 @@ class ISmartHook(BaseHook):
         if isinstance(error, ISmartLoginError) and error.code is not None:  # it was tried just now
             # Even a signal must not replace this error: after any other, Airflow would try again.
             with suppress(BaseException):
-                self._refused_login.put_down(self.log)
+                self._refused_login.record(self.log)
 
     @property
     def _preview_settings(self) -> Settings:
@@ -289,7 +289,7 @@ class ISmartHook(BaseHook):
             outcome = client.probe()
         count_probe(outcome)
         if outcome.code is not None and return_code(outcome.code).kind is Kind.LOGIN:
-            self._refused_login.put_down(self.log)
+            self._refused_login.record(self.log)
         return outcome
 
     def known_refusal(self, context: Mapping[str, Any]) -> str | None:
@@ -297,7 +297,7 @@ class ISmartHook(BaseHook):
 
         ``None`` where it may be tried, and outside a task, where it is a person who tries it.
         """
-        return self._refused_login.in_words() if "ti" in context else None
+        return self._refused_login.block_reason() if "ti" in context else None
 
     @property
     def _refused_login(self) -> RefusedLogin:

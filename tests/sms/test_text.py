@@ -124,7 +124,7 @@ _alerts = st.one_of(
     _near_boundaries,
     st.lists(st.sampled_from([*_graphemes, "a", "€", "ا", " "]), max_size=200).map("".join),
 )
-_tails = st.sampled_from(["", " (+499 held back)"])
+_tails = st.sampled_from(["", " (+499 suppressed)"])
 
 
 @given(_alerts, st.integers(1, 5), _tails)
