@@ -174,6 +174,8 @@ class ISmartHook(BaseHook):
         from airflow_provider_ismart.sources.files import from_files  # noqa: PLC0415
 
         this_try = current_try(context)
+        if sends_several_times:
+            this_try.expect_several_sends()
         with _own_errors():
             checked = SendOptions.of(**options)
             if checked.dry_run:
@@ -194,20 +196,16 @@ class ISmartHook(BaseHook):
                     ) as opened,
                 ):
                     report_gateway(self, settings.url)
-                    attempt = this_try.attempt if sends_several_times else None
                     try:
                         return send.run(
                             opened.ledger,
-                            attempt=attempt,
+                            attempt=this_try.attempt,
                             before_first_call=opened.before_first_call,
                             known_refusal=lambda: self.known_refusal(context),
                         )
                     except ISmartError as error:
                         self._share(error, context)
                         raise
-                    finally:
-                        if attempt:
-                            attempt.record(send.plan)
 
     def _preview(self, recipients: Any, options: SendOptions) -> Report:
         from airflow_provider_ismart.sending import Send  # noqa: PLC0415  # needed at run time alone

@@ -528,6 +528,7 @@ def test_a_call_turned_away_beside_one_without_credit_ends_as_a_credit_error(
     outcomes, ismart_default, ismart_sandbox, numbers, code, first
 ):
     ismart_default(extra={"max_concurrency": 2})
+    ismart_sandbox.configure(latency=0.2)  # so that both calls are in flight
     both = (faults.ReturnCode(code=code), faults.HttpStatus(status=403))
     ismart_sandbox.fail(None, *(both if first == "the code" else both[::-1]))
     _, error = outcomes(numbers(6), batch_size=2)
