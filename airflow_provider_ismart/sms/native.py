@@ -3,8 +3,8 @@
 No library is imported here before its user has imported it, but for pyarrow, which reads a foreign library's table
 through Arrow's C data interface (https://arrow.apache.org/docs/format/CDataInterface/PyCapsuleInterface.html).
 
-Times are read to the microsecond, as Python has them. A 32-bit float becomes the shortest decimal that means it, which
-is how databases print it: 1.2, not 1.2000000476837158.
+Times are read to the microsecond, as Python has them. A 32-bit float becomes the shortest decimal that means it,
+as databases print it: 1.2, not 1.2000000476837158.
 """
 
 from __future__ import annotations

@@ -27,7 +27,7 @@ class Content:
     """What is to be said: one template for all rows, or a column that holds each row's own text."""
 
     message: str | None = None
-    message_column: str | int | None = None
+    message_column: str | None = None
     lang: LangChoice = LangChoice.AUTO
     max_parts: int = MAX_PARTS
 
@@ -52,7 +52,7 @@ class Content:
         :raises InputError: the message is no template.
         """
         if self.message_column is not None:
-            return [str(self.message_column)]
+            return [self.message_column]
         return Template(self.message or "").columns
 
 
@@ -61,7 +61,7 @@ class Reading:
     """How rows are read: what they are to be told, where their number stands, and in which country it is local."""
 
     content: Content
-    recipient_column: str | int = "msisdn"
+    recipient_column: str = "msisdn"
     country_code: str = "968"
 
     def __post_init__(self) -> None:

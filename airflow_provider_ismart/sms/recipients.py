@@ -26,6 +26,8 @@ from airflow_provider_ismart.sms.msisdn import is_missing
 from airflow_provider_ismart.sms.native import is_column, native, read_table
 from airflow_provider_ismart.sms.rows import are_outputs_of_mapped_task, as_record, check_outputs
 
+#: Most long lists hold nothing else, and one look at their types is cheaper than one at each item.
+_SURELY_CELLS = frozenset({str, int, float})
 _BETWEEN_NUMBERS = re.compile(r"[,;\r\n]+")
 
 
@@ -48,11 +50,12 @@ def read_recipients(source: Any, recipient_column: str) -> Columns:
 
     ``source`` is a number; text with commas, semicolons or line ends between numbers; a list, tuple, set,
     Series or array of numbers; a list of records; one record; a dict of columns; a DataFrame or anything
-    with ``to_pandas()``; a sequence of those, as a mapped task's outputs are; or the text that Jinja makes
-    of a list (JSON or a Python literal). Numbers alone become the column ``recipient_column``. An empty
-    list has no columns.
+    that speaks Arrow's C data interface or has ``to_pandas()``; a sequence of those, as a mapped task's
+    outputs are; or the text that Jinja makes of a list (JSON or a Python literal). Numbers alone become
+    the column ``recipient_column``. An empty list has no columns.
 
-    :raises InputError: the recipients cannot be read as any of these, or hold their numbers as float32.
+    :raises InputError: the recipients cannot be read as any of these, hold their numbers as 32-bit floats, or
+        are rows without names for their cells.
     """
     if source is None:
         raise InputError(
@@ -154,9 +157,11 @@ def _check_labels(series: Any) -> None:
 
 def _read_items(source: Iterable[Any], recipient_column: str) -> Columns:
     items = sorted(source, key=str) if isinstance(source, (set, frozenset)) else list(source)
-    examples = _one_of_each_type(items)
     if not items:
         return {}
+    if _SURELY_CELLS.issuperset(map(type, items)):
+        return {recipient_column: items}
+    examples = _one_of_each_type(items)
     if all(_is_cell(item) and _shape(item) is _Shape.CELL for item in examples):
         return {recipient_column: items}
     if all(isinstance(item, Mapping) for item in examples):
@@ -170,7 +175,7 @@ def _read_items(source: Iterable[Any], recipient_column: str) -> Columns:
 
 
 def _read_tables(source: Iterable[Any], items: Sequence[Any], recipient_column: str) -> Columns:
-    """Read tables and lists, one under the other, unless they are rows of which nobody can say where the number is."""
+    """Read tables and lists, one under the other; refuse rows without names."""
     shapes = [_shape(item) for item in items]
     if _Shape.CELL in shapes:
         raise InputError("recipients mixes numbers with records, lists or frames")
@@ -212,7 +217,7 @@ def _holds_cells(items: Any) -> bool:
 
 
 def _only_cell(row: Any, recipient_column: str) -> Any:
-    """Return the cell of a row of a one-column query; with more columns nobody could say which cell is the number."""
+    """Return the cell of a row that has only one: in a longer row, nobody could say which cell is the number."""
     cells = column_cells(row, recipient_column, recipient_column) if _shape(row) is _Shape.LIST else ()
     if len(cells) != 1:
         raise InputError(

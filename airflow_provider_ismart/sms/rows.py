@@ -27,7 +27,7 @@ def as_record(row: Any) -> Mapping[Any, Any] | None:
         return row
     if hasattr(row, "_asdict") or hasattr(row, "_mapping"):
         _check_names(getattr(row, "_fields", ()))
-        return dict(row._asdict() if hasattr(row, "_asdict") else row._mapping)
+        return dict(row._asdict() if hasattr(row, "_asdict") else row._mapping)  # noqa: SLF001  # both are public
     if hasattr(row, "keys") and hasattr(row, "__getitem__"):
         names = list(row.keys())
         _check_names(names)
@@ -46,7 +46,7 @@ def _check_names(names: Sequence[Any]) -> None:
 
 
 def are_outputs_of_mapped_task(source: Any) -> bool:
-    """Whether it is what Airflow passes on for all outputs of a mapped task, each of which can be a list of numbers.
+    """Whether it is Airflow's sequence of the outputs of a mapped task, each of which can be a list of numbers.
 
     The classes are known by their names: the core imports no Airflow.
     """
@@ -61,8 +61,8 @@ def are_outputs_of_mapped_task(source: Any) -> bool:
 def check_outputs(outputs: Sequence[Sequence[Any]]) -> None:
     """Check that each output of a mapped task is a list of numbers and not a row.
 
-    A list of two numbers looks like a number and an account. So what cannot be a list of numbers is refused: a tuple,
-    text beside numbers, and lists that all have the same kind of cell in the same place, but not the same everywhere.
+    A list of two numbers looks like a number and an account. So what cannot be a list of numbers is refused: a
+    tuple, text beside numbers, and lists of one length that have words in the same places.
 
     :raises InputError: they look like rows.
     """
@@ -73,8 +73,8 @@ def check_outputs(outputs: Sequence[Sequence[Any]]) -> None:
     )
     if is_row or (len(set(kinds)) == 1 and len({*kinds[0]} - {"nothing"}) > 1):
         raise InputError(
-            "recipients is the outputs of a mapped task, which look like rows without column names. Return a record "
-            "({'msisdn': …}) from each instance, or a list of numbers alone."
+            "recipients is the outputs of a mapped task, which look like rows without column names. Return a "
+            "record ({'msisdn': …}) from each instance, or a list of numbers alone."
         )
 
 

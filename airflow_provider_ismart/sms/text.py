@@ -12,6 +12,7 @@ import unicodedata
 from bisect import bisect_right
 from collections.abc import Sequence
 from enum import IntEnum
+from functools import cache
 from typing import cast
 
 MAX_PARTS = 5
@@ -30,8 +31,8 @@ _EXTENSION = f"[{re.escape(GSM7_EXTENSION)}]"
 _NOT_ONE_SEPTET = "^{}\\[~]|`"
 _LONE_SURROGATE = "[\ud800-\udfff]"
 
-# What nobody sees: white space and controls; Unicode's Default_Ignorable_Code_Point (DerivedCoreProperties.txt,
-# version 17.0); interlinear annotation; and the characters whose glyph is empty by their name (Braille pattern blank,
+# What nobody sees: white space and controls; Unicode's Default_Ignorable_Code_Point (DerivedCoreProperties.txt of
+# version 14.0); interlinear annotation; and characters whose glyph is empty by their name (Braille pattern blank,
 # Egyptian hieroglyph full and half blank, Khitan small script filler, musical symbol null notehead).
 _INVISIBLE = (
     r"[\s\x00-\x1f\x7f-\x9f"
@@ -75,7 +76,12 @@ def are_one_english_part(texts: Sequence[str | None]) -> bool:
 
 def is_blank(text: str) -> bool:
     """Whether nobody sees anything of the text: it is empty, or white space and invisible characters alone."""
-    return re.fullmatch(_INVISIBLE, text) is not None
+    return _invisible().fullmatch(text) is not None
+
+
+@cache  # every text is looked at, and to find a pattern in the cache of re takes longer than the look
+def _invisible() -> re.Pattern[str]:
+    return re.compile(_INVISIBLE)
 
 
 def is_encodable(text: str) -> bool:
