@@ -55,8 +55,8 @@ def read_table(source: Any) -> Table | None:
         return Table(source.columns, source.to_series, source.height)
     if _is_of(source, "polars", "Series") and str(source.dtype).startswith("Struct"):
         return read_table(source.struct.unnest())
-    if _is_arrow_column(source) and sys.modules["pyarrow"].types.is_struct(source.type):
-        source = _from_structs(source)
+    if _is_arrow_column(source) and (pa := sys.modules["pyarrow"]).types.is_struct(source.type):
+        source = pa.Table.from_struct_array(source)
     if _is_of(source, "pyarrow", "Table", "RecordBatch"):
         return Table(source.schema.names, source.column, source.num_rows)
     if names := getattr(getattr(source, "dtype", None), "names", None):  # NumPy's structured array, or a row of it
@@ -80,8 +80,10 @@ def cells_of(values: Any) -> list[Any]:
         cells = values.to_list()
     elif _is_of(values, "pandas", "Series"):
         cells = _pandas_cells(values)
-    elif _is_of(values, "pandas", "Index") or _is_pandas_array(values):
-        return _pandas_cells(sys.modules["pandas"].Series(values))
+    elif _is_of(values, "pandas", "Index"):
+        cells = _pandas_cells(values.to_series())
+    elif _is_pandas_array(values):
+        cells = _pandas_cells(sys.modules["pandas"].Series(values))
     elif _is_of(values, "numpy", "ndarray"):
         cells = _numpy_cells(values)
     else:
@@ -136,11 +138,6 @@ def _is_pandas_array(value: Any) -> bool:
 
 def _is_arrow_column(value: Any) -> bool:
     return _is_of(value, "pyarrow", "Array", "ChunkedArray")
-
-
-def _from_structs(array: Any) -> Any:
-    pa = sys.modules["pyarrow"]
-    return pa.Table.from_struct_array(array)
 
 
 def _arrow_cells(array: Any) -> list[Any]:

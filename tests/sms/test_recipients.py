@@ -61,6 +61,11 @@ class LazySequence(LazyXComSequence):
     def __bool__(self):
         return bool(self._outputs)
 
+    def __repr__(self):
+        return f"LazySequence({self._outputs!r})"
+
+    __str__ = __repr__
+
 
 @pytest.mark.parametrize(
     "source",
