@@ -108,9 +108,7 @@ def _column_name(option: str, name: object) -> str:
     """Return a column's name as text; a table without a header has integers for names."""
     if isinstance(name, str) or (isinstance(name, Integral) and not isinstance(name, bool)):
         return str(name)
-    raise InputError(
-        f"{option} is a {type(name).__name__}; it can be a column's name, or an integer where names are"
-    )
+    raise InputError(f"{option} is a {type(name).__name__}; it can be text, or an integer")
 
 
 def _column(columns: Columns, name: str, asked_by: str) -> Sequence[Any]:
