@@ -1,11 +1,14 @@
+import sqlite3
 import subprocess
 import sys
 from array import array
-from collections import UserDict
-from collections.abc import Sequence
+from collections import UserDict, UserList, deque
+from contextlib import closing
+from dataclasses import dataclass
 from decimal import Decimal
 from typing import Any, NamedTuple
 
+import attrs
 import numpy as np
 import pandas as pd
 import polars as pl
@@ -34,8 +37,14 @@ def read(source, column="msisdn"):
     return {name: list(columns[name]) for name in columns}
 
 
-class LazySequence(Sequence):
-    """What Airflow hands over for the outputs of a mapped task."""
+try:
+    from airflow.sdk.execution_time.lazy_sequence import LazyXComSequence
+except ImportError:  # Airflow 2.11
+    from airflow.models.xcom import LazyXComSelectSequence as LazyXComSequence
+
+
+class LazySequence(LazyXComSequence):
+    """What Airflow passes on for the outputs of a mapped task, without a database behind it."""
 
     def __init__(self, outputs):
         self._outputs = outputs
@@ -43,8 +52,19 @@ class LazySequence(Sequence):
     def __getitem__(self, index):
         return self._outputs[index]
 
+    def __iter__(self):
+        return iter(self._outputs)
+
     def __len__(self):
         return len(self._outputs)
+
+    def __bool__(self):
+        return bool(self._outputs)
+
+    def __repr__(self):
+        return f"LazySequence({self._outputs!r})"
+
+    __str__ = __repr__
 
 
 @pytest.mark.parametrize(
@@ -75,10 +95,17 @@ class LazySequence(Sequence):
         pd.DataFrame({"msisdn": [A]}),
         pl.Series([A]),
         pl.DataFrame({"msisdn": [A]}),
+        pl.LazyFrame({"msisdn": [A]}),
+        pl.Series([{"msisdn": A}]),
         pa.array([A]),
         pa.chunked_array([[A]]),
         pa.table({"msisdn": [A]}),
         pa.record_batch({"msisdn": [A]}),
+        pa.array([{"msisdn": A}]),
+        pa.table({"msisdn": [A]}).to_reader(),
+        np.array([(A,)], dtype=[("msisdn", "U11")]),
+        [np.array([(A,)], dtype=[("msisdn", "U11")])[0]],
+        pd.Series([{"msisdn": A}]),
         (number for number in [A]),
         dict.fromkeys([A]).keys(),
         LazySequence([A]),
@@ -234,13 +261,17 @@ def test_a_column_that_is_there_twice_is_refused_when_it_is_asked_for():
         np.array([9], dtype="float16"),
         pl.Series([96890000000.0], dtype=pl.Float32),
         pa.array([96890000000.0], type=pa.float32()),
+        pa.array([9.0], type=pa.float16()),
+        pa.array([96890000000.0], type=pa.float32()).dictionary_encode(),
+        pa.chunked_array([pa.array([96890000000.0], type=pa.float32()).dictionary_encode()]),
+        pd.Series([96890000000.0], dtype=pd.ArrowDtype(pa.dictionary(pa.int32(), pa.float32()))),
     ],
     ids=lambda column: f"{type(column).__module__}-{getattr(column, 'dtype', '')}",
 )
 @pytest.mark.parametrize("shape", ["alone", "in a dict", "in a frame", "in a list"])
 def test_numbers_in_narrow_floats_are_refused_whatever_holds_them(column, shape):
     frame_of = pl.DataFrame if isinstance(column, pl.Series) else pd.DataFrame
-    if isinstance(column, pa.Array):
+    if isinstance(column, (pa.Array, pa.ChunkedArray)):
         frame_of = pa.table
     source = {
         "alone": column,
@@ -286,7 +317,6 @@ def test_a_column_that_no_table_has_is_not_there():
         (None, "recipients is None: the task before returned nothing"),
         (b"96890000000", "recipients is a bytes, which holds no numbers that can be read"),
         (object(), "recipients is a object, which holds no numbers"),
-        (pl.LazyFrame({"msisdn": [A]}), "recipients is a LazyFrame, which holds no numbers"),
         ([A, {"msisdn": B}], "mixes numbers with records, lists or frames"),
         ([A, [B]], "mixes numbers with records, lists or frames"),
         ([[A, "x"], [B, "y"]], "a list of rows without column names"),
@@ -354,15 +384,195 @@ def test_no_other_cell_of_a_row_is_taken_for_a_number(rows):
         read_recipients(rows, "msisdn")
 
 
+ROWS = [("96890000001", 90000011), ("96890000002", 90000012)]
+ROWS_OF_TEXT = np.array([[number, str(account)] for number, account in ROWS])
+
+
+@pytest.mark.parametrize("of", [list, tuple, deque, UserList, iter, set], ids=lambda of: of.__name__)
+@pytest.mark.parametrize(
+    "rows",
+    [
+        ROWS,
+        [tuple(row) for row in ROWS_OF_TEXT],
+        [(number, None, account) for number, account in ROWS],
+    ],
+    ids=["text and number", "text", "three cells"],
+)
+def test_tuples_without_names_are_refused_whatever_holds_them(of, rows):
+    with pytest.raises(InputError, match="rows without column names"):
+        read_recipients(of(rows), "msisdn")
+
+
+@pytest.mark.parametrize(
+    "row",
+    [
+        list(ROWS[0]),
+        deque(ROWS[0]),
+        UserList(ROWS[0]),
+        frozenset(ROWS[0]),
+        ROWS_OF_TEXT[0],
+        np.array(ROWS[0], dtype=object),
+        array("q", [96890000001, 90000011]),
+        pd.Series(ROWS_OF_TEXT[0]),
+        pd.Index(ROWS_OF_TEXT[0]),
+        pl.Series(ROWS_OF_TEXT[0]),
+        pa.array(ROWS_OF_TEXT[0].tolist()),
+    ],
+    ids=lambda row: f"{type(row).__module__}.{type(row).__name__}",
+)
+@pytest.mark.parametrize("of", [list, deque, UserList, iter], ids=lambda of: of.__name__)
+def test_a_row_without_names_is_refused_whatever_it_is(of, row):
+    with pytest.raises(InputError, match="rows without column names"):
+        read_recipients(of([row]), "msisdn")
+    with pytest.raises(InputError, match="rows without column names"):
+        read_recipients(of([row, row]), "msisdn")
+
+
+@pytest.mark.parametrize(
+    "rows",
+    [
+        pd.Series(ROWS),
+        pd.MultiIndex.from_tuples(ROWS),
+        pl.Series([list(row) for row in ROWS_OF_TEXT]),
+        np.array([[1, 2]]),
+    ],
+    ids=lambda rows: type(rows).__name__,
+)
+def test_a_column_of_rows_is_refused(rows):
+    with pytest.raises(InputError, match=r"rows without column names|2 dimensions"):
+        read_recipients(rows, "msisdn")
+
+
+def test_rows_of_one_cell_are_numbers_whatever_holds_them():
+    for of in (list, deque, UserList, iter):
+        assert read(of([(A,), (B,)])) == {"msisdn": [A, B]}
+        assert read(of(list(np.array([[A], [B]])))) == {"msisdn": [A, B]}
+
+
+def sqlite_rows(query="SELECT '96890000001' AS msisdn, 'Ali' AS name", row_factory=sqlite3.Row):
+    with closing(sqlite3.connect(":memory:")) as connection:
+        connection.row_factory = row_factory
+        return connection.execute(query).fetchall()
+
+
+@dataclass
+class Customer:
+    msisdn: str
+    name: str
+
+
+@attrs.define
+class Client:
+    msisdn: str
+    name: str
+
+
+class Mapped:
+    """A row that has its names in ``_mapping``, and is a sequence of its cells."""
+
+    def __init__(self):
+        self._mapping = {"msisdn": "96890000001", "name": "Ali"}
+
+    def __iter__(self):
+        return iter(self._mapping.values())
+
+
+@pytest.mark.parametrize(
+    "row",
+    [
+        sqlite_rows()[0],
+        Row("96890000001", "Ali"),
+        next(pd.DataFrame({"msisdn": ["96890000001"], "name": ["Ali"]}).itertuples(index=False)),
+        Customer("96890000001", "Ali"),
+        Client("96890000001", "Ali"),
+        np.array([("96890000001", "Ali")], dtype=[("msisdn", "U11"), ("name", "U9")])[0],
+        np.rec.array([("96890000001", "Ali")], dtype=[("msisdn", "U11"), ("name", "U9")])[0],
+        Mapped(),
+    ],
+    ids=lambda row: f"{type(row).__module__}.{type(row).__name__}",
+)
+@pytest.mark.parametrize("of", [list, deque, UserList, iter, LazySequence], ids=lambda of: of.__name__)
+def test_rows_that_have_names_are_records(of, row):
+    assert read(of([row])) == read(row) == {"msisdn": ["96890000001"], "name": ["Ali"]}
+
+
+def test_rows_of_sqlalchemy_are_records():
+    sqlalchemy = pytest.importorskip("sqlalchemy")
+    with sqlalchemy.create_engine("sqlite://").connect() as connection:
+        for rows in (
+            lambda result: result,
+            lambda result: result.fetchall(),
+            lambda result: result.mappings().all(),
+            lambda result: result.one(),
+        ):
+            result = connection.execute(sqlalchemy.text("SELECT '96890000001' AS msisdn, 'Ali' AS name"))
+            assert read(rows(result)) == {"msisdn": ["96890000001"], "name": ["Ali"]}
+
+
+def test_rows_in_which_two_columns_have_one_name_are_refused():
+    with pytest.raises(InputError, match="two columns have the same name"):
+        read_recipients(sqlite_rows("SELECT '96890000001' AS msisdn, 90000002 AS msisdn"), "msisdn")
+
+
+def test_rows_of_sqlite_without_names_are_refused():
+    with pytest.raises(InputError, match="rows without column names"):
+        read_recipients(sqlite_rows(row_factory=None), "msisdn")
+
+
+@pytest.mark.parametrize(
+    "outputs",
+    [
+        ROWS,
+        [tuple(row) for row in ROWS_OF_TEXT],
+        [list(row) for row in ROWS],
+        [["96890000001", "Ali"], ["96890000002", "Zoe"]],
+        [["96890000001", "Ali"]],
+        [[A, B], ["96890000001", 90000011]],
+        [np.array(ROWS[0], dtype=object)],
+    ],
+    ids=["tuples", "tuples of text", "mixed", "names", "one", "one of several", "array"],
+)
+def test_outputs_of_a_mapped_task_that_look_like_rows_are_refused(outputs):
+    with pytest.raises(InputError, match="look like rows without column names"):
+        read_recipients(LazySequence(outputs), "msisdn")
+
+
+def test_outputs_of_a_mapped_task_are_lists_of_numbers_even_with_a_gap_or_a_bad_one():
+    assert read(LazySequence([[A, None], [B, C]])) == {"msisdn": [A, None, B, C]}
+    assert read(LazySequence([[A, B, "n/a"], [C]])) == {"msisdn": [A, B, "n/a", C]}
+    assert read(LazySequence([{A}, np.array([B, C]), (A,)])) == {"msisdn": [A, B, C, A]}
+
+
+def test_no_other_sequence_is_taken_for_the_outputs_of_a_mapped_task():
+    namesake = type("LazyXComSequence", (UserList,), {})  # of another module than Airflow's
+    with pytest.raises(InputError, match="rows without column names"):
+        read_recipients(namesake([[A, B]]), "msisdn")
+
+
+def test_outputs_that_airflow_maps_or_concatenates_stay_outputs():
+    try:
+        from airflow.sdk.definitions.xcom_arg import _ConcatResult, _MapResult
+    except ImportError:  # Airflow 2.11
+        from airflow.models.xcom_arg import _ConcatResult, _MapResult
+
+    outputs = LazySequence([[A, B], [C]])
+    assert read(_MapResult(outputs, [sorted])) == {"msisdn": [A, B, C]}
+    assert read(_ConcatResult([outputs, outputs])) == {"msisdn": [A, B, C] * 2}
+    for rows in (_MapResult([[A, B]], [list]), _ConcatResult([outputs, [[A, B]]])):
+        with pytest.raises(InputError, match="rows without column names"):
+            read_recipients(rows, "msisdn")
+
+
 @pytest.mark.parametrize(
     "numbers",
     [
         np.array([96890000001], dtype=">f4"),
         array("f", [96890000001]),
+        memoryview(array("f", [96890000001])),
         pd.Series([96890000000.5], dtype="float[pyarrow]"),
         pd.Series([96890000000.5], dtype="Float32"),
     ],
-    ids=["big-endian", "array", "arrow", "nullable"],
+    ids=["big-endian", "array", "memoryview", "arrow", "nullable"],
 )
 def test_floats_too_narrow_for_a_number_are_refused_however_they_are_called(numbers):
     with pytest.raises(InputError, match="cannot hold 11 digits"):
