@@ -51,10 +51,9 @@ def canonical_msisdn(written: object, plan: NumberingPlan = _OMAN) -> str:
     if type(written) is str and (found := plan.read_unbroken(written)):
         return found
     text = _text(written)
-    found = plan.read_unbroken(text) or plan.read(text)
-    if not found:
-        raise InvalidNumberError(_why_not(text, plan))
-    return found
+    if found := plan.read(text):
+        return found
+    raise InvalidNumberError(_why_not(text, plan))
 
 
 def canonical_texts(cells: Sequence[object], plan: NumberingPlan) -> Sequence[str] | None:
@@ -130,8 +129,9 @@ def _why_not(text: str, plan: NumberingPlan) -> str:
     if _FRACTION.fullmatch(whole):
         return "a number with a fraction"
     digits = re.sub("[^0-9]", "", whole)
-    is_local = len(digits) == plan.local_digits and "+" not in text and not digits.startswith("00")
-    digits = digits.removeprefix("00")
+    is_international = "+" in text or digits.startswith("00")
+    is_local = len(digits) == plan.local_digits and not is_international
+    digits = digits if "+" in text else digits.removeprefix("00")
     if not digits:
         return "empty"
     if not is_local and len(digits) != MSISDN_DIGITS:

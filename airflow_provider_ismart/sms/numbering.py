@@ -25,9 +25,9 @@ _GROUPINGS: dict[int, tuple[tuple[tuple[int, ...], str], ...]] = {
     10: (((3, 3, 4), " -."), ((3, 3, 2, 2), " -")),
 }
 #: Where a country code comes first: "12 345678" alone could be two fields.
-_GROUPINGS_AFTER_COUNTRY_CODE: dict[int, tuple[tuple[int, ...], ...]] = {8: ((2, 6),)}
+_GROUPINGS_AFTER_COUNTRY_CODE: dict[int, list[tuple[int, ...]]] = {8: [(2, 6)]}
 
-_LEAD = r"(?:(?:[Tt][Ee][Ll]:)?\+ ?|00[ -]?)"  # RFC 3966 writes tel:+968-9000-0001
+_LEAD = r"(?:\+ ?|00[ -]?|[Tt][Ee][Ll]:\+)"  # RFC 3966 writes tel:+968-9000-0001
 _AFTER_COUNTRY_CODE = r"(?: ?- ?|[ .])"
 #: ITU-T E.164: zones 1 and 7 are codes, these pairs of digits are, and any other code has three digits.
 _PAIRS = "2[07]|3[0-469]|4[013-9]|5[1-8]|6[0-6]|8[1246]|9[0-58]"
@@ -40,7 +40,7 @@ _FOREIGN = re.compile(
 )
 _FLOAT_TAIL = re.compile(r"((?:\+|00)?[0-9]+)\.0+")
 _DECIMAL = re.compile(r"[0-9]+\.[0-9]+")
-_NO_DIGIT = re.compile(r"[^0-9]+")
+_NO_SEPARATORS = str.maketrans("", "", "TELtel:+ ()[].-")
 
 
 @dataclass(frozen=True)
@@ -76,18 +76,17 @@ class NumberingPlan:
 
     def read(self, text: str) -> str | None:
         """Return the 11 digits of what is written in ASCII without white space around it, or ``None``."""
+        if self._grouped.fullmatch(text):
+            local = text.translate(_NO_SEPARATORS)[-self.local_digits :]
+            is_number = local.startswith(self.prefixes) and not ("." in text and _DECIMAL.fullmatch(text))
+            return self.country_code + local if is_number else None
         if tail := _FLOAT_TAIL.fullmatch(text):
             text = tail[1]
-        elif _DECIMAL.fullmatch(text):
-            return None
-        digits = _NO_DIGIT.sub("", text)
-        if self._local.fullmatch(text):
-            return self.country_code + digits if digits.startswith(self.prefixes) else None
-        digits = digits.removeprefix("00")
-        if self._own.fullmatch(text):
-            return digits if self.is_mobile(digits) else None
+        if found := self.read_unbroken(text):
+            return found
+        digits = text.translate(_NO_SEPARATORS).removeprefix("00")
         is_foreign = len(digits) == MSISDN_DIGITS and not digits.startswith(self.country_code)
-        return digits if is_foreign and _FOREIGN.fullmatch(text) else None
+        return digits if is_foreign and _FOREIGN.fullmatch(text) and not _DECIMAL.fullmatch(text) else None
 
     def is_mobile(self, msisdn: str) -> bool:
         """Whether a number of this country starts as its mobile numbers do."""
@@ -103,33 +102,27 @@ class NumberingPlan:
 
     @cached_property
     def _canonical(self) -> re.Pattern[str]:
-        return re.compile(f"(?:{self.country_code}{self._run})*")
+        prefixes = "[" + "".join(self.prefixes) + "]"
+        if any(len(prefix) > 1 for prefix in self.prefixes):
+            prefixes = f"(?={'|'.join(self.prefixes)})[0-9]"
+        return re.compile(f"(?:{self.country_code}{prefixes}[0-9]{{{self.local_digits - 1}}})*+")
 
     @cached_property
-    def _local(self) -> re.Pattern[str]:
-        """A number without a country code."""
+    def _grouped(self) -> re.Pattern[str]:
+        """A number of this country in groups, or unbroken behind its country code."""
         groupings = _GROUPINGS.get(self.local_digits, ())
-        return re.compile("|".join([self._run, *(_grouped(sizes, between) for sizes, between in groupings)]))
-
-    @cached_property
-    def _own(self) -> re.Pattern[str]:
-        """A number of this country, with its country code."""
+        local = "|".join(_groups(sizes, between) for sizes, between in groupings)
+        sizes = [sizes for sizes, _ in groupings] + _GROUPINGS_AFTER_COUNTRY_CODE.get(self.local_digits, [])
+        after_code = "|".join([self._run, *(_groups(some, " .-") for some in sizes)])
         code = self.country_code
-        sizes = [sizes for sizes, _ in _GROUPINGS.get(self.local_digits, ())]
-        sizes += _GROUPINGS_AFTER_COUNTRY_CODE.get(self.local_digits, ())
-        local = "|".join([self._run, *(_grouped(some, " -.") for some in sizes)])
-        in_brackets = rf"{_LEAD}?\({code}\)|\((?:\+|00)?{code}\)|\[(?:\+|00)?{code}\]"
-        return re.compile(
-            rf"(?:(?:{_LEAD}{code}|{in_brackets}){_AFTER_COUNTRY_CODE}?|{code}{_AFTER_COUNTRY_CODE})(?:{local})"
-            rf"|{code}{self._run}"
-        )
+        in_brackets = rf"{_LEAD}?\({code}\)|\((?:\+|00){code}\)|\[(?:\+|00)?{code}\]"
+        before = rf"(?:{_LEAD}{code}|{in_brackets}){_AFTER_COUNTRY_CODE}?|{code}{_AFTER_COUNTRY_CODE}"
+        return re.compile(rf"(?:{before})(?:{after_code})|{local or '(?!)'}")
 
 
-def _grouped(sizes: tuple[int, ...], between: str) -> str:
+def _groups(sizes: tuple[int, ...], between: str) -> str:
     """Return a pattern of groups with the same separator everywhere; the first group can be in brackets."""
     first, *others = [f"[0-9]{{{size}}}" for size in sizes]
-    patterns = []
-    for separator in map(re.escape, between):
-        rest = separator.join(others)
-        patterns.append(rf"(?:{first}{separator}|\({first}\)[ -]?){rest}")
-    return "|".join(patterns)
+    separated = "|".join(separator.join([first, *others]) for separator in map(re.escape, between))
+    in_brackets = "|".join(separator.join(others) for separator in map(re.escape, between))
+    return rf"{separated}|\({first}\)[ -]?(?:{in_brackets})"

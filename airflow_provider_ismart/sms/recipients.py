@@ -2,9 +2,6 @@
 
 from __future__ import annotations
 
-import ast
-import json
-import re
 import sys
 from abc import ABC, abstractmethod
 from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
@@ -14,6 +11,7 @@ from typing import Any
 
 from airflow_provider_ismart.sms.errors import InputError
 from airflow_provider_ismart.sms.msisdn import is_missing, is_narrow_float
+from airflow_provider_ismart.sms.recipients_text import parse_recipients_text
 
 #: Column name -> its cells, all of one length. A column is made a list only when it is asked for.
 Columns = Mapping[str, Sequence[Any]]
@@ -23,7 +21,6 @@ MAX_NAME_LENGTH = 40
 MAX_NAME_DIGITS = 7
 #: Most long lists hold nothing else, and one look at their types is cheaper than one at each item.
 _SURELY_CELLS = frozenset({str, int, float})
-_BETWEEN_NUMBERS = re.compile(r"[,;\r\n]+")
 
 
 class ChunkedRecipients(ABC):
@@ -128,27 +125,7 @@ def _is_frame(source: Any) -> bool:
 
 
 def _read_text(text: str, recipient_column: str) -> Columns:
-    text = text.strip()
-    if text.startswith(("[", "{", "(")):
-        try:
-            return read_recipients(_literal(text), recipient_column)
-        except (ValueError, SyntaxError, MemoryError, RecursionError) as error:
-            if isinstance(error, InputError):
-                raise
-            if not text.startswith("("):  # a number may open with a bracket
-                raise InputError(
-                    "recipients is text that opens like a list but is neither JSON nor a Python literal. "
-                    "Hand over the task's output itself, or set render_template_as_native_obj=True on the DAG."
-                ) from None
-    numbers = [number for number in _BETWEEN_NUMBERS.split(text) if number.strip()]
-    return {recipient_column: numbers} if numbers else {}
-
-
-def _literal(text: str) -> Any:
-    try:
-        return json.loads(text)
-    except ValueError:
-        return ast.literal_eval(text)
+    return read_recipients(parse_recipients_text(text), recipient_column)
 
 
 def _read_mapping(source: Mapping[Any, Any], recipient_column: str) -> Columns:
