@@ -9,12 +9,12 @@ from decimal import Decimal
 from numbers import Real
 from typing import Any, cast
 
-from airflow_provider_ismart.sms.numbering import MSISDN_DIGITS, NumberingPlan
+from airflow_provider_ismart.sms.numbering import MSISDN_DIGITS, OMAN, NumberingPlan
 
 #: numpy's and Arrow's names of the floats whose 24 or 11 bits of precision make a stranger's number of one.
 NARROW_FLOATS = frozenset({"float16", "float32", "halffloat[pyarrow]", "float[pyarrow]"})
 
-_OMAN = NumberingPlan()
+
 def _chars(*codes: int | range) -> str:
     return "".join(chr(code) for some in codes for code in (some if isinstance(some, range) else [some]))
 
@@ -41,7 +41,7 @@ class InvalidNumberError(ValueError):
     """Not a number that the gateway can be given; the text says why, for a person, without the number."""
 
 
-def canonical_msisdn(written: object, plan: NumberingPlan = _OMAN) -> str:
+def canonical_msisdn(written: object, plan: NumberingPlan = OMAN) -> str:
     """Return the 11 digits of a number as people, spreadsheets and databases write it.
 
     Takes the notations of :mod:`numbering`, in digits of any one script, and whole numbers.
@@ -117,7 +117,7 @@ def _ascii_digits(text: str) -> str:
     return "".join(str(unicodedata.decimal(char, char)) for char in text)
 
 
-def _why_not(text: str, plan: NumberingPlan) -> str:
+def _why_not(text: str, plan: NumberingPlan) -> str:  # noqa: PLR0911  # a reason each
     """Return what is wrong with a text that the plan does not read, without a digit of it."""
     if _SEVERAL.search(text):
         return "several numbers in one cell"

@@ -1,7 +1,8 @@
 """The notations in which a text is clearly one mobile number: a grammar of what is allowed.
 
-The gateway document says of ``MobileNo``: "each is 11 digits, digits only (Oman: 968 + 8 digits)". Whatever does not
-match the grammar is no number: a notation that is missing here costs a row, one too many messages a stranger.
+The gateway document says of ``MobileNo``: "each is 11 digits, digits only (Oman: 968 + 8 digits)". Whatever
+does not match the grammar is no number: a notation that is missing here costs a row, one too many messages a
+stranger.
 """
 
 from __future__ import annotations
@@ -12,8 +13,8 @@ from functools import cached_property
 
 MSISDN_DIGITS = 11
 
-#: Country code -> how its mobile numbers start after it. Oman: libphonenumber 9.0.43, region OM, has mobile ranges in
-#: 7 and 9 alone (``7[124-9]``, ``90[1-9]``, ``9[1-9]``); which of their blocks are in service changes, so all count.
+#: Country code -> how its mobile numbers start after it. Oman: libphonenumber 9.0.43, region OM, has its mobile
+#: ranges in 7 and 9 (``7[124-9]``, ``90[1-9]``, ``9[1-9]``); which blocks are in service changes, so all count.
 _MOBILE_PREFIXES = {"968": ("7", "9")}
 _ANY_PREFIX = tuple("123456789")  # 0 is a trunk prefix, which no international number holds
 
@@ -118,6 +119,9 @@ class NumberingPlan:
         in_brackets = rf"{_LEAD}?\({code}\)|\((?:\+|00){code}\)|\[(?:\+|00)?{code}\]"
         before = rf"(?:{_LEAD}{code}|{in_brackets}){_AFTER_COUNTRY_CODE}?|{code}{_AFTER_COUNTRY_CODE}"
         return re.compile(rf"(?:{before})(?:{after_code})|{local or '(?!)'}")
+
+
+OMAN = NumberingPlan()
 
 
 def _groups(sizes: tuple[int, ...], between: str) -> str:

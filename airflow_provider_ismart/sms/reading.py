@@ -16,7 +16,7 @@ from airflow_provider_ismart.sms.messages import (
     size,
 )
 from airflow_provider_ismart.sms.msisdn import InvalidNumberError, canonical_msisdn, canonical_texts, is_missing
-from airflow_provider_ismart.sms.numbering import NumberingPlan
+from airflow_provider_ismart.sms.numbering import OMAN, NumberingPlan
 from airflow_provider_ismart.sms.recipients import Columns, shown, shown_all
 from airflow_provider_ismart.sms.report import Outcome, RowOutcomes
 from airflow_provider_ismart.sms.text import MAX_PARTS, are_one_english_part
@@ -58,7 +58,7 @@ class Reading:
 
     content: Content
     recipient_column: str = "msisdn"
-    numbering: NumberingPlan = NumberingPlan()
+    numbering: NumberingPlan = OMAN
 
     def read(self, columns: Columns, outcomes: RowOutcomes) -> Rows:
         """Make every row's number canonical and its text a message; add to ``outcomes`` which cannot be sent.

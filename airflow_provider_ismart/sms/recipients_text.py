@@ -7,6 +7,7 @@ import io
 import json
 import re
 import tokenize
+from itertools import pairwise
 from typing import Any
 
 from airflow_provider_ismart.sms.errors import InputError
@@ -14,9 +15,9 @@ from airflow_provider_ismart.sms.errors import InputError
 #: ASCII's, Arabic's and fullwidth commas and semicolons, and line ends.
 _BETWEEN_NUMBERS = re.compile(r"[,;\u060c\u061b\uff0c\uff1b\r\n]+")
 
-_PASS_THE_DATA = (
-    "Pass the data itself, not its text: the task's output (.output of an operator, or what a @task function "
-    "returns), or set render_template_as_native_obj=True on the DAG."
+_HOW_TO_GIVE_DATA = (
+    "Pass the data itself, not its text: the task's output (.output of an operator, or what a @task "
+    "function returns), or set render_template_as_native_obj=True on the DAG."
 )
 
 #: What a table or an object leaves in a text when it is printed, and a list of numbers never holds.
@@ -34,9 +35,9 @@ _PRINTED = re.compile(
 #: Lines that open with an index: "0    96890000001", "1. 96890000001", "12\t96890000001".
 _INDEXED = re.compile(r"[ \t]*\d{1,9}(?:[ ]{2,}|[ ]*\t\s*|[.):\]][ \t]+)\S")
 _SHORTEST_NUMBER = 7
-#: "['96890000001' '96890000002']" is how numpy prints an array, and one text to Python.
 #: numpy prints so many rows, and 96890000001.0 as 9.6890000e+10; Python and JSON print all of both.
 _PRINTED_VALUES = re.compile(r"\.\.\.|[0-9.][eE]\+?[0-9]")
+#: "['96890000001' '96890000002']" is how numpy prints an array, and one text to Python.
 _ADJACENT_TEXTS = re.compile(r"""(["'])\s+[A-Za-z]{0,2}(["'])""")
 
 
@@ -55,13 +56,13 @@ def parse_recipients_text(text: str) -> Any:
             if not text.startswith("("):  # a number may open with a bracket
                 raise InputError(
                     "recipients is text that opens like a list but is neither JSON nor a Python literal. "
-                    + _PASS_THE_DATA
+                    + _HOW_TO_GIVE_DATA
                 ) from None
     if _is_printed(text):
         raise InputError(
             "recipients is text that looks like a printed table, numbered list or object, in which other cells "
-            f"could pass for numbers. {_PASS_THE_DATA} In text, numbers stand alone, between commas, semicolons or "
-            "line ends."
+            f"could pass for numbers. {_HOW_TO_GIVE_DATA} In text, only commas, semicolons and line ends separate "
+            "numbers."
         )
     return [cell for cell in _BETWEEN_NUMBERS.split(text) if cell.strip()]
 
@@ -75,7 +76,7 @@ def _literal(text: str) -> Any:
     if not isinstance(value, (list, tuple, set, dict)):
         raise ValueError("a number in brackets, or a text")  # noqa: TRY004  # read as the text that it is
     if is_printed or (_PRINTED_VALUES.search(text) and _loses_values(value)):
-        raise InputError(f"recipients is text that looks like a printed array. {_PASS_THE_DATA}")
+        raise InputError(f"recipients is text that looks like a printed array. {_HOW_TO_GIVE_DATA}")
     return value
 
 
@@ -96,7 +97,7 @@ def _joins_texts(text: str) -> bool:
         return False
     tokens = tokenize.generate_tokens(io.StringIO(text).readline)
     kinds = [token.type for token in tokens if token.type not in {tokenize.NL, tokenize.COMMENT}]
-    return (tokenize.STRING, tokenize.STRING) in zip(kinds, kinds[1:], strict=False)
+    return (tokenize.STRING, tokenize.STRING) in pairwise(kinds)
 
 
 def _is_printed(text: str) -> bool:

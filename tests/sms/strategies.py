@@ -52,7 +52,20 @@ def as_text(draw, msisdn):
     else:
         code = draw(
             st.sampled_from(
-                ["", "", "968", "+968", "00968", "\uff0b968", "+ 968", "00 968", "(968)", "(+968)", "[+968]", "tel:+968"]
+                [
+                    "",
+                    "",
+                    "968",
+                    "+968",
+                    "00968",
+                    "\uff0b968",
+                    "+ 968",
+                    "00 968",
+                    "(968)",
+                    "(+968)",
+                    "[+968]",
+                    "tel:+968",
+                ]
             )
         )
         between = draw(st.sampled_from([*SPACES, *DASHES, " - "])) if code else ""
@@ -79,7 +92,9 @@ not_numbers = st.sampled_from(
 
 #: Text that might be a number: digits of several scripts, separators and what does not belong there.
 number_like = st.text(
-    st.sampled_from([chr(ord(zero) + digit) for zero in ZEROS for digit in range(10)] + [*SEPARATORS, *INVISIBLE, *"+,/x"]),
+    st.sampled_from(
+        [chr(ord(zero) + digit) for zero in ZEROS for digit in range(10)] + [*SEPARATORS, *INVISIBLE, *"+,/x"]
+    ),
     max_size=24,
 )
 #: Digits of the sort that a number has, with separators between them: what might be read as one by mistake.
