@@ -17,7 +17,8 @@ from airflow_provider_ismart.sms.messages import (
     Template,
     size,
 )
-from airflow_provider_ismart.sms.msisdn import InvalidNumberError, are_canonical, canonical_msisdn, is_missing
+from airflow_provider_ismart.sms.msisdn import InvalidNumberError, canonical_msisdn, canonical_texts, is_missing
+from airflow_provider_ismart.sms.numbering import OMAN, NumberingPlan
 from airflow_provider_ismart.sms.report import Outcome, RowOutcomes
 from airflow_provider_ismart.sms.text import MAX_PARTS, are_one_english_part, is_blank
 
@@ -62,7 +63,7 @@ class Reading:
 
     content: Content
     recipient_column: str = "msisdn"
-    country_code: str = "968"
+    numbering: NumberingPlan = OMAN
 
     def __post_init__(self) -> None:
         """Make the column's name text, as all names of columns are read.
@@ -85,7 +86,7 @@ class Reading:
         def invalid(row: int, why: str) -> None:
             outcomes.set([first + row], Outcome.INVALID, reason=why)
 
-        msisdns = _canonical(written, self.country_code, invalid)
+        msisdns = _canonical(written, self.numbering, invalid)
         texts, sizes = _texts(self.content, columns, msisdns, invalid)
         return Rows(written=written, msisdns=msisdns, texts=texts, sizes=sizes)
 
@@ -127,16 +128,16 @@ _LOOKED_AT_ONCE = 100
 _Invalid = Callable[[int, str], None]
 
 
-def _canonical(written: Sequence[Any], country_code: str, invalid: _Invalid) -> list[str]:
+def _canonical(written: Sequence[Any], numbering: NumberingPlan, invalid: _Invalid) -> list[str]:
     msisdns: list[str] = []
     for start in range(0, len(written), _LOOKED_AT_ONCE):
         cells = written[start : start + _LOOKED_AT_ONCE]
-        if are_canonical(cells):
-            msisdns += cells
+        if texts := canonical_texts(cells, numbering):
+            msisdns += texts
             continue
         for row, cell in enumerate(cells, start):
             try:
-                msisdns.append(canonical_msisdn(cell, country_code))
+                msisdns.append(canonical_msisdn(cell, numbering))
             except InvalidNumberError as why:
                 msisdns.append("")
                 invalid(row, f"number: {why}")

@@ -2,9 +2,6 @@
 
 from __future__ import annotations
 
-import ast
-import json
-import re
 from abc import ABC, abstractmethod
 from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from collections.abc import Set as AbstractSet
@@ -24,11 +21,11 @@ from airflow_provider_ismart.sms.columns import (
 from airflow_provider_ismart.sms.errors import InputError
 from airflow_provider_ismart.sms.msisdn import is_missing
 from airflow_provider_ismart.sms.native import is_column, native, read_table
+from airflow_provider_ismart.sms.recipients_text import parse_recipients_text
 from airflow_provider_ismart.sms.rows import are_outputs_of_mapped_task, as_record, check_outputs
 
 #: Most long lists hold nothing else, and one look at their types is cheaper than one at each item.
 _SURELY_CELLS = frozenset({str, int, float})
-_BETWEEN_NUMBERS = re.compile(r"[,;\r\n]+")
 
 
 class ChunkedRecipients(ABC):
@@ -99,27 +96,7 @@ def all_as_written(cells: Sequence[Any]) -> Sequence[str]:
 
 
 def _read_text(text: str, recipient_column: str) -> Columns:
-    text = text.strip()
-    if text.startswith(("[", "{", "(")):
-        try:
-            return read_recipients(_literal(text), recipient_column)
-        except (ValueError, SyntaxError, MemoryError, RecursionError) as error:
-            if isinstance(error, InputError):
-                raise
-            if not text.startswith("("):  # a number may open with a bracket
-                raise InputError(
-                    "recipients is text that opens like a list but is neither JSON nor a Python literal. "
-                    "Hand over the task's output itself, or set render_template_as_native_obj=True on the DAG."
-                ) from None
-    numbers = [number for number in _BETWEEN_NUMBERS.split(text) if number.strip()]
-    return {recipient_column: numbers} if numbers else {}
-
-
-def _literal(text: str) -> Any:
-    try:
-        return json.loads(text)
-    except ValueError:
-        return ast.literal_eval(text)
+    return read_recipients(parse_recipients_text(text), recipient_column)
 
 
 def _read_mapping(source: Mapping[Any, Any], recipient_column: str) -> Columns:

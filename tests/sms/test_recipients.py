@@ -1,3 +1,5 @@
+import json
+import re
 import sqlite3
 import subprocess
 import sys
@@ -18,6 +20,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from airflow_provider_ismart.sms.errors import InputError
+from airflow_provider_ismart.sms.msisdn import canonical_msisdn
 from airflow_provider_ismart.sms.recipients import read_recipients
 from tests.sms.scripted import numbers
 from tests.sms.strategies import msisdns
@@ -139,7 +142,9 @@ def test_a_column_goes_by_the_name_that_is_asked_for():
     assert read(pd.Series([A], name="other"), "phone") == {"phone": [A]}
 
 
-@pytest.mark.parametrize("between", [",", ";", "\n", "\r\n", ", ", " ; ", ",\n", ",;,"])
+@pytest.mark.parametrize(
+    "between", [",", ";", "\n", "\r\n", ", ", " ; ", ",\n", ",;,", "،", "؛", "، ", "\uff0c", "\uff1b"]
+)
 def test_text_holds_numbers_between_commas_semicolons_and_line_ends(between):
     assert [number.strip() for number in read(f"{A}{between}{B}{between}")["msisdn"]] == [A, B]
 
@@ -162,6 +167,88 @@ def test_text_that_is_no_list_but_looks_like_one_is_refused_without_showing_it(t
         read(text)
     assert text not in str(caught.value)
     assert caught.value.__suppress_context__
+
+
+PEOPLE = pd.DataFrame({"msisdn": [A, B], "account": [90000007, 90000008], "name": ["Salim, 90000009", "x"]})
+NUMBERS = pd.Series([A, B], name="msisdn")
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        repr(PEOPLE),
+        repr(PEOPLE.head(1)),
+        repr(PEOPLE[["msisdn"]]),
+        repr(PEOPLE.set_index("msisdn")),
+        repr(pd.concat([PEOPLE] * 100)),
+        repr(PEOPLE.head(0)),
+        PEOPLE.to_string(index=False),
+        PEOPLE.to_string(header=False),
+        PEOPLE.head(1).to_string(header=False),
+        PEOPLE.to_csv(),
+        PEOPLE.to_csv(index=False),
+        PEOPLE.to_csv(sep="\t"),
+        PEOPLE.to_csv(sep="\t", header=False),
+        PEOPLE.to_html(),
+        f"| msisdn | account |\n|---|---|\n| {A} | 90000007 |",
+        f" msisdn | account\n--------+-------\n {A} | 90000007",
+        f"msisdn account\n{A} 90000007",
+        repr(NUMBERS),
+        repr(NUMBERS.astype(int)),
+        NUMBERS.to_string(),
+        repr(pd.Index([A, B])),
+        repr(NUMBERS.array),
+        repr(np.array([A, B])),
+        str(np.array([A, B])),
+        str(np.array([A, B], dtype=object)),
+        str(np.array(["968", "90000001"])),
+        str(np.array([96890000001.0])),
+        repr(np.array([96890000001.0, 96890000002.0])),
+        "['96890000001',\n '968'\n '90000001']",
+        f"[{A}, ..., {B}]",
+        f"{A}, ..., {B}",
+        f"dict_values(['{A}', '{B}'])",
+        f"deque(['{A}', '{B}'])",
+        f"[Decimal('{A}')]",
+        repr(pl.DataFrame({"msisdn": [A, B]})),
+        repr(pl.Series([A, B])),
+        repr(pa.array([A, B])),
+        repr(pa.table({"msisdn": [A, B]})),
+        repr(iter([A])),
+        f"1. {A}\n2. {B}",
+        f"1) {A}\n2) {B}",
+        f"0\t{A}\n1\t{B}",
+    ],
+)
+def test_a_printed_table_or_list_is_refused_whole_and_the_error_says_how_to_pass_the_data(text):
+    for rendered in (text, f"\n{text}\n", f"   {text}"):
+        with pytest.raises(InputError, match=r"\.output .*render_template_as_native_obj=True") as caught:
+            read(rendered)
+        assert not re.search(r"\d{5}", str(caught.value))
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "968 90000000\n968 90000001",
+        "+968 9000 0000, +968 9000 0001",
+        "tel:+968-9000-0000\ntel:+968-9000-0001",
+        "968.9000.0000\n968.9000.0001",
+        "(968) 9000 0000; (+968) 90000001",
+        "90000000.0\n90000001.0",
+        "٩٠٠٠ ٠٠٠٠، ٩٠٠٠ ٠٠٠١",
+        "[96890000000.0, 96890000001.0]",
+        '["96890000000", "96890000001"]',
+        "['+968 9000 0000', '9000 0001']",
+    ],
+)
+def test_a_text_of_numbers_is_no_printed_table(text):
+    assert [canonical_msisdn(cell) for cell in read(text)["msisdn"]] == [A, B]
+
+
+def test_words_of_records_do_not_make_them_a_print():
+    records = [{"msisdn": A, "name": "O'Brien 'x' \"y\" ... 1e10 |"}, {"msisdn": B, "name": "dtype: object"}]
+    assert read(str(records)) == read(json.dumps(records)) == read(records)
 
 
 @pytest.mark.parametrize(
