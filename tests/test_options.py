@@ -55,7 +55,7 @@ def test_options_are_read_as_a_user_writes_them():
         ("on_empty", "ignore", "on_empty is 'ignore'; it can be 'skip', 'fail'"),
         ("on_invalid", None, "on_invalid is None; it can be 'skip', 'fail'"),
         ("on_refused", "retry", "on_refused is 'retry'; it can be 'isolate', 'skip', 'fail'"),
-        ("on_uncertain", [], "on_uncertain is []; it can be 'fail', 'resend', 'accept'"),
+        ("on_uncertain", [], "on_uncertain is a list; it can be 'fail', 'resend', 'accept'"),
         ("lang", "en", "lang is 'en'; it can be 'auto', 'english', 'arabic', 0 or 64"),
         ("max_parts", 9, "max_parts is 9; it can be 1 to 5"),
         ("message_column", "text", "give either message or message_column"),

@@ -81,6 +81,10 @@ class ISmartHook(BaseHook):
 
         :raises ISmartInputError: the connection has a bad field or extra; the text names it.
         """
+        from airflow_provider_ismart.options import check_name  # noqa: PLC0415  # needed at run time alone
+
+        with _own_errors():
+            check_name("ismart_conn_id", self.ismart_conn_id)
         connection = self.get_connection(self.ismart_conn_id)
         if connection.password:  # Airflow hides the password itself, but not how a URL spells it
             mask_secret(quote(connection.password, safe=""))
@@ -139,12 +143,14 @@ class ISmartHook(BaseHook):
         """
         from airflow_provider_ismart.ledgers import open_ledger  # noqa: PLC0415  # needed at run time alone
         from airflow_provider_ismart.lineage import report_gateway  # noqa: PLC0415
-        from airflow_provider_ismart.options import SendOptions  # noqa: PLC0415
+        from airflow_provider_ismart.options import SendOptions, check_name  # noqa: PLC0415
         from airflow_provider_ismart.sending import Send  # noqa: PLC0415
         from airflow_provider_ismart.sources.files import from_files  # noqa: PLC0415
 
         with _own_errors():
             checked = SendOptions.of(**options)
+            if ledger_conn_id is not None:
+                check_name("ledger_conn_id", ledger_conn_id)
             settings = self._preview_settings if checked.dry_run else self.settings
             with (
                 closing(self._new_client(settings)) as client,
