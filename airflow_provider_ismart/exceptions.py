@@ -16,8 +16,8 @@
         └── ISmartUncertainFinalError    the same, and nothing is sent again by itself
 
 Where trying again cannot help, or could do harm, the error is an ``AirflowFailException`` too: Airflow then
-ends the task whatever its ``retries`` say. That holds for input, unsupported Airflow, login, account, refused and uncertain-final,
-and for the time-out of a sensor too.
+ends the task whatever its ``retries`` say. That holds for input, unsupported Airflow, login, account, refused
+and uncertain-final, and for the time-out of a sensor too.
 After the others a retry goes on with the rest, where there is a ledger; without one it refuses to send.
 """
 

@@ -97,12 +97,12 @@ class SendOptions:
         """
         if type(max_parts) is not int:
             raise InputError(f"max_parts is {_shown(max_parts)}; it can be 1 to {MAX_PARTS}")
+        if message is not None and not isinstance(message, str):
+            raise InputError(f"message is {_shown(message)}; it has to be text")
         if message_column is not None:
             _check_column("message_column", message_column)
         return cls(
-            content=Content(
-                message=message, message_column=message_column, lang=_lang(lang), max_parts=max_parts
-            ),
+            content=Content(message=message, message_column=message_column, lang=_lang(lang), max_parts=max_parts),
             on_empty=_choice(OnEmpty, "on_empty", on_empty),
             on_invalid=_choice(OnInvalid, "on_invalid", on_invalid),
             on_refused=_choice(OnRefused, "on_refused", on_refused),

@@ -86,7 +86,7 @@ class RedactsFields:
         if plain:
             self._redact_fields(plain)  # whatever Airflow stores after this
             raise ISmartUnsupportedAirflowError(
-                f"This Airflow rendered {' and '.join(plain)} without redaction, so its UI may show phone numbers. "
+                f"This Airflow rendered {' and '.join(plain)} without redaction: its UI may show phone numbers. "
                 "Nothing was sent. Install a release of airflow-provider-ismart that supports this Airflow."
             )
 

@@ -72,13 +72,13 @@ class ChecksRenderedOptions:
         """
         if self._rendered_to_nothing is None and context.get("task") is self:
             raise ISmartUnsupportedAirflowError(
-                "This Airflow renders fields in a way that airflow-provider-ismart does not know, so options cannot "
-                "be checked. Nothing was sent. Install a release that supports this Airflow."
+                "This Airflow renders fields in a way that airflow-provider-ismart does not know, so options "
+                "cannot be checked. Nothing was sent. Install a release that supports this Airflow."
             )
         for option, rendered in (self._rendered_to_nothing or {}).items():
             raise ISmartInputError(
-                f"{option} is given in the DAG, but rendered to {rendered!r}. Correct its template or the task that "
-                f"it comes from; leave {option} out for its default. Nothing was sent."
+                f"{option} is given in the DAG, but rendered to {rendered!r}. Correct its template or the task "
+                f"that it comes from; leave {option} out for its default. Nothing was sent."
             )
 
 

@@ -38,10 +38,11 @@ _REPEATED = ["outcome", "return_code", "reason", "lang", "parts"]
 _ROW_GROUP = 100_000
 
 
-#: Text that a spreadsheet may run as a formula, by its first character (OWASP, "CSV Injection").
-_FORMULA_STARTS = frozenset("=+-@\t\r\n＝＋－＠")
+#: Text that a spreadsheet may run as a formula, by its first character (OWASP, "CSV Injection"); the last four
+#: are the fullwidth forms.
+_FORMULA_STARTS = frozenset("=+-@\t\r\n\uff1d\uff0b\uff0d\uff20")
 #: No formula: a signed number, and one in international notation with spaces.
-_SIGNED_NUMBER = re.compile(r"[+＋-](\d+( \d+)*|\d*\.\d+)", re.ASCII)
+_SIGNED_NUMBER = re.compile(r"[+\uff0b-](\d+( \d+)*|\d*\.\d+)", re.ASCII)
 
 
 class ResultsFile:
@@ -108,7 +109,7 @@ class _LocalPlace:
             left_by_a_killed_try.unlink(missing_ok=True)
         descriptor, name = self._new_temporary_file()
         try:
-            with open(descriptor, "wb") as file:
+            with os.fdopen(descriptor, "wb") as file:
                 yield file
             Path(name).replace(self._path)
         except BaseException:

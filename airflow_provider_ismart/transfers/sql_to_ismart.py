@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any, ClassVar
 
 from airflow.providers.common.compat.sdk import BaseHook
@@ -12,7 +11,7 @@ from airflow_provider_ismart.operators.ismart import ISmartSendOperator
 from airflow_provider_ismart.redaction import Redacted, RedactedRecipients, revealed
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+    from collections.abc import Callable, Iterable, Mapping, Sequence
 
     from airflow.providers.common.compat.sdk import Context
     from airflow.providers.common.sql.hooks.sql import DbApiHook
@@ -77,17 +76,14 @@ class SqlToISmartOperator(ISmartSendOperator):
     def _do_render_template_fields(
         self, parent: Any, template_fields: Iterable[str], *args: Any, **kwargs: Any
     ) -> None:
-        for field in template_fields:
-            with self._reading_files(field == "sql"):
-                super()._do_render_template_fields(parent, [field], *args, **kwargs)
-
-    @contextmanager
-    def _reading_files(self, allowed: bool) -> Iterator[None]:
-        """Let Airflow take text that ends with ``.sql`` for the name of a file, if ``allowed``."""
-        if not allowed:
-            self.template_ext = ()
+        if parent is not self:  # an object within a field
+            super()._do_render_template_fields(parent, template_fields, *args, **kwargs)
+            return
         try:
-            yield
+            for field in template_fields:
+                # Airflow takes any text that ends so for the name of a file.
+                self.template_ext = type(self).template_ext if field == "sql" else ()
+                super()._do_render_template_fields(parent, [field], *args, **kwargs)
         finally:
             self.template_ext = type(self).template_ext
 
@@ -99,9 +95,14 @@ class SqlToISmartOperator(ISmartSendOperator):
     def _database_hook(self) -> DbApiHook:
         from airflow.providers.common.sql.hooks.sql import DbApiHook  # noqa: PLC0415  # brings SQLAlchemy
 
-        for option, value, type_ in (("conn_id", self.conn_id, str), ("hook_params", self.hook_params, dict | None)):
+        for option, value, type_ in (
+            ("conn_id", self.conn_id, str),
+            ("hook_params", self.hook_params, dict | None),
+        ):
             if not isinstance(value, type_):
-                raise ISmartInputError(f"{option} is a {type(value).__name__}, which it cannot be. Nothing was sent.")
+                raise ISmartInputError(
+                    f"{option} is a {type(value).__name__}, which it cannot be. Nothing was sent."
+                )
         connection = BaseHook.get_connection(self.conn_id)
         hook = connection.get_hook(hook_params=self.hook_params)  # type: ignore[no-untyped-call]
         if not isinstance(hook, DbApiHook):
