@@ -29,6 +29,7 @@ class CurrentTry:
         #: How many sends have been opened, for a mapped index, which checks each one's plan.
         self.sends = 0
         self.has_lasting_ledger = False
+        self._is_noting = False
         self._may_have_submitted = False
         self._plan: Plan | None = None
 
@@ -56,9 +57,12 @@ class CurrentTry:
         self._may_have_submitted = True
 
     @contextmanager
-    def noting_if_unsent(self, *, has_ledger: bool) -> Iterator[None]:
+    def noting_if_unsent(self) -> Iterator[None]:
         """Leave a note for the next try if this one fails without a ledger, and certainly submitted nothing."""
-        self.has_lasting_ledger = has_ledger
+        if self._is_noting:  # in a larger part of the same task
+            yield
+            return
+        self._is_noting = True
         try:
             yield
         except Exception:
@@ -66,6 +70,8 @@ class CurrentTry:
                 with suppress(Exception):  # without the note, the next try refuses to send
                     self._note_unsent(self.task)
             raise
+        finally:
+            self._is_noting = False
 
     def _note_unsent(self, task: TaskIdentity) -> None:
         tries = UnsentTries(task)
@@ -77,6 +83,16 @@ class CurrentTry:
 def _certainly_submitted_nothing(outcomes: RowOutcomes) -> bool:
     counts = outcomes.counts()
     return not counts[Outcome.ACCEPTED] and not counts[Outcome.UNCERTAIN]
+
+
+@contextmanager
+def noting_if_unsent(context: Mapping[str, Any], ledger_conn_id: object) -> Iterator[CurrentTry]:
+    """Give the current try, and let its failure leave a note; see :meth:`CurrentTry.noting_if_unsent`."""
+    this_try = current_try(context)
+    if ledger_conn_id or context.get("task_state_store") is not None:
+        this_try.has_lasting_ledger = True
+    with this_try.noting_if_unsent():
+        yield this_try
 
 
 #: The last try of this process, by the task instance that Airflow gave it.
