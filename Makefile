@@ -193,7 +193,7 @@ lock: | $(UV) ## pin what pyproject.toml asks for in constraints/, keeping the p
 	for lock in $(filter official-%,$(LOCKS)); do
 	  $(COMPILE) $(TESTED) constraints/$$lock.in --output-file constraints/$$lock.txt
 	done
-	$(COMPILE) --resolution lowest-direct $(TESTED) --output-file constraints/lowest.txt
+	$(COMPILE) --resolution lowest-direct $(TESTED) --constraint constraints/lowest.in --output-file constraints/lowest.txt
 	for lock in bench check docs; do
 	  $(COMPILE) --universal pyproject.toml --constraint constraints/airflow-$(AIRFLOW).txt --all-extras --group $$lock \
 	    --output-file constraints/$$lock.txt
