@@ -11,10 +11,10 @@ from typing import TypeVar
 from airflow.providers.common.compat.sdk import ObjectStoragePath
 
 from airflow_provider_ismart.sms.batches import MAX_BATCH_SIZE
+from airflow_provider_ismart.sms.columns import shown
 from airflow_provider_ismart.sms.errors import InputError
 from airflow_provider_ismart.sms.messages import LangChoice
 from airflow_provider_ismart.sms.reading import Content
-from airflow_provider_ismart.sms.recipients import shown
 from airflow_provider_ismart.sms.submission import OnRefused
 from airflow_provider_ismart.sms.text import MAX_PARTS, Lang
 
