@@ -17,9 +17,9 @@ SUITE_gateway := tests/gateway
 SUITE_examples := tests/examples
 SUITE_ledgers := tests/ledgers
 SUITE_sources := tests/sources
-SUITE_alerts := tests/airflow/test_credit_alert.py tests/airflow/test_credit_sensor.py \
-                tests/airflow/test_credit_trigger.py tests/airflow/test_event.py tests/airflow/test_notifier.py \
-                tests/airflow/test_triggerer.py
+SUITE_alerts := tests/airflow/test_alert_crowd.py tests/airflow/test_credit_alert.py \
+                tests/airflow/test_credit_sensor.py tests/airflow/test_credit_trigger.py tests/airflow/test_event.py \
+                tests/airflow/test_locks.py tests/airflow/test_notifier.py tests/airflow/test_triggerer.py
 SUITES := core gateway examples ledgers sources alerts
 # Why an environment leaves a group out. The summary of `make test-all` prints this.
 WHY_core := needs no Airflow: runs on the oldest and newest Python, pandas and pyarrow
@@ -56,7 +56,7 @@ TOLERATED := -W ignore::DeprecationWarning -W ignore::PendingDeprecationWarning 
 ALL_EXAMPLES_ON := airflow-3.3-py3.11
 # Folders of tests/acceptance/, which kill the processes of a real Airflow and take minutes, and where each is run.
 ACCEPTANCE := attacked_sends@airflow-3.3-py3.11 attacked_sends@airflow-2.11-py3.11 many_workers@airflow-3.3-py3.11 \
-              alerts@airflow-3.3-py3.11
+              alerts@airflow-3.3-py3.11 mapped_sends@airflow-3.3-py3.11
 JOBS ?= $(shell getconf _NPROCESSORS_ONLN)
 
 ENV := .venv/airflow-$(AIRFLOW)-py$(PY)
