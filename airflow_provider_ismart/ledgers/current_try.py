@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager, suppress
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from airflow_provider_ismart.coordination.task_identity import TaskIdentity
 from airflow_provider_ismart.coordination.task_notes import UnsentTries
@@ -15,6 +15,13 @@ from airflow_provider_ismart.sms.report import Outcome, RowOutcomes
 
 if TYPE_CHECKING:
     from airflow_provider_ismart.sms.plan import Plan
+
+
+class EarlierRecords(NamedTuple):
+    """Where tries before the current one left records."""
+
+    in_sql: bool
+    in_store: bool
 
 
 class CurrentTry:
@@ -29,6 +36,7 @@ class CurrentTry:
         #: How many sends have been opened, for a mapped index, which checks each one's plan.
         self.sends = 0
         self.has_lasting_ledger = False
+        self.earlier_records: EarlierRecords | None = None
         self._is_noting = False
         self._may_have_submitted = False
         self._plan: Plan | None = None
