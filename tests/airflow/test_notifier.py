@@ -111,6 +111,16 @@ def test_awaiting_it_sends_as_calling_it_does(ismart_sandbox):
 # --- throttling
 
 
+@pytest.mark.parametrize(("case", "rendered"), [("none", None), ("blank", ""), ("text", "None")])
+def test_a_key_and_a_message_that_render_to_nothing_are_the_defaults(case, rendered, ismart_sandbox):
+    notifier = ISmartNotifier(
+        recipients=ON_CALL, throttle=timedelta(hours=1), throttle_key="{{ key }}", message="{{ text }}"
+    )
+    for task in (f"{case}_1", f"{case}_2"):  # a shared key would hold the second back
+        notifier(failure(task, key=rendered, text=rendered))
+    assert [text.split()[1] for text in texts(ismart_sandbox)] == [f"bills.{case}_1", f"bills.{case}_2"]
+
+
 def test_within_the_period_one_message_goes_and_the_next_says_how_many_were_suppressed(ismart_sandbox):
     notifier = ISmartNotifier(recipients=ON_CALL, throttle=timedelta(hours=1), throttle_key="{{ ti.dag_id }}-all")
     for index in range(4):
