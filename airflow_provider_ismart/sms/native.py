@@ -83,7 +83,7 @@ def cells_of(values: Any) -> list[Any]:
     elif _is_of(values, "pandas", "Index"):
         cells = _pandas_cells(values.to_series())
     elif _is_pandas_array(values):
-        cells = _pandas_cells(sys.modules["pandas"].Series(values))
+        cells = _pandas_cells(sys.modules["pandas"].Series(values, dtype=values.dtype))
     elif _is_of(values, "numpy", "ndarray"):
         cells = _numpy_cells(values)
     else:

@@ -187,7 +187,7 @@ def test_a_text_is_shortened_to_one_part(text, short):
 INVISIBLE = (
     "\u00ad\u034f\u061c\u115f\u1160\u17b4\u17b5\u180b\u180e\u180f\u200b\u200c\u200d\u200e\u200f\u202a\u202e\u2060\u2064"
     "\u206f\u3164\ufe00\ufe0f\ufeff\uffa0\ufff0\ufff8\U0001bca0\U0001bca3\U0001d173\U0001d17a\U000e0001\U000e0020\U000e0fff"
-    "\u2800\u0000\u007f\u0085\u00a0\u1680\u2003\u2028\u2029\u3000\t\n\r\f\x1b"
+    "\u2800\u0000\u007f\u0085\u00a0\u1680\u2003\u2028\u2029\u3000\t\n\r\f\x1b\U00013441\U00013442\U00016fe4\U0001d159"
 )
 
 

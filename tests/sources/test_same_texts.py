@@ -191,12 +191,17 @@ def test_arrow_and_parquet_and_what_speaks_its_interface(column, kind, tmp_path)
 @pytest.mark.parametrize(("column", "kind"), of_every_type(lambda column: column.pandas))
 def test_pandas(column, kind):
     values = pd.Series([column.value, None], dtype=object)
+    if kind == "str" and not pd.__version__.startswith("3"):
+        pytest.skip("pandas 2 makes the text None of a gap")
     if kind == "category":
         values = pd.Series(pd.Categorical.from_codes([0, -1], pd.Index([column.value], dtype=object)))
     frame = pd.DataFrame({"msisdn": NUMBERS, "value": values.astype(kind)})
     assert texts(frame) == [column.text, None]
     assert texts({"msisdn": NUMBERS, "value": frame["value"]}) == [column.text, None]
-    assert texts({"msisdn": NUMBERS, "value": pd.Index(frame["value"])}) == [column.text, None]
+    assert texts({"msisdn": NUMBERS, "value": pd.Index(frame["value"], dtype=frame["value"].dtype)}) == [
+        column.text,
+        None,
+    ]
     assert texts({"msisdn": NUMBERS, "value": frame["value"].array}) == [column.text, None]
 
 
