@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import time
-from concurrent.futures import ThreadPoolExecutor
+from collections.abc import Callable
+from concurrent.futures import Executor, ThreadPoolExecutor
 from contextlib import ExitStack, closing
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from itertools import islice
+from queue import SimpleQueue
 from typing import TYPE_CHECKING, Any, Protocol
 
 from airflow_provider_ismart.exceptions import (
@@ -33,12 +35,10 @@ from airflow_provider_ismart.sms.reading import Reading
 from airflow_provider_ismart.sms.recipients import ChunkedRecipients
 from airflow_provider_ismart.sms.report import Outcome, Report, Sample, in_one_line
 from airflow_provider_ismart.sms.return_codes import Kind, return_code
-from airflow_provider_ismart.sms.submission import Submission, submit_all
+from airflow_provider_ismart.sms.submission import Submission, WaitingQueue, submit_all
 from airflow_provider_ismart.stored_plan import StoredPlan
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
-
     from airflow_provider_ismart.client import GatewayClient
     from airflow_provider_ismart.sms.batches import Batch
     from airflow_provider_ismart.sms.calls import CallOutcome
@@ -70,15 +70,41 @@ class Log(Protocol):
         """Put down what somebody should look at."""
 
 
+def _now() -> datetime:
+    return datetime.now(UTC)
+
+
+def _threads(count: int) -> Executor:
+    return ThreadPoolExecutor(count, thread_name_prefix="ismart")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Runtime:
+    """Where a send gets the time and its threads from. A simulation has its own."""
+
+    now: Callable[[], datetime] = _now
+    monotonic: Callable[[], float] = time.monotonic
+    new_executor: Callable[[int], Executor] = _threads
+    new_queue: Callable[[], WaitingQueue] = SimpleQueue
+
+
 class Send:
     """A send, ready to go. Making one finds all that can be wrong before the first call. Close it.
 
     :raises InputError: the recipients, the message or the options cannot be used as they are.
     """
 
-    def __init__(self, recipients: Any, options: SendOptions, client: GatewayClient, log: Log) -> None:
-        self.started_at = datetime.now(UTC)
-        self._started = time.monotonic()
+    def __init__(
+        self,
+        recipients: Any,
+        options: SendOptions,
+        client: GatewayClient,
+        log: Log,
+        runtime: Runtime | None = None,
+    ) -> None:
+        self._runtime = runtime or Runtime()
+        self.started_at = self._runtime.now()
+        self._started = self._runtime.monotonic()
         self._open = ExitStack()
         settings = client.settings
         self.options = options
@@ -149,14 +175,15 @@ class Send:
             raise ISmartLoginError(refusal, report=report)
         at_once = self.client.settings.max_concurrency
         try:
-            with ThreadPoolExecutor(at_once, thread_name_prefix="ismart") as executor:
+            with self._runtime.new_executor(at_once) as executor:
                 submit_all(
                     submission,
                     self._submit,
                     executor,
                     max_in_flight=at_once,
                     halted=self.client.halted,
-                    on_progress=_Progress(submission, self.log),
+                    on_progress=_Progress(submission, self.log, self._runtime.monotonic),
+                    new_queue=self._runtime.new_queue,
                 )
             self._wait_for_others(submission)
         except BaseException:
@@ -183,8 +210,9 @@ class Send:
         A task has two calls a thread on record: one in flight, and one that waits for its end.
         """
         settings = self.client.settings
-        deadline = time.monotonic() + 2 * (settings.connect_timeout + settings.read_timeout)
-        while submission.elsewhere.ask_again() and time.monotonic() < deadline:
+        monotonic = self._runtime.monotonic
+        deadline = monotonic() + 2 * (settings.connect_timeout + settings.read_timeout)
+        while submission.elsewhere.ask_again() and monotonic() < deadline:
             if self.client.halted.wait(OTHERS_SECONDS):
                 break
 
@@ -218,7 +246,7 @@ class Send:
             stopped_by=stopped_by.detail if stopped_by else None,
             dry_run=self.options.dry_run,
             started_at=self.started_at.isoformat(timespec="seconds"),
-            seconds=time.monotonic() - self._started,
+            seconds=self._runtime.monotonic() - self._started,
         )
 
     def _conclude(self, report: Report) -> ISmartError | None:
@@ -269,13 +297,14 @@ def _calls_and_parts(calls: int, parts: int) -> str:
 class _Progress:
     """A line in the log every few seconds."""
 
-    def __init__(self, submission: Submission, log: Log) -> None:
+    def __init__(self, submission: Submission, log: Log, monotonic: Callable[[], float]) -> None:
         self._submission = submission
         self._log = log
-        self._next = time.monotonic() + PROGRESS_SECONDS
+        self._monotonic = monotonic
+        self._next = monotonic() + PROGRESS_SECONDS
 
     def __call__(self) -> None:
-        now = time.monotonic()
+        now = self._monotonic()
         if now < self._next:
             return
         self._next = now + PROGRESS_SECONDS

@@ -34,6 +34,7 @@ if TYPE_CHECKING:
 
     from airflow_provider_ismart.client import GatewayClient
     from airflow_provider_ismart.coordination.refused_login import RefusedLogin
+    from airflow_provider_ismart.sending import Runtime
     from airflow_provider_ismart.sms.batches import Batch
     from airflow_provider_ismart.sms.calls import CallOutcome
     from airflow_provider_ismart.sms.report import Report
@@ -49,6 +50,9 @@ class ISmartHook(BaseHook):
     default_conn_name = "ismart_default"
     conn_type = "ismart"
     hook_name = "iSmart SMS"
+
+    #: Where sends get the time and threads from, where those are not the machine's own: in a simulation.
+    runtime: Runtime | None = None
 
     get_ui_field_behaviour = staticmethod(field_behaviour)
     get_connection_form_widgets = staticmethod(form_widgets)
@@ -148,7 +152,7 @@ class ISmartHook(BaseHook):
             settings = self._preview_settings if checked.dry_run else self.settings
             with (
                 closing(self._new_client(settings)) as client,
-                closing(Send(from_files(recipients), checked, client, self.log)) as send,
+                closing(Send(from_files(recipients), checked, client, self.log, self.runtime)) as send,
             ):
                 if checked.dry_run:
                     return send.preview()

@@ -12,6 +12,7 @@ from concurrent.futures import Executor, Future
 from enum import Enum
 from queue import SimpleQueue
 from threading import Event
+from typing import Protocol
 
 from airflow_provider_ismart.sms.batches import Batch, CallLimits, batches
 from airflow_provider_ismart.sms.calls import CallOutcome, Fate
@@ -35,6 +36,19 @@ _TOO_LONG_STATUSES = frozenset({400, 404, 414})
 _CALLS_BESIDE_A_WRITE = 4
 
 _NOT_STARTED = CallOutcome(fate=Fate.NOT_SENT, detail="not started", attempts=0)
+
+
+class WaitingQueue(Protocol):
+    """What submitting uses of a queue; ``get`` waits for an item."""
+
+    def put(self, item: Batch) -> None:
+        """Add an item, from any thread."""
+
+    def get(self) -> Batch:
+        """Wait for an item, and remove and return it."""
+
+    def empty(self) -> bool:
+        """Whether there is nothing to get."""
 
 
 class OnRefused(Enum):
@@ -225,6 +239,7 @@ def submit_all(
     max_in_flight: int,
     halted: Event,
     on_progress: Callable[[], None] = lambda: None,
+    new_queue: Callable[[], WaitingQueue] = SimpleQueue,
 ) -> None:
     """Make the calls until nothing is left, an outcome stops the send, or ``halted`` is set.
 
@@ -232,7 +247,7 @@ def submit_all(
     that no call waits for the ledger. Whatever ends this early, a signal's exception too, the calls in flight
     end and are put down first.
     """
-    calls = _Calls(submission, submit, executor, halted)
+    calls = _Calls(submission, submit, executor, halted, new_queue())
     try:
         while True:
             intents = [] if halted.is_set() else submission.take(calls.in_flight, 2 * max_in_flight)
@@ -266,6 +281,7 @@ class _Calls:
         submit: Callable[[Batch], CallOutcome],
         executor: Executor,
         halted: Event,
+        ended: WaitingQueue,
     ) -> None:
         self._submission = submission
         self._submit = submit
@@ -273,7 +289,7 @@ class _Calls:
         self._halted = halted
         self._futures: dict[Batch, Future[CallOutcome] | None] = {}
         self._started: set[Batch] = set()
-        self._ended: SimpleQueue[Batch] = SimpleQueue()
+        self._ended = ended
         #: How calls ended, for as long as the ledger may not know.
         self.settled: dict[Batch, CallOutcome] = {}
         #: What a call raised that should have answered with an outcome.
