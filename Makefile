@@ -21,6 +21,9 @@ LONG_ON := airflow-2.11-py3.11 airflow-3.0-py3.11 airflow-3.3-py3.11 airflow-3.3
 # Ledgers are run with each SQLAlchemy, and on the newest Python; Airflow 3.0 has what 2.11 has, and no store.
 LEDGERS := tests/ledgers
 LEDGERS_ON := airflow-2.11-py3.11 airflow-3.3-py3.11 airflow-3.3-py3.13
+# Simulated histories take minutes and do not differ by environment; the task state store is Airflow 3.3's.
+SIMULATION := tests/simulation
+SIMULATION_ON := airflow-3.3-py3.11
 # Where property tests try all their examples; elsewhere a fifth.
 ALL_EXAMPLES_ON := airflow-3.3-py3.11
 # Folders of tests/acceptance/, which kill the processes of a real Airflow and take minutes, and where each is run.
@@ -54,13 +57,17 @@ $(UV) pip install --quiet --python $(1) --exact --no-deps --reinstall-package ai
   --requirement constraints/$(2).txt $(4)
 endef
 
-.PHONY: help test bench demo check format docs wheel test-all lock upgrade clean
+.PHONY: help test simulate bench demo check format docs wheel test-all lock upgrade clean
 
 help: ## show this list
 	@sed -n 's/^\([a-z-]*\):.*## \(.*\)/make \1\t\2/p' Makefile | expand -t 16
 
 test: $(ENV)/.ready ## run the tests on the newest Airflow; ARGS goes to pytest
 	$(PYTHON) -m pytest $(ARGS)
+
+SEEDS ?= 10000
+simulate: $(ENV)/.ready ## run SEEDS simulated histories of sends (10000); ARGS='--start 7 --show' shows those from seed 7
+	$(PYTHON) -m tests.simulation --seeds $(SEEDS) $(ARGS)
 
 demo: $(ENV)/.ready ## run the demonstration
 	$(PYTHON) demo/run.py
@@ -107,6 +114,7 @@ env_of = $(lastword $(subst @, ,$(1)))
 left_out = $(if $(filter $(1),$(CORE_ON)),,$(CORE:%=--ignore=%)) \
   $(if $(filter $(1),$(LONG_ON)),,$(LONG:%=--ignore=%)) \
   $(if $(filter $(1),$(LEDGERS_ON)),,$(LEDGERS:%=--ignore=%)) \
+  $(if $(filter $(1),$(SIMULATION_ON)),,$(SIMULATION:%=--ignore=%)) \
   $(if $(filter $(1),$(ALL_EXAMPLES_ON)),,--hypothesis-profile=brief)
 # $(call tell,environment,mark of success,name,how it was run): a line of the summary
 define tell
@@ -127,7 +135,7 @@ $(MATRIX:%=installed-%): installed-%:
 $(MATRIX:%=test-%): test-%: installed-%
 	@echo 'Testing the wheel in $* $(call left_out,$*)'
 	cd .venv/wheel/$*/checkout
-	../bin/python -m pytest $(call left_out,$*) $(ARGS)
+	SIMULATION_SEEDS=10000 ../bin/python -m pytest $(call left_out,$*) $(ARGS)
 	touch ../passed
 
 # One suite after the other, beside the tests: several Airflows at once starve each other.

@@ -1,0 +1,139 @@
+"""One seed makes one history: run it, check it, show it."""
+
+import random
+import tempfile
+from contextlib import contextmanager, nullcontext
+from pathlib import Path
+from threading import Lock as ThreadLock
+from types import SimpleNamespace
+
+from airflow.providers.common.compat.sdk import BaseHook, Variable
+
+from airflow_provider_ismart import ledgers
+from airflow_provider_ismart.coordination import variables
+from tests.simulation.airflow import Airflow
+from tests.simulation.checker import check
+from tests.simulation.scenario import Scenario
+from tests.simulation.stores import Database, Lock, Variables
+from tests.simulation.world import StuckError, World
+
+#: A folder in memory, where there is one: results files are many.
+_MEMORY = Path("/dev/shm")
+
+
+class History:
+    """What one seed came to."""
+
+    def __init__(self, seed, world, violations, description):
+        self.seed = seed
+        self.violations = violations
+        self.counts = world.counts
+        self.events = world.events
+        self.description = description
+
+    def __str__(self):
+        """Show it, a line for each event."""
+        lines = [f"Seed {self.seed}: {self.description}"]
+        lines += [f"{now:9.3f}  {who:<12} {what}" for now, who, what in self.events]
+        lines += ["", *(f"BROKEN: {violation}" for violation in self.violations)]
+        return "\n".join(lines)
+
+
+class Simulation:
+    """What the histories of a process share: the patches at Airflow's edge, a database's engine, a folder."""
+
+    def __init__(self):
+        self._database = Database()
+        self._folder = tempfile.TemporaryDirectory(
+            prefix="ismart-simulation-", dir=_MEMORY if _MEMORY.is_dir() else None
+        )
+        self._variables = None
+        self._locks = {}
+
+    @contextmanager
+    def patched(self):
+        """Put the simulated Airflow in the place of the real one."""
+        saved = []
+
+        def patch(owner, name, value):
+            saved.append((owner, name, owner.__dict__[name]))
+            setattr(owner, name, value)
+
+        connection = SimpleNamespace(
+            get_hook=lambda: SimpleNamespace(get_sqlalchemy_engine=lambda: self._database.engine)
+        )
+        patch(BaseHook, "get_connection", classmethod(lambda cls, conn_id: connection))
+        for name in ("get", "set", "delete"):
+            patch(Variable, name, staticmethod(lambda *a, _n=name, **k: getattr(self._variables, _n)(*a, **k)))
+        patch(variables.Memory, "turn", lambda memory, _queue: self._lock(memory.name))
+        for name, value in list(vars(ledgers).items()):
+            if isinstance(value, type(ThreadLock())):  # one process has one send here; others are not its threads
+                patch(ledgers, name, nullcontext())
+        scrypt = dict(variables.SCRYPT)
+        variables.SCRYPT.update(n=2)  # it is slow on purpose
+        try:
+            yield self
+        finally:
+            variables.SCRYPT.update(scrypt)
+            for owner, name, value in reversed(saved):
+                setattr(owner, name, value)
+
+    def _lock(self, name):
+        return self._locks.setdefault(name, Lock()).held(15.0, variables.BusyError())
+
+    def run(self, seed):
+        """Run the history of a seed."""
+        random.seed(seed)  # the jitter between the client's attempts
+        world = World(seed)
+        scenario = Scenario(world)
+        gateway = scenario.gateway()
+        airflow = scenario.airflow = Airflow(world, gateway, scenario=scenario, folder=self._folder.name)
+        airflow.store_faults, airflow.database_faults = scenario.storage_faults(), scenario.storage_faults()
+        airflow.removed = {}
+        airflow.variables = self._variables = Variables(world)
+        self._locks = {}
+        self._database.begin_history(world, airflow.database_faults)
+        scenario.populate(airflow)
+        for run in airflow.runs:
+            world.note("upstream", f"{run.run_id}: {_shown(run.lists)}")
+        world.spawn(lambda: _people(world, scenario, airflow))
+        try:
+            world.run()
+            stuck = []
+        except StuckError as error:
+            stuck = [f"every history ends: {error}"]
+        violations = stuck or check(world, scenario, airflow)
+        return History(seed, world, violations, scenario.describe())
+
+
+def _shown(lists):
+    return " | ".join(", ".join(f"{row[0][-4:]}: {row[2]}" for row in rows) or "nobody" for rows in lists)
+
+
+def _people(world, scenario, airflow):
+    """Do things to the runs; when all is quiet, end all trouble and clear everything, twice."""
+    dice = world.random
+    for _ in range(scenario.user_actions):
+        if dice.random() < 0.5:
+            world.sleep(dice.uniform(0.2, 6))
+        else:
+            _wait(world, lambda: airflow.is_idle)
+            world.sleep(dice.uniform(0.2, 2))
+        scenario.act()
+    _wait(world, lambda: airflow.is_idle)
+    scenario.heal()
+    world.sleep(100)  # whatever is still on its way or frozen comes to its end
+    world.note("people", "all trouble is over")
+    scenario.finals = []
+    for _ in range(2):
+        for run in airflow.runs:
+            airflow.clear(run, list(run.tis))
+        began, calls = len(airflow.attempts), len(airflow.gateway.calls)
+        _wait(world, lambda: airflow.is_idle)
+        scenario.finals.append((airflow.attempts[began:], airflow.gateway.calls[calls:]))
+    world.end()
+
+
+def _wait(world, is_over):
+    while not is_over():
+        world.sleep(0.5)
