@@ -1,6 +1,9 @@
 """The simulated gateway, which keeps its own truth: what it took, from which call, and when."""
 
+from typing import ClassVar
 from urllib.parse import parse_qs
+
+from tenacity.nap import sleep_using_event
 
 from airflow_provider_ismart.client import GatewayClient, read_answer
 from airflow_provider_ismart.sms.calls import CallOutcome, Fate
@@ -205,21 +208,33 @@ class Gateway:
 class SimulatedClient(GatewayClient):
     """The real client, whose wire is the simulated gateway's."""
 
+    #: By settings, a client to make others from: real connections, which nobody uses here, take long to set up.
+    _models: ClassVar[dict] = {}
+
     def __init__(self, settings, *, halted, process, gateway):
-        super().__init__(settings, halted=halted)
+        if settings not in self._models:
+            self._models[settings] = GatewayClient(settings)
+        self.__dict__ |= self._models[settings].__dict__
+        self.halted = halted
         self._process = process
         self._gateway = gateway
+        self._renew_retrying()
+
+    def _renew_retrying(self):
+        self._retrying = self._retrying.copy(retry=self._may_try_again, sleep=sleep_using_event(self.halted))
+
+    def close(self):
+        """Leave the connections, which are all clients', alone."""
 
     def submit(self, batch, *, flash, push_at):
         """Make the call; the retries of each call are counted apart, as they are in threads of their own."""
         client = SimulatedClient.__new__(SimulatedClient)
         client.__dict__ |= self.__dict__
-        client._retrying = self._retrying.copy(retry=client._may_try_again)
+        client._renew_retrying()
         return super(SimulatedClient, client).submit(batch, flash=flash, push_at=push_at)
 
     def _call(self, query):
-        settings = self.settings
-        response = self._gateway.call(self._process, query, settings.read_timeout)
+        response = self._gateway.call(self._process, query, self.settings.read_timeout)
         if response is None:
             return CallOutcome(fate=Fate.UNCERTAIN, detail="no answer came: TimeoutError")
         if response == NO_CONNECTION:
