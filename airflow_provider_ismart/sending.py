@@ -28,7 +28,7 @@ from airflow_provider_ismart.options import OnEmpty, OnInvalid, OnUncertain, Sen
 from airflow_provider_ismart.results import ResultsFile
 from airflow_provider_ismart.sms.batches import CallLimits
 from airflow_provider_ismart.sms.calls import Fate
-from airflow_provider_ismart.sms.messages import schedule
+from airflow_provider_ismart.sms.messages import PUSH_AT_FORMAT, read_push_at
 from airflow_provider_ismart.sms.msisdn import mask_in, mask_msisdn
 from airflow_provider_ismart.sms.plan import Plan, plan
 from airflow_provider_ismart.sms.reading import Reading
@@ -40,6 +40,7 @@ from airflow_provider_ismart.stored_plan import StoredPlan
 
 if TYPE_CHECKING:
     from airflow_provider_ismart.client import GatewayClient
+    from airflow_provider_ismart.sms.attempt import Attempt
     from airflow_provider_ismart.sms.batches import Batch
     from airflow_provider_ismart.sms.calls import CallOutcome
     from airflow_provider_ismart.sms.ledger import Ledger
@@ -110,7 +111,8 @@ class Send:
         self.options = options
         self.client = client
         self.log = log
-        self.push_at = schedule(options.push_at, settings.timezone, self.started_at)
+        self._push_time = read_push_at(options.push_at, settings.timezone)
+        self.push_at = self._push_time.strftime(PUSH_AT_FORMAT) if self._push_time else None
         self.limits = CallLimits(
             batch_size=options.batch_size,
             max_query_length=settings.max_query_length,
@@ -148,17 +150,25 @@ class Send:
         """
         report = self._report()
         self._check_rows(report)
+        if left := self._left_to_send(report):
+            self._check_time(report, left)
         self._conclude(report)
         return replace(report, samples=_samples(self.plan))
 
     def run(
-        self, ledger: Ledger, *, replaces_texts: bool, known_refusal: Callable[[], str | None] = lambda: None
+        self,
+        ledger: Ledger,
+        *,
+        attempt: Attempt | None = None,
+        before_first_call: Callable[[], None] = lambda: None,
+        known_refusal: Callable[[], str | None] = lambda: None,
     ) -> Report:
-        """Make the calls and return what they came to; see :func:`history.unsent` for ``replaces_texts``.
+        """Make the calls and return the report.
 
-        Where there is anything to send, ``known_refusal`` is asked whether the login is known to be refused.
-
-        :raises ISmartError: not everybody who could be told was told; its class says what to do next.
+        :param attempt: what the sends of this try asked for, where it sends several times.
+        :param before_first_call: called once, immediately before the first call is recorded.
+        :param known_refusal: asked, where there is anything to send, whether the login is known to be refused.
+        :raises ISmartError: not every recipient got the message; its class says what to do next.
         """
         submission = Submission(
             self.plan,
@@ -166,13 +176,16 @@ class Send:
             self.limits,
             on_refused=self.options.on_refused,
             resend_uncertain=self.options.on_uncertain is OnUncertain.RESEND,
-            replaces_texts=replaces_texts,
+            attempt=attempt,
+            before_first_call=before_first_call,
         )
-        report = self._report(submission)  # now that it has put down what earlier tries did
+        report = self._report(submission)  # now that it includes what earlier tries sent
         self._check_rows(report)
-        if report.outcomes[Outcome.NOT_ATTEMPTED] and (refusal := known_refusal()):
-            self._conclude(report)
-            raise ISmartLoginError(refusal, report=report)
+        if left := self._left_to_send(report):
+            self._check_time(report, left)
+            if refusal := known_refusal():
+                self._conclude(report)
+                raise ISmartLoginError(refusal, report=report)
         at_once = self.client.settings.max_concurrency
         try:
             with self._runtime.new_executor(at_once) as executor:
@@ -230,6 +243,21 @@ class Send:
             raise ISmartInputError(
                 f"on_invalid is 'fail', and there are: {in_one_line(report.reasons)}.", report=report
             )
+
+    def _left_to_send(self, report: Report) -> int:
+        is_resent = self.options.on_uncertain is OnUncertain.RESEND
+        return report.outcomes[Outcome.NOT_ATTEMPTED] + report.outcomes[Outcome.UNCERTAIN] * is_resent
+
+    def _check_time(self, report: Report, left: int) -> None:
+        """Check, for the rows that are left to send, that their time has not passed."""
+        if self._push_time is None or self._push_time > self._runtime.now():
+            return
+        self._conclude(report)
+        raise ISmartInputError(
+            f"push_at is {self._push_time.isoformat()}, which has passed. This try sent nothing; "
+            f"{left:,} rows are left to send. Set a later push_at, or none, and clear the task.",
+            report=report,
+        )
 
     def _report(self, submission: Submission | None = None) -> Report:
         outcomes = self.plan.outcomes

@@ -50,7 +50,7 @@ class Callers:
         options = SendOptions.of(message=TEXT)
         with self._client() as client:
             send = Send(numbers(self.calls * MAX_BATCH_SIZE), options, client, _log)
-            report = send.run(make_ledger(), replaces_texts=True)
+            report = send.run(make_ledger())
         assert report.calls == self.calls
 
     def submit(self) -> None:

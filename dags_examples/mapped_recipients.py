@@ -1,4 +1,8 @@
-"""Tell people who come from mapped tasks: all in one send, or one send for each."""
+"""Send to the outputs of mapped tasks: all in one send, or one send for each.
+
+The mapped send keeps a SQL ledger: a connection `ledger` to PostgreSQL, or SQLite where everything runs on one
+machine.
+"""
 
 from airflow.providers.common.compat.sdk import DAG, task
 
@@ -22,11 +26,15 @@ with DAG("ismart_mapped_recipients", schedule=None, tags=["ismart"], doc_md=__do
 
     staff = staff_of.expand(branch=branches())
 
-    # Every branch's staff together: one report, and the fewest calls.
+    # Every branch's staff in one send: one report, and the fewest calls.
     ISmartSendOperator(task_id="tell_all", recipients=staff, message="The yearly meeting is on Sunday.")
 
-    # A task for each branch, which succeeds or fails by itself; the one without staff is skipped.
-    # One at a time, so that a wrong password is tried once and not by all of them at once.
+    # One task per branch, which succeeds or fails by itself; the one without staff is skipped. The SQL ledger lets
+    # each index see what the others sent, so that you can clear the run even if the branches have changed.
+    # One at a time, so that a wrong password is tried once.
     ISmartSendOperator.partial(
-        task_id="tell_branch", message="{name}, your shift plan is out.", max_active_tis_per_dag=1
+        task_id="tell_branch",
+        message="{name}, your shift plan is out.",
+        ledger_conn_id="ledger",
+        max_active_tis_per_dag=1,
     ).expand(recipients=staff)

@@ -11,7 +11,9 @@ import subprocess
 import sys
 import tempfile
 import warnings
-from contextlib import closing
+from contextlib import closing, nullcontext
+from functools import partial
+from importlib.metadata import version
 from pathlib import Path
 from uuid import uuid4
 
@@ -52,6 +54,32 @@ def airflow_db():
     result = subprocess.run(migrate, capture_output=True, text=True, check=False)
     assert result.returncode == 0, result.stdout + result.stderr
     return HOME / "airflow.db"
+
+
+@pytest.fixture(scope="session")
+def airflow_version():
+    """Give Airflow's version as a tuple of numbers."""
+    return tuple(int(number) for number in version("apache-airflow").split(".")[:2])
+
+
+@pytest.fixture(scope="session")
+def supervision(airflow_version, airflow_db):
+    """Give what puts this process under a supervisor, as Airflow 3 does with tasks and callbacks."""
+    if airflow_version < (3, 0):
+        return nullcontext
+    import psutil  # tests without it need not have it
+    import structlog
+    from airflow.sdk.execution_time import supervisor
+
+    in_process = supervisor.InProcessTestSupervisor(
+        id=uuid4(),
+        pid=os.getpid(),
+        process=psutil.Process(),
+        process_log=structlog.get_logger(),
+        client=supervisor.InProcessTestSupervisor._api_client(),
+    )
+    in_process.comms = supervisor.InProcessSupervisorComms(supervisor=in_process)
+    return partial(supervisor.set_supervisor_comms, in_process.comms)
 
 
 @pytest.fixture(scope="session")

@@ -73,7 +73,7 @@ def _send(
     with closing(GatewayClient(patience)) as client:
         send = Send(recipients, options, client, log)
         _in_time(
-            lambda: send.run(MemoryLedger(), replaces_texts=False),
+            lambda: send.run(MemoryLedger()),
             client,
             if_refused_late=lambda: refusal.put_down(log),
         )

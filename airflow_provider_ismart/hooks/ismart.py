@@ -8,16 +8,11 @@ from threading import Event
 from typing import TYPE_CHECKING, Any
 from urllib.parse import quote, quote_plus
 
-from airflow.providers.common.compat.sdk import (
-    AirflowException,
-    AirflowNotFoundException,
-    BaseHook,
-    get_current_context,
-    mask_secret,
-)
+from airflow.providers.common.compat.sdk import AirflowNotFoundException, BaseHook, mask_secret
 
 from airflow_provider_ismart.connection_form import field_behaviour, form_widgets
 from airflow_provider_ismart.coordination.credit_failure import leave_for_callbacks
+from airflow_provider_ismart.coordination.task_identity import TaskIdentity, current_context
 from airflow_provider_ismart.exceptions import (
     ISmartCreditError,
     ISmartError,
@@ -34,6 +29,7 @@ if TYPE_CHECKING:
 
     from airflow_provider_ismart.client import GatewayClient
     from airflow_provider_ismart.coordination.refused_login import RefusedLogin
+    from airflow_provider_ismart.options import SendOptions
     from airflow_provider_ismart.sending import Runtime
     from airflow_provider_ismart.sms.batches import Batch
     from airflow_provider_ismart.sms.calls import CallOutcome
@@ -111,18 +107,49 @@ class ISmartHook(BaseHook):
         lang: str | int = "auto",
         flash: bool = False,
         push_at: datetime | str | None = None,
+        on_empty: str = "skip",
+        on_invalid: str = "skip",
+        on_refused: str = "isolate",
+        on_uncertain: str = "fail",
     ) -> dict[str, object]:
         """Send ``message`` to ``recipients`` and return the report, for use inside ``@task``.
 
         Takes what :class:`~airflow_provider_ismart.operators.ismart.ISmartSendOperator` takes under these
-        names, and raises what it raises; with every other option at its default.
+        names, and raises what it raises; with every other option at its default. A task can call it several
+        times: over all its tries, a number gets at most as many messages as one try asks for.
         """
+        options = {
+            "message": message,
+            "lang": lang,
+            "flash": flash,
+            "push_at": push_at,
+            "on_empty": on_empty,
+            "on_invalid": on_invalid,
+            "on_refused": on_refused,
+            "on_uncertain": on_uncertain,
+        }
+        with _own_errors():
+            context = current_context()
+        with self._halted_by(context.get("task")):
+            return self.submit(recipients, options, context, sends_several_times=True).as_json()
+
+    @contextmanager
+    def _halted_by(self, task: Any) -> Iterator[None]:
+        """Stop the send when Airflow stops the task, as the operator does."""
+        if task is None:
+            yield
+            return
+        on_kill = task.on_kill
+
+        def halt_and_kill() -> None:
+            self.halt()
+            on_kill()
+
+        task.on_kill = halt_and_kill
         try:
-            context = get_current_context()
-        except (RuntimeError, AirflowException):  # not in a task; Airflow 2.11 raises the second
-            context = {}
-        options = {"message": message, "lang": lang, "flash": flash, "push_at": push_at}
-        return self.submit(recipients, options, context, replaces_texts=False).as_json()
+            yield
+        finally:
+            task.on_kill = on_kill
 
     def submit(
         self,
@@ -132,51 +159,74 @@ class ISmartHook(BaseHook):
         *,
         ledger_conn_id: str | None = None,
         idempotency_key: str | None = None,
-        replaces_texts: bool = True,
+        sends_several_times: bool = False,
     ) -> Report:
         """Send as the operator's ``options`` say, in the task that ``context`` belongs to.
 
-        A text that the ledger does not know stands for the one that was sent before, where ``replaces_texts``;
-        where a task has several sends, it is a further message.
-
-        :raises ISmartError: not everybody who could be told was told; its class says what to do next.
+        :param sends_several_times: whether this may be one of several sends of the same try.
+        :raises ISmartError: not every recipient got the message; its class says what to do next.
         """
-        from airflow_provider_ismart.ledgers import open_ledger  # noqa: PLC0415  # needed at run time alone
+        from airflow_provider_ismart.ledgers.current_try import current_try  # noqa: PLC0415  # needed at run time
+        from airflow_provider_ismart.ledgers.select import open_ledger  # noqa: PLC0415
         from airflow_provider_ismart.lineage import report_gateway  # noqa: PLC0415
         from airflow_provider_ismart.options import SendOptions  # noqa: PLC0415
         from airflow_provider_ismart.sending import Send  # noqa: PLC0415
         from airflow_provider_ismart.sources.files import from_files  # noqa: PLC0415
 
+        this_try = current_try(context)
         with _own_errors():
             checked = SendOptions.of(**options)
-            settings = self._preview_settings if checked.dry_run else self.settings
-            with (
-                closing(self._new_client(settings)) as client,
-                closing(Send(from_files(recipients), checked, client, self.log, self.runtime)) as send,
-            ):
-                if checked.dry_run:
-                    return send.preview()
-                with open_ledger(
-                    context,
-                    ledger_conn_id=ledger_conn_id or settings.ledger_conn_id,
-                    idempotency_key=idempotency_key,
-                ) as ledger:
+            if checked.dry_run:
+                return self._preview(recipients, checked)
+            has_ledger = bool(ledger_conn_id) or context.get("task_state_store") is not None
+            with this_try.noting_if_unsent(has_ledger=has_ledger):
+                settings = self.settings
+                with (
+                    closing(self._new_client(settings)) as client,
+                    closing(Send(from_files(recipients), checked, client, self.log, self.runtime)) as send,
+                    this_try.tracking(send.plan),
+                    open_ledger(
+                        context,
+                        this_try,
+                        send.plan,
+                        ledger_conn_id=ledger_conn_id or settings.ledger_conn_id,
+                        idempotency_key=idempotency_key,
+                    ) as opened,
+                ):
                     report_gateway(self, settings.url)
+                    attempt = this_try.attempt if sends_several_times else None
                     try:
                         return send.run(
-                            ledger,
-                            replaces_texts=replaces_texts,
+                            opened.ledger,
+                            attempt=attempt,
+                            before_first_call=opened.before_first_call,
                             known_refusal=lambda: self.known_refusal(context),
                         )
-                    except ISmartCreditError as error:
-                        leave_for_callbacks(error, context, self.log)
+                    except ISmartError as error:
+                        self._share(error, context)
                         raise
-                    except ISmartLoginError as error:
-                        # Even a signal must not replace this error: after any other, Airflow would try again.
-                        with suppress(BaseException):
-                            if error.code is not None:  # it was tried just now
-                                self._refused_login.put_down(self.log)
-                        raise
+                    finally:
+                        if attempt:
+                            attempt.record(send.plan)
+
+    def _preview(self, recipients: Any, options: SendOptions) -> Report:
+        from airflow_provider_ismart.sending import Send  # noqa: PLC0415  # needed at run time alone
+        from airflow_provider_ismart.sources.files import from_files  # noqa: PLC0415
+
+        with (
+            closing(self._new_client(self._preview_settings)) as client,
+            closing(Send(from_files(recipients), options, client, self.log, self.runtime)) as send,
+        ):
+            return send.preview()
+
+    def _share(self, error: ISmartError, context: Mapping[str, Any]) -> None:
+        """Let callbacks and other tasks know why a send failed."""
+        if isinstance(error, ISmartCreditError):
+            leave_for_callbacks(error, context, self.log)
+        if isinstance(error, ISmartLoginError) and error.code is not None:  # it was tried just now
+            # Even a signal must not replace this error: after any other, Airflow would try again.
+            with suppress(BaseException):
+                self._refused_login.put_down(self.log)
 
     @property
     def _preview_settings(self) -> Settings:
@@ -201,7 +251,7 @@ class ISmartHook(BaseHook):
         :param ledger_conn_id: the ledger's connection, where it is not the one of this hook's connection.
         :raises ISmartInputError: there is no SQL ledger to ask, or nothing to ask it for.
         """
-        from airflow_provider_ismart.ledgers import key_scope, open_engine, task_scope  # noqa: PLC0415
+        from airflow_provider_ismart.ledgers.select import key_scope, open_engine, sender, task_scope  # noqa: PLC0415
         from airflow_provider_ismart.ledgers.sql import summary  # noqa: PLC0415  # brings SQLAlchemy
 
         with _own_errors():
@@ -210,12 +260,16 @@ class ISmartHook(BaseHook):
             conn_id = ledger_conn_id or self.settings.ledger_conn_id
             if not conn_id:
                 raise InputError("ledger_summary needs a SQL ledger: set ledger_conn_id")
-            scope = key_scope(idempotency_key) if idempotency_key is not None else task_scope(task_instance)
+            if idempotency_key is not None:
+                scope, task = key_scope(idempotency_key), None
+            else:
+                identity = TaskIdentity.of_instance(task_instance)
+                scope, task = task_scope(identity), sender(identity)
             with open_engine(conn_id) as engine:
-                return {state.value: count for state, count in summary(engine, scope).items()}
+                return {state.value: count for state, count in summary(engine, scope, task).items()}
 
     def halt(self) -> None:
-        """Let no further call start; those in flight end and are put down."""
+        """Start no new calls; let calls in flight finish and record their outcomes."""
         self._is_halted = True
         self._halted.set()
 

@@ -29,9 +29,9 @@ class Call(NamedTuple):
 
 
 @lru_cache
-def shared_entry(digest: str, copy: int, state: str) -> Entry:
+def shared_entry(digest: str, copy: int, state: str, by: str = "", *, same_text_only: bool = False) -> Entry:
     """Return what most calls of a send have in common, once for all of them."""
-    return Entry(digest=digest, copy=copy, state=State(state))
+    return Entry(digest=digest, copy=copy, state=State(state), by=by, same_text_only=same_text_only)
 
 
 class Records:
@@ -48,7 +48,8 @@ class Records:
         self._entries: list[Entry] = []
         self._fingerprints: list[bytes] = []
         self._hashes: list[bytes] = []
-        self._accepted: set[bytes] = set()
+        #: By the fingerprint of an accepted call, who made it.
+        self._accepted: dict[bytes, str] = {}
         self._found: set[bytes] = set()
 
     def __bool__(self) -> bool:
@@ -81,14 +82,14 @@ class Records:
         self._fingerprints.append(fingerprint)
         self._hashes.append(hashes)
         if entry.state is State.ACCEPTED:
-            self._accepted.add(fingerprint)
+            self._accepted[fingerprint] = entry.by
 
-    def has_accepted(self, batch: Batch) -> bool:
-        """Whether this very call is on record as accepted."""
+    def accepted_by(self, batch: Batch) -> str | None:
+        """Name who made this very call, if it is on record as accepted: ``""`` is this task."""
         if not self._accepted or (fingerprint := self.fingerprint(batch)) not in self._accepted:
-            return False
+            return None
         self._found.add(fingerprint)
-        return True
+        return self._accepted[fingerprint]
 
     def recorded(self, msisdns: Collection[str]) -> Mapping[str, Sequence[Entry]]:
         """Return the entries of those of the numbers that have any, but of the calls that were found accepted."""

@@ -1,8 +1,8 @@
 """The ledger in a SQL database that Airflow has a connection to: PostgreSQL, or SQLite on one machine.
 
-A scope is what sees itself: the tries of a task instance, or everything that names the same idempotency key. All
-writes of a scope take turns, by a lock on its row, so that a sender sees each intent of the others before it puts
-down its own. A call is a row, whose numbers are one value of hashes.
+Senders of one scope see each other's records: the tries of a task instance, the indexes of a mapped task, or all
+tasks that name the same idempotency key. A lock on the scope's row serialises their writes, so that a sender sees
+each intent of the others before it records its own. A call is a row, whose numbers are one value of hashes.
 """
 
 from __future__ import annotations
@@ -93,9 +93,15 @@ calls = Table(
     Index("ismart_ledger_call_scope", "scope_id", "id"),
 )
 
-#: All calls, in the order in which they were put down.
+#: All calls, in the order in which they were recorded.
 _CALLS = select(
-    calls.c.id, calls.c.digest, calls.c.copy, calls.c.state, calls.c.fingerprint, calls.c.hashes
+    calls.c.id,
+    calls.c.sender_id,
+    calls.c.digest,
+    calls.c.copy,
+    calls.c.state,
+    calls.c.fingerprint,
+    calls.c.hashes,
 ).order_by(calls.c.id)
 
 #: How many calls are fetched at once, from a database that can do so.
@@ -106,40 +112,67 @@ class SqlLedger:
     """A ledger for everything within ``scope``, written to by ``task``.
 
     :param engine: a database's engine; see :func:`prepared`.
-    :param scope: what sees itself: a task instance, or an idempotency key.
-    :param task: which task instance writes; its newest try takes the turn from those before.
+    :param scope: whose senders see each other's records.
+    :param task: which task instance writes; its newest try fences off the tries before.
+    :param same_text_only: what other senders recorded counts for the same text alone, as among the indexes of a
+        mapped task. Otherwise it counts for the number, as under an idempotency key.
     """
 
-    def __init__(self, engine: Engine, *, scope: str, task: str) -> None:
+    _records: Records
+
+    def __init__(self, engine: Engine, *, scope: str, task: str, same_text_only: bool = False) -> None:
         self._engine = engine
         self._scope = scope
         self._task = task
+        self._same_text_only = same_text_only
         self._token = token_hex(16)
         self._ids: dict[Batch, int] = {}
         self._last_seen = 0
-        self._taken: set[bytes] = set()
+        self._has_tables = False
+        self._is_claimed = False
+        #: Numbers that other senders took since this one claimed its place; by message with ``same_text_only``.
+        self._taken: dict[tuple[str, int] | None, set[bytes]] = defaultdict(set)
         #: Intents whose write has failed: they may be on record, and their calls never go out.
         self._ungranted: list[int] = []
 
+    def reopen(self, engine: Engine) -> None:
+        """Use this engine from now on, for a further send of the same try."""
+        self._engine = engine
+
+    def knows_task(self) -> bool:
+        """Whether an earlier try of the task has left a trace, even if it submitted nothing."""
+        self._create_tables()
+        trace = select(senders.c.id).join(scopes).where(scopes.c.name == self._scope, senders.c.task == self._task)
+        with self._engine.begin() as connection:
+            return connection.execute(trace).first() is not None
+
+    def _create_tables(self) -> None:
+        if not self._has_tables:
+            create_tables(self._engine)
+            self._has_tables = True
+
     def take_over(self) -> bool:
-        """Read what is on record; what an earlier try left in mid-call is UNCERTAIN from now on."""
-        create_tables(self._engine)
+        """Read what is on record; what an earlier try left in flight is UNCERTAIN from now on."""
+        if self._is_claimed:  # a further send of the same try
+            return bool(self._records)
+        self._create_tables()
         self._scope_id, self._key = self._find_or_make_scope()
         self._records = Records(self._key)
         with self._engine.begin() as connection:
-            self._take_turn(connection)
+            self._lock_scope(connection)
             self._sender_id = self._become_sender(connection)
             mine = (calls.c.scope_id == self._scope_id) & (calls.c.sender_id == self._sender_id)
             abandoned = mine & (calls.c.state == State.SUBMITTING.value)
             connection.execute(update(calls).where(abandoned).values(state=State.UNCERTAIN.value))
-            for id_, call in _read(connection, self._calls_since(0)):
+            for id_, call in self._read_calls(connection):
                 self._records.add(call)
                 self._last_seen = id_
+        self._is_claimed = True
         return bool(self._records)
 
-    def has_accepted(self, batch: Batch) -> bool:
-        """Whether this very call is on record as accepted."""
-        return self._records.has_accepted(batch)
+    def accepted_by(self, batch: Batch) -> str | None:
+        """Name who made this very call, if it is on record as accepted: ``""`` is an earlier try of this task."""
+        return self._records.accepted_by(batch)
 
     def recorded(self, msisdns: Collection[str], *, anew: bool = False) -> Mapping[str, Sequence[Entry]]:
         """Return what was on record when this try took over; ``anew``, what is now."""
@@ -147,9 +180,23 @@ class SqlLedger:
             return self._records.recorded(msisdns)
         records = Records(self._key)
         with self._engine.begin() as connection:
-            for _, call in _read(connection, self._calls_since(0)):
+            for _, call in self._read_calls(connection):
                 records.add(call)
         return records.recorded(msisdns)
+
+    def _read_calls(self, connection: Connection) -> Iterator[tuple[int, Call]]:
+        """Yield the scope's calls with their ids, each with the name of its sender where that is another."""
+        found = select(senders.c.id, senders.c.task).where(senders.c.scope_id == self._scope_id)
+        names = {id_: self._name(task) for id_, task in connection.execute(found)}
+        names[self._sender_id] = ""
+        for id_, sender_id, digest, copy, state, fingerprint, hashes in _rows(connection, self._calls_since(0)):
+            same_text_only = self._same_text_only and sender_id != self._sender_id
+            entry = shared_entry(digest, copy, state, names[sender_id], same_text_only=same_text_only)
+            yield id_, Call(entry, bytes(fingerprint), bytes(hashes))
+
+    def _name(self, task: str) -> str:
+        """Name another sender as the reason of a row does."""
+        return f"mapped index {task.rpartition('/')[2]}" if self._same_text_only else "another task"
 
     def write(self, settled: Sequence[tuple[Batch, CallOutcome]], intents: Sequence[Batch]) -> Sequence[Batch]:
         """Put down how calls ended and which are about to go out; return those that may.
@@ -158,7 +205,7 @@ class SqlLedger:
         :raises sqlalchemy.exc.DBAPIError: the database cannot be written to.
         """
         with self._engine.begin() as connection:
-            self._take_turn(connection)
+            self._lock_scope(connection)
             self._check_token(connection)
             self._take_back(connection)
             self._put_down_ends(connection, settled)
@@ -187,7 +234,7 @@ class SqlLedger:
             row = connection.execute(found).one()
             return row.id, row.hash_key
 
-    def _take_turn(self, connection: Connection) -> None:
+    def _lock_scope(self, connection: Connection) -> None:
         """Lock the scope until the transaction ends. SQLite has locked the whole database already."""
         connection.execute(select(scopes.c.id).where(scopes.c.id == self._scope_id).with_for_update()).one()
 
@@ -207,17 +254,21 @@ class SqlLedger:
         return _CALLS.where(newer)
 
     def _look_at_others(self, connection: Connection) -> None:
-        """Note which numbers other tasks have put down since this one last looked."""
+        """Note which numbers other senders have taken since this one last looked."""
         others = self._calls_since(self._last_seen).where(calls.c.sender_id != self._sender_id)
         for row in connection.execute(others):
             self._last_seen = row.id
             if State(row.state) in HANDED_OVER:
-                self._taken.update(split_hashes(row.hashes))
+                self._taken[self._taken_key(row.digest, row.copy)].update(split_hashes(row.hashes))
+
+    def _taken_key(self, digest: str, copy: int) -> tuple[str, int] | None:
+        return (digest, copy) if self._same_text_only else None
 
     def _without_taken(self, batch: Batch) -> Batch | None:
-        if not self._taken:
+        taken = self._taken and self._taken.get(self._taken_key(batch.message.digest, batch.copy))
+        if not taken:
             return batch
-        free = [i for i, hash_ in enumerate(self._records.hashes(batch.msisdns)) if hash_ not in self._taken]
+        free = [i for i, hash_ in enumerate(self._records.hashes(batch.msisdns)) if hash_ not in taken]
         if len(free) == len(batch.rows):
             return batch
         rows, msisdns = tuple(batch.rows[i] for i in free), tuple(batch.msisdns[i] for i in free)
@@ -269,21 +320,25 @@ class SqlLedger:
                 raise LedgerConflictError("a call that was in flight is not on record as such any more")
 
 
-def summary(engine: Engine, scope: str) -> dict[State, int]:
-    """Return how many messages a scope has in which state; a message that was sent again counts once."""
+def summary(engine: Engine, scope: str, task: str | None = None) -> dict[State, int]:
+    """Return how many messages a scope has in which state, those of one task if it is named.
+
+    A message that was sent again counts once.
+    """
     create_tables(engine)
     records = Records(b"")  # no number is looked up
+    found = _CALLS.join(scopes, scopes.c.id == calls.c.scope_id).where(scopes.c.name == scope)
+    if task is not None:
+        found = found.join(senders, senders.c.id == calls.c.sender_id).where(senders.c.task == task)
     with engine.begin() as connection:
-        for _, call in _read(connection, _CALLS.join(scopes).where(scopes.c.name == scope)):
-            records.add(call)
+        for _, _, digest, copy, state, fingerprint, hashes in _rows(connection, found):
+            records.add(Call(shared_entry(digest, copy, state), bytes(fingerprint), bytes(hashes)))
     return records.states()
 
 
-def _read(connection: Connection, found: Select[Any]) -> Iterator[tuple[int, Call]]:
-    """Yield calls with their ids. What PostgreSQL's driver gives for bytes are memory views."""
-    rows = connection.execute(found.execution_options(yield_per=_FETCHED_AT_ONCE))
-    for id_, digest, copy, state, fingerprint, hashes in rows:
-        yield id_, Call(shared_entry(digest, copy, state), bytes(fingerprint), bytes(hashes))
+def _rows(connection: Connection, found: Select[Any]) -> Iterator[Any]:
+    """Yield rows in chunks. PostgreSQL's driver gives memory views for bytes."""
+    return iter(connection.execute(found.execution_options(yield_per=_FETCHED_AT_ONCE)))
 
 
 def create_tables(engine: Engine) -> None:

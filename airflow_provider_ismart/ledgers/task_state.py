@@ -41,6 +41,11 @@ def is_empty(store: TaskStateStore) -> bool:
     return store.get(PAGE_KEY.format(0)) is None
 
 
+def has_calls(store: TaskStateStore) -> bool:
+    """Whether a ledger in the store has a call on record."""
+    return bool((store.get(PAGE_KEY.format(0)) or {}).get("calls"))
+
+
 class TaskStateLedger:
     """A ledger for all tries of one task instance.
 
@@ -48,14 +53,19 @@ class TaskStateLedger:
     calls are numbered through all pages, and the first page holds the hashes' ``key`` too.
     """
 
+    _records: Records
+
     def __init__(self, store: TaskStateStore) -> None:
         self._store = store
+        self._is_claimed = False
         self._numbers: dict[Batch, int] = {}
         #: Intents whose write has failed: they may be on record, and their calls never go out.
         self._ungranted: list[int] = []
 
     def take_over(self) -> bool:
-        """Read what is on record; what an earlier try left in mid-call is UNCERTAIN from now on."""
+        """Read what earlier tries recorded; what they left in flight is UNCERTAIN from now on."""
+        if self._is_claimed:
+            return bool(self._records)
         pages = self._read_pages() or [{"key": token_bytes(KEY_BYTES).hex(), "calls": [], "ended": {}}]
         self._page_number = len(pages) - 1
         self._page = pages[-1]
@@ -74,11 +84,12 @@ class TaskStateLedger:
             if number not in ended:
                 self._put_down_end(number, State.UNCERTAIN)
         self._save()  # now, so that a task that may not write does not send
+        self._is_claimed = True
         return bool(self._records)
 
-    def has_accepted(self, batch: Batch) -> bool:
-        """Whether this very call is on record as accepted."""
-        return self._records.has_accepted(batch)
+    def accepted_by(self, batch: Batch) -> str | None:
+        """Return ``""`` if this very call is on record as accepted, else ``None``."""
+        return self._records.accepted_by(batch)
 
     def _read_pages(self) -> list[dict[str, Any]]:
         pages: list[dict[str, Any]] = []

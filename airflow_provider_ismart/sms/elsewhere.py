@@ -7,14 +7,14 @@ from typing import NamedTuple
 from airflow_provider_ismart.sms.ledger import Ledger, State
 from airflow_provider_ismart.sms.report import Outcome, RowOutcomes
 
-#: What a row is put down as when the other task's message is on record in a state; ``None`` where it is not.
+#: The outcome of a row for each state of the other task's message; ``None`` is "not on record".
 _BECAME = {
-    State.SUBMITTING: (Outcome.UNCERTAIN, "another task was handing it over and has not said how that ended"),
-    State.UNCERTAIN: (Outcome.UNCERTAIN, "another task did not learn whether it was accepted"),
-    State.ACCEPTED: (Outcome.ALREADY_SENT, "accepted in another task"),
-    State.REFUSED: (Outcome.NOT_ATTEMPTED, "another task tried to hand it over, in vain"),
-    State.NOT_SENT: (Outcome.NOT_ATTEMPTED, "another task tried to hand it over, in vain"),
-    None: (Outcome.NOT_ATTEMPTED, "another task was telling this number something else at the same time"),
+    State.SUBMITTING: (Outcome.UNCERTAIN, "another task was sending this message and recorded no outcome"),
+    State.UNCERTAIN: (Outcome.UNCERTAIN, "another task got no clear answer for it"),
+    State.ACCEPTED: (Outcome.ALREADY_SENT, "accepted by another task"),
+    State.REFUSED: (Outcome.NOT_ATTEMPTED, "another task tried to send it and failed"),
+    State.NOT_SENT: (Outcome.NOT_ATTEMPTED, "another task tried to send it and failed"),
+    None: (Outcome.NOT_ATTEMPTED, "another task was sending this number another text at the same time"),
 }
 
 

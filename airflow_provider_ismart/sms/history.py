@@ -1,27 +1,24 @@
-"""What earlier tries handed over -> which calls of a plan are still to be made."""
+"""What was submitted before -> which calls of a plan are still to be made."""
 
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
 from itertools import chain, groupby
 
+from airflow_provider_ismart.sms.attempt import Attempt, MessageKey
 from airflow_provider_ismart.sms.batches import Batch, CallLimits, batches
 from airflow_provider_ismart.sms.elsewhere import Elsewhere, Pending
 from airflow_provider_ismart.sms.ledger import HANDED_OVER, Entry, Ledger, State
 from airflow_provider_ismart.sms.plan import Group, Plan
 from airflow_provider_ismart.sms.report import Outcome
 
-#: What a row is put down as whose message is on record in a state, and why.
-_PUT_DOWN_AS = {
-    State.ACCEPTED: (Outcome.ALREADY_SENT, "accepted in an earlier try"),
-    State.UNCERTAIN: (Outcome.UNCERTAIN, "an earlier try did not learn whether it was accepted"),
-}
-
-#: How many numbers are looked up in one go; a ledger may read all of its calls for each.
+#: How many numbers are looked up per chunk, because a ledger may read all of its calls for each look-up.
 LOOK_UP_SIZE = 250_000
 
-#: A message's digest and which copy of it.
-_Key = tuple[str, int]
+_BY_THIS_TRY = {
+    State.ACCEPTED: (Outcome.ALREADY_SENT, "accepted earlier in this try"),
+    State.UNCERTAIN: (Outcome.UNCERTAIN, "this try sent it before and got no clear answer"),
+}
 
 
 def unsent(
@@ -30,25 +27,28 @@ def unsent(
     limits: CallLimits,
     elsewhere: Elsewhere,
     *,
+    attempt: Attempt | None = None,
     resend_uncertain: bool = False,
-    replaces_texts: bool = True,
 ) -> Iterator[Batch]:
-    """Put down what became of the rows that were handed over; return the calls for the others.
+    """Record in the plan which rows were submitted before; return the calls for the others.
 
-    A number is handed at most as many messages as the plan has rows for it: where ``replaces_texts``, a message
-    on record whose text the plan does not have any more, for it was changed between two tries, stands for one
-    of the number's rows. Where a ledger holds several sends that know nothing of each other it cannot. One that
-    is uncertain does not either, where ``resend_uncertain`` asks for everybody to be told at least once.
+    A number gets at most as many messages as one try has rows for it. So a message on record whose text the
+    plan does not have, because it changed between two tries, stands for one of the number's rows. Where the try
+    sends several times, ``attempt`` knows what its sends asked for before. With ``resend_uncertain`` an uncertain
+    message stands for nothing: every recipient gets the message at least once.
     """
-    unknown = _Unknown(plan, ledger, elsewhere)
-    outcome, reason = _PUT_DOWN_AS[State.ACCEPTED]
+    lookup = _LookUp(plan, ledger, elsewhere, attempt)
+    if attempt:
+        _recognise_repeats(plan, attempt)
     for batch in batches(plan.groups, limits):
-        if ledger.has_accepted(batch):  # most that a try left behind: one look for all of its numbers
-            plan.outcomes.set(batch.rows, outcome, reason=reason)
+        by = ledger.accepted_by(batch)  # one look-up for all numbers of a call
+        if by is None:
+            lookup.add(batch)
         else:
-            unknown.add(batch)
-    unknown.look_up()
-    replaced = unknown.put_down_replaced(with_uncertain=not resend_uncertain) if replaces_texts else frozenset()
+            outcome, reason = _submitted(State.ACCEPTED, by)
+            plan.outcomes.set(batch.rows, outcome, reason=reason)
+    lookup.run()
+    replaced = lookup.match_other_texts(with_uncertain=not resend_uncertain)
 
     is_open = plan.outcomes.having(
         {Outcome.NOT_ATTEMPTED, Outcome.UNCERTAIN} if resend_uncertain else {Outcome.NOT_ATTEMPTED}
@@ -57,33 +57,50 @@ def unsent(
     def is_left(row: int) -> bool:
         return is_open(row) and row not in replaced and row not in elsewhere
 
-    return batches(unknown.groups, limits, is_left)
+    return batches(lookup.groups, limits, is_left)
 
 
-class _Unknown:
-    """The rows of a plan whose very call is not on record, so that each number has to be looked up."""
+def _recognise_repeats(plan: Plan, attempt: Attempt) -> None:
+    for group in plan.groups:
+        key = (group.message.digest, group.copy)
+        for row, msisdn in group.numbers:
+            if state := attempt.state(msisdn, key):
+                outcome, reason = _BY_THIS_TRY[state]
+                plan.outcomes.set([row], outcome, reason=reason)
 
-    def __init__(self, plan: Plan, ledger: Ledger, elsewhere: Elsewhere) -> None:
+
+def _submitted(state: State, by: str) -> tuple[Outcome, str]:
+    """Return the outcome of a row whose message is on record, and the reason."""
+    if state is State.ACCEPTED:
+        return Outcome.ALREADY_SENT, f"accepted by {by}" if by else "accepted in an earlier try"
+    return Outcome.UNCERTAIN, f"{by or 'an earlier try'} got no clear answer for it"
+
+
+class _LookUp:
+    """Looks up each number of the calls that are not on record as a whole."""
+
+    def __init__(self, plan: Plan, ledger: Ledger, elsewhere: Elsewhere, attempt: Attempt | None) -> None:
         self._plan = plan
         self._ledger = ledger
         self._elsewhere = elsewhere
+        self._attempt = attempt
         self._calls: list[Batch] = []
         self._size = 0
         self._are_all_calls_here = True
-        #: By number, what else it was handed, where a row of its own is not on record.
-        self._others: dict[str, dict[_Key, State]] = {}
+        #: By number, the messages on record that the plan may not have, where a row of its own is not on record.
+        self._others: dict[str, dict[MessageKey, Entry]] = {}
         self._rows_with_others: list[tuple[int, str]] = []
 
     def add(self, batch: Batch) -> None:
         if self._size > LOOK_UP_SIZE:
-            self.look_up()
+            self.run()
             self._calls, self._size, self._are_all_calls_here = [], 0, False
         self._calls.append(batch)
         self._size += len(batch.rows)
 
     @property
     def groups(self) -> Iterator[Group]:
-        """What holds all of these rows: they themselves where they are few, else the whole plan."""
+        """Groups that contain all of these rows: the rows themselves where they are few, else the whole plan."""
         if not self._are_all_calls_here:
             yield from self._plan.groups
             return
@@ -93,27 +110,34 @@ class _Unknown:
             msisdns = chain.from_iterable(batch.msisdns for batch in calls)
             yield Group(message, copy, rows, msisdns)
 
-    def look_up(self) -> None:
-        """Put down what is on record of the rows that were added last."""
+    def run(self) -> None:
+        """Record the outcomes of the rows that were added last and are on record."""
         recorded = self._ledger.recorded({msisdn for batch in self._calls for msisdn in batch.msisdns})
         if not recorded:
             return
+        is_open = self._plan.outcomes.having({Outcome.NOT_ATTEMPTED})
         for batch in self._calls:
             key = (batch.message.digest, batch.copy)
             for row, msisdn in batch.numbers:
-                states = _handed_over(recorded.get(msisdn, ()))
-                if key in states:
-                    self._put_down(row, Pending(msisdn, *key), states[key])
-                elif states:
-                    self._others[msisdn] = states
+                if msisdn not in recorded or not is_open(row):
+                    continue
+                entries = _submitted_entries(recorded[msisdn])
+                if key in entries:
+                    self._settle(row, msisdn, entries[key])
+                elif others := self._standing_for_others(msisdn, entries):
+                    self._others[msisdn] = others
                     self._rows_with_others.append((row, msisdn))
 
-    def put_down_replaced(self, *, with_uncertain: bool) -> set[int]:
-        """Let what was handed over in texts that the plan does not have any more stand for rows; return those."""
+    def _standing_for_others(self, msisdn: str, entries: dict[MessageKey, Entry]) -> dict[MessageKey, Entry]:
+        others = {key: entry for key, entry in entries.items() if not entry.same_text_only}
+        return self._attempt.unmatched(msisdn, others) if self._attempt else others
+
+    def match_other_texts(self, *, with_uncertain: bool) -> set[int]:
+        """Match rows with messages on record whose texts the plan does not have any more; return the rows."""
         if not with_uncertain:
-            for states in self._others.values():
-                for key in [key for key, state in states.items() if state is State.UNCERTAIN]:
-                    del states[key]
+            for entries in self._others.values():
+                for key in [key for key, entry in entries.items() if entry.state is State.UNCERTAIN]:
+                    del entries[key]
         if self._others:
             for group in self._plan.groups:
                 key = (group.message.digest, group.copy)
@@ -123,18 +147,20 @@ class _Unknown:
         replaced = set()
         for row, msisdn in self._rows_with_others:
             if others := self._others[msisdn]:
-                key, state = others.popitem()
-                self._put_down(row, Pending(msisdn, *key), state, ", with another text")
+                _, entry = others.popitem()
+                self._settle(row, msisdn, entry, ", with another text")
                 replaced.add(row)
         return replaced
 
-    def _put_down(self, row: int, pending: Pending, state: State, how: str = "") -> None:
-        if state is State.SUBMITTING:
-            self._elsewhere.add(row, pending)
+    def _settle(self, row: int, msisdn: str, entry: Entry, how: str = "") -> None:
+        if self._attempt:
+            self._attempt.match(msisdn, (entry.digest, entry.copy))
+        if entry.state is State.SUBMITTING:
+            self._elsewhere.add(row, Pending(msisdn, entry.digest, entry.copy))
         else:
-            outcome, reason = _PUT_DOWN_AS[state]
+            outcome, reason = _submitted(entry.state, entry.by)
             self._plan.outcomes.set([row], outcome, reason=reason + how)
 
 
-def _handed_over(entries: Iterable[Entry]) -> dict[_Key, State]:
-    return {(entry.digest, entry.copy): entry.state for entry in entries if entry.state in HANDED_OVER}
+def _submitted_entries(entries: Iterable[Entry]) -> dict[MessageKey, Entry]:
+    return {(entry.digest, entry.copy): entry for entry in entries if entry.state in HANDED_OVER}

@@ -53,12 +53,16 @@ HANDED_OVER = frozenset({State.SUBMITTING, State.ACCEPTED, State.UNCERTAIN})
 class Entry(NamedTuple):
     """One message to one number: the text's digest, which copy of it, and its state.
 
-    ``copy`` is 0 but where a send keeps duplicates: there the second message of the same text is copy 1.
+    ``copy`` is 0 but where a send keeps duplicates: there the second message of the same text is copy 1. ``by``
+    names the sender where that was not this task, such as ``"mapped index 3"``. An entry with ``same_text_only``
+    says nothing about other texts to the number.
     """
 
     digest: str
     copy: int
     state: State
+    by: str = ""
+    same_text_only: bool = False
 
 
 class LedgerConflictError(Exception):
@@ -75,14 +79,17 @@ class Ledger(Protocol):
         nothing down any more, and so sends nothing more.
         """
 
-    def has_accepted(self, batch: Batch) -> bool:
-        """Whether this very call, the same text to the same numbers, is on record as accepted."""
+    def accepted_by(self, batch: Batch) -> str | None:
+        """Name who made this very call, the same text to the same numbers, if it is on record as accepted.
+
+        ``""`` is an earlier try of this task, ``None`` is nobody.
+        """
 
     def recorded(self, msisdns: Collection[str], *, anew: bool = False) -> Mapping[str, Sequence[Entry]]:
         """Return what is on record for those of the numbers that have anything on record.
 
         It may be as it was when this sender took over, unless ``anew`` asks for what others have done since. What
-        :meth:`has_accepted` found may be missing from it: whoever has asked that knows.
+        :meth:`accepted_by` found may be missing from it, because whoever has asked that knows.
         """
 
     def write(self, settled: Sequence[tuple[Batch, CallOutcome]], intents: Sequence[Batch]) -> Sequence[Batch]:
@@ -111,9 +118,9 @@ class MemoryLedger:
                     states[msisdn] = State.UNCERTAIN
         return any(self._states.values())
 
-    def has_accepted(self, batch: Batch) -> bool:
-        """Whether all that the call says is on record as accepted."""
-        return all(found is State.ACCEPTED for found in self._found(batch))
+    def accepted_by(self, batch: Batch) -> str | None:
+        """Return ``""`` if this very call is on record as accepted, else ``None``."""
+        return "" if all(found is State.ACCEPTED for found in self._found(batch)) else None
 
     def recorded(
         self,

@@ -183,12 +183,12 @@ def _check_placeholder(name: str, spec: str, conversion: str | None) -> None:
         )
 
 
-def schedule(push_at: datetime | str | None, timezone: tzinfo, now: datetime) -> str | None:
-    """Return ``PushDateTime`` as the gateway reads it, in ``timezone``; ``None`` means at once.
+def read_push_at(push_at: datetime | str | None, timezone: tzinfo) -> datetime | None:
+    """Return the time of delivery in ``timezone``; ``None`` means immediately.
 
-    A naive time, or text without an offset, is read in ``timezone``. ``now`` is aware.
+    A naive time, or text without an offset, is read in ``timezone``.
 
-    :raises InputError: the time cannot be read, or has passed.
+    :raises InputError: the time cannot be read.
     """
     if push_at is None:
         return None
@@ -198,13 +198,10 @@ def schedule(push_at: datetime | str | None, timezone: tzinfo, now: datetime) ->
         except ValueError:
             raise InputError(f"push_at is {push_at!r}; write it as ISO 8601, such as 2030-01-31T14:30") from None
     if is_missing(push_at):
-        raise InputError("push_at is NaT; leave it out to send at once")
+        raise InputError("push_at is NaT; leave it out to send immediately")
     if not isinstance(push_at, datetime):
         raise InputError(f"push_at is a {type(push_at).__name__}; it can be a datetime or ISO 8601 text")
     try:
-        local = (push_at if push_at.tzinfo else push_at.replace(tzinfo=timezone)).astimezone(timezone)
+        return (push_at if push_at.tzinfo else push_at.replace(tzinfo=timezone)).astimezone(timezone)
     except OverflowError:
         raise InputError(f"push_at is {push_at.isoformat()}, which the calendar cannot hold") from None
-    if local <= now:
-        raise InputError(f"push_at is {local.isoformat()}, which has passed")
-    return local.strftime(PUSH_AT_FORMAT)

@@ -9,11 +9,13 @@ from __future__ import annotations
 from collections import deque
 from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import Executor, Future
+from contextlib import suppress
 from enum import Enum
-from queue import SimpleQueue
+from queue import Empty, SimpleQueue
 from threading import Event
 from typing import Protocol
 
+from airflow_provider_ismart.sms.attempt import Attempt
 from airflow_provider_ismart.sms.batches import Batch, CallLimits, batches
 from airflow_provider_ismart.sms.calls import CallOutcome, Fate
 from airflow_provider_ismart.sms.elsewhere import Elsewhere, Pending
@@ -35,6 +37,9 @@ _TOO_LONG_STATUSES = frozenset({400, 404, 414})
 #: Of so many calls that are on record, one ends for each write: of 32, with 16 threads, 8 at a time.
 _CALLS_BESIDE_A_WRITE = 4
 
+#: How soon outcomes are written once the send is to stop.
+_STOP_NOTICED_SECONDS = 0.2
+
 _NOT_STARTED = CallOutcome(fate=Fate.NOT_SENT, detail="not started", attempts=0)
 
 
@@ -44,8 +49,11 @@ class WaitingQueue(Protocol):
     def put(self, item: Batch) -> None:
         """Add an item, from any thread."""
 
-    def get(self) -> Batch:
-        """Wait for an item, and remove and return it."""
+    def get(self, *, timeout: float | None = None) -> Batch:
+        """Wait for an item, and remove and return it.
+
+        :raises queue.Empty: none came within ``timeout`` seconds.
+        """
 
     def empty(self) -> bool:
         """Whether there is nothing to get."""
@@ -76,28 +84,30 @@ class Submission:
         *,
         on_refused: OnRefused = OnRefused.ISOLATE,
         resend_uncertain: bool = False,
-        replaces_texts: bool = True,
+        attempt: Attempt | None = None,
+        before_first_call: Callable[[], None] = lambda: None,
     ) -> None:
-        #: What other tasks are handing over.
+        #: Rows that other tasks are sending.
         self.elsewhere = Elsewhere(plan.outcomes, ledger)
-        if ledger.take_over():
+        if ledger.take_over() or attempt:
             self._waiting = unsent(
                 plan,
                 ledger,
                 limits,
                 self.elsewhere,
+                attempt=attempt,
                 resend_uncertain=resend_uncertain,
-                replaces_texts=replaces_texts,
             )
         else:
             self._waiting = batches(plan.groups, limits)
         self.outcomes = plan.outcomes
         self._ledger = ledger
+        self._before_first_call: Callable[[], None] | None = before_first_call
         #: Calls made, repeated ones included.
         self.calls = 0
         #: The parts of all that was accepted.
         self.parts = 0
-        #: The outcome that stopped the send, if one did.
+        #: The outcome that stopped the send, if one did; the gravest where several would have.
         self.stopped_by: CallOutcome | None = None
         #: Codes that refused rows for another reason than their number.
         self.refused_texts: set[int] = set()
@@ -137,7 +147,10 @@ class Submission:
         return None
 
     def record(self, settled: Mapping[Batch, CallOutcome], intents: Sequence[Batch]) -> Sequence[Batch]:
-        """Put down how calls ended and which are about to go out; return those that may."""
+        """Record how calls ended and which are about to go out; return those that may."""
+        if intents and self._before_first_call:
+            self._before_first_call()
+            self._before_first_call = None
         granted = self._ledger.write(list(settled.items()), intents)
         mine = {row for batch in granted for row in batch.rows}
         for batch in intents:
@@ -202,9 +215,8 @@ class Submission:
                 self._settle_refused(batch, outcome.code or 0)
 
     def _stop(self, outcome: CallOutcome) -> None:
-        """Keep what stopped the send; a refused login outweighs what did so before, as no try may follow it."""
-        is_login = outcome.fate is Fate.REFUSED and return_code(outcome.code or 0).kind is Kind.LOGIN
-        if self.stopped_by is None or is_login:
+        """Keep the gravest outcome that stops the send, whatever the order in which calls end."""
+        if self.stopped_by is None or _gravity(outcome) < _gravity(self.stopped_by):
             self.stopped_by = outcome
 
     def _settle_refused(self, batch: Batch, code: int) -> None:
@@ -227,6 +239,17 @@ class Submission:
         self.outcomes.set(rows, outcome, code=code, reason=reason)
 
 
+#: Which outcome decides how a send ends where several would stop it, the gravest first.
+_GRAVEST_FIRST = (Kind.LOGIN, Kind.ACCOUNT, Kind.CREDIT, Fate.UNCERTAIN, Fate.REFUSED, Fate.NOT_SENT)
+
+
+def _gravity(outcome: CallOutcome) -> tuple[int, int]:
+    """Return a key that sorts outcomes by gravity, and by return code where they are equally grave."""
+    kind = return_code(outcome.code).kind if outcome.fate is Fate.REFUSED and outcome.code else None
+    rank = kind if kind in _GRAVEST_FIRST else outcome.fate
+    return _GRAVEST_FIRST.index(rank), outcome.code or 0
+
+
 def _is_too_long(batch: Batch, outcome: CallOutcome) -> bool:
     return batch.oversize and outcome.http_status in _TOO_LONG_STATUSES
 
@@ -243,9 +266,10 @@ def submit_all(
 ) -> None:
     """Make the calls until nothing is left, an outcome stops the send, or ``halted`` is set.
 
-    ``executor`` runs ``max_in_flight`` calls at once; as many more wait in it with their intent on record, so
+    ``executor`` runs ``max_in_flight`` calls concurrently; as many more wait in it with their intent on record, so
     that no call waits for the ledger. Whatever ends this early, a signal's exception too, the calls in flight
-    end and are put down first.
+    finish and their outcomes are recorded first: each as soon as it is known, because Airflow kills a process
+    that takes long to stop.
     """
     calls = _Calls(submission, submit, executor, halted, new_queue())
     try:
@@ -261,8 +285,10 @@ def submit_all(
                 break
     except BaseException:
         halted.set()
-        calls.settle_all()
-        submission.record(calls.settled, [])  # which also takes back what was granted to nobody
+        try:
+            calls.record_ends()
+        finally:
+            calls.settle_all()  # the report is right even if the ledger cannot be written
         raise
     if calls.error:
         raise calls.error
@@ -323,8 +349,9 @@ class _Calls:
         """
         enough = max(1, self.in_flight // _CALLS_BESIDE_A_WRITE)
         ended = [self._ended.get()]
-        while len(ended) < enough and self._is_accepted(ended[-1]):
-            ended.append(self._ended.get())
+        while len(ended) < enough and self._is_accepted(ended[-1]) and not self._halted.is_set():
+            with suppress(Empty):
+                ended.append(self._ended.get(timeout=_STOP_NOTICED_SECONDS))
         while not self._ended.empty():
             ended.append(self._ended.get())
         for batch in ended:
@@ -340,6 +367,19 @@ class _Calls:
         if future is None or future.cancelled() or future.exception() is not None:
             return False
         return future.result().fate is Fate.ACCEPTED
+
+    def record_ends(self) -> None:
+        """Record how calls end, each as soon as it is known; those that have not started do not start any more."""
+        self._cancel_waiting()
+        while True:
+            for batch in [batch for batch, future in self._futures.items() if future is None or future.done()]:
+                self._settle(batch)
+            self._submission.record(self.settled, [])  # also takes back intents whose calls were not started
+            self.settled.clear()
+            if not self._futures:
+                return
+            with suppress(Empty):  # the queue only says when to look: an interruption may have lost what it held
+                self._ended.get(timeout=_STOP_NOTICED_SECONDS)
 
     def settle_all(self) -> None:
         """Wait for all calls to end, and settle them; those that have not started do not start any more."""

@@ -3,22 +3,11 @@
 import os
 import subprocess
 import sys
-from contextlib import nullcontext
-from functools import partial
-from importlib.metadata import version
 from pathlib import Path
-from uuid import uuid4
 
-import psutil
 import pytest
 
 DAGS = Path(__file__).parent / "dags"
-
-
-@pytest.fixture(scope="session")
-def airflow_version():
-    """Give Airflow's version as a tuple of numbers."""
-    return tuple(int(number) for number in version("apache-airflow").split(".")[:2])
 
 
 @pytest.fixture
@@ -41,25 +30,6 @@ def airflow_command(airflow_db, ismart_default):
     for process in processes:
         process.kill()
         process.communicate()
-
-
-@pytest.fixture(scope="session")
-def supervision(airflow_version, airflow_db):
-    """Give what puts this process under a supervisor, as Airflow 3 does with all that run callbacks."""
-    if airflow_version < (3, 0):
-        return nullcontext
-    import structlog
-    from airflow.sdk.execution_time import supervisor
-
-    in_process = supervisor.InProcessTestSupervisor(
-        id=uuid4(),
-        pid=os.getpid(),
-        process=psutil.Process(),
-        process_log=structlog.get_logger(),
-        client=supervisor.InProcessTestSupervisor._api_client(),
-    )
-    in_process.comms = supervisor.InProcessSupervisorComms(supervisor=in_process)
-    return partial(supervisor.set_supervisor_comms, in_process.comms)
 
 
 @pytest.fixture

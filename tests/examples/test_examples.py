@@ -101,7 +101,14 @@ def test_scheduled_send_is_accepted_now_for_tomorrow_morning_in_muscat(run_examp
     assert push_at.time().isoformat("minutes") == "07:30"
 
 
-def test_mapped_recipients_are_told_together_and_branch_by_branch(run_example, ismart_sandbox):
+@pytest.fixture
+def sqlite_ledger(tmp_path, monkeypatch):
+    ledger = {"conn_type": "sqlite", "host": str(tmp_path / "ledger.db")}
+    monkeypatch.setenv("AIRFLOW_CONN_LEDGER", json.dumps(ledger))
+
+
+@pytest.mark.usefixtures("sqlite_ledger")
+def test_mapped_recipients_get_one_message_together_and_one_by_branch(run_example, ismart_sandbox):
     tasks = run_example("mapped_recipients")
 
     meeting = "The yearly meeting is on Sunday."
@@ -115,6 +122,7 @@ def test_mapped_recipients_are_told_together_and_branch_by_branch(run_example, i
     assert branches == {0: "success", 1: "success", 2: "skipped"}
 
 
+@pytest.mark.usefixtures("sqlite_ledger")
 def test_mapped_tasks_try_a_wrong_password_once(run_example, ismart_default, ismart_sandbox):
     ismart_default(password="wrong")
     with pytest.raises(AssertionError, match="failed"):
@@ -140,13 +148,12 @@ def test_taskflow_tells_the_people_that_functions_return_in_mapped_tasks_too(run
     assert branches == {0: "success", 1: "success", 2: "skipped"}
 
 
+@pytest.mark.usefixtures("sqlite_ledger")
 def test_many_workers_tell_everybody_once_also_when_they_are_split_otherwise_in_another_run(
-    run_dag, run_example, airflow_db, ismart_sandbox, tmp_path, monkeypatch
+    run_dag, run_example, airflow_db, ismart_sandbox, tmp_path
 ):
     with closing(sqlite3.connect(airflow_db)) as metadata, metadata:
         metadata.execute("INSERT INTO slot_pool (pool, slots, include_deferred) VALUES ('ismart', 5, 0)")
-    ledger = {"conn_type": "sqlite", "host": str(tmp_path / "ledger.db")}
-    monkeypatch.setenv("AIRFLOW_CONN_LEDGER", json.dumps(ledger))
     source = (EXAMPLES / "many_workers.py").read_text(encoding="utf-8")
     split_otherwise = tmp_path / "many_workers.py"
     split_otherwise.write_text(source.replace("PIECES = 4", "PIECES = 3"), encoding="utf-8")

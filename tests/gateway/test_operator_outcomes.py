@@ -471,9 +471,7 @@ def test_a_ledger_that_fails_after_a_refused_login_does_not_hide_it(client, isma
     ismart_sandbox.fail(faults.ReturnCode(code=3))
     options = SendOptions.of(message="Hello")
     with pytest.raises(ISmartLoginError):
-        Send(numbers(3), options, client(), logging.getLogger()).run(
-            LedgerGoneAfterTheFirstCall(), replaces_texts=True
-        )
+        Send(numbers(3), options, client(), logging.getLogger()).run(LedgerGoneAfterTheFirstCall())
     assert len(ismart_sandbox.calls) == 1
 
 
@@ -491,9 +489,7 @@ def test_a_long_send_says_every_while_how_far_it_is(client, ismart_sandbox, numb
     options = SendOptions.of(message="Hello", batch_size=1)
     log = logging.getLogger("a task's")
     with caplog.at_level(logging.INFO, log.name):
-        Send(numbers(20), options, client(extra={"max_concurrency": 1}), log).run(
-            MemoryLedger(), replaces_texts=True
-        )
+        Send(numbers(20), options, client(extra={"max_concurrency": 1}), log).run(MemoryLedger())
     progress = [record.getMessage() for record in caplog.records if "calls so far" in record.getMessage()]
     assert 3 <= len(progress) <= 20
     assert "accepted" in progress[0]

@@ -60,8 +60,8 @@ def test_a_first_try_without_a_ledger_sends(send, told):
 def test_sends_of_one_try_know_each_other_without_a_ledger_that_lasts(ismart_default, told):
     context = {"ti": SimpleNamespace(dag_id="dag", run_id="run", task_id="send", map_index=-1, try_number=1)}
     for people in (NUMBERS[:3], NUMBERS):
-        ISmartHook().submit(people, {"message": "Hello"}, context, replaces_texts=False)
-    ISmartHook().submit(NUMBERS, {"message": "Another"}, context, replaces_texts=False)
+        ISmartHook().submit(people, {"message": "Hello"}, context, sends_several_times=True)
+    ISmartHook().submit(NUMBERS, {"message": "Another"}, context, sends_several_times=True)
     assert told() == dict.fromkeys(NUMBERS, 2)
 
 

@@ -42,8 +42,8 @@ class Process:
     def take_over(self):
         return self._ledger.take_over()
 
-    def has_accepted(self, batch):
-        return self._ledger.has_accepted(batch)
+    def accepted_by(self, batch):
+        return self._ledger.accepted_by(batch)
 
     def recorded(self, msisdns, *, anew=False):
         return self._ledger.recorded(msisdns, anew=anew)

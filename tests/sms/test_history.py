@@ -155,12 +155,6 @@ def test_copies_that_are_kept_are_sent_once_each():
     )
 
 
-def test_texts_are_not_replaced_where_other_sends_share_the_ledger():
-    ledger = after([(A, "x")])
-    assert second([(A, "new")], ledger, replaces_texts=False) == ({A: ["new"]}, ["accepted"])
-    assert second([(A, "x"), (A, "new")], ledger, replaces_texts=False) == ({}, ["already_sent"] * 2)
-
-
 def test_what_another_task_is_handing_over_is_left_to_it():
     ledger = after_a_crash([(A, "x")])
     planned = plan_of_rows([(A, "x"), (B, "x")])
@@ -227,6 +221,6 @@ def test_numbers_that_another_task_took_meanwhile_are_not_sent():
     run(submission, gateway)
     assert set(gateway.handed) == set(numbers(6)[3:])
     assert counts(planned) == {"uncertain": 3, "accepted": 3}
-    assert "another task was handing it over" in planned.outcomes.reason(0)
+    assert "another task was sending this message" in planned.outcomes.reason(0)
     assert not submission.elsewhere.ask_again()  # the ledger says that they were told something else
     assert counts(planned) == {"not_attempted": 3, "accepted": 3}

@@ -1,0 +1,116 @@
+"""Which try of which task a send belongs to, from Airflow's context or from the environment."""
+
+from __future__ import annotations
+
+import multiprocessing
+import os
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+from typing import Any
+
+from airflow.providers.common.compat.sdk import AirflowException, get_current_context
+
+from airflow_provider_ismart.sms.errors import InputError
+
+#: What Airflow tells the processes that a task starts, such as the interpreter of ``@task.external_python``. It is
+#: read when this module is imported, because Airflow sets it in the task's own process, too, and leaves it there.
+_ENVIRONMENT = {name: value for name, value in os.environ.items() if name.startswith("AIRFLOW_CTX_")}
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class TaskIdentity:
+    """A try of a task instance.
+
+    ``map_index`` is -1 where the task is not mapped. ``generation`` changes when tasks of the run are cleared.
+    """
+
+    dag_id: str
+    run_id: str
+    task_id: str
+    map_index: int
+    try_number: int
+    generation: str = ""
+
+    @classmethod
+    def of(cls, context: Mapping[str, Any]) -> TaskIdentity | None:
+        """Return whose ``context`` it is; without a task in it, what the environment of a subprocess says."""
+        if (ti := context.get("ti")) is None:
+            return cls._of_environment()
+        task = cls.of_instance(ti)
+        return replace(task, generation=_generation(context)) if task.is_mapped else task
+
+    @classmethod
+    def of_instance(cls, ti: Any) -> TaskIdentity:
+        """Return the identity of a task instance, from anything with Airflow's names for its parts."""
+        return cls(
+            dag_id=ti.dag_id,
+            run_id=ti.run_id,
+            task_id=ti.task_id,
+            map_index=-1 if ti.map_index is None else ti.map_index,
+            try_number=getattr(ti, "try_number", 1),
+        )
+
+    @classmethod
+    def _of_environment(cls) -> TaskIdentity | None:
+        """Return the task that started this process. Airflow does not tell it the map index."""
+        try:
+            return cls(
+                dag_id=_ENVIRONMENT["AIRFLOW_CTX_DAG_ID"],
+                run_id=_ENVIRONMENT["AIRFLOW_CTX_DAG_RUN_ID"],
+                task_id=_ENVIRONMENT["AIRFLOW_CTX_TASK_ID"],
+                map_index=-1,
+                try_number=int(_ENVIRONMENT["AIRFLOW_CTX_TRY_NUMBER"]),
+            )
+        except (KeyError, ValueError):
+            return None
+
+    @property
+    def is_mapped(self) -> bool:
+        """Whether the task is mapped, or part of a mapped task group."""
+        return self.map_index >= 0
+
+    @property
+    def mapped_task(self) -> str:
+        """The name that all indexes share."""
+        return f"{self.dag_id}/{self.run_id}/{self.task_id}"
+
+    def __str__(self) -> str:
+        return f"{self.mapped_task}/{self.map_index}"
+
+
+def current_context() -> Mapping[str, Any]:
+    """Return the context of the task that this code runs in; empty outside a task.
+
+    :raises InputError: this is a worker of a process pool, which cannot reach its task.
+    """
+    try:
+        context: Mapping[str, Any] = get_current_context()
+    except (RuntimeError, AirflowException):  # not in a task; Airflow 2.11 raises the second
+        context = {}
+    parent = multiprocessing.parent_process()
+    # A task's own process can descend from a pool of Airflow's, but is never the direct child of its parent.
+    is_worker = parent is not None and (not context or parent.pid == os.getppid())
+    if is_worker and (context or _ENVIRONMENT):
+        raise InputError(
+            "hook.send was called in a worker of a process pool, which cannot reach Airflow or its task's ledger. "
+            "Call it in the task's own process: it makes up to max_concurrency calls concurrently by itself"
+        )
+    return context
+
+
+def _generation(context: Mapping[str, Any]) -> str:
+    """Return what differs between the first run of a mapped task and the run after a clear.
+
+    Airflow 3.3 counts every clear in ``clear_number``. Before, a clear of a run that is still running was not
+    counted, but the number of indexes may have changed.
+    """
+    clear_number = getattr(context.get("dag_run"), "clear_number", None) or 0
+    return f"{clear_number}.{_index_count(context)}"
+
+
+def _index_count(context: Mapping[str, Any]) -> int | None:
+    count = context.get("expanded_ti_count")
+    ti = context["ti"]
+    if count is None and hasattr(ti, "get_ti_count"):  # Airflow 3
+        count = ti.get_ti_count(dag_id=ti.dag_id, task_ids=[ti.task_id], run_ids=[ti.run_id])
+    return count

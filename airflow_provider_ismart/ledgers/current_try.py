@@ -1,0 +1,87 @@
+"""What all sends of one try of a task share in its process."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager, suppress
+from typing import TYPE_CHECKING, Any
+
+from airflow_provider_ismart.coordination.task_identity import TaskIdentity
+from airflow_provider_ismart.coordination.task_notes import UnsentTries
+from airflow_provider_ismart.ledgers.index_plans import IndexPlan
+from airflow_provider_ismart.sms.attempt import Attempt
+from airflow_provider_ismart.sms.ledger import Ledger
+from airflow_provider_ismart.sms.report import Outcome, RowOutcomes
+
+if TYPE_CHECKING:
+    from airflow_provider_ismart.sms.plan import Plan
+
+
+class CurrentTry:
+    """One try, from its first send to its end; outside a task, one send."""
+
+    def __init__(self, task: TaskIdentity | None) -> None:
+        self.task = task
+        self.attempt = Attempt()
+        #: By connection and key, so that a further send need not read everything again.
+        self.ledgers: dict[tuple[str | None, str | None], Ledger] = {}
+        #: How many sends have been opened, for a mapped index, which checks each one's plan.
+        self.sends = 0
+        self.has_lasting_ledger = False
+        self._may_have_submitted = False
+        self._plan: Plan | None = None
+
+    @contextmanager
+    def tracking(self, plan: Plan) -> Iterator[None]:
+        """Track whether a send reaches the gateway; when it has ended, its outcomes say so for certain."""
+        before = self._may_have_submitted
+        self._plan = plan
+        try:
+            yield
+        finally:
+            if _certainly_submitted_nothing(plan.outcomes):
+                self._may_have_submitted = before
+
+    def expect_calls(self) -> None:
+        """Note that a call may be made from now on."""
+        self._may_have_submitted = True
+
+    @contextmanager
+    def noting_if_unsent(self, *, has_ledger: bool) -> Iterator[None]:
+        """Leave a note for the next try if this one fails without a ledger, and certainly submitted nothing."""
+        self.has_lasting_ledger = has_ledger
+        try:
+            yield
+        except Exception:
+            if self.task and not self.has_lasting_ledger and not self._may_have_submitted:
+                with suppress(Exception):  # without the note, the next try refuses to send
+                    self._note_unsent(self.task)
+            raise
+
+    def _note_unsent(self, task: TaskIdentity) -> None:
+        tries = UnsentTries(task)
+        if tries.are_all_before:
+            planned = IndexPlan.of(self._plan, task.generation) if self._plan and task.is_mapped else None
+            tries.record(planned.as_json() if planned else None)
+
+
+def _certainly_submitted_nothing(outcomes: RowOutcomes) -> bool:
+    counts = outcomes.counts()
+    return not counts[Outcome.ACCEPTED] and not counts[Outcome.UNCERTAIN]
+
+
+#: The last try of this process, by the task instance that Airflow gave it.
+_last: tuple[Any, CurrentTry] = (None, CurrentTry(None))
+
+
+def current_try(context: Mapping[str, Any]) -> CurrentTry:
+    """Return the try that a send belongs to, the same for all sends of a try."""
+    global _last  # noqa: PLW0603  # a function that sends twice has no other place to remember the first time
+    task = TaskIdentity.of(context)
+    owner = context.get("ti", task)  # without a context, the task that started this process
+    if owner is None:
+        return CurrentTry(None)
+    is_same = owner is _last[0] or (owner is task and owner == _last[0])
+    if not (is_same and _last[1].task == task):
+        _last = (owner, CurrentTry(task))
+    return _last[1]

@@ -1,0 +1,107 @@
+"""What the indexes of a mapped task planned to send, for ledgers in which an index cannot see its siblings.
+
+When an upstream list changes and the run is cleared, an index can find another index's numbers in its plan. A
+ledger that belongs to one index cannot tell whether a sibling has sent to them. So after a clear, an index may
+send only what it planned in the generation of the run in which the mapped send made its first call, and refuses
+everything else.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass
+from hashlib import blake2b
+from secrets import token_hex
+from typing import TYPE_CHECKING
+
+from airflow_provider_ismart.coordination.task_identity import TaskIdentity
+from airflow_provider_ismart.coordination.task_notes import MappedSendStart
+from airflow_provider_ismart.exceptions import ISmartUncertainFinalError
+
+if TYPE_CHECKING:
+    from airflow_provider_ismart.ledgers.task_state import TaskStateStore
+    from airflow_provider_ismart.sms.plan import Plan
+
+PLANS_KEY = "ismart_index_plans"
+_DIGEST_BYTES = 16
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class IndexPlan:
+    """A salted digest of a plan's numbers: how many messages each gets, in whatever order and with whatever text.
+
+    ``generation`` is the run's when the plan was made.
+    """
+
+    generation: str
+    salt: str
+    digest: str
+
+    @classmethod
+    def of(cls, plan: Plan, generation: str, salt: str | None = None) -> IndexPlan:
+        """Return the digest of a plan. It takes about a microsecond a number, and no memory."""
+        salt = salt or token_hex(_DIGEST_BYTES)
+        key = salt.encode()
+        total = 0  # a sum does not depend on the order
+        for group in plan.groups:
+            for msisdn in group.msisdns:
+                hashed = blake2b(msisdn.encode(), key=key, digest_size=_DIGEST_BYTES).digest()
+                total += int.from_bytes(hashed)
+        return cls(generation=generation, salt=salt, digest=f"{total:x}")
+
+    def matches(self, plan: Plan) -> bool:
+        """Whether the plan sends as many messages to each number."""
+        return IndexPlan.of(plan, self.generation, self.salt) == self
+
+    def as_json(self) -> dict[str, str]:
+        """Return the plan as :meth:`from_json` reads it."""
+        return asdict(self)
+
+    @classmethod
+    def from_json(cls, found: Mapping[str, str] | None) -> IndexPlan | None:
+        """Read a stored plan; ``None`` where there is none."""
+        return cls(**found) if found else None
+
+
+class StoredIndexPlans:
+    """The plans of an index's sends, in the order in which a try makes them, in its task state store."""
+
+    def __init__(self, store: TaskStateStore) -> None:
+        self._store = store
+        self._plans: list[dict[str, str]] = store.get(PLANS_KEY) or []
+
+    def plan(self, send: int) -> IndexPlan | None:
+        """Return what the index planned in its send of this number, from 0."""
+        return IndexPlan.from_json(self._plans[send]) if send < len(self._plans) else None
+
+    def record(self, send: int, plan: IndexPlan) -> None:
+        """Record the plan of a send, in place of this and all later ones of an earlier try."""
+        from airflow.sdk import NEVER_EXPIRE  # type: ignore[attr-defined]  # noqa: PLC0415  # not before Airflow 3.3
+
+        self._plans[send:] = [plan.as_json()]
+        self._store.set(PLANS_KEY, self._plans, retention=NEVER_EXPIRE)
+
+
+def check_index(task: TaskIdentity, plan: Plan, known: IndexPlan | None) -> IndexPlan:
+    """Check that no sibling can have sent to the numbers in an index's plan.
+
+    :param known: what the index planned when it was run before, if that is on record.
+    :returns: the plan to keep on record: ``known`` where that still holds.
+    :raises ISmartUncertainFinalError: a sibling can have.
+    """
+    started = MappedSendStart(task).generation
+    if started and known and known.generation == started:
+        if known.matches(plan):
+            return known
+        what = "its numbers changed"
+    elif started in {None, task.generation}:  # so all calls are of this generation, with its lists
+        return IndexPlan.of(plan, task.generation)
+    else:
+        what = "it has no record, and tasks of the run were cleared,"
+    raise ISmartUncertainFinalError(
+        f"Mapped index {task.map_index} sends nothing: {what} since this mapped send made its first call, and "
+        "without a SQL ledger an index cannot know what the others sent. Find out who got the message (logs and "
+        "results_path of all indexes) and send to the others in a new run. To prevent this, set ledger_conn_id to "
+        "a PostgreSQL or SQLite connection before the first send; add an idempotency_key where the texts differ "
+        "between tries, too."
+    )

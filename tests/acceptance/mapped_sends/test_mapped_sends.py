@@ -1,0 +1,33 @@
+"""What each number got from mapped sends that were cleared after their lists had changed, on a real scheduler."""
+
+from __future__ import annotations
+
+import pytest
+
+from tests.acceptance.mapped_sends.conftest import A, B, C
+
+WAYS = ("expand", "running", "kwargs", "group", "taskflow", "transfer", "hook")
+
+
+def test_the_first_runs_send_to_everybody_once(runs):
+    for way in WAYS:
+        for ending in ("sql", "airflow"):
+            assert runs.states(f"{way}_{ending}") == ["success", "success"], f"{way}_{ending}"
+            assert runs.messages(f"{way}_{ending}") == dict.fromkeys(A + B, 1)
+
+
+def test_a_function_in_another_interpreter_sends_once_over_all_its_tries(runs):
+    assert runs.states("external") == ["failed"]
+    assert runs.messages("external") == dict.fromkeys(A, 1)
+
+
+@pytest.mark.parametrize("way", WAYS)
+def test_a_clear_with_a_sql_ledger_sends_to_those_who_got_nothing(cleared, way):
+    assert cleared.states(f"{way}_sql") == ["success"] * 3
+    assert cleared.messages(f"{way}_sql") == dict.fromkeys(A + B + C, 1)
+
+
+@pytest.mark.parametrize("way", WAYS)
+def test_a_clear_without_a_sql_ledger_sends_nothing_and_fails(cleared, way):
+    assert cleared.states(f"{way}_airflow") == ["failed"] * 3
+    assert cleared.messages(f"{way}_airflow") == dict.fromkeys(A + B, 1)

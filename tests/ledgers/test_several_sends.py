@@ -1,0 +1,160 @@
+"""A function that sends several times in a try, its retries, and what a number gets over all of them."""
+
+import os
+import subprocess
+import sys
+from types import SimpleNamespace
+
+import pytest
+
+from airflow_provider_ismart.exceptions import ISmartError, ISmartUncertainError
+from airflow_provider_ismart.hooks.ismart import ISmartHook
+from airflow_provider_ismart.sandbox import faults
+from tests.ledgers.backings import Store, numbers
+
+NUMBERS = numbers(40)
+A, B = NUMBERS[:2]
+
+
+@pytest.fixture
+def a_try(ismart_default, lasting, monkeypatch):
+    """Give the sends of one try of a task, each a list of numbers and a text; its reports or errors come back."""
+    ismart_default(extra={"max_concurrency": 2, "read_timeout": 0.7, "connect_timeout": 0.5})
+    if not isinstance(lasting, Store):
+        monkeypatch.setenv("AIRFLOW_CONN_LEDGER", lasting.connection)
+    tries = iter(range(1, 100))
+
+    def a_try(*sends, **options):
+        ti = SimpleNamespace(dag_id="dag", run_id="run", task_id="send", map_index=-1, try_number=next(tries))
+        context = {"ti": ti}
+        if isinstance(lasting, Store):
+            context["task_state_store"] = lasting.handle()
+        outcomes = []
+        for recipients, message in sends:
+            try:
+                report = ISmartHook().submit(
+                    recipients,
+                    {"message": message, **options},
+                    context,
+                    ledger_conn_id=None if isinstance(lasting, Store) else "ledger",
+                    sends_several_times=True,
+                )
+            except ISmartError as error:
+                report = error.report
+            outcomes.append({outcome.value: n for outcome, n in report.outcomes.items() if n})
+        return outcomes
+
+    return a_try
+
+
+def test_a_retry_with_the_time_of_day_in_its_text_sends_nothing_again(a_try, told):
+    a_try((NUMBERS, "It is 10:00"))
+    for minute in ("10:05", "10:10"):
+        assert a_try((NUMBERS, f"It is {minute}")) == [{"already_sent": len(NUMBERS)}]
+    assert set(told().values()) == {1}
+
+
+def test_several_different_messages_to_a_number_in_one_try_are_all_sent(a_try, told):
+    assert a_try((NUMBERS, "One"), (NUMBERS, "Two")) == [{"accepted": len(NUMBERS)}] * 2
+    assert set(told().values()) == {2}
+
+
+def test_the_kth_message_is_already_sent_if_earlier_tries_sent_k(a_try, told):
+    a_try(([A, B], "10:00 one"), ([A], "10:00 two"))
+    assert a_try(([A, B], "10:05 one"), ([A, B], "10:05 two")) == [
+        {"already_sent": 2},
+        {"already_sent": 1, "accepted": 1},
+    ]
+    assert told() == {A: 2, B: 2}
+
+
+def test_the_same_text_is_sent_once_however_often_one_try_asks_for_it(a_try, told):
+    assert a_try(([A], "One"), ([A], "One"), ([A, B], "One")) == [
+        {"accepted": 1},
+        {"already_sent": 1},
+        {"already_sent": 1, "accepted": 1},
+    ]
+    assert told() == {A: 1, B: 1}
+
+
+def test_a_text_of_an_earlier_try_counts_once_even_if_it_is_asked_for_twice(a_try, told):
+    a_try(([A], "One"))
+    assert a_try(([A], "One"), ([A], "One"), ([A], "Two")) == [
+        {"already_sent": 1},
+        {"already_sent": 1},
+        {"accepted": 1},
+    ]
+    assert told() == {A: 2}
+
+
+def test_a_message_of_unknown_outcome_stands_for_one_message_of_the_retry(a_try, told, ismart_sandbox):
+    ismart_sandbox.fail(faults.Drop(), None)
+    assert a_try(([A], "10:00")) == [{"uncertain": 1}]
+    assert a_try(([A], "10:05"), ([A], "10:05 two")) == [{"uncertain": 1}, {"accepted": 1}]
+
+
+def test_a_loop_that_accepts_uncertain_rows_sends_every_chunk_and_can_fail_at_its_end(a_try, told, ismart_sandbox):
+    ismart_sandbox.fail(None, faults.Drop())
+    chunks = [NUMBERS[start : start + 10] for start in range(0, 40, 10)]
+    first = a_try(*[(chunk, "Hello") for chunk in chunks], on_uncertain="accept")
+    assert first == [{"accepted": 10}, {"uncertain": 10}, {"accepted": 10}, {"accepted": 10}]
+    again = a_try(*[(chunk, "Hello") for chunk in chunks], on_uncertain="accept")
+    assert again == [{"already_sent": 10}, {"uncertain": 10}, {"already_sent": 10}, {"already_sent": 10}]
+    assert set(told().values()) == {1}
+
+
+class TestHookSend:
+    def test_takes_the_operators_on_options(self, ismart_default, ismart_sandbox):
+        ismart_default(extra={"read_timeout": 0.7})
+        ismart_sandbox.fail(faults.Drop())
+        report = ISmartHook().send([A], "Hello", on_uncertain="accept")
+        assert report["outcomes"]["uncertain"] == 1
+        ismart_sandbox.fail(faults.Drop())
+        with pytest.raises(ISmartUncertainError):
+            ISmartHook().send([A], "Hello")
+
+    def test_in_a_subprocess_of_a_task_keeps_the_tasks_ledger(self, ismart_default, told, database):
+        """What ``@task.external_python`` does: the function runs elsewhere, with the task in its environment."""
+        ismart_default(extra={"ledger_conn_id": "ledger"})
+        for try_number in (1, 2):
+            assert _in_subprocess(try_number, ledger=database.connection) == ""
+        assert told() == {A: 1, B: 1}
+
+    def test_in_a_subprocess_of_a_later_try_without_a_ledger_refuses_to_send(self, ismart_default, told):
+        assert _in_subprocess(1) == ""
+        assert "ISmartUncertainFinalError: This is try 2" in _in_subprocess(2)
+        assert told() == {A: 1, B: 1}
+
+    @pytest.mark.parametrize("method", ["fork", "spawn", "forkserver"])
+    def test_in_a_process_pool_of_a_task_says_where_to_send_instead(self, ismart_default, told, method):
+        said = _in_subprocess(1, script=_POOL.format(method=method))
+        assert "ISmartInputError: hook.send was called in a worker of a process pool" in said
+        assert not told()
+
+
+_SEND = f"""
+from airflow_provider_ismart.hooks.ismart import ISmartHook
+ISmartHook().send({[A, B]}, "Hello")
+"""
+
+_POOL = f"""
+import multiprocessing
+from concurrent.futures import ProcessPoolExecutor
+from airflow_provider_ismart.hooks.ismart import ISmartHook
+
+if __name__ == "__main__":
+    with ProcessPoolExecutor(1, mp_context=multiprocessing.get_context("{{method}}")) as pool:
+        pool.submit(ISmartHook().send, {[A, B]}, "Hello").result()
+"""
+
+
+def _in_subprocess(try_number, *, ledger=None, script=_SEND):
+    """Run a script as a task's subprocess, and return the last line of what it said where it failed."""
+    task = {"DAG_ID": "dag", "TASK_ID": "send", "DAG_RUN_ID": "run", "TRY_NUMBER": str(try_number)}
+    env = os.environ | {f"AIRFLOW_CTX_{name}": value for name, value in task.items()}
+    if ledger:
+        env["AIRFLOW_CONN_LEDGER"] = ledger
+    result = subprocess.run(
+        [sys.executable, "-c", script], env=env, capture_output=True, text=True, check=False, timeout=120
+    )
+    return "" if result.returncode == 0 else result.stderr.strip().splitlines()[-1]
