@@ -6,6 +6,7 @@ from types import SimpleNamespace
 
 from airflow.providers.common.compat.sdk import AirflowFailException
 
+from airflow_provider_ismart.exceptions import ISmartError
 from airflow_provider_ismart.hooks.ismart import ISmartHook
 from airflow_provider_ismart.sending import Runtime
 from airflow_provider_ismart.settings import Settings
@@ -120,6 +121,7 @@ class Run:
         self.lists = lists
         self.is_mapped = is_mapped
         self.clear_number = 0
+        self.first_cleared = None
         #: Counts how often the lists have changed.
         self.generation = 0
         self.tis = []
@@ -137,7 +139,7 @@ class SimulatedHook(ISmartHook):
         self._airflow = airflow
         world = process.world
         self.runtime = Runtime(
-            now=lambda: airflow.clock(world.now),
+            now=airflow.scenario.now,
             monotonic=lambda: world.now,
             new_executor=lambda count: SimulatedExecutor(process, count),
             new_queue=lambda: SimulatedQueue(process),
@@ -186,9 +188,6 @@ class Airflow:
         self._folder = folder
         self._processes = 0
 
-    def clock(self, now):
-        return self.scenario.epoch_of(now)
-
     def settings(self):
         """The settings of the gateway's connection as they are now."""
         key = (self.password, self.scenario.max_concurrency)
@@ -228,6 +227,8 @@ class Airflow:
         process = Process(world, f"{ti.name}#{ti.try_number}")
         process.attempt = None
         process.is_given_up = False
+        process.last_try = None
+        process.index = ti.map_index
         ti.process = process
         world.note("airflow", f"starts {process.name}")
         self.scenario.haunt(process)
@@ -249,8 +250,16 @@ class Airflow:
 
     def _task(self, ti, process):
         context = ti.context(process)
+        failed = None
         for rows, options in self.scenario.sends_of(ti):
-            self._send(ti, process, context, rows, options)
+            try:
+                self._send(ti, process, context, rows, options)
+            except ISmartError as error:
+                if not self.scenario.sends_every_chunk:
+                    raise
+                failed = failed or error
+        if failed is not None:
+            raise failed
 
     def _send(self, ti, process, context, rows, options):
         scenario = self.scenario
@@ -264,18 +273,14 @@ class Airflow:
         path.unlink(missing_ok=True)  # another history's
         table = {"msisdn": [row[0] for row in rows], "text": [row[2] for row in rows]}
         try:
-            if scenario.is_function:
-                scenario.context = context
-                report = hook.submit(table, {"message": "{text}"}, context, replaces_texts=False)
-            else:
-                report = hook.submit(
-                    table,
-                    {"message_column": "text", "results_path": str(path), **options},
-                    context,
-                    ledger_conn_id="ledger" if scenario.has_sql else None,
-                    idempotency_key=ti.key,
-                )
-            attempt.report = report
+            attempt.report = hook.submit(
+                table,
+                {"message_column": "text", "results_path": str(path), **options},
+                context,
+                ledger_conn_id="ledger" if scenario.has_sql else None,
+                idempotency_key=ti.key,
+                sends_several_times=scenario.is_function,
+            )
         except Killed:
             raise
         except (Terminated, TaskTimeoutError) as error:
@@ -292,7 +297,7 @@ class Airflow:
             process.attempt = None
             if not process.is_dead:
                 attempt.ended = self.world.tick()
-                attempt.results = None if scenario.is_function else read_results(path)
+                attempt.results = read_results(path)
                 self._note_end(attempt)
 
     def _note_end(self, attempt):
@@ -333,6 +338,8 @@ class Airflow:
         """Clear task instances, and where there are new ``lists``, the task before them too."""
         world = self.world
         run.clear_number += 1
+        if run.first_cleared is None:
+            run.first_cleared = world.tick()
         world.count("airflow", "clear of a running run" if any(ti.process for ti in run.tis) else "clear")
         world.note("airflow", f"clears {', '.join(ti.name for ti in tis)}")
         if lists is not None:

@@ -15,6 +15,8 @@ LOGIN_CODES = {3, 12, 17}
 ACCOUNT_CODES = {2, 7, 18, 19, 20, 21, 25}
 CREDIT_CODES = {4, 13, 14}
 RECIPIENT_CODES = {8, 9, 23, 24}
+#: Codes that blame the message or the request, and those that the gateway's document does not have.
+OTHER_CODES = {5, 6, 10, 15, 16, 22, 77}
 UNCLEAR = {None, 11, "HTTP 500", "garbage"}
 NOT_SENT = {NO_CONNECTION, "HTTP 403", "HTTP 429", "HTTP 503"}
 
@@ -50,7 +52,7 @@ class Checker:
         for call in self.calls:
             self.calls_of[call.attempt].append(call)
         self.options = scenario.options
-        self.deduplicate = scenario.is_function or self.options["deduplicate"]
+        self.deduplicate = self.options["deduplicate"]
 
     def broken(self):
         yield from self.strangers()
@@ -96,14 +98,14 @@ class Checker:
                 most = self.most(number, text)
                 if self.counted(same, most) > most:
                     yield f"no number twice: {number} got {text!r} {len(same)} times, {most} asked for: calls {numbers_of(same)}"
-            if self.scenario.shape != "mapped" and not self.scenario.is_function:
+            if self.scenario.shape != "mapped":
                 most = self.most(number)
                 if self.counted(calls, most) > most:
                     yield f"no number twice: {number} got {len(calls)} messages, at most {most} asked for: calls {numbers_of(calls)}"
 
     def counted(self, calls, most):
         """How many messages count: with resend, those before ``most`` were known to be accepted do not."""
-        if self.options["on_uncertain"] != "resend" or self.scenario.is_function:
+        if self.options["on_uncertain"] != "resend":
             return len(calls)
         known = [call for call in calls if call.answer == 1 and call.attempt.is_clean]
         if len(known) < most or not known:
@@ -113,18 +115,18 @@ class Checker:
 
     def most(self, number, text=None):
         """How many messages (with this text) one try asked for at most; of the indexes of a mapped task, together."""
-        asked = defaultdict(Counter)
+        is_together = self.scenario.shape == "mapped" and not self.scenario.has_sql
+        of_process = defaultdict(Counter)
         for attempt in self.airflow.attempts:
-            here = Counter((n, t) for _, n, t in attempt.rows if n == number and text in {None, t})
-            if self.deduplicate:
-                here = Counter(dict.fromkeys(here, 1))
-            if self.scenario.shape == "mapped" and not self.scenario.has_sql:
-                key = (attempt.generation,)
-            else:
-                key = (attempt.process,)
-            index = attempt.ti.map_index
-            asked[key][index] = max(asked[key][index], here.total())
-        return max((each.total() for each in asked.values()), default=0)
+            for _, asked, words in attempt.rows:
+                if asked == number and text in {None, words}:
+                    of_process[attempt.process, attempt.generation if is_together else 0][words] += 1
+        most = defaultdict(Counter)
+        for (process, generation), here in of_process.items():
+            count = len(here) if self.deduplicate else here.total()
+            each = most[generation if is_together else process]
+            each[process.index] = max(each[process.index], count)
+        return max((each.total() for each in most.values()), default=0)
 
     # One send of one try
 
@@ -279,12 +281,7 @@ class Checker:
             yield "gravest error raised: an uncertain error, and nothing is uncertain"
         if name is None and results["not_attempted"]:
             yield f"nobody dropped: success, and {results['not_attempted']} rows were not attempted"
-        if (
-            attempt.report is None
-            and calls
-            and (name or "").startswith("ISmart")
-            and not attempt.process.is_given_up
-        ):
+        if attempt.report is None and calls and (name or "").startswith("ISmart") and attempt.is_clean:
             yield f"every row accounted for: {name} without a report, after {len(calls)} calls"
 
     def gravest(self, answers, results):
@@ -296,6 +293,8 @@ class Checker:
             return "ISmartCreditError"
         if results["uncertain"] and self.options["on_uncertain"] != "accept":
             return "ISmartUncertainError"
+        if answers & OTHER_CODES:
+            return "ISmartRefusedError"
         if results["not_attempted"]:
             return "ISmartUnavailableError"
         return None
@@ -356,8 +355,18 @@ class Checker:
             if again:
                 yield f"a clear of what is done sends nothing: calls {numbers_of(again)}"
 
+    @staticmethod
+    def has_planned(ti):
+        """Whether an index has come to record its plan before the run was first cleared; else it may refuse."""
+        return any(
+            attempt.is_clean and attempt.ended < ti.run.first_cleared and attempt.results is not None
+            for attempt in ti.attempts
+        )
+
     def final(self, attempt):
         name = type(attempt.error).__name__
+        if self.scenario.shape == "mapped" and not self.scenario.has_sql and not self.has_planned(attempt.ti):
+            return
         passed = self.scenario.push_at is not None
         if attempt.results is None:
             if not (self.scenario.is_function or passed or name == "ISmartInputError"):

@@ -3,18 +3,20 @@
 import random
 import tempfile
 from contextlib import contextmanager, nullcontext
+from datetime import datetime
 from pathlib import Path
 from threading import Lock as ThreadLock
 from types import SimpleNamespace
 
 from airflow.providers.common.compat.sdk import BaseHook, Variable
 
-from airflow_provider_ismart import ledgers
-from airflow_provider_ismart.coordination import variables
+from airflow_provider_ismart.coordination import refused_login, variables
+from airflow_provider_ismart.ledgers import current_try, select
 from tests.simulation.airflow import Airflow
 from tests.simulation.checker import check
 from tests.simulation.scenario import Scenario
 from tests.simulation.stores import Database, Lock, Variables
+from tests.simulation.threads import process_here
 from tests.simulation.world import StuckError, World
 
 #: A folder in memory, where there is one: results files are many.
@@ -66,9 +68,13 @@ class Simulation:
         for name in ("get", "set", "delete"):
             patch(Variable, name, staticmethod(lambda *a, _n=name, **k: getattr(self._variables, _n)(*a, **k)))
         patch(variables.Memory, "turn", lambda memory, _queue: self._lock(memory.name))
-        for name, value in list(vars(ledgers).items()):
-            if isinstance(value, type(ThreadLock())):  # one process has one send here; others are not its threads
-                patch(ledgers, name, nullcontext())
+        for name, value in list(vars(select).items()):
+            if isinstance(
+                value, type(ThreadLock())
+            ):  # a process has one send at a time; others' are not its threads
+                patch(select, name, nullcontext())
+        patch(refused_login, "datetime", self._datetime())
+        patch(current_try, "current_try", _in_its_process(current_try.current_try))
         scrypt = dict(variables.SCRYPT)
         variables.SCRYPT.update(n=2)  # it is slow on purpose
         try:
@@ -78,6 +84,17 @@ class Simulation:
             for owner, name, value in reversed(saved):
                 setattr(owner, name, value)
 
+    def _datetime(self):
+        """Return a class whose ``now`` is the simulated time."""
+        simulation = self
+
+        class SimulatedDatetime(datetime):
+            @classmethod
+            def now(cls, tz=None):
+                return simulation._scenario.now().astimezone(tz)
+
+        return SimulatedDatetime
+
     def _lock(self, name):
         return self._locks.setdefault(name, Lock()).held(15.0, variables.BusyError())
 
@@ -85,11 +102,11 @@ class Simulation:
         """Run the history of a seed."""
         random.seed(seed)  # the jitter between the client's attempts
         world = World(seed)
-        scenario = Scenario(world)
+        scenario = self._scenario = Scenario(world)
         gateway = scenario.gateway()
         airflow = scenario.airflow = Airflow(world, gateway, scenario=scenario, folder=self._folder.name)
         airflow.store_faults, airflow.database_faults = scenario.storage_faults(), scenario.storage_faults()
-        airflow.removed = {}
+        airflow.removed, airflow.database = {}, self._database
         airflow.variables = self._variables = Variables(world)
         self._locks = {}
         self._database.begin_history(world, airflow.database_faults)
@@ -104,6 +121,21 @@ class Simulation:
             stuck = [f"every history ends: {error}"]
         violations = stuck or check(world, scenario, airflow)
         return History(seed, world, violations, scenario.describe())
+
+
+def _in_its_process(find):
+    """Have each simulated process remember its own try, which a real one does in a variable of the module."""
+    nothing = current_try._last
+
+    def current(context):
+        process = process_here()
+        current_try._last = process.last_try or nothing
+        try:
+            return find(context)
+        finally:
+            process.last_try = current_try._last
+
+    return current
 
 
 def _shown(lists):
@@ -123,13 +155,14 @@ def _people(world, scenario, airflow):
     _wait(world, lambda: airflow.is_idle)
     scenario.heal()
     world.sleep(100)  # whatever is still on its way or frozen comes to its end
+    scenario.heal()
     world.note("people", "all trouble is over")
     scenario.finals = []
     for _ in range(2):
-        for run in airflow.runs:
-            airflow.clear(run, list(run.tis))
         began, calls = len(airflow.attempts), len(airflow.gateway.calls)
-        _wait(world, lambda: airflow.is_idle)
+        for run in airflow.runs:  # one after the other: tasks of one key leave out what another is sending
+            airflow.clear(run, list(run.tis))
+            _wait(world, lambda: airflow.is_idle)
         scenario.finals.append((airflow.attempts[began:], airflow.gateway.calls[calls:]))
     world.end()
 

@@ -259,7 +259,9 @@ def found(mutant, most_seeds=MOST_SEEDS):
         path = copy / mutant.file
         text = path.read_text(encoding="utf-8")
         if (count := text.count(mutant.old)) != 1:
-            raise LookupError(f"{mutant.name}: its text is {count} times in {mutant.file}, which it has to be once")
+            raise LookupError(
+                f"{mutant.name}: its text is {count} times in {mutant.file}, which it has to be once"
+            )
         path.write_text(text.replace(mutant.old, mutant.new), encoding="utf-8")
         for name in [name for name in sys.modules if name.partition(".")[0] == PACKAGE]:
             del sys.modules[name]
@@ -304,7 +306,9 @@ def main():
     with context.Pool(options.workers, maxtasksperchild=1) as pool:
         for mutant, result in zip(mutants, pool.imap(_found, mutants, chunksize=1), strict=True):
             missed += not isinstance(result, tuple)
-            seeds, promise = (result[0], _promise(result[1])) if isinstance(result, tuple) else ("NOT FOUND", result)
+            seeds, promise = (
+                (result[0], _promise(result[1])) if isinstance(result, tuple) else ("NOT FOUND", result)
+            )
             print(f"| {mutant.name} | {seeds} | {promise} |", flush=True)
     print(f"\n{len(mutants) - missed} of {len(mutants)} found")
     home.cleanup()

@@ -28,8 +28,10 @@ class Scenario:
         if self.shape == "key":
             self.ledger = dice.choice(["sql", "sql and store"])
         self.is_function = self.shape == "function"
-        if self.is_function and "sql" in self.ledger:
-            self.ledger = "store"
+        #: Whether a function that sends in a loop goes on after an error, and fails at its end.
+        self.sends_every_chunk = self.is_function and dice.random() < 0.5
+        #: Whether a text has something of its try in it, such as the time of day.
+        self.has_time_in_text = dice.random() < 0.15
         self.has_store = "store" in self.ledger
         self.has_sql = "sql" in self.ledger
         self.max_concurrency = dice.choice([1, 2, 2, 3, 4])
@@ -90,8 +92,8 @@ class Scenario:
     def storage_faults(self):
         return StorageFaults(self.world, self.dice.choice([0, 0, 0, 0.03, 0.15]))
 
-    def epoch_of(self, now):
-        return EPOCH + timedelta(seconds=now)
+    def now(self):
+        return EPOCH + timedelta(seconds=self.world.now)
 
     def rows(self, count=None):
         """Return rows: (as it is written, the number or "", the text)."""
@@ -181,14 +183,17 @@ class Scenario:
     def sends_of(self, ti):
         """Return (rows, options) of each send of a try."""
         rows = ti.rows
-        if self.is_query and ti.try_number > 1 and self.dice.random() < 0.5:
+        if self.has_time_in_text:
+            rows = [(written, number, f"{text} ({ti.try_number})") for written, number, text in rows]
+        elif self.is_query and ti.try_number > 1 and self.dice.random() < 0.5:
             rows = self.changed(rows)
             ti.run.lists = [rows if position == max(ti.map_index, 0) else others
                             for position, others in enumerate(ti.run.lists)]  # fmt: skip
-            ti.run.generation += 1
         if self.is_function:
             size = max(1, self.function_chunk)
-            return [(rows[at : at + size], {}) for at in range(0, len(rows), size)] or [([], {})]
+            return [(rows[at : at + size], self.options) for at in range(0, len(rows), size)] or [
+                ([], self.options)
+            ]
         return [(rows, self.options)]
 
     @property
@@ -207,7 +212,7 @@ class Scenario:
         if dice.random() < self.time_out_chance:
             self.world.at(dice.uniform(0.1, 4), lambda: self._time_out(process))
 
-    is_healed = False
+    is_healed = was_query = is_ledger_lost = False
 
     def _lose(self, process):
         ti = self._ti_of(process)
@@ -258,6 +263,11 @@ class Scenario:
             faults.outage = (self.world.now, self.world.now + dice.uniform(0.5, 20))
             self.world.note("database", "an outage begins")
             self.world.count("people", action)
+        elif action == "lose the ledger" and self.ledger == "sql and store" and self.shape in {"task", "function"}:
+            airflow.database.lose()
+            self.is_ledger_lost = True
+            self.world.note("database", "everything in it is lost")
+            self.world.count("people", action)
         elif action == "change the input" and not run.is_mapped:
             run.lists = [self.changed(run.lists[0])]
             run.generation += 1
@@ -272,16 +282,18 @@ class Scenario:
 
     def may_refuse(self, airflow):
         """Whether a later try may refuse to send, as nothing tells it what the earlier ones did."""
-        return self.ledger == "none" or (self.shape == "mapped" and airflow.runs[0].generation > 0)
+        is_shifted = self.shape == "mapped" and (airflow.runs[0].generation > 0 or self.was_query)
+        return self.ledger == "none" or self.is_ledger_lost or (is_shifted and not self.has_sql)
 
     def heal(self):
         """End all trouble, so that the last tries have none."""
         self.is_healed = True
-        self.is_query = False
+        self.is_query, self.was_query = False, self.is_query or self.was_query
         airflow = self.airflow
         airflow.gateway.heal()
         airflow.password = GOOD_PASSWORD
-        airflow.variables.values.clear()
+        for name in [name for name in airflow.variables.values if name.startswith("ismart_login_")]:
+            del airflow.variables.values[name]
         for faults in (airflow.store_faults, airflow.database_faults):
             faults.chance = 0
             faults.outage = (0.0, 0.0)

@@ -2,6 +2,7 @@
 
 from collections import deque
 from concurrent.futures import Executor, Future
+from queue import Empty
 
 from greenlet import getcurrent
 
@@ -44,8 +45,9 @@ class SimulatedQueue:
         for ticket in self._tickets:
             ticket.wake()
 
-    def get(self):
-        self._process.wait(lambda: self._items, self._tickets)
+    def get(self, *, timeout=None):
+        if not self._process.wait(lambda: self._items, self._tickets, timeout):
+            raise Empty
         return self._items.popleft()
 
     def empty(self):
