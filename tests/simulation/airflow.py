@@ -36,6 +36,7 @@ class Attempt:
         self.options = options
         self.generation = generation
         self.began = process.world.tick()
+        self.began_at = process.world.now
         #: The tick at which it ended alive, and how.
         self.ended = None
         self.report = None

@@ -79,6 +79,8 @@ class Checker:
                 if self.scenario.push_at
                 else None
             )
+            if pushed and call.attempt.began_at > self.scenario.seconds_until_push_at:
+                yield f"no value changes: call {call.number} of a try that began after its PushDateTime"
             if call.push_at != pushed:
                 yield f"no value changes: call {call.number} has PushDateTime {call.push_at}, not {pushed}"
 

@@ -135,21 +135,72 @@ MUTANTS = (
     Mutant(
         "calls in flight are not waited for when a send ends early",
         "sms/submission.py",
-        "        halted.set()\n        calls.settle_all()\n",
-        "        halted.set()\n",
+        "            calls.record_ends()\n        finally:\n            calls.settle_all()",
+        "            pass\n        finally:\n            pass",
     ),
     # What earlier tries did
     Mutant(
         "records of earlier tries are not looked at",
         "sms/submission.py",
-        "        if ledger.take_over():\n",
-        "        if ledger.take_over() and False:\n",
+        "        if ledger.take_over() or attempt:\n",
+        "        if (ledger.take_over() or attempt) and False:\n",
     ),
     Mutant(
         "resend without being asked",
         "sending.py",
         "self.options.on_uncertain is OnUncertain.RESEND,",
         "True,",
+    ),
+    Mutant(
+        "a changed text is a further message: the rule of the k-th message is off",
+        "sms/history.py",
+        "            if others := self._others[msisdn]:\n",
+        "            if others := {}:\n",
+    ),
+    Mutant(
+        "a push_at that has passed drops the rows that are left",
+        "sending.py",
+        "            self._check_time(report, left)\n            if refusal := known_refusal():\n",
+        "            if self._push_time is not None and self._push_time <= self._runtime.now():\n"
+        "                return report\n"
+        "            if refusal := known_refusal():\n",
+    ),
+    Mutant(
+        "a push_at that has passed is not noticed",
+        "sending.py",
+        "        if self._push_time is None or self._push_time > self._runtime.now():\n",
+        "        if True:\n",
+    ),
+    # Mapped tasks
+    Mutant(
+        "mapped siblings are not looked at (SQL ledger)",
+        "ledgers/select.py",
+        'return f"task:{task.mapped_task}" if task.is_mapped else sender(task)',
+        "return sender(task)",
+    ),
+    Mutant(
+        "an index's changed plan is not noticed (task state store)",
+        "ledgers/index_plans.py",
+        "        if known.matches(plan):\n",
+        "        if True:\n",
+    ),
+    Mutant(
+        "an index without a record sends after a clear (task state store)",
+        "ledgers/index_plans.py",
+        "    elif started in {None, task.generation}:",
+        "    elif True:",
+    ),
+    Mutant(
+        "the first call of a mapped send is not noted",
+        "ledgers/select.py",
+        "        if start.generation is None:\n            start.record()\n",
+        "",
+    ),
+    Mutant(
+        "a clear is not counted",
+        "coordination/task_identity.py",
+        'return f"{clear_number}.{_index_count(context)}"',
+        'return f"{_index_count(context)}"',
     ),
     # Plans and batches
     Mutant(
@@ -189,6 +240,18 @@ MUTANTS = (
         "            self._take_back(connection)\n",
         "",
     ),
+    Mutant(
+        "a write that failed is taken for one that was not applied (SQL ledger)",
+        "ledgers/sql.py",
+        "            self._ungranted.extend(ids.values())\n",
+        "",
+    ),
+    Mutant(
+        "the note that there was a SQL ledger is ignored",
+        "ledgers/select.py",
+        "    if is_noted or (task.is_mapped",
+        "    if (task.is_mapped",
+    ),
     # The task state store
     Mutant(
         "an abandoned call counts as not sent (task state store)",
@@ -212,8 +275,8 @@ MUTANTS = (
     Mutant(
         "any call counts as accepted before",
         "ledgers/records.py",
-        "        if entry.state is State.ACCEPTED:\n            self._accepted.add(fingerprint)\n",
-        "        self._accepted.add(fingerprint)\n",
+        "        if entry.state is State.ACCEPTED:\n            self._accepted[fingerprint] = entry.by\n",
+        "        self._accepted[fingerprint] = entry.by\n",
     ),
     Mutant(
         "a message that was uncertain and then refused counts as refused",
@@ -224,16 +287,34 @@ MUTANTS = (
     ),
     Mutant(
         "without a ledger a later try sends",
-        "ledgers/__init__.py",
-        "    if task_instance is not None and task_instance.try_number > 1:\n",
-        "    if task_instance is not None and task_instance.try_number > 99:\n",
+        "ledgers/select.py",
+        "    if not unsent.are_all_before:\n",
+        "    if False:\n",
+    ),
+    Mutant(
+        "without a ledger a try that sent something counts as one that sent nothing",
+        "ledgers/current_try.py",
+        "    return not counts[Outcome.ACCEPTED] and not counts[Outcome.UNCERTAIN]\n",
+        "    return True\n",
     ),
     # Errors
     Mutant(
-        "a refused login does not outweigh what stopped the send before",
+        "the first outcome that stops a send decides its error, not the gravest",
         "sms/submission.py",
-        "if self.stopped_by is None or is_login:",
+        "if self.stopped_by is None or _gravity(outcome) < _gravity(self.stopped_by):",
         "if self.stopped_by is None:",
+    ),
+    Mutant(
+        "the ranking by gravity is reversed",
+        "sms/submission.py",
+        "_gravity(outcome) < _gravity(self.stopped_by)",
+        "_gravity(outcome) > _gravity(self.stopped_by)",
+    ),
+    Mutant(
+        "uncertain rows are no error",
+        "sending.py",
+        "    if uncertain and on_uncertain is not OnUncertain.ACCEPT:\n",
+        "    if uncertain and on_uncertain is OnUncertain.RESEND:\n",
     ),
     Mutant(
         "a login that is known to be refused is tried",

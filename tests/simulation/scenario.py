@@ -46,7 +46,8 @@ class Scenario:
             self.options["on_invalid"] = "fail"
         self.push_at = None
         if not self.is_function and dice.random() < 0.12:
-            self.push_at = EPOCH + timedelta(seconds=dice.uniform(1, 40))
+            self.seconds_until_push_at = dice.uniform(1, 40)
+            self.push_at = EPOCH + timedelta(seconds=self.seconds_until_push_at)
             self.options["push_at"] = self.push_at.isoformat()
         self.numbers = [
             f"9689000{number:04}" for number in dice.sample(range(10_000), dice.choice([3, 6, 12, 24]))
