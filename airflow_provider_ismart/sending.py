@@ -30,6 +30,7 @@ from airflow_provider_ismart.sms.batches import CallLimits
 from airflow_provider_ismart.sms.calls import Fate
 from airflow_provider_ismart.sms.messages import PUSH_AT_FORMAT, read_push_at
 from airflow_provider_ismart.sms.msisdn import mask_in, mask_msisdn
+from airflow_provider_ismart.sms.numbering import NumberingPlan
 from airflow_provider_ismart.sms.plan import Plan, plan
 from airflow_provider_ismart.sms.reading import Reading
 from airflow_provider_ismart.sms.recipients import ChunkedRecipients
@@ -119,15 +120,15 @@ class Send:
             overhead=client.query_overhead(flash=options.flash, push_at=self.push_at),
         )
         self.results = ResultsFile(options.results_path) if options.results_path else None
-        self.plan = self._plan(recipients, settings.country_code)
+        self.plan = self._plan(recipients, settings.numbering)
         self.planned_calls = self.plan.count_calls(self.limits.numbers_for)
         self.planned_parts = self.plan.parts
 
-    def _plan(self, recipients: Any, country_code: str) -> Plan:
+    def _plan(self, recipients: Any, numbering: NumberingPlan) -> Plan:
         reading = Reading(
             content=self.options.content,
             recipient_column=self.options.recipient_column,
-            country_code=country_code,
+            numbering=numbering,
         )
         if not isinstance(recipients, ChunkedRecipients):
             return plan(recipients, reading, deduplicate=self.options.deduplicate)

@@ -12,6 +12,7 @@ from urllib.parse import SplitResult, urlsplit
 from zoneinfo import ZoneInfo
 
 from airflow_provider_ismart.sms.errors import InputError
+from airflow_provider_ismart.sms.numbering import NumberingPlan
 
 MAX_PORT = 65_535
 DEFAULT_HOST = "https://www.ismartsms.net"
@@ -143,6 +144,13 @@ EXTRAS = {
             default="968",
         ),
         Extra(
+            name="mobile_prefixes",
+            type="string",
+            label="Mobile prefixes",
+            description="Digits that the country's mobile numbers start with after its code, separated by commas; "
+            "empty for 7,9 with 968 and for any with another code.",
+        ),
+        Extra(
             name="max_query_length",
             type="integer",
             label="Longest query string",
@@ -209,7 +217,7 @@ class Settings:
     max_concurrency: int
     calls_per_second: float | None
     timezone: ZoneInfo
-    country_code: str
+    numbering: NumberingPlan
     max_query_length: int
     ca_bundle: str | None
     proxy: str | None
@@ -250,14 +258,25 @@ def _typed(extras: Mapping[str, Any]) -> dict[str, Any]:
     typed = {field.name: extras[field.name] for field in fields(Settings) if field.name in extras}
     typed["timezone"] = _timezone(extras["timezone"])
     typed["ca_bundle"] = _existing_file("ca_bundle", extras["ca_bundle"])
-    if not (extras["country_code"].isascii() and extras["country_code"].isdigit()):
-        raise EXTRAS["country_code"].error(extras["country_code"], "it has to be digits")
-    if len(extras["country_code"]) > 3 or extras["country_code"].startswith("0"):  # noqa: PLR2004
-        raise EXTRAS["country_code"].error(extras["country_code"], "it has one to three digits, the first not 0")
+    typed["numbering"] = _numbering(extras["country_code"], extras["mobile_prefixes"])
     proxy = _split_url(extras["proxy"]) if extras["proxy"] else None
     if extras["proxy"] and not (proxy and proxy.scheme in {"http", "https"} and proxy.hostname):
         raise EXTRAS["proxy"].error(extras["proxy"], "it has to be a URL such as http://proxy.example:3128")
     return typed
+
+
+def _numbering(country_code: str, mobile_prefixes: str | None) -> NumberingPlan:
+    if not (country_code.isascii() and country_code.isdigit()):
+        raise EXTRAS["country_code"].error(country_code, "it has to be digits")
+    if len(country_code) > 3 or country_code.startswith("0"):  # noqa: PLR2004
+        raise EXTRAS["country_code"].error(country_code, "it has one to three digits, the first not 0")
+    prefixes = tuple(prefix.strip() for prefix in mobile_prefixes.split(",")) if mobile_prefixes else ()
+    plan = NumberingPlan(country_code, prefixes)
+    if not all(re.fullmatch(f"[0-9]{{1,{plan.local_digits}}}", prefix) for prefix in prefixes):
+        raise EXTRAS["mobile_prefixes"].error(
+            mobile_prefixes, "it has to be digits with commas between, such as 7,9"
+        )
+    return plan
 
 
 def _split_url(url: str) -> SplitResult | None:

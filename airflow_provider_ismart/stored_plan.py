@@ -10,10 +10,11 @@ from itertools import groupby, tee
 from operator import itemgetter
 
 from airflow_provider_ismart.exceptions import ISmartError
+from airflow_provider_ismart.sms.columns import Columns
 from airflow_provider_ismart.sms.messages import SIZES, Message
 from airflow_provider_ismart.sms.plan import Group, ReadRows
 from airflow_provider_ismart.sms.reading import Reading, Rows
-from airflow_provider_ismart.sms.recipients import Columns, as_written
+from airflow_provider_ismart.sms.recipients import as_written
 from airflow_provider_ismart.sms.report import Outcome, RowOutcomes
 from airflow_provider_ismart.sms.text import Lang
 

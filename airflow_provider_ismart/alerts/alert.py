@@ -1,4 +1,4 @@
-"""One alert by SMS: in bounded time, in no ledger, and never again through a login that was refused."""
+"""Send one alert by SMS: in bounded time, in no ledger, and never through a login that was refused."""
 
 from __future__ import annotations
 
@@ -11,10 +11,12 @@ from typing import TYPE_CHECKING, Any
 
 from airflow.providers.common.compat.version_compat import AIRFLOW_V_3_0_PLUS, AIRFLOW_V_3_3_PLUS
 
+from airflow_provider_ismart.coordination.locks import Deadline
+from airflow_provider_ismart.coordination.login_gate import LoginGate
 from airflow_provider_ismart.coordination.refused_login import RefusedLogin
-from airflow_provider_ismart.coordination.variables import Queue
-from airflow_provider_ismart.exceptions import ISmartLoginError, ISmartUncertainFinalError
+from airflow_provider_ismart.exceptions import ISmartError, ISmartLoginError, ISmartUncertainFinalError
 from airflow_provider_ismart.hooks.ismart import ISmartHook
+from airflow_provider_ismart.sms.report import Outcome, Report
 
 if TYPE_CHECKING:
     from airflow_provider_ismart.client import GatewayClient
@@ -32,32 +34,39 @@ ENDING_SECONDS = CONNECT_SECONDS + READ_SECONDS
 _THREADS_REACH_AIRFLOW = AIRFLOW_V_3_3_PLUS or not AIRFLOW_V_3_0_PLUS
 
 
-def send_alert(conn_id: str, recipients: Any, text: str, *, max_parts: int, queue: Queue, log: Log) -> None:
-    """Send ``text`` to ``recipients``, or raise 15 seconds after its turn has come, if not before.
+def send_alert(conn_id: str, recipients: Any, text: str, *, max_parts: int, deadline: Deadline, log: Log) -> None:
+    """Send ``text`` to ``recipients``, or raise 15 seconds after a slot was free, if not before.
 
-    Alerts through one connection go one after the other on a machine, so that the second knows what became of
-    the first one's login.
+    On one machine, alerts through one connection go one at a time until a message was accepted, and then
+    ``max_concurrency`` of them at the same time.
 
-    :raises ISmartError: not everybody was told; an :class:`ISmartLoginError` also where no call was made, for
-        this login and password were refused less than a day ago, by whatever call.
+    :raises ISmartError: not every recipient got the message; an :class:`ISmartLoginError` also where no call was
+        made, because this login and password were refused less than a day ago, by whatever call.
     :raises InputError: recipients or text cannot be used as they are.
-    :raises BusyError: too many alerts at once.
+    :raises BusyError: no slot was free before the deadline.
     """
     settings = ISmartHook(conn_id).settings
-    refusal = RefusedLogin(conn_id, settings)
-    with refusal.turn(queue):
-        if refused := refusal.in_words():
-            raise ISmartLoginError(refused)
+    refused = RefusedLogin(conn_id, settings)
+    gate = LoginGate(refused.name, settings)
+    with gate.enter(deadline):
+        if reason := refused.block_reason() or gate.block_reason():
+            raise ISmartLoginError(reason)
         try:
-            _send(settings, recipients, text, max_parts=max_parts, refusal=refusal, log=log)
+            report = _send(settings, recipients, text, max_parts=max_parts, refused=refused, log=log)
         except ISmartLoginError:
-            refusal.put_down(log)
+            gate.record_refused(is_shared=refused.record(log))
             raise
+        except ISmartError as error:
+            if error.report and error.report.outcomes[Outcome.ACCEPTED]:
+                gate.record_good()
+            raise
+        if report.outcomes[Outcome.ACCEPTED]:
+            gate.record_good()
 
 
 def _send(
-    settings: Settings, recipients: Any, text: str, *, max_parts: int, refusal: RefusedLogin, log: Log
-) -> None:
+    settings: Settings, recipients: Any, text: str, *, max_parts: int, refused: RefusedLogin, log: Log
+) -> Report:
     from airflow_provider_ismart.client import GatewayClient  # noqa: PLC0415  # brings urllib3
     from airflow_provider_ismart.options import SendOptions  # noqa: PLC0415  # needed at run time alone
     from airflow_provider_ismart.sending import Send  # noqa: PLC0415
@@ -65,39 +74,42 @@ def _send(
 
     message = text.replace("{", "{{").replace("}", "}}")  # a template for each row's values: there are none
     options = SendOptions.of(message=message, max_parts=max_parts, on_empty="fail")
-    patience = replace(
+    limited = replace(
         settings,
         connect_timeout=min(settings.connect_timeout, CONNECT_SECONDS),
         read_timeout=min(settings.read_timeout, READ_SECONDS),
+        max_concurrency=1,  # the slots of the gate share out the connection's
     )
-    with closing(GatewayClient(patience)) as client:
+    with closing(GatewayClient(limited)) as client:
         send = Send(recipients, options, client, log)
-        _in_time(
+        return _in_time(
             lambda: send.run(MemoryLedger()),
             client,
-            if_refused_late=lambda: refusal.put_down(log),
+            if_refused_late=lambda: refused.record(log),
         )
 
 
-def _in_time(run: Callable[[], object], client: GatewayClient, *, if_refused_late: Callable[[], None]) -> None:
-    """Raise what ``run`` raises, or stop waiting for it: a name server, say, keeps to no time-out of ours."""
-    result: Future[None] = Future()
+def _in_time(run: Callable[[], Report], client: GatewayClient, *, if_refused_late: Callable[[], object]) -> Report:
+    """Return or raise what ``run`` does, or stop waiting: a name server, say, keeps to no timeout of ours."""
+    result: Future[Report] = Future()
 
     def keep_result() -> None:
-        error: BaseException | None = None
+        report, error = None, None
         try:
-            run()
+            report = run()
         except BaseException as raised:  # noqa: BLE001  # raised again where it is waited for
             error = raised
         if result.set_running_or_notify_cancel():
-            result.set_exception(error) if error else result.set_result(None)
+            result.set_exception(error) if report is None else result.set_result(report)
         elif isinstance(error, ISmartLoginError) and _THREADS_REACH_AIRFLOW:
             if_refused_late()
 
     Thread(target=keep_result, name="ismart-alert", daemon=True).start()
-    with suppress(TimeoutError):
-        return result.result(CALLING_SECONDS)
-    client.halted.set()
+    try:
+        with suppress(TimeoutError):
+            return result.result(CALLING_SECONDS)
+    finally:  # a signal ends the wait, too
+        client.halted.set()
     with suppress(TimeoutError):
         return result.result(ENDING_SECONDS)
     if result.cancel():

@@ -174,6 +174,8 @@ class ISmartHook(BaseHook):
         from airflow_provider_ismart.sources.files import from_files  # noqa: PLC0415
 
         this_try = current_try(context)
+        if sends_several_times:
+            this_try.expect_several_sends()
         with _own_errors():
             checked = SendOptions.of(**options)
             if checked.dry_run:
@@ -194,20 +196,16 @@ class ISmartHook(BaseHook):
                     ) as opened,
                 ):
                     report_gateway(self, settings.url)
-                    attempt = this_try.attempt if sends_several_times else None
                     try:
                         return send.run(
                             opened.ledger,
-                            attempt=attempt,
+                            attempt=this_try.attempt,
                             before_first_call=opened.before_first_call,
                             known_refusal=lambda: self.known_refusal(context),
                         )
                     except ISmartError as error:
                         self._share(error, context)
                         raise
-                    finally:
-                        if attempt:
-                            attempt.record(send.plan)
 
     def _preview(self, recipients: Any, options: SendOptions) -> Report:
         from airflow_provider_ismart.sending import Send  # noqa: PLC0415  # needed at run time alone
@@ -226,7 +224,7 @@ class ISmartHook(BaseHook):
         if isinstance(error, ISmartLoginError) and error.code is not None:  # it was tried just now
             # Even a signal must not replace this error: after any other, Airflow would try again.
             with suppress(BaseException):
-                self._refused_login.put_down(self.log)
+                self._refused_login.record(self.log)
 
     @property
     def _preview_settings(self) -> Settings:
@@ -289,7 +287,7 @@ class ISmartHook(BaseHook):
             outcome = client.probe()
         count_probe(outcome)
         if outcome.code is not None and return_code(outcome.code).kind is Kind.LOGIN:
-            self._refused_login.put_down(self.log)
+            self._refused_login.record(self.log)
         return outcome
 
     def known_refusal(self, context: Mapping[str, Any]) -> str | None:
@@ -297,7 +295,7 @@ class ISmartHook(BaseHook):
 
         ``None`` where it may be tried, and outside a task, where it is a person who tries it.
         """
-        return self._refused_login.in_words() if "ti" in context else None
+        return self._refused_login.block_reason() if "ti" in context else None
 
     @property
     def _refused_login(self) -> RefusedLogin:

@@ -10,7 +10,7 @@ from airflow_provider_ismart.coordination.task_identity import TaskIdentity
 from airflow_provider_ismart.coordination.task_notes import UnsentTries
 from airflow_provider_ismart.ledgers.index_plans import IndexPlan
 from airflow_provider_ismart.sms.attempt import Attempt
-from airflow_provider_ismart.sms.ledger import Ledger
+from airflow_provider_ismart.sms.ledger import Ledger, MemoryLedger
 from airflow_provider_ismart.sms.report import Outcome, RowOutcomes
 
 if TYPE_CHECKING:
@@ -22,7 +22,8 @@ class CurrentTry:
 
     def __init__(self, task: TaskIdentity | None) -> None:
         self.task = task
-        self.attempt = Attempt()
+        #: What its sends asked for, once it is known that there may be several.
+        self.attempt: Attempt | None = None
         #: By connection and key, so that a further send need not read everything again.
         self.ledgers: dict[tuple[str | None, str | None], Ledger] = {}
         #: How many sends have been opened, for a mapped index, which checks each one's plan.
@@ -30,6 +31,10 @@ class CurrentTry:
         self.has_lasting_ledger = False
         self._may_have_submitted = False
         self._plan: Plan | None = None
+
+    def expect_several_sends(self) -> None:
+        """Keep track of what each send asks for, which a single send of many rows does without."""
+        self.attempt = self.attempt or Attempt()
 
     @contextmanager
     def tracking(self, plan: Plan) -> Iterator[None]:
@@ -41,6 +46,10 @@ class CurrentTry:
         finally:
             if _certainly_submitted_nothing(plan.outcomes):
                 self._may_have_submitted = before
+            if self.attempt:
+                self.attempt.record(plan)
+            else:  # whatever sends next in this try has to read what this send recorded
+                self.ledgers = {key: kept for key, kept in self.ledgers.items() if isinstance(kept, MemoryLedger)}
 
     def expect_calls(self) -> None:
         """Note that a call may be made from now on."""

@@ -181,7 +181,10 @@ def _no_lasting_ledger(this_try: CurrentTry, task: TaskIdentity, plan: Plan) -> 
         unsent.forget()
         start_index()
 
-    return OpenLedger(ledger=MemoryLedger(), before_first_call=before_first_call)
+    ledger: Ledger = MemoryLedger()
+    if not this_try.attempt:  # which knows this try's sends as well
+        ledger = this_try.ledgers.setdefault((None, None), ledger)
+    return OpenLedger(ledger=ledger, before_first_call=before_first_call)
 
 
 def _start_of_index(

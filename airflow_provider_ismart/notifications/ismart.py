@@ -12,8 +12,8 @@ from airflow.providers.common.compat.sdk import AirflowNotFoundException, BaseNo
 from airflow_provider_ismart.alerts.alert import send_alert
 from airflow_provider_ismart.alerts.event import Event
 from airflow_provider_ismart.coordination.credit_failure import credit_failure
+from airflow_provider_ismart.coordination.locks import BusyError, Deadline
 from airflow_provider_ismart.coordination.throttle import Throttle
-from airflow_provider_ismart.coordination.variables import BusyError, Queue
 from airflow_provider_ismart.exceptions import ISmartError
 from airflow_provider_ismart.hooks.ismart import ISmartHook
 from airflow_provider_ismart.sms.errors import InputError
@@ -26,6 +26,10 @@ if TYPE_CHECKING:
     import jinja2
     from airflow.providers.common.compat.sdk import Context
 
+#: How long a DAG's callback waits for its locks. The DAG processor runs it, which Airflow ends after 50 seconds
+#: (``dag_file_processor_timeout``), together with all other callbacks of the file.
+DAG_QUEUE_SECONDS = 15.0
+
 #: Errors whose text is ours, or is known to hold nothing secret.
 _SAFE_TO_LOG = (ISmartError, InputError, BusyError, AirflowNotFoundException)
 
@@ -34,14 +38,14 @@ class ISmartNotifier(BaseNotifier):
     """Tell people by SMS what happens to a task or a DAG.
 
     For ``on_failure_callback`` and its likes, of tasks and DAGs, and for the ``DeadlineAlert`` of Airflow 3.1 on.
-    It gives the gateway 15 seconds, and in a crowd queues for up to 15 more; it raises nothing: what keeps an SMS
-    from being sent is logged.
+    It gives the gateway 15 seconds, and in a crowd waits up to 3 minutes before, on a DAG 15 seconds. It raises
+    nothing: what keeps an SMS from being sent is logged.
 
-    :param recipients: who is to be told (templated): a number, text with several, or a list.
-    :param message: what they are to be told (templated). Without one, and where it cannot be rendered, it says
+    :param recipients: who gets the message (templated): a number, text with several, or a list.
+    :param message: the text (templated). Without one, and where it cannot be rendered, it says
         what happened to which task, in which try and run.
     :param max_parts: how long the message may get, 1 to 5 parts; a longer one is cut.
-    :param throttle: send one message in such a period; the next one says how many were held back.
+    :param throttle: send one message in such a period; the next one says how many were suppressed.
     :param throttle_key: what is throttled together (templated); by default the same event, such as a failure,
         of one task or DAG. Different recipients, or connections, never are.
     :param ismart_conn_id: the connection that holds the account (templated).
@@ -85,7 +89,7 @@ class ISmartNotifier(BaseNotifier):
     def notify(self, context: Context) -> None:
         """Send the message, unless it is throttled."""
         try:
-            self._tell(Event.of(context))
+            self._alert(Event.of(context), _deadline(context))
         except Exception as error:  # noqa: BLE001  # a callback must not raise
             _log_failure(self.log, "No SMS for this event", error)
 
@@ -93,33 +97,35 @@ class ISmartNotifier(BaseNotifier):
         """Do the same in a thread."""
         await _in_a_thread(self.notify)(context)
 
-    def _tell(self, event: Event) -> None:
+    def _alert(self, event: Event, deadline: Deadline) -> None:
         text = str(self.message or "").encode(errors="replace").decode().strip() or str(event)
-        queue = Queue()
         if self.throttle is None:
-            self._send(text, queue)
+            self._send(text, deadline)
             return
         key = self.throttle_key or event.key
-        throttle = Throttle(self.throttle, queue, key, self.ismart_conn_id, *_in_order(self.recipients))
-        held_back = throttle.let_through()
-        if held_back is None:
-            self.log.info("Held back: there was an SMS about this less than %s ago.", self.throttle)
+        throttle = Throttle(self.throttle, deadline, key, self.ismart_conn_id, *_in_order(self.recipients))
+        suppressed = throttle.allow()
+        if suppressed is None:
+            self.log.info("Suppressed: an SMS about this was sent less than %s ago.", self.throttle)
             return
-        self._send(text, queue, f" (+{held_back:,} held back)" if held_back else "")
-        throttle.told(held_back)
+        self._send(text, deadline, f" (+{suppressed:,} suppressed)" if suppressed else "")
+        try:
+            throttle.record_sent(suppressed)
+        except Exception as error:  # noqa: BLE001  # a callback must not raise
+            _log_failure(self.log, "The SMS was sent, but the next one will count it as suppressed", error)
 
-    def _send(self, text: str, queue: Queue, tail: str = "") -> None:
+    def _send(self, text: str, deadline: Deadline, tail: str = "") -> None:
         send_alert(
             self.ismart_conn_id,
             self.recipients,
             shorten(text, self.max_parts, tail=tail),
             max_parts=self.max_parts,
-            queue=queue,
+            deadline=deadline,
             log=self.log,
         )
 
     def render_template_fields(self, context: Context, jinja_env: jinja2.Environment | None = None) -> None:
-        """Render each field by itself: one that cannot be must not keep people from being told."""
+        """Render each field by itself: one that fails must not keep the alert from being sent."""
         values: Any = context if "var" in context else {"dag": None, "var": {"value": _Variables()}, **context}
         environment = jinja_env or self.get_template_env(dag=context.get("dag"))
         for field in self.template_fields:
@@ -189,7 +195,7 @@ class ISmartCreditAlert(BaseNotifier):
         conn_id = getattr(context.get("task"), "ismart_conn_id", "")
         names = [_name(notifier) for notifier in self.notifiers]
         about = (Event.of(context).dag_id, str(conn_id), str(code), *names)
-        is_due = Throttle(self.cooldown, Queue(), *about).let_through() is not None
+        is_due = Throttle(self.cooldown, _deadline(context), *about).allow() is not None
         if not is_due:
             self.log.info("Return code %d: there was an alert less than %s ago.", code, self.cooldown)
         return is_due
@@ -214,6 +220,11 @@ def _in_a_thread(call: Callable[[Any], None]) -> Callable[[Any], Coroutine[Any, 
     from asgiref.sync import sync_to_async  # noqa: PLC0415  # a DAG file's import can do without
 
     return sync_to_async(call, thread_sensitive=False)
+
+
+def _deadline(context: Mapping[str, Any]) -> Deadline:
+    """Let the callbacks of a DAG, which alone have these keys, wait less than those of a task."""
+    return Deadline(DAG_QUEUE_SECONDS) if "reason" in context or "blocking_tis" in context else Deadline()
 
 
 def _log_failure(log: Any, what: str, error: Exception) -> None:

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from contextlib import contextmanager
-from datetime import timedelta
+from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, Any, ClassVar, NoReturn
 
 from airflow.providers.common.compat.sdk import (
-    AirflowException,
+    AirflowFailException,
     AirflowSensorTimeout,
     AirflowSkipException,
+    AirflowTaskTimeout,
     BaseSensorOperator,
     PokeReturnValue,
     conf,
@@ -21,6 +22,7 @@ from airflow_provider_ismart.exceptions import (
     ISmartCreditError,
     ISmartCreditTimeoutError,
     ISmartError,
+    ISmartInputError,
     ISmartLoginError,
     ISmartRefusedError,
     ISmartUnavailableError,
@@ -28,7 +30,7 @@ from airflow_provider_ismart.exceptions import (
 from airflow_provider_ismart.hidden import HiddenRecipients, HidesFields, shown
 from airflow_provider_ismart.hooks.ismart import ISmartHook
 from airflow_provider_ismart.sms.calls import CallOutcome, Fate
-from airflow_provider_ismart.sms.credit import ALERT_CODES, GOOD_CODES, Sight, Watch, in_words, seen
+from airflow_provider_ismart.sms.credit import ALERT_CODES, GOOD_CODES, ProbeVerdict, Watch, in_words, seen
 from airflow_provider_ismart.sms.errors import InputError
 from airflow_provider_ismart.sms.return_codes import ACCEPTED_CODE, return_code
 
@@ -109,32 +111,36 @@ class ISmartCreditSensor(HidesFields, BaseSensorOperator):
             raise ISmartLoginError(refusal)
         outcome = hook.probe_outcome() if self.canary is None else self._send_canary(hook)
         self.log.info("Looked at the account: %s", in_words(outcome))
-        sight = Watch.of(self.alert_codes, self.wait_for).sight(outcome.code)
-        if sight is Sight.NO_VERDICT:
+        verdict = Watch.of(self.alert_codes, self.wait_for).verdict(outcome.code)
+        if verdict is ProbeVerdict.NO_VERDICT:
             self._failed_looks += 1
             if self._failed_looks < self.max_failed_looks:
                 self.log.warning("No verdict; %d more such looks and this task fails.", self._looks_left)
                 return PokeReturnValue(is_done=False)
         else:
             self._failed_looks = 0
-        if sight is Sight.NOT_YET:
+        if verdict is ProbeVerdict.NOT_YET:
             self._trouble = None if outcome.code in GOOD_CODES else outcome.code
             return PokeReturnValue(is_done=False)
-        return PokeReturnValue(is_done=True, xcom_value=_verdict(sight, seen(outcome)))
+        return PokeReturnValue(is_done=True, xcom_value=_event_or_error(verdict, seen(outcome)))
 
     def execute(self, context: Context) -> Any:
         """Look, and wait where that is not enough."""
         if not self.deferrable:
             return self._wait_in_the_worker(context)
-        with self._skipping():
-            first = self.poke(context)
-        if not first:
-            self._wait_in_the_triggerer()
-        return first.xcom_value
+        ends_at = datetime.now(UTC) + timedelta(seconds=self.timeout)
+        with self._failing_as_in_poke_mode(waits_on=True):
+            if first := self.poke(context):
+                return first.xcom_value
+        return self._wait_in_the_triggerer(ends_at)
 
     def _wait_in_the_worker(self, context: Context) -> Any:
         try:
             return super().execute(context)
+        except AirflowSkipException as skip:
+            if self.soft_fail and isinstance(skip.__cause__, ISmartInputError):
+                raise skip.__cause__ from None
+            raise
         except AirflowSensorTimeout as error:
             if self._trouble is None:
                 raise
@@ -143,7 +149,7 @@ class ISmartCreditSensor(HidesFields, BaseSensorOperator):
             leave_for_callbacks(timeout, context, self.log)
             raise timeout from None
 
-    def _wait_in_the_triggerer(self) -> NoReturn:
+    def _wait_in_the_triggerer(self, ends_at: datetime) -> NoReturn:
         from airflow_provider_ismart.triggers.ismart import ISmartCreditTrigger  # noqa: PLC0415  # if deferred
 
         self.defer(
@@ -156,18 +162,35 @@ class ISmartCreditSensor(HidesFields, BaseSensorOperator):
                 once=True,
             ),
             method_name="execute_complete",
-            timeout=timedelta(seconds=self.timeout),
+            kwargs={"ends_at": ends_at.isoformat()},
+            timeout=max(ends_at - datetime.now(UTC), timedelta(0)),
         )
+
+    def resume_execution(self, next_method: str, next_kwargs: dict[str, Any] | None, context: Context) -> Any:
+        """Resume after the triggerer, and fail as in poke mode.
+
+        Airflow's own sensor skips after every error with ``soft_fail``, and on 2.11 retries after a timeout.
+        """
+        with self._failing_as_in_poke_mode():
+            if next_method == "__fail__" and (next_kwargs or {}).get("error") in _TIMEOUTS:
+                text = f"The sensor has timed out after {self.timeout} seconds."
+                raise AirflowSkipException(text) if self.soft_fail else _TimedOut(text)
+            return super(BaseSensorOperator, self).resume_execution(next_method, next_kwargs, context)
 
     def execute_complete(
         self,
         context: Context,  # noqa: ARG002  # Airflow gives it
         event: Mapping[str, Any],
+        ends_at: str | None = None,
     ) -> Mapping[str, Any]:
-        """Return what the trigger saw, or raise what that means."""
-        sight = Watch.of(self.alert_codes, self.wait_for).sight(event["code"])
-        with self._skipping():
-            return _verdict(sight, event)
+        """Return what the trigger saw, or raise what that means.
+
+        :param ends_at: when the sensor times out, in ISO format; after ``silent_fail`` it waits on until then.
+        """
+        verdict = Watch.of(self.alert_codes, self.wait_for).verdict(event["code"])
+        with self._failing_as_in_poke_mode(waits_on=ends_at is not None):
+            return _event_or_error(verdict, event)
+        return self._wait_in_the_triggerer(datetime.fromisoformat(str(ends_at)))
 
     @property
     def _looks_left(self) -> int:
@@ -190,28 +213,51 @@ class ISmartCreditSensor(HidesFields, BaseSensorOperator):
         return CallOutcome(fate=Fate.UNCERTAIN, code=next(iter(report.codes), None), detail=str(report))
 
     @contextmanager
-    def _skipping(self) -> Iterator[None]:
-        """Skip instead of failing where the user said so; Airflow does this for ``poke`` alone."""
+    def _failing_as_in_poke_mode(self, *, waits_on: bool = False) -> Iterator[None]:
+        """Skip or fail after an error as Airflow does after one that ``poke`` raises.
+
+        It differs in one point, and in poke mode too: what has to be corrected in the DAG or the connection fails.
+
+        :param waits_on: whether the caller waits on where ``silent_fail`` says so.
+        """
         try:
             yield
-        except AirflowException as error:
-            if self.soft_fail or self.never_fail:
+        except (AirflowSkipException, _TimedOut):
+            raise
+        except (AirflowSensorTimeout, AirflowTaskTimeout, AirflowFailException) as error:
+            soft_fail = self.soft_fail and not isinstance(error, ISmartInputError)
+            if soft_fail or self.never_fail:
+                raise AirflowSkipException(str(error)) from error
+            raise
+        except Exception as error:
+            if self.silent_fail and waits_on:
+                what = error if isinstance(error, ISmartError) else type(error).__name__
+                self.log.error("A look failed, and silent_fail is set: %s", what)  # noqa: TRY400  # no traceback
+                return
+            if self.never_fail:
                 raise AirflowSkipException(str(error)) from error
             raise
 
 
-_ERROR_OF_SIGHT: dict[Sight, type[ISmartError]] = {
-    Sight.LOGIN_REFUSED: ISmartLoginError,
-    Sight.ACCOUNT_REFUSED: ISmartAccountError,
-    Sight.NO_VERDICT: ISmartRefusedError,
+class _TimedOut(AirflowSensorTimeout):
+    """The sensor's time is over. Unlike an error of a look, ``never_fail`` does not skip it."""
+
+
+#: What Airflow gives for an error when the time of a deferred task is over: from 3.0 on, and before.
+_TIMEOUTS = {"Trigger timeout", "Trigger/execution timeout"}
+
+_ERROR_OF_VERDICT: dict[ProbeVerdict, type[ISmartError]] = {
+    ProbeVerdict.LOGIN_REFUSED: ISmartLoginError,
+    ProbeVerdict.ACCOUNT_REFUSED: ISmartAccountError,
+    ProbeVerdict.NO_VERDICT: ISmartRefusedError,
 }
 
 
-def _verdict(sight: Sight, event: Mapping[str, Any]) -> Mapping[str, Any]:
+def _event_or_error(verdict: ProbeVerdict, event: Mapping[str, Any]) -> Mapping[str, Any]:
     """Return what was seen where it is what was waited for, and raise what it means where it is not."""
-    if sight is Sight.FOUND:
+    if verdict is ProbeVerdict.FOUND:
         return event
     code = event["code"]
     if code is None:
         raise ISmartUnavailableError(f"the gateway gave no return code, time after time: {event['description']}.")
-    raise _ERROR_OF_SIGHT[sight](f"The account cannot be watched: {return_code(code)}", code=code)
+    raise _ERROR_OF_VERDICT[verdict](f"The account cannot be watched: {return_code(code)}", code=code)

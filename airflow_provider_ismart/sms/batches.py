@@ -12,7 +12,7 @@ from itertools import islice
 from typing import NamedTuple
 
 from airflow_provider_ismart.sms.messages import Message
-from airflow_provider_ismart.sms.msisdn import MSISDN_DIGITS
+from airflow_provider_ismart.sms.numbering import MSISDN_DIGITS
 from airflow_provider_ismart.sms.plan import Group
 
 MAX_BATCH_SIZE = 50

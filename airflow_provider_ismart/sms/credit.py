@@ -32,7 +32,7 @@ class WaitFor(Enum):
     OK = "ok"
 
 
-class Sight(Enum):
+class ProbeVerdict(Enum):
     """What a look means for the watch."""
 
     #: What the watch waits for is there.
@@ -74,20 +74,20 @@ class Watch(NamedTuple):
             known = ", ".join(repr(choice.value) for choice in WaitFor)
             raise InputError(f"wait_for is {wait_for!r}; it can be {known}") from None
 
-    def sight(self, code: int | None) -> Sight:
+    def verdict(self, code: int | None) -> ProbeVerdict:
         """Say what the return code of a look means; ``None`` is a look without one."""
         if code is None:
-            return Sight.NO_VERDICT
+            return ProbeVerdict.NO_VERDICT
         kind = return_code(code).kind
         if kind is Kind.LOGIN:
-            return Sight.LOGIN_REFUSED
+            return ProbeVerdict.LOGIN_REFUSED
         if code in self.alert_codes:
-            return Sight.FOUND if self.wait_for is WaitFor.ALERT else Sight.NOT_YET
+            return ProbeVerdict.FOUND if self.wait_for is WaitFor.ALERT else ProbeVerdict.NOT_YET
         if kind is Kind.ACCOUNT:
-            return Sight.ACCOUNT_REFUSED
+            return ProbeVerdict.ACCOUNT_REFUSED
         if code in GOOD_CODES:
-            return Sight.FOUND if self.wait_for is WaitFor.OK else Sight.NOT_YET
-        return Sight.NOT_YET if kind is Kind.CREDIT else Sight.NO_VERDICT
+            return ProbeVerdict.FOUND if self.wait_for is WaitFor.OK else ProbeVerdict.NOT_YET
+        return ProbeVerdict.NOT_YET if kind is Kind.CREDIT else ProbeVerdict.NO_VERDICT
 
 
 def seen(outcome: CallOutcome) -> dict[str, int | str | None]:

@@ -12,10 +12,18 @@ from itertools import repeat
 from operator import eq
 from typing import Any, NamedTuple
 
+from airflow_provider_ismart.sms.columns import shown
 from airflow_provider_ismart.sms.errors import InputError
 from airflow_provider_ismart.sms.msisdn import is_missing
-from airflow_provider_ismart.sms.recipients import shown
-from airflow_provider_ismart.sms.text import MAX_PARTS, Lang, first_not_gsm7, is_encodable, language, parts
+from airflow_provider_ismart.sms.text import (
+    MAX_PARTS,
+    Lang,
+    first_not_gsm7,
+    is_blank,
+    is_encodable,
+    language,
+    parts,
+)
 
 #: The gateway document: ``MM/DD/YYYY hh:mm:ss``; on a 24-hour clock, for it has no room for AM and PM.
 PUSH_AT_FORMAT = "%m/%d/%Y %H:%M:%S"
@@ -86,7 +94,7 @@ def size(text: str, choice: LangChoice, max_parts: int) -> Size:
     :raises InvalidTextError: it is blank, cannot be encoded, takes more than ``max_parts`` parts, or is forced
         into English with a character that would arrive as ``?``.
     """
-    if not text or text.isspace():
+    if is_blank(text):
         raise InvalidTextError("the text is blank")
     if not is_encodable(text):
         raise InvalidTextError("the text holds half a character (a lone surrogate)")

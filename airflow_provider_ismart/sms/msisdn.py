@@ -1,7 +1,4 @@
-"""What people write as a mobile number -> the 11 digits that the gateway takes, or why not.
-
-Source: the gateway document, ``MobileNo``: "each is 11 digits, digits only (Oman: 968 + 8 digits)".
-"""
+"""What people write as a mobile number -> the 11 digits that the gateway takes, or why not."""
 
 from __future__ import annotations
 
@@ -12,57 +9,70 @@ from decimal import Decimal
 from numbers import Real
 from typing import Any, cast
 
-MSISDN_DIGITS = 11
+from airflow_provider_ismart.sms.numbering import MSISDN_DIGITS, OMAN, NumberingPlan
+
 #: numpy's and Arrow's names of the floats whose 24 or 11 bits of precision make a stranger's number of one.
 NARROW_FLOATS = frozenset({"float16", "float32", "halffloat[pyarrow]", "float[pyarrow]"})
 
-_LOWEST, _HIGHEST = 10_000_000_000, 99_999_999_999
-_CLEAN = re.compile(r"[1-9][0-9]{10}")
-# What people put between digits: white space, brackets, dashes of any kind, and the invisible marks that
-# copying from right-to-left text leaves behind.
-_SEPARATORS = re.compile(
-    r"[\s()\[\]\-\u00ad\u2010-\u2015\u2212\u061c\u200b-\u200f\u202a-\u202e\u2060-\u2069\ufeff]+"
+
+def _chars(*codes: int | range) -> str:
+    return "".join(chr(code) for some in codes for code in (some if isinstance(some, range) else [some]))
+
+
+#: Marks that copying from right-to-left text leaves behind. U+202E is none of them: it shows digits in reverse.
+_INVISIBLE = _chars(
+    0xAD, 0x61C, range(0x200B, 0x2010), range(0x202A, 0x202E), 0x2060, range(0x2066, 0x206A), 0xFEFF
 )
-_FLOAT_TAIL = re.compile(r"\.0+\Z")
-# What looks like a number when its separators are gone, and is none: a date, and eight digits with three more.
-_DATE = re.compile(r"\s*[0-9]{4}-[0-9]{2}-[0-9]{2}\b.*", re.DOTALL)
-_EXTENSION = re.compile(r"\s*[0-9]{4}[\s-]?[0-9]{4}[\s()\[\]-]+[0-9]{3}[)\]\s]*")
+_DASHES = _chars(range(0x2010, 0x2016), 0x2212, 0xFE58, 0xFE63, 0xFF0D)
+_SPACES = _chars(0xA0, 0x1680, range(0x2000, 0x200B), 0x202F, 0x205F, 0x3000)
+_ASCII = (
+    dict.fromkeys(map(ord, _INVISIBLE))
+    | dict.fromkeys(map(ord, _DASHES), "-")
+    | dict.fromkeys(map(ord, _SPACES), " ")
+    | str.maketrans("\uff0b\uff08\uff09\uff3b\uff3d\uff0e", "+()[].")
+)
 _SEVERAL = re.compile(r"[0-9]{8}[^0-9]+[0-9]{8}")
+_IN_NO_NUMBER = re.compile(r"[^0-9\s()\[\].+-]")
+_FLOAT_TAIL = re.compile(r"\.0+\Z")
+_FRACTION = re.compile(r"[0-9]+\.[0-9]+")
 
 
 class InvalidNumberError(ValueError):
     """Not a number that the gateway can be given; the text says why, for a person, without the number."""
 
 
-def canonical_msisdn(written: object, country_code: str = "968") -> str:
+def canonical_msisdn(written: object, plan: NumberingPlan = OMAN) -> str:
     """Return the 11 digits of a number as people, spreadsheets and databases write it.
 
-    Takes digits of any script, a leading ``+`` or ``00``, spaces, dashes and brackets, the ``.0`` of a float,
-    and a local number (11 digits less the country code's), which gets ``country_code`` in front.
+    Takes the notations of :mod:`numbering`, in digits of any one script, and whole numbers.
 
-    :raises InvalidNumberError: what is left is not one 11-digit number.
+    :raises InvalidNumberError: it is not clearly one mobile number.
     """
-    if type(written) is str and _CLEAN.fullmatch(written):
-        return written
-    if type(written) is int and _LOWEST <= written <= _HIGHEST:
-        return str(written)
-    return _from_digits(_text(written), country_code)
+    if type(written) is str and (found := plan.read_unbroken(written)):
+        return found
+    text = _text(written)
+    if found := plan.read(text):
+        return found
+    raise InvalidNumberError(_why_not(text, plan))
 
 
-def are_canonical(cells: Sequence[object]) -> bool:
-    """Whether all cells are 11 digits already: one look at many is cheaper than one at each."""
-    if set(map(type, cells)) != {str}:
-        return False
-    texts = cast("Sequence[str]", cells)
-    digits = "".join(texts)
-    is_right = set(map(len, texts)) == {MSISDN_DIGITS} and digits.isascii() and digits.encode().isdigit()
-    return is_right and "0" not in digits[::MSISDN_DIGITS]
+def canonical_texts(cells: Sequence[object], plan: NumberingPlan) -> Sequence[str] | None:
+    """Return the cells as text where all are 11 digits already: one look at many is cheaper than one at each."""
+    types = set(map(type, cells))
+    if types == {str}:
+        texts = cast("Sequence[str]", cells)
+    elif types == {int}:
+        texts = list(map(str, cells))
+    else:
+        return None
+    is_canonical = set(map(len, texts)) == {MSISDN_DIGITS} and plan.are_canonical("".join(texts))
+    return texts if is_canonical else None
 
 
 def _text(written: object) -> str:
-    """Return what is written as text, with ASCII digits."""
+    """Return what is written in ASCII, where that can be, without white space around it."""
     if isinstance(written, str):
-        return _ascii_digits(written)
+        return _ascii(written).strip()
     if is_missing(written):
         raise InvalidNumberError("empty")
     if isinstance(written, bool):
@@ -92,46 +102,54 @@ def _whole(number: Any) -> str:
     return str(int(number))
 
 
+def _ascii(text: str) -> str:
+    """Return the text with ASCII digits and separators, without invisible marks."""
+    if text.isascii():
+        return text
+    if len({ord(char) - unicodedata.decimal(char) for char in text if char.isdecimal()}) > 1:
+        raise InvalidNumberError("mixes digits of several scripts: write them all in one")
+    return _ascii_digits(text.translate(_ASCII))
+
+
 def _ascii_digits(text: str) -> str:
     if text.isascii():
         return text
     return "".join(str(unicodedata.decimal(char, char)) for char in text)
 
 
-def _from_digits(text: str, country_code: str) -> str:
-    if _DATE.fullmatch(text):
-        raise InvalidNumberError("a date, not a number")
-    if _EXTENSION.fullmatch(text) and not text.strip().startswith(country_code):
-        raise InvalidNumberError("a local number with more digits behind it")
-    digits = _FLOAT_TAIL.sub("", _SEPARATORS.sub("", text))
-    international = digits.startswith(("+", "00"))
-    digits = digits.removeprefix("+") if digits.startswith("+") else digits.removeprefix("00")
-    if not digits:
-        raise InvalidNumberError("empty")
-    if not (digits.isascii() and digits.isdigit()):
-        raise InvalidNumberError(_why_not_digits(text, digits))
-    if not international and len(digits) == MSISDN_DIGITS - len(country_code):
-        digits = country_code + digits
-    if len(digits) != MSISDN_DIGITS:
-        raise InvalidNumberError(_why_not_eleven(text, digits))
-    if digits[0] == "0":
-        raise InvalidNumberError("starts with 0, which no country code does")
-    return digits
-
-
-def _why_not_digits(text: str, digits: str) -> str:
+def _why_not(text: str, plan: NumberingPlan) -> str:  # noqa: PLR0911  # a reason each
+    """Return what is wrong with a text that the plan does not read, without a digit of it."""
     if _SEVERAL.search(text):
         return "several numbers in one cell"
-    if any(char.isalpha() for char in digits):
+    if any(char.isalpha() for char in text):
         return "has letters"
-    return "has characters other than digits"
+    if _IN_NO_NUMBER.search(text):
+        return "has characters other than digits"
+    whole = _FLOAT_TAIL.sub("", text)
+    if _FRACTION.fullmatch(whole):
+        return "a number with a fraction"
+    digits = re.sub("[^0-9]", "", whole)
+    is_international = "+" in text or digits.startswith("00")
+    is_local = len(digits) == plan.local_digits and not is_international
+    digits = digits if "+" in text else digits.removeprefix("00")
+    if not digits:
+        return "empty"
+    if not is_local and len(digits) != MSISDN_DIGITS:
+        length = "too short" if len(digits) < MSISDN_DIGITS else "too long"
+        return f"{length}: {len(digits)} digits instead of {MSISDN_DIGITS}"
+    return _why_not_eleven(digits, is_local, plan)
 
 
-def _why_not_eleven(text: str, digits: str) -> str:
-    if _SEVERAL.search(text):
-        return "several numbers in one cell"
-    length = "too short" if len(digits) < MSISDN_DIGITS else "too long"
-    return f"{length}: {len(digits)} digits instead of {MSISDN_DIGITS}"
+def _why_not_eleven(digits: str, is_local: bool, plan: NumberingPlan) -> str:  # noqa: FBT001
+    """Return what is wrong with as many digits as a number has."""
+    code = plan.country_code
+    if digits[0] == "0" and not is_local:
+        return "starts with 0, which no country code does"
+    if (is_local or digits.startswith(code)) and not plan.is_mobile(code + digits if is_local else digits):
+        starts = " or ".join(plan.prefixes) if len(plan.prefixes) < len("123456789") else "anything but 0"
+        return f"not a mobile number: after the country code {code} they start with {starts}"
+    local = plan.prefixes[-1].ljust(plan.local_digits, "X")
+    return f"not written as one number is: write it as {local} or {code}{local}, others as +, country code, number"
 
 
 def is_missing(value: object) -> bool:

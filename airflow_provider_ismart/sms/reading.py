@@ -4,8 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from numbers import Integral
 from typing import Any
 
+from airflow_provider_ismart.sms.columns import Columns, shown, shown_all
 from airflow_provider_ismart.sms.errors import InputError
 from airflow_provider_ismart.sms.messages import (
     ONE_ENGLISH_PART,
@@ -15,10 +17,10 @@ from airflow_provider_ismart.sms.messages import (
     Template,
     size,
 )
-from airflow_provider_ismart.sms.msisdn import InvalidNumberError, are_canonical, canonical_msisdn, is_missing
-from airflow_provider_ismart.sms.recipients import Columns, shown, shown_all
+from airflow_provider_ismart.sms.msisdn import InvalidNumberError, canonical_msisdn, canonical_texts, is_missing
+from airflow_provider_ismart.sms.numbering import OMAN, NumberingPlan
 from airflow_provider_ismart.sms.report import Outcome, RowOutcomes
-from airflow_provider_ismart.sms.text import MAX_PARTS, are_one_english_part
+from airflow_provider_ismart.sms.text import MAX_PARTS, are_one_english_part, is_blank
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -33,12 +35,14 @@ class Content:
     def __post_init__(self) -> None:
         """Check that there is exactly one source of text and a sensible limit.
 
-        :raises InputError: there is none or two, or ``max_parts`` is not 1 to 5.
+        :raises InputError: there is none or two, an option has another type, or ``max_parts`` is not 1 to 5.
         """
         if (self.message is None) == (self.message_column is None):
             raise InputError("give either message or message_column")
         if self.message is not None and not isinstance(self.message, str):
             raise InputError(f"message is a {type(self.message).__name__}; it has to be text")
+        if self.message_column is not None:
+            object.__setattr__(self, "message_column", _column_name("message_column", self.message_column))
         if type(self.max_parts) is not int or not 1 <= self.max_parts <= MAX_PARTS:
             raise InputError(f"max_parts is {self.max_parts!r}; it can be 1 to {MAX_PARTS}")
 
@@ -48,7 +52,9 @@ class Content:
 
         :raises InputError: the message is no template.
         """
-        return [self.message_column] if self.message_column is not None else Template(self.message or "").columns
+        if self.message_column is not None:
+            return [self.message_column]
+        return Template(self.message or "").columns
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -57,7 +63,14 @@ class Reading:
 
     content: Content
     recipient_column: str = "msisdn"
-    country_code: str = "968"
+    numbering: NumberingPlan = OMAN
+
+    def __post_init__(self) -> None:
+        """Make the column's name text, as all names of columns are read.
+
+        :raises InputError: it is neither text nor an integer.
+        """
+        object.__setattr__(self, "recipient_column", _column_name("recipient_column", self.recipient_column))
 
     def read(self, columns: Columns, outcomes: RowOutcomes) -> Rows:
         """Make every row's number canonical and its text a message; add to ``outcomes`` which cannot be sent.
@@ -73,7 +86,7 @@ class Reading:
         def invalid(row: int, why: str) -> None:
             outcomes.set([first + row], Outcome.INVALID, reason=why)
 
-        msisdns = _canonical(written, self.country_code, invalid)
+        msisdns = _canonical(written, self.numbering, invalid)
         texts, sizes = _texts(self.content, columns, msisdns, invalid)
         return Rows(written=written, msisdns=msisdns, texts=texts, sizes=sizes)
 
@@ -92,6 +105,13 @@ class Rows:
     sizes: Sequence[Size | None]
 
 
+def _column_name(option: str, name: object) -> str:
+    """Return a column's name as text; a table without a header has integers for names."""
+    if isinstance(name, str) or (isinstance(name, Integral) and not isinstance(name, bool)):
+        return str(name)
+    raise InputError(f"{option} is a {type(name).__name__}; it can be text, or an integer")
+
+
 def _column(columns: Columns, name: str, asked_by: str) -> Sequence[Any]:
     try:
         return columns[name]
@@ -108,16 +128,16 @@ _LOOKED_AT_ONCE = 100
 _Invalid = Callable[[int, str], None]
 
 
-def _canonical(written: Sequence[Any], country_code: str, invalid: _Invalid) -> list[str]:
+def _canonical(written: Sequence[Any], numbering: NumberingPlan, invalid: _Invalid) -> list[str]:
     msisdns: list[str] = []
     for start in range(0, len(written), _LOOKED_AT_ONCE):
         cells = written[start : start + _LOOKED_AT_ONCE]
-        if are_canonical(cells):
-            msisdns += cells
+        if texts := canonical_texts(cells, numbering):
+            msisdns += texts
             continue
         for row, cell in enumerate(cells, start):
             try:
-                msisdns.append(canonical_msisdn(cell, country_code))
+                msisdns.append(canonical_msisdn(cell, numbering))
             except InvalidNumberError as why:
                 msisdns.append("")
                 invalid(row, f"number: {why}")
@@ -138,7 +158,7 @@ def _texts(content: Content, columns: Columns, msisdns: list[str], invalid: _Inv
         texts = _own_texts(_column(columns, content.message_column, "message_column is"), invalid_text)
         return texts, _sizes(content, texts, invalid_text)
     template = Template(content.message or "")
-    if template.literal.strip() or not template.columns:
+    if not is_blank(template.literal) or not template.columns:
         try:
             of_literal = size(template.literal, content.lang, content.max_parts)
         except InvalidTextError as why:  # no cell can mend what is wrong with the template itself

@@ -12,6 +12,7 @@ import unicodedata
 from bisect import bisect_right
 from collections.abc import Sequence
 from enum import IntEnum
+from functools import cache
 from typing import cast
 
 MAX_PARTS = 5
@@ -29,6 +30,16 @@ _EXTENSION = f"[{re.escape(GSM7_EXTENSION)}]"
 #: Of the printable ASCII characters, those that GSM-7 has as two septets, and the one that it does not have.
 _NOT_ONE_SEPTET = "^{}\\[~]|`"
 _LONE_SURROGATE = "[\ud800-\udfff]"
+
+# What nobody sees: white space and controls; Unicode's Default_Ignorable_Code_Point (DerivedCoreProperties.txt of
+# version 14.0); interlinear annotation; and characters whose glyph is empty by their name (Braille pattern blank,
+# Egyptian hieroglyph full and half blank, Khitan small script filler, musical symbol null notehead).
+_INVISIBLE = (
+    r"[\s\x00-\x1f\x7f-\x9f"
+    "\u00ad\u034f\u061c\u115f\u1160\u17b4\u17b5\u180b-\u180f\u200b-\u200f\u202a-\u202e\u2060-\u206f\u3164"
+    "\ufe00-\ufe0f\ufeff\uffa0\ufff0-\ufff8\U0001bca0-\U0001bca3\U0001d173-\U0001d17a\U000e0000-\U000e0fff"
+    "\ufff9-\ufffb\u2800\U00013441\U00013442\U00016fe4\U0001d159]*"
+)
 
 
 class Lang(IntEnum):
@@ -61,6 +72,16 @@ def are_one_english_part(texts: Sequence[str | None]) -> bool:
     all_ = "".join(there)
     is_plain = all_.isascii() and all_.isprintable() and not any(map(all_.__contains__, _NOT_ONE_SEPTET))
     return is_plain and all(map(str.strip, there)) and max(map(len, there)) <= _SINGLE[Lang.ENGLISH]
+
+
+def is_blank(text: str) -> bool:
+    """Whether nobody sees anything of the text: it is empty, or white space and invisible characters alone."""
+    return _invisible().fullmatch(text) is not None
+
+
+@cache  # every text is looked at, and to find a pattern in the cache of re takes longer than the look
+def _invisible() -> re.Pattern[str]:
+    return re.compile(_INVISIBLE)
 
 
 def is_encodable(text: str) -> bool:

@@ -18,9 +18,11 @@ from airflow.providers.common.compat.sdk import ObjectStoragePath
 
 from airflow_provider_ismart.exceptions import ISmartSourceError
 from airflow_provider_ismart.lineage import report_file
+from airflow_provider_ismart.sms.columns import Columns, shown
 from airflow_provider_ismart.sms.errors import InputError
 from airflow_provider_ismart.sms.msisdn import is_narrow_float
-from airflow_provider_ismart.sms.recipients import ChunkedRecipients, Columns, shown
+from airflow_provider_ismart.sms.native import cells_of
+from airflow_provider_ismart.sms.recipients import ChunkedRecipients
 from airflow_provider_ismart.sources import CHUNK_ROWS, positions
 
 
@@ -153,7 +155,7 @@ class _Parquet:
     def chunks(self, wanted: Collection[str]) -> Iterator[Columns]:
         with self._open() as file:
             for batch in file.iter_batches(CHUNK_ROWS, columns=list(wanted)):
-                yield {name: batch.column(name).to_pylist() for name in wanted}
+                yield {name: cells_of(batch.column(name)) for name in wanted}
 
     @contextmanager
     def _open(self) -> Iterator[Any]:

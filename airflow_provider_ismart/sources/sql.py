@@ -15,8 +15,9 @@ from sqlalchemy.exc import ArgumentError
 from sqlalchemy.pool import NullPool
 
 from airflow_provider_ismart.exceptions import ISmartSourceError
+from airflow_provider_ismart.sms.columns import Columns, shown
 from airflow_provider_ismart.sms.errors import InputError
-from airflow_provider_ismart.sms.recipients import ChunkedRecipients, Columns
+from airflow_provider_ismart.sms.recipients import ChunkedRecipients
 from airflow_provider_ismart.sources import CHUNK_ROWS, positions
 
 #: What says that there is no engine for a database: SQLAlchemy does not know it, or its driver is not there.
@@ -24,6 +25,10 @@ _NO_ENGINE = (NotImplementedError, ImportError, ArgumentError, AirflowOptionalPr
 
 #: Errors (PEP 249) of the statement or the server; those of other kinds can quote the data in their text.
 _SAYS_NO_DATA = frozenset({"ProgrammingError", "OperationalError", "InterfaceError"})
+
+#: How a driver says that a column is a 32-bit float: the second item of its cursor's description (PEP 249).
+#: PostgreSQL: the oid of float4 (pg_type.dat); MySQL and MariaDB: MYSQL_TYPE_FLOAT (field_types.h).
+_FLOAT_32 = {"psycopg2": 700, "psycopg": 700, "MySQLdb": 4, "pymysql": 4, "mysql": 4, "mariadb": 4}
 
 _DIGITS = re.compile(r"\d[\d\s-]{5,}\d")
 
@@ -60,8 +65,9 @@ class QueryRecipients(ChunkedRecipients):
             raise InputError(f"parameters is a {type(self._parameters).__name__}; it can be a list, tuple or dict")
         read = 0
         try:
-            with self._execute() as (names, chunks):
+            with self._execute() as (cursor, names, chunks):
                 found = positions((recipient_column, *others), names, "the query")
+                _check_not_narrow(cursor, found[recipient_column], recipient_column)
                 for rows in chunks:
                     read += len(rows)
                     yield {name: [row[index] for row in rows] for name, index in found.items()}
@@ -74,14 +80,14 @@ class QueryRecipients(ChunkedRecipients):
         send_sql_hook_lineage(context=self._hook, sql=self._sql, row_count=read)
 
     @contextmanager
-    def _execute(self) -> Iterator[tuple[list[str], Iterator[_Rows]]]:
-        """Run the query; give its columns' names and its rows."""
+    def _execute(self) -> Iterator[tuple[Any, list[str], Iterator[_Rows]]]:
+        """Run the query; give the driver's cursor, the columns' names and the rows."""
         engine = self._engine()
         if engine is None:
             with closing(self._hook.get_conn()) as connection, closing(connection.cursor()) as cursor:
                 cursor.execute(self._sql, *([self._parameters] if self._parameters else []))
                 names = [column[0] for column in cursor.description or ()]
-                yield _of_query(names), _fetched(cursor)
+                yield cursor, _of_query(names), _fetched(cursor)
             return
         with engine.connect() as connection, ExitStack() as at_the_end:
             at_the_end.callback(connection.begin().rollback)  # SQLAlchemy 1.4 would commit what changes rows
@@ -91,7 +97,7 @@ class QueryRecipients(ChunkedRecipients):
             )
             with closing(streamed.exec_driver_sql(self._sql, self._parameters)) as result:
                 names = list(result.keys()) if result.returns_rows else []
-                yield _of_query(names), result.partitions(CHUNK_ROWS)
+                yield result.cursor, _of_query(names), result.partitions(CHUNK_ROWS)
 
     def _engine(self) -> Engine | None:
         try:
@@ -103,6 +109,17 @@ class QueryRecipients(ChunkedRecipients):
 def _fetched(cursor: Any) -> Iterator[_Rows]:
     while rows := cursor.fetchmany(CHUNK_ROWS):
         yield rows
+
+
+def _check_not_narrow(cursor: Any, index: int, column: str) -> None:
+    """Refuse a column of 32-bit floats, where the driver tells; a query's computed column has a type, too."""
+    driver = type(cursor).__module__.partition(".")[0]
+    description = getattr(cursor, "description", None)
+    if driver in _FLOAT_32 and description and description[index][1] == _FLOAT_32[driver]:
+        raise InputError(
+            f"the query's column {shown(column)} is a 32-bit float, which cannot hold 11 digits: the numbers in "
+            "it are already wrong. Keep them as text; a cast in the query does not bring the digits back."
+        )
 
 
 def _of_query(names: list[str]) -> list[str]:

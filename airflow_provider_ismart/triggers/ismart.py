@@ -10,7 +10,7 @@ from airflow.triggers.base import TriggerEvent
 
 from airflow_provider_ismart.hooks.ismart import ISmartHook
 from airflow_provider_ismart.sms.calls import CallOutcome, Fate
-from airflow_provider_ismart.sms.credit import ALERT_CODES, Sight, Watch, in_words, seen
+from airflow_provider_ismart.sms.credit import ALERT_CODES, ProbeVerdict, Watch, in_words, seen
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Sequence
@@ -85,9 +85,12 @@ class ISmartCreditTrigger(BaseEventTrigger):
     async def _what_ends_a_sensor(self) -> AsyncIterator[CallOutcome]:
         failed_looks = 0
         while True:
-            outcome, sight = await self._look()
-            failed_looks = failed_looks + 1 if sight is Sight.NO_VERDICT else 0
-            if sight not in {Sight.NOT_YET, Sight.NO_VERDICT} or failed_looks >= self.max_failed_looks:
+            outcome, verdict = await self._look()
+            failed_looks = failed_looks + 1 if verdict is ProbeVerdict.NO_VERDICT else 0
+            if (
+                verdict not in {ProbeVerdict.NOT_YET, ProbeVerdict.NO_VERDICT}
+                or failed_looks >= self.max_failed_looks
+            ):
                 yield outcome
                 return
             await asyncio.sleep(self.poke_interval)
@@ -95,17 +98,17 @@ class ISmartCreditTrigger(BaseEventTrigger):
     async def _appearances(self) -> AsyncIterator[CallOutcome]:
         present: int | None = None
         while True:
-            outcome, sight = await self._look()
-            if sight is Sight.LOGIN_REFUSED:
+            outcome, verdict = await self._look()
+            if verdict is ProbeVerdict.LOGIN_REFUSED:
                 self.log.error("The watch is over: with this login, the next look could lock the account.")
                 await asyncio.Event().wait()  # to end would be to be restarted, with the same login
-            if sight is Sight.FOUND and outcome.code != present:
+            if verdict is ProbeVerdict.FOUND and outcome.code != present:
                 yield outcome
-            if sight is not Sight.NO_VERDICT:
-                present = outcome.code if sight is Sight.FOUND else None
+            if verdict is not ProbeVerdict.NO_VERDICT:
+                present = outcome.code if verdict is ProbeVerdict.FOUND else None
             await asyncio.sleep(self.poke_interval)
 
-    async def _look(self) -> tuple[CallOutcome, Sight]:
+    async def _look(self) -> tuple[CallOutcome, ProbeVerdict]:
         """Probe in a thread, the look-up of the connection included, which blocks on Airflow 3 too.
 
         In a thread of another kind, Airflow 3.0 would read the answer to the look-up in an event loop of its own,
@@ -118,10 +121,10 @@ class ISmartCreditTrigger(BaseEventTrigger):
         except Exception as error:  # noqa: BLE001  # a watch outlives whatever keeps the connection from it
             why = error if isinstance(error, AirflowException) else type(error).__name__
             outcome = CallOutcome(fate=Fate.NOT_SENT, detail=f"the connection cannot be used: {why}", attempts=0)
-        sight = self._watch.sight(outcome.code)
-        level = self.log.info if sight in {Sight.FOUND, Sight.NOT_YET} else self.log.warning
+        verdict = self._watch.verdict(outcome.code)
+        level = self.log.info if verdict in {ProbeVerdict.FOUND, ProbeVerdict.NOT_YET} else self.log.warning
         level("Looked at the account: %s", in_words(outcome))
-        return outcome, sight
+        return outcome, verdict
 
     def _probe(self) -> CallOutcome:
         return ISmartHook(self.ismart_conn_id).probe_outcome()

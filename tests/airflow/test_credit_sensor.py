@@ -2,10 +2,18 @@
 
 import json
 import runpy
+from datetime import UTC, datetime, timedelta
 from uuid import uuid4
 
 import pytest
-from airflow.providers.common.compat.sdk import AirflowFailException, AirflowSensorTimeout, AirflowSkipException
+from airflow.providers.common.compat.sdk import (
+    AirflowException,
+    AirflowFailException,
+    AirflowNotFoundException,
+    AirflowSensorTimeout,
+    AirflowSkipException,
+    TaskDeferred,
+)
 
 from airflow_provider_ismart.exceptions import (
     ISmartAccountError,
@@ -212,6 +220,103 @@ def test_an_option_that_cannot_be_is_refused_when_the_dag_is_read(options):
 def test_waiting_is_deferred_where_airflow_is_configured_so_unless_it_cannot_be(options, deferrable, monkeypatch):
     monkeypatch.setenv("AIRFLOW__OPERATORS__DEFAULT_DEFERRABLE", "True")
     assert ISmartCreditSensor(task_id="watch", **options).deferrable is deferrable
+
+
+# --- what becomes of a failure: the same in each mode
+
+UNUSABLE = {"extra": {"ca_bundle": "/no/such/file"}}
+
+
+@pytest.mark.parametrize("mode", [{}, {"deferrable": True}], **by_name)
+@pytest.mark.parametrize(
+    ("how", "error"), [({"soft_fail": True}, None), ({"never_fail": True}, AirflowSkipException)]
+)
+@pytest.mark.parametrize(
+    ("trouble", "options", "plain"),
+    [
+        (UNUSABLE, {}, ISmartInputError),
+        ({}, {"ismart_conn_id": "nowhere"}, AirflowNotFoundException),
+        ({"host": "http://127.0.0.1", "port": 1}, {"max_failed_looks": 1}, ISmartUnavailableError),
+    ],
+    ids=["extra", "no connection", "no gateway"],
+)
+def test_what_soft_fail_does_not_skip_in_poke_mode_it_does_not_skip_when_deferred(
+    mode, how, error, trouble, options, plain, ismart_default
+):
+    ismart_default(**trouble)
+    with pytest.raises(error or plain):
+        sense(**mode, **how, **options)
+
+
+def test_deferred_with_silent_fail_it_waits_on_after_a_look_that_failed(ismart_sandbox):
+    ismart_sandbox.fail(faults.Drop())
+    with pytest.raises(TaskDeferred):
+        sense(deferrable=True, silent_fail=True, max_failed_looks=1)
+    assert len(ismart_sandbox.calls) == 1
+
+
+NO_CODE = {"code": None, "description": "HTTP 500", "help": ""}
+
+
+def resume(event, **options):
+    """Resume after the triggerer, as Airflow does."""
+    sensor = ISmartCreditSensor(task_id="watch", deferrable=True, timeout=60, **options)
+    with pytest.raises(TaskDeferred) as deferred:
+        sensor._wait_in_the_triggerer(datetime.now(UTC) + timedelta(seconds=60))
+    kwargs = deferred.value.kwargs | {"event": event}
+    return sensor.resume_execution(deferred.value.method_name, kwargs, {})
+
+
+@pytest.mark.parametrize(
+    ("how", "code", "error"),
+    [
+        ({}, None, ISmartUnavailableError),
+        ({"soft_fail": True}, None, ISmartUnavailableError),
+        ({"never_fail": True}, None, AirflowSkipException),
+        ({"silent_fail": True}, None, TaskDeferred),
+        ({}, 3, ISmartLoginError),
+        ({"soft_fail": True}, 3, AirflowSkipException),
+        ({"never_fail": True}, 3, AirflowSkipException),
+        ({"silent_fail": True}, 3, ISmartLoginError),
+        ({"soft_fail": True}, 11, AirflowSkipException),
+        ({"silent_fail": True}, 11, ISmartRefusedError),
+    ],
+)
+def test_what_the_triggerer_saw_ends_the_task_as_a_look_of_poke_mode_does(how, code, error):
+    with pytest.raises(error):
+        resume(NO_CODE | {"code": code}, **how)
+
+
+def test_waiting_on_ends_when_the_first_wait_would_have_ended():
+    with pytest.raises(TaskDeferred) as again:
+        resume(NO_CODE, silent_fail=True)
+    assert timedelta(seconds=30) < again.value.timeout <= timedelta(seconds=60)
+
+
+@pytest.mark.parametrize("error", ["Trigger timeout", "Trigger/execution timeout"])
+@pytest.mark.parametrize(
+    ("how", "ends_as"),
+    [
+        ({}, AirflowSensorTimeout),
+        ({"soft_fail": True}, AirflowSkipException),
+        ({"never_fail": True}, AirflowSensorTimeout),
+    ],
+    ids=str,
+)
+def test_a_timeout_in_the_triggerer_ends_the_task_as_one_of_poke_mode_does(error, how, ends_as):
+    sensor = ISmartCreditSensor(task_id="watch", deferrable=True, **how)
+    with pytest.raises(ends_as):
+        sensor.resume_execution("__fail__", {"error": error}, {})
+    with pytest.raises(ends_as):
+        sense(timeout=0, **how)
+
+
+@pytest.mark.parametrize("how", [{}, {"soft_fail": True}, {"silent_fail": True}], ids=str)
+def test_a_trigger_that_failed_fails_the_task(how):
+    sensor = ISmartCreditSensor(task_id="watch", deferrable=True, **how)
+    with pytest.raises(AirflowException) as raised:
+        sensor.resume_execution("__fail__", {"error": "Trigger failure", "traceback": None}, {})
+    assert not isinstance(raised.value, AirflowSkipException)
 
 
 # --- in Airflow

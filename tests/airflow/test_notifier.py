@@ -12,7 +12,8 @@ from types import SimpleNamespace
 
 import pytest
 
-from airflow_provider_ismart.coordination.variables import Memory, Queue
+from airflow_provider_ismart.coordination.locks import Deadline
+from airflow_provider_ismart.coordination.variables import SharedState
 from airflow_provider_ismart.exceptions import ISmartLoginError
 from airflow_provider_ismart.hooks.ismart import ISmartHook
 from airflow_provider_ismart.notifications.ismart import ISmartNotifier, send_ismart_notification
@@ -36,8 +37,8 @@ def failure(task_id="send", **context):
 
 def let_the_period_pass(key):
     """Have Airflow's Variable say that the last message went out long ago."""
-    memory = Memory("throttle", key, "ismart_default", ON_CALL)
-    memory.put_down(memory.recall() | {"since": "2024-01-01T00:00:00+00:00"})
+    state = SharedState("throttle", key, "ismart_default", ON_CALL)
+    state.record(state.load() | {"since": "2024-01-01T00:00:00+00:00"})
 
 
 def texts(sandbox):
@@ -110,7 +111,7 @@ def test_awaiting_it_sends_as_calling_it_does(ismart_sandbox):
 # --- throttling
 
 
-def test_within_the_period_one_message_goes_and_the_next_says_how_many_were_held_back(ismart_sandbox):
+def test_within_the_period_one_message_goes_and_the_next_says_how_many_were_suppressed(ismart_sandbox):
     notifier = ISmartNotifier(recipients=ON_CALL, throttle=timedelta(hours=1), throttle_key="{{ ti.dag_id }}-all")
     for index in range(4):
         notifier(failure(f"task_{index}"))
@@ -122,8 +123,8 @@ def test_within_the_period_one_message_goes_and_the_next_says_how_many_were_held
     notifier(failure())
     assert [text[text.index("ValueError") :] for text in texts(ismart_sandbox)] == [
         "ValueError",
-        "ValueError (+3 held back)",
-        "ValueError (+1 held back)",
+        "ValueError (+3 suppressed)",
+        "ValueError (+1 suppressed)",
     ]
     assert {message.parts for message in ismart_sandbox.messages} == {1}
 
@@ -144,7 +145,7 @@ def test_different_people_are_not_throttled_together(ismart_sandbox):
     assert [message.msisdn[-1] for message in ismart_sandbox.messages] == ["1", "2", "3", "4"]
 
 
-def test_what_could_not_be_sent_counts_as_held_back_and_is_not_tried_again(ismart_sandbox):
+def test_what_could_not_be_sent_counts_as_suppressed_and_is_not_tried_again(ismart_sandbox):
     notifier = ISmartNotifier(recipients=ON_CALL, throttle=timedelta(hours=1), throttle_key="unsent")
     ismart_sandbox.configure(credit=0)
     notifier(failure())
@@ -153,7 +154,7 @@ def test_what_could_not_be_sent_counts_as_held_back_and_is_not_tried_again(ismar
     ismart_sandbox.configure(credit=100)
     let_the_period_pass("unsent")
     notifier(failure())
-    assert [text[-15:] for text in texts(ismart_sandbox)] == [" (+2 held back)"]
+    assert [text[-16:] for text in texts(ismart_sandbox)] == [" (+2 suppressed)"]
 
 
 # --- where nobody can be told
@@ -178,9 +179,9 @@ def mistyped(ismart_sandbox, monkeypatch):
 
 def refused_hours_ago(hours):
     """Have Airflow's Variable say that the refusal was so long ago."""
-    refusals = Memory("login", "mistyped")
+    refusals = SharedState("login", "mistyped")
     then = datetime.now(UTC) - timedelta(hours=hours)
-    refusals.put_down(refusals.recall() | {"refused_at": then.isoformat()})
+    refusals.record(refusals.load() | {"refused_at": then.isoformat()})
 
 
 def test_alerts_try_a_wrong_password_once_a_day(ismart_sandbox, mistyped):
@@ -241,7 +242,7 @@ def test_no_task_of_a_sensor_tries_a_login_that_was_refused(options, ismart_sand
         with pytest.raises(ISmartLoginError) as raised:
             sensor.execute(in_a_task)
         assert "fake" not in str(raised.value)
-    assert f"delete the Variable '{Memory('login', 'mistyped').name}'" in str(raised.value)
+    assert f"delete the Variable '{SharedState('login', 'mistyped').name}'" in str(raised.value)
     assert len(ismart_sandbox.calls) == 1
 
 
@@ -250,23 +251,23 @@ def test_no_task_of_a_sensor_tries_a_login_that_was_refused(options, ismart_sand
 )
 def test_a_record_that_somebody_has_changed_counts_for_nothing(nonsense, ismart_sandbox, mistyped):
     alerts()
-    refusals = Memory("login", "mistyped")
-    refusals.put_down(refusals.recall() | nonsense if nonsense else {})
+    refusals = SharedState("login", "mistyped")
+    refusals.record(refusals.load() | nonsense if nonsense else {})
     alerts()
     assert len(ismart_sandbox.calls) == 2
 
 
 def test_the_record_of_a_refusal_shows_neither_login_nor_password(ismart_sandbox, mistyped):
     alerts()
-    refusals = Memory("login", "mistyped")
+    refusals = SharedState("login", "mistyped")
     assert refusals.name.startswith("ismart_login_")
-    assert set(refusals.recall()) == {"refused_at", "salt", "fingerprint"}
-    assert len(refusals.recall()["fingerprint"]) == 4
+    assert set(refusals.load()) == {"refused_at", "salt", "fingerprint"}
+    assert len(refusals.load()["fingerprint"]) == 4
     for secret in ("fake p@ss&1", "fake%20p%40ss%261", ismart_sandbox.user):
-        assert secret not in str(refusals.recall())
+        assert secret not in str(refusals.load())
 
 
-def test_what_an_alert_that_was_given_up_on_hears_later_is_put_down(
+def test_what_an_alert_that_was_given_up_on_hears_later_is_recorded(
     ismart_sandbox, mistyped, monkeypatch, airflow_version
 ):
     if airflow_version == (3, 0):
@@ -277,7 +278,7 @@ def test_what_an_alert_that_was_given_up_on_hears_later_is_put_down(
     alerts(1)
     [late] = [thread for thread in threading.enumerate() if thread.name == "ismart-alert"]
     late.join(30)  # without asking Airflow meanwhile: its stand-in for tests takes one thread at a time
-    assert Memory("login", "mistyped").recall()
+    assert SharedState("login", "mistyped").load()
     alerts()
     assert len(ismart_sandbox.calls) == 1
 
@@ -343,9 +344,9 @@ def test_nothing_that_is_logged_holds_password_number_or_text(trouble, ismart_de
         assert secret not in logged
 
 
-def test_in_a_crowd_an_alert_that_gets_no_turn_is_not_sent_and_takes_nobody_elses(ismart_sandbox, monkeypatch):
-    with monkeypatch.context() as patch, Memory("login", "ismart_default").turn(Queue()):
-        patch.setattr("airflow_provider_ismart.coordination.variables.QUEUE_SECONDS", 0)
+def test_an_alert_that_gets_no_lock_in_time_is_not_sent_and_leaves_the_lock_to_others(ismart_sandbox, monkeypatch):
+    with monkeypatch.context() as patch, SharedState("login", "ismart_default").lock(Deadline()):
+        patch.setattr("airflow_provider_ismart.coordination.locks.QUEUE_SECONDS", 0)
         ISmartNotifier(recipients=ON_CALL)(failure())
     assert not ismart_sandbox.calls
     ISmartNotifier(recipients=ON_CALL)(failure())
@@ -353,8 +354,8 @@ def test_in_a_crowd_an_alert_that_gets_no_turn_is_not_sent_and_takes_nobody_else
 
 
 def test_the_variable_that_remembers_shows_no_number(ismart_sandbox):
-    about = Memory("throttle", "bills.send failed", "ismart_default", ON_CALL)
-    assert about.name == Memory("throttle", "bills.send failed", "ismart_default", ON_CALL).name
+    about = SharedState("throttle", "bills.send failed", "ismart_default", ON_CALL)
+    assert about.name == SharedState("throttle", "bills.send failed", "ismart_default", ON_CALL).name
     assert about.name.startswith("ismart_throttle_")
     assert ON_CALL not in about.name
     assert "bills" not in about.name

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from airflow_provider_ismart.coordination.variables import Memory
+from airflow_provider_ismart.coordination.variables import SharedState
 from airflow_provider_ismart.sandbox import faults
 
 TRIGGERER = Path(__file__).with_name("triggerer.py")
@@ -35,5 +35,5 @@ def test_a_triggerer_that_has_looked_a_connection_up_in_the_database_goes_on(
     [line] = [line for line in ended.stdout.splitlines() if line.startswith("codes and names: ")]
     codes, names = json.loads(line.partition(": ")[2])
     assert sorted(codes) == [3, 3, 9, 9, 9, 9]
-    assert Memory("login", "mistyped_there").name in names
+    assert SharedState("login", "mistyped_there").name in names
     assert ismart_sandbox.password not in ended.stdout + ended.stderr

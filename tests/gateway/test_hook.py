@@ -57,6 +57,15 @@ def test_the_extras_timezone_decides_what_a_time_means(ismart_sandbox, ismart_de
     assert ismart_sandbox.messages[0].push_date_time == "01/31/2090 23:30:00"
 
 
+def test_the_extra_mobile_prefixes_decides_what_is_a_mobile_number(ismart_sandbox, ismart_default):
+    ismart_default(extra={"country_code": "973", "mobile_prefixes": "3, 66"})
+    report = ISmartHook().send(["36000001", "66000001", "+973 1700 0001", 20301231], "Hello")
+    assert [message.msisdn for message in ismart_sandbox.messages] == ["97336000001", "97366000001"]
+    assert report["reasons"] == {
+        "number: not a mobile number: after the country code 973 they start with 3 or 66": 2
+    }
+
+
 def test_the_extras_country_code_completes_local_numbers(ismart_sandbox, ismart_default):
     ismart_default(extra={"country_code": "971"})
     ISmartHook().send(["90000001"], "Hello")
@@ -234,6 +243,12 @@ def test_the_passwords_encoded_forms_are_registered_with_airflows_masker(ismart_
         ({"extra": {"country_code": "+968"}}, "country_code"),
         ({"extra": {"country_code": "0968"}}, "country_code"),
         ({"extra": {"country_code": "٩٦٨"}}, "country_code"),
+        ({"extra": {"mobile_prefixes": "7;9"}}, "mobile_prefixes"),
+        ({"extra": {"mobile_prefixes": "7,"}}, "mobile_prefixes"),
+        ({"extra": {"mobile_prefixes": "٧"}}, "mobile_prefixes"),
+        ({"extra": {"mobile_prefixes": "900000001"}}, "mobile_prefixes"),
+        ({"extra": {"mobile_prefixes": 7}}, "mobile_prefixes"),
+        ({"extra": {"mobile_prefixes": [7]}}, "mobile_prefixes"),
         ({"extra": {"max_query_length": 511}}, "max_query_length"),
         ({"extra": {"ca_bundle": "/no/such/file"}}, "ca_bundle"),
         ({"host": "https://127.0.0.1", "extra": {"ca_bundle": __file__}}, "ca_bundle"),

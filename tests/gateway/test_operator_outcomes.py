@@ -520,3 +520,50 @@ def test_a_later_try_that_cannot_send_leaves_no_untruth_in_the_results(
         ISmartHook().submit([*numbers(2), "123"], options, {"ti": task}, ledger_conn_id="ledger")
     with path.open(encoding="utf-8", newline="") as file:
         assert [row["outcome"] for row in csv.DictReader(file)] == ["already_sent"] * 2 + ["invalid"]
+
+
+@pytest.mark.parametrize("code", [4, 13, 14])
+@pytest.mark.parametrize("first", ["the code", "403"])
+def test_a_call_turned_away_beside_one_without_credit_ends_as_a_credit_error(
+    outcomes, ismart_default, ismart_sandbox, numbers, code, first
+):
+    ismart_default(extra={"max_concurrency": 2})
+    ismart_sandbox.configure(latency=0.2)  # so that both calls are in flight
+    both = (faults.ReturnCode(code=code), faults.HttpStatus(status=403))
+    ismart_sandbox.fail(None, *(both if first == "the code" else both[::-1]))
+    _, error = outcomes(numbers(6), batch_size=2)
+    assert isinstance(error, ISmartCreditError)
+    assert error.code == code
+
+
+def test_a_retry_after_its_time_has_passed_says_what_is_left_and_keeps_every_outcome(
+    ismart_default, ismart_sandbox, numbers, tmp_path, monkeypatch
+):
+    ledger = {"conn_type": "sqlite", "host": str(tmp_path / "ledger.db")}
+    monkeypatch.setenv("AIRFLOW_CONN_LEDGER", json.dumps(ledger))
+    path = tmp_path / "results.csv"
+    options = {"message": "Hello", "results_path": str(path), "batch_size": 2}
+    ti = {"dag_id": "dag", "run_id": "run", "task_id": "send", "map_index": -1}
+    ismart_sandbox.fail(None, faults.ReturnCode(code=4), faults.ReturnCode(code=4))
+    with pytest.raises(ISmartCreditError):
+        ISmartHook().submit(
+            numbers(8),
+            options | {"push_at": "2040-01-01T09:00"},
+            {"ti": SimpleNamespace(**ti, try_number=1)},
+            ledger_conn_id="ledger",
+        )
+    sent = len(ismart_sandbox.messages)
+    with pytest.raises(
+        ISmartInputError, match=rf"has passed. This try sent nothing; {8 - sent} rows are left"
+    ) as caught:
+        ISmartHook().submit(
+            numbers(8),
+            options | {"push_at": "2020-01-01T09:00"},
+            {"ti": SimpleNamespace(**ti, try_number=2)},
+            ledger_conn_id="ledger",
+        )
+    assert f"{sent} already_sent" in str(caught.value)
+    assert len(ismart_sandbox.messages) == sent
+    with path.open(encoding="utf-8", newline="") as file:
+        outcomes = [row["outcome"] for row in csv.DictReader(file)]
+    assert sorted(outcomes) == ["already_sent"] * sent + ["not_attempted"] * (8 - sent)

@@ -1,11 +1,11 @@
 """Mapped sends whose lists change between a run and its clear, against what each number got."""
 
 import itertools
-import json
+import sqlite3
+from contextlib import closing
 from types import SimpleNamespace
 
 import pytest
-from airflow.sdk import Variable
 
 from airflow_provider_ismart.exceptions import ISmartError, ISmartUncertainFinalError
 from airflow_provider_ismart.hooks.ismart import ISmartHook
@@ -82,9 +82,10 @@ def sql_run(connected, database, monkeypatch):
 
 
 @pytest.fixture(params=["sql", pytest.param("store", marks=needs_task_state), "none"])
-def any_run(request, connected):
+def any_run(request, connected, make_backing, monkeypatch):
     if request.param == "sql":
-        return request.getfixturevalue("sql_run")
+        monkeypatch.setenv("AIRFLOW_CONN_LEDGER", make_backing("sqlite").connection)
+        return MappedRun(ledger=True)
     return MappedRun(stores=request.param == "store")
 
 
@@ -210,7 +211,7 @@ class TestWithTheTaskStateStore:
         self, store_run, told, ismart_default
     ):
         assert store_run.send(A, B, C, only={0}) == [SENT]
-        ismart_default(host="http://127.0.0.1:9", extra={"connect_timeout": 0.2})
+        ismart_default(port=9, extra={"connect_timeout": 0.2})
         assert store_run.send(A, B, C, only={1, 2}) == ["ISmartUnavailableError"] * 2
         ismart_default()
         store_run.clear()
@@ -236,18 +237,14 @@ class TestWithTheTaskStateStore:
         assert run.send(A, B, C) == [REFUSED] * 3
         assert told() == {A[0]: 1, B[0]: 1}
 
-    def test_nothing_that_is_kept_shows_a_number(self, store_run, told):
+    def test_nothing_that_is_kept_shows_a_number(self, store_run, told, airflow_db):
         store_run.send(A, B)
-        kept = store_run._stores[0].stored() + json.dumps(_variables())
+        with closing(sqlite3.connect(airflow_db)) as metadata:
+            variables = metadata.execute("SELECT key, val, description FROM variable").fetchall()
+        assert any("ismart_mapped_send_" in key for key, _, _ in variables)
+        kept = store_run._stores[0].stored() + repr(variables)
         assert A[0] not in kept
         assert A[0][3:] not in kept
-
-
-def _variables():
-    from airflow.utils.session import create_session
-
-    with create_session() as session:
-        return {found.key: found.val for found in session.query(Variable)}
 
 
 class TestWithoutALedger:
@@ -259,7 +256,7 @@ class TestWithoutALedger:
 
     def test_an_index_is_retried_that_certainly_sent_nothing(self, connected, told, ismart_default):
         run = MappedRun()
-        ismart_default(host="http://127.0.0.1:9", extra={"connect_timeout": 0.2})
+        ismart_default(port=9, extra={"connect_timeout": 0.2})
         assert run.send(A, B) == ["ISmartUnavailableError"] * 2
         ismart_default()
         assert run.send(A, B) == [SENT, SENT]
@@ -267,7 +264,7 @@ class TestWithoutALedger:
     def test_a_shifted_index_refuses_although_its_own_tries_sent_nothing(self, connected, told, ismart_default):
         run = MappedRun()
         run.send(A, B, only={0})
-        ismart_default(host="http://127.0.0.1:9", extra={"connect_timeout": 0.2})
+        ismart_default(port=9, extra={"connect_timeout": 0.2})
         run.send(A, B, only={1})
         ismart_default()
         run.clear()

@@ -3,7 +3,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from airflow_provider_ismart.sms.calls import CallOutcome, Fate
-from airflow_provider_ismart.sms.credit import ALERT_CODES, Sight, Watch, in_words, seen
+from airflow_provider_ismart.sms.credit import ALERT_CODES, ProbeVerdict, Watch, in_words, seen
 from airflow_provider_ismart.sms.errors import InputError
 from airflow_provider_ismart.sms.return_codes import RETURN_CODES
 
@@ -15,42 +15,44 @@ both_ways = st.sampled_from(["alert", "ok"])
 
 @given(watched, both_ways, st.sampled_from(sorted(LOGIN)))
 def test_a_refused_login_ends_every_watch(alert_codes, wait_for, code):
-    assert Watch.of(alert_codes, wait_for).sight(code) is Sight.LOGIN_REFUSED
+    assert Watch.of(alert_codes, wait_for).verdict(code) is ProbeVerdict.LOGIN_REFUSED
 
 
 @given(watched, any_code)
 def test_what_one_way_of_waiting_finds_the_other_waits_through(alert_codes, code):
-    alert, ok = (Watch.of(alert_codes, wait_for).sight(code) for wait_for in ("alert", "ok"))
-    assert not (alert is ok is Sight.FOUND)
-    if Sight.FOUND in {alert, ok}:
-        assert {alert, ok} == {Sight.FOUND, Sight.NOT_YET}
+    alert, ok = (Watch.of(alert_codes, wait_for).verdict(code) for wait_for in ("alert", "ok"))
+    assert not (alert is ok is ProbeVerdict.FOUND)
+    if ProbeVerdict.FOUND in {alert, ok}:
+        assert {alert, ok} == {ProbeVerdict.FOUND, ProbeVerdict.NOT_YET}
     else:
         assert alert is ok
 
 
 @given(watched, any_code)
 def test_an_alert_is_found_exactly_for_the_alert_codes(alert_codes, code):
-    assert (Watch.of(alert_codes, "alert").sight(code) is Sight.FOUND) == (code in alert_codes)
+    assert (Watch.of(alert_codes, "alert").verdict(code) is ProbeVerdict.FOUND) == (code in alert_codes)
 
 
 @given(watched, any_code)
 def test_all_is_well_only_after_1_and_9(alert_codes, code):
-    assert (Watch.of(alert_codes, "ok").sight(code) is Sight.FOUND) == (code in {1, 9})
+    assert (Watch.of(alert_codes, "ok").verdict(code) is ProbeVerdict.FOUND) == (code in {1, 9})
 
 
 @given(watched, both_ways, st.sampled_from(sorted(ACCOUNT)))
 def test_a_dead_account_ends_the_watch_unless_it_is_what_is_watched_for(alert_codes, wait_for, code):
-    sight = Watch.of(alert_codes, wait_for).sight(code)
-    assert (sight is Sight.ACCOUNT_REFUSED) == (code not in alert_codes)
+    verdict = Watch.of(alert_codes, wait_for).verdict(code)
+    assert (verdict is ProbeVerdict.ACCOUNT_REFUSED) == (code not in alert_codes)
 
 
 @pytest.mark.parametrize("code", [None, 0, 5, 11, 15, 21, 24, 99])
 def test_a_look_that_says_nothing_of_the_account_is_no_verdict(code):
-    assert {Watch.of(ALERT_CODES, wait_for).sight(code) for wait_for in ("alert", "ok")} == {Sight.NO_VERDICT}
+    assert {Watch.of(ALERT_CODES, wait_for).verdict(code) for wait_for in ("alert", "ok")} == {
+        ProbeVerdict.NO_VERDICT
+    }
 
 
 def test_credit_trouble_that_is_no_alert_is_waited_through():
-    assert {Watch.of((4,), wait_for).sight(13) for wait_for in ("alert", "ok")} == {Sight.NOT_YET}
+    assert {Watch.of((4,), wait_for).verdict(13) for wait_for in ("alert", "ok")} == {ProbeVerdict.NOT_YET}
 
 
 @pytest.mark.parametrize("codes", [(), (4, 3), (1,), (9,), (21,), ("4",), "4"])

@@ -73,6 +73,8 @@ def test_a_message_knows_its_language_and_its_parts():
     [
         ("", "auto", 5, "the text is blank"),
         (" \n\u2003", "auto", 5, "the text is blank"),
+        ("\u200b\u200f \u2060", "auto", 5, "the text is blank"),
+        ("\u3164", "arabic", 5, "the text is blank"),
         ("a\ud83d", "auto", 5, "half a character"),
         ("a\ud83d", "english", 5, "half a character"),
         ("فاتورتك", "english", 5, "lang is english, but the text holds U+0641, which needs lang 64"),

@@ -79,7 +79,14 @@ def test_rows_that_cannot_be_told_anything_say_why():
 
 @pytest.mark.parametrize(
     ("cell", "why"),
-    [(None, "empty"), (pd.NA, "empty"), (7, "a int, not text"), ("", "the text is blank"), ("a\ud83d", "half")],
+    [
+        (None, "empty"),
+        (pd.NA, "empty"),
+        (7, "a int, not text"),
+        ("", "the text is blank"),
+        ("\u200e\ufeff", "the text is blank"),
+        ("a\ud83d", "half"),
+    ],
 )
 def test_a_column_of_texts_holds_texts(cell, why):
     planned = plan_of_rows([(A, cell)])
@@ -96,6 +103,7 @@ def test_texts_of_a_column_are_no_templates():
     [
         ("", "message: the text is blank"),
         ("  ", "message: the text is blank"),
+        ("\u200b\u00ad", "message: the text is blank"),
         ("x" * 800, "message: the text takes 6 parts"),
         ("x" * 800 + "{name}", "message: the text takes 6 parts"),
         ("Dear {nam}", r"message has a placeholder for 'nam', but .* they have 'msisdn', 'name'"),
@@ -194,3 +202,28 @@ def test_a_million_rows_are_planned_in_seconds_and_none_is_lost():
     assert counts(planned) == {"not_attempted": million - 3, "invalid": 2, "duplicate": 1}
     assert calls == planned.count_calls(limits().numbers_for) == million // 50
     assert seconds < 6
+
+
+def test_a_text_that_placeholders_make_blank_is_the_row_s_fault_alone():
+    people = [{"msisdn": A, "name": "\u200b"}, {"msisdn": B, "name": "Ali"}]
+    planned = plan(people, Reading(content=Content(message="\u200f{name} ")))
+    assert planned.rows.texts == [None, "\u200fAli "]
+    assert counts(planned)["invalid"] == 1
+
+
+def test_a_table_without_a_header_has_its_columns_by_number():
+    table = pd.DataFrame([[A, "Ali", "Your code is 7"], [B, "Zoe", "Your code is 8"]])
+    planned = plan(table, Reading(content=Content(message="Dear {1}"), recipient_column=0))
+    assert planned.rows.msisdns == [A, B]
+    assert planned.rows.texts == ["Dear Ali", "Dear Zoe"]
+    planned = plan(table, Reading(content=Content(message_column=2), recipient_column=0))
+    assert planned.rows.texts == ["Your code is 7", "Your code is 8"]
+
+
+@pytest.mark.parametrize("name", [True, 1.5, None, b"msisdn", ["msisdn"]], ids=repr)
+def test_a_column_is_named_by_text_or_an_integer(name):
+    with pytest.raises(InputError, match=r"recipient_column is a \w+; it can be text, or an integer"):
+        Reading(content=Content(message="Hello"), recipient_column=name)
+    if name is not None:
+        with pytest.raises(InputError, match=r"message_column is a \w+; it can be text, or an integer"):
+            Content(message_column=name)

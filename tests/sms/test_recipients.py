@@ -1,11 +1,16 @@
+import json
+import re
+import sqlite3
 import subprocess
 import sys
 from array import array
-from collections import UserDict
-from collections.abc import Sequence
+from collections import UserDict, UserList, deque
+from contextlib import closing
+from dataclasses import dataclass
 from decimal import Decimal
 from typing import Any, NamedTuple
 
+import attrs
 import numpy as np
 import pandas as pd
 import polars as pl
@@ -15,6 +20,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from airflow_provider_ismart.sms.errors import InputError
+from airflow_provider_ismart.sms.msisdn import canonical_msisdn
 from airflow_provider_ismart.sms.recipients import read_recipients
 from tests.sms.scripted import numbers
 from tests.sms.strategies import msisdns
@@ -34,8 +40,14 @@ def read(source, column="msisdn"):
     return {name: list(columns[name]) for name in columns}
 
 
-class LazySequence(Sequence):
-    """What Airflow hands over for the outputs of a mapped task."""
+try:
+    from airflow.sdk.execution_time.lazy_sequence import LazyXComSequence
+except ImportError:  # Airflow 2.11
+    from airflow.models.xcom import LazyXComSelectSequence as LazyXComSequence
+
+
+class LazySequence(LazyXComSequence):
+    """What Airflow passes on for the outputs of a mapped task, without a database behind it."""
 
     def __init__(self, outputs):
         self._outputs = outputs
@@ -43,8 +55,19 @@ class LazySequence(Sequence):
     def __getitem__(self, index):
         return self._outputs[index]
 
+    def __iter__(self):
+        return iter(self._outputs)
+
     def __len__(self):
         return len(self._outputs)
+
+    def __bool__(self):
+        return bool(self._outputs)
+
+    def __repr__(self):
+        return f"LazySequence({self._outputs!r})"
+
+    __str__ = __repr__
 
 
 @pytest.mark.parametrize(
@@ -75,10 +98,17 @@ class LazySequence(Sequence):
         pd.DataFrame({"msisdn": [A]}),
         pl.Series([A]),
         pl.DataFrame({"msisdn": [A]}),
+        pl.LazyFrame({"msisdn": [A]}),
+        pl.Series([{"msisdn": A}]),
         pa.array([A]),
         pa.chunked_array([[A]]),
         pa.table({"msisdn": [A]}),
         pa.record_batch({"msisdn": [A]}),
+        pa.array([{"msisdn": A}]),
+        pa.table({"msisdn": [A]}).to_reader(),
+        np.array([(A,)], dtype=[("msisdn", "U11")]),
+        [np.array([(A,)], dtype=[("msisdn", "U11")])[0]],
+        pd.Series([{"msisdn": A}]),
         (number for number in [A]),
         dict.fromkeys([A]).keys(),
         LazySequence([A]),
@@ -112,7 +142,9 @@ def test_a_column_goes_by_the_name_that_is_asked_for():
     assert read(pd.Series([A], name="other"), "phone") == {"phone": [A]}
 
 
-@pytest.mark.parametrize("between", [",", ";", "\n", "\r\n", ", ", " ; ", ",\n", ",;,"])
+@pytest.mark.parametrize(
+    "between", [",", ";", "\n", "\r\n", ", ", " ; ", ",\n", ",;,", "،", "؛", "، ", "\uff0c", "\uff1b"]
+)
 def test_text_holds_numbers_between_commas_semicolons_and_line_ends(between):
     assert [number.strip() for number in read(f"{A}{between}{B}{between}")["msisdn"]] == [A, B]
 
@@ -135,6 +167,88 @@ def test_text_that_is_no_list_but_looks_like_one_is_refused_without_showing_it(t
         read(text)
     assert text not in str(caught.value)
     assert caught.value.__suppress_context__
+
+
+PEOPLE = pd.DataFrame({"msisdn": [A, B], "account": [90000007, 90000008], "name": ["Salim, 90000009", "x"]})
+NUMBERS = pd.Series([A, B], name="msisdn")
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        repr(PEOPLE),
+        repr(PEOPLE.head(1)),
+        repr(PEOPLE[["msisdn"]]),
+        repr(PEOPLE.set_index("msisdn")),
+        repr(pd.concat([PEOPLE] * 100)),
+        repr(PEOPLE.head(0)),
+        PEOPLE.to_string(index=False),
+        PEOPLE.to_string(header=False),
+        PEOPLE.head(1).to_string(header=False),
+        PEOPLE.to_csv(),
+        PEOPLE.to_csv(index=False),
+        PEOPLE.to_csv(sep="\t"),
+        PEOPLE.to_csv(sep="\t", header=False),
+        PEOPLE.to_html(),
+        f"| msisdn | account |\n|---|---|\n| {A} | 90000007 |",
+        f" msisdn | account\n--------+-------\n {A} | 90000007",
+        f"msisdn account\n{A} 90000007",
+        repr(NUMBERS),
+        repr(NUMBERS.astype(int)),
+        NUMBERS.to_string(),
+        repr(pd.Index([A, B])),
+        repr(NUMBERS.array),
+        repr(np.array([A, B])),
+        str(np.array([A, B])),
+        str(np.array([A, B], dtype=object)),
+        str(np.array(["968", "90000001"])),
+        str(np.array([96890000001.0])),
+        repr(np.array([96890000001.0, 96890000002.0])),
+        "['96890000001',\n '968'\n '90000001']",
+        f"[{A}, ..., {B}]",
+        f"{A}, ..., {B}",
+        f"dict_values(['{A}', '{B}'])",
+        f"deque(['{A}', '{B}'])",
+        f"[Decimal('{A}')]",
+        repr(pl.DataFrame({"msisdn": [A, B]})),
+        repr(pl.Series([A, B])),
+        repr(pa.array([A, B])),
+        repr(pa.table({"msisdn": [A, B]})),
+        repr(iter([A])),
+        f"1. {A}\n2. {B}",
+        f"1) {A}\n2) {B}",
+        f"0\t{A}\n1\t{B}",
+    ],
+)
+def test_a_printed_table_or_list_is_refused_whole_and_the_error_says_how_to_pass_the_data(text):
+    for rendered in (text, f"\n{text}\n", f"   {text}"):
+        with pytest.raises(InputError, match=r"\.output .*render_template_as_native_obj=True") as caught:
+            read(rendered)
+        assert not re.search(r"\d{5}", str(caught.value))
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "968 90000000\n968 90000001",
+        "+968 9000 0000, +968 9000 0001",
+        "tel:+968-9000-0000\ntel:+968-9000-0001",
+        "968.9000.0000\n968.9000.0001",
+        "(968) 9000 0000; (+968) 90000001",
+        "90000000.0\n90000001.0",
+        "٩٠٠٠ ٠٠٠٠، ٩٠٠٠ ٠٠٠١",
+        "[96890000000.0, 96890000001.0]",
+        '["96890000000", "96890000001"]',
+        "['+968 9000 0000', '9000 0001']",
+    ],
+)
+def test_a_text_of_numbers_is_no_printed_table(text):
+    assert [canonical_msisdn(cell) for cell in read(text)["msisdn"]] == [A, B]
+
+
+def test_words_of_records_do_not_make_them_a_print():
+    records = [{"msisdn": A, "name": "O'Brien 'x' \"y\" ... 1e10 |"}, {"msisdn": B, "name": "dtype: object"}]
+    assert read(str(records)) == read(json.dumps(records)) == read(records)
 
 
 @pytest.mark.parametrize(
@@ -234,13 +348,17 @@ def test_a_column_that_is_there_twice_is_refused_when_it_is_asked_for():
         np.array([9], dtype="float16"),
         pl.Series([96890000000.0], dtype=pl.Float32),
         pa.array([96890000000.0], type=pa.float32()),
+        pa.array([9.0], type=pa.float16()),
+        pa.array([96890000000.0], type=pa.float32()).dictionary_encode(),
+        pa.chunked_array([pa.array([96890000000.0], type=pa.float32()).dictionary_encode()]),
+        pd.Series([96890000000.0], dtype=pd.ArrowDtype(pa.dictionary(pa.int32(), pa.float32()))),
     ],
     ids=lambda column: f"{type(column).__module__}-{getattr(column, 'dtype', '')}",
 )
 @pytest.mark.parametrize("shape", ["alone", "in a dict", "in a frame", "in a list"])
 def test_numbers_in_narrow_floats_are_refused_whatever_holds_them(column, shape):
     frame_of = pl.DataFrame if isinstance(column, pl.Series) else pd.DataFrame
-    if isinstance(column, pa.Array):
+    if isinstance(column, (pa.Array, pa.ChunkedArray)):
         frame_of = pa.table
     source = {
         "alone": column,
@@ -286,7 +404,6 @@ def test_a_column_that_no_table_has_is_not_there():
         (None, "recipients is None: the task before returned nothing"),
         (b"96890000000", "recipients is a bytes, which holds no numbers that can be read"),
         (object(), "recipients is a object, which holds no numbers"),
-        (pl.LazyFrame({"msisdn": [A]}), "recipients is a LazyFrame, which holds no numbers"),
         ([A, {"msisdn": B}], "mixes numbers with records, lists or frames"),
         ([A, [B]], "mixes numbers with records, lists or frames"),
         ([[A, "x"], [B, "y"]], "a list of rows without column names"),
@@ -354,15 +471,195 @@ def test_no_other_cell_of_a_row_is_taken_for_a_number(rows):
         read_recipients(rows, "msisdn")
 
 
+ROWS = [("96890000001", 90000011), ("96890000002", 90000012)]
+ROWS_OF_TEXT = np.array([[number, str(account)] for number, account in ROWS])
+
+
+@pytest.mark.parametrize("of", [list, tuple, deque, UserList, iter, set], ids=lambda of: of.__name__)
+@pytest.mark.parametrize(
+    "rows",
+    [
+        ROWS,
+        [tuple(row) for row in ROWS_OF_TEXT],
+        [(number, None, account) for number, account in ROWS],
+    ],
+    ids=["text and number", "text", "three cells"],
+)
+def test_tuples_without_names_are_refused_whatever_holds_them(of, rows):
+    with pytest.raises(InputError, match="rows without column names"):
+        read_recipients(of(rows), "msisdn")
+
+
+@pytest.mark.parametrize(
+    "row",
+    [
+        list(ROWS[0]),
+        deque(ROWS[0]),
+        UserList(ROWS[0]),
+        frozenset(ROWS[0]),
+        ROWS_OF_TEXT[0],
+        np.array(ROWS[0], dtype=object),
+        array("q", [96890000001, 90000011]),
+        pd.Series(ROWS_OF_TEXT[0]),
+        pd.Index(ROWS_OF_TEXT[0]),
+        pl.Series(ROWS_OF_TEXT[0]),
+        pa.array(ROWS_OF_TEXT[0].tolist()),
+    ],
+    ids=lambda row: f"{type(row).__module__}.{type(row).__name__}",
+)
+@pytest.mark.parametrize("of", [list, deque, UserList, iter], ids=lambda of: of.__name__)
+def test_a_row_without_names_is_refused_whatever_it_is(of, row):
+    with pytest.raises(InputError, match="rows without column names"):
+        read_recipients(of([row]), "msisdn")
+    with pytest.raises(InputError, match="rows without column names"):
+        read_recipients(of([row, row]), "msisdn")
+
+
+@pytest.mark.parametrize(
+    "rows",
+    [
+        pd.Series(ROWS),
+        pd.MultiIndex.from_tuples(ROWS),
+        pl.Series([list(row) for row in ROWS_OF_TEXT]),
+        np.array([[1, 2]]),
+    ],
+    ids=lambda rows: type(rows).__name__,
+)
+def test_a_column_of_rows_is_refused(rows):
+    with pytest.raises(InputError, match=r"rows without column names|2 dimensions"):
+        read_recipients(rows, "msisdn")
+
+
+def test_rows_of_one_cell_are_numbers_whatever_holds_them():
+    for of in (list, deque, UserList, iter):
+        assert read(of([(A,), (B,)])) == {"msisdn": [A, B]}
+        assert read(of(list(np.array([[A], [B]])))) == {"msisdn": [A, B]}
+
+
+def sqlite_rows(query="SELECT '96890000001' AS msisdn, 'Ali' AS name", row_factory=sqlite3.Row):
+    with closing(sqlite3.connect(":memory:")) as connection:
+        connection.row_factory = row_factory
+        return connection.execute(query).fetchall()
+
+
+@dataclass
+class Customer:
+    msisdn: str
+    name: str
+
+
+@attrs.define
+class Client:
+    msisdn: str
+    name: str
+
+
+class Mapped:
+    """A row that has its names in ``_mapping``, and is a sequence of its cells."""
+
+    def __init__(self):
+        self._mapping = {"msisdn": "96890000001", "name": "Ali"}
+
+    def __iter__(self):
+        return iter(self._mapping.values())
+
+
+@pytest.mark.parametrize(
+    "row",
+    [
+        sqlite_rows()[0],
+        Row("96890000001", "Ali"),
+        next(pd.DataFrame({"msisdn": ["96890000001"], "name": ["Ali"]}).itertuples(index=False)),
+        Customer("96890000001", "Ali"),
+        Client("96890000001", "Ali"),
+        np.array([("96890000001", "Ali")], dtype=[("msisdn", "U11"), ("name", "U9")])[0],
+        np.rec.array([("96890000001", "Ali")], dtype=[("msisdn", "U11"), ("name", "U9")])[0],
+        Mapped(),
+    ],
+    ids=lambda row: f"{type(row).__module__}.{type(row).__name__}",
+)
+@pytest.mark.parametrize("of", [list, deque, UserList, iter, LazySequence], ids=lambda of: of.__name__)
+def test_rows_that_have_names_are_records(of, row):
+    assert read(of([row])) == read(row) == {"msisdn": ["96890000001"], "name": ["Ali"]}
+
+
+def test_rows_of_sqlalchemy_are_records():
+    sqlalchemy = pytest.importorskip("sqlalchemy")
+    with sqlalchemy.create_engine("sqlite://").connect() as connection:
+        for rows in (
+            lambda result: result,
+            lambda result: result.fetchall(),
+            lambda result: result.mappings().all(),
+            lambda result: result.one(),
+        ):
+            result = connection.execute(sqlalchemy.text("SELECT '96890000001' AS msisdn, 'Ali' AS name"))
+            assert read(rows(result)) == {"msisdn": ["96890000001"], "name": ["Ali"]}
+
+
+def test_rows_in_which_two_columns_have_one_name_are_refused():
+    with pytest.raises(InputError, match="two columns have the same name"):
+        read_recipients(sqlite_rows("SELECT '96890000001' AS msisdn, 90000002 AS msisdn"), "msisdn")
+
+
+def test_rows_of_sqlite_without_names_are_refused():
+    with pytest.raises(InputError, match="rows without column names"):
+        read_recipients(sqlite_rows(row_factory=None), "msisdn")
+
+
+@pytest.mark.parametrize(
+    "outputs",
+    [
+        ROWS,
+        [tuple(row) for row in ROWS_OF_TEXT],
+        [list(row) for row in ROWS],
+        [["96890000001", "Ali"], ["96890000002", "Zoe"]],
+        [["96890000001", "Ali"]],
+        [[A, B], ["96890000001", 90000011]],
+        [np.array(ROWS[0], dtype=object)],
+    ],
+    ids=["tuples", "tuples of text", "mixed", "names", "one", "one of several", "array"],
+)
+def test_outputs_of_a_mapped_task_that_look_like_rows_are_refused(outputs):
+    with pytest.raises(InputError, match="look like rows without column names"):
+        read_recipients(LazySequence(outputs), "msisdn")
+
+
+def test_outputs_of_a_mapped_task_are_lists_of_numbers_even_with_a_gap_or_a_bad_one():
+    assert read(LazySequence([[A, None], [B, C]])) == {"msisdn": [A, None, B, C]}
+    assert read(LazySequence([[A, B, "n/a"], [C]])) == {"msisdn": [A, B, "n/a", C]}
+    assert read(LazySequence([{A}, np.array([B, C]), (A,)])) == {"msisdn": [A, B, C, A]}
+
+
+def test_no_other_sequence_is_taken_for_the_outputs_of_a_mapped_task():
+    namesake = type("LazyXComSequence", (UserList,), {})  # of another module than Airflow's
+    with pytest.raises(InputError, match="rows without column names"):
+        read_recipients(namesake([[A, B]]), "msisdn")
+
+
+def test_outputs_that_airflow_maps_or_concatenates_stay_outputs():
+    try:
+        from airflow.sdk.definitions.xcom_arg import _ConcatResult, _MapResult
+    except ImportError:  # Airflow 2.11
+        from airflow.models.xcom_arg import _ConcatResult, _MapResult
+
+    outputs = LazySequence([[A, B], [C]])
+    assert read(_MapResult(outputs, [sorted])) == {"msisdn": [A, B, C]}
+    assert read(_ConcatResult([outputs, outputs])) == {"msisdn": [A, B, C] * 2}
+    for rows in (_MapResult([[A, B]], [list]), _ConcatResult([outputs, [[A, B]]])):
+        with pytest.raises(InputError, match="rows without column names"):
+            read_recipients(rows, "msisdn")
+
+
 @pytest.mark.parametrize(
     "numbers",
     [
         np.array([96890000001], dtype=">f4"),
         array("f", [96890000001]),
+        memoryview(array("f", [96890000001])),
         pd.Series([96890000000.5], dtype="float[pyarrow]"),
         pd.Series([96890000000.5], dtype="Float32"),
     ],
-    ids=["big-endian", "array", "arrow", "nullable"],
+    ids=["big-endian", "array", "memoryview", "arrow", "nullable"],
 )
 def test_floats_too_narrow_for_a_number_are_refused_however_they_are_called(numbers):
     with pytest.raises(InputError, match="cannot hold 11 digits"):

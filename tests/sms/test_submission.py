@@ -1,3 +1,4 @@
+import itertools
 import os
 import signal
 from collections import Counter
@@ -349,12 +350,25 @@ def test_an_oversize_call_that_is_accepted_is_accepted():
     assert counts(send(plan_of(numbers(2), "ا" * 335), ScriptedGateway())) == {"accepted": 2}
 
 
-def test_a_refused_login_outweighs_what_stopped_the_send_before():
-    planned = plan_of(numbers(5))
-    submission = Submission(planned, MemoryLedger(), limits(batch_size=1))
+FORBIDDEN = CallOutcome(fate=Fate.NOT_SENT, http_status=403, detail="HTTP 403")
+#: What can stop a send, the gravest first: login, account, credit, uncertain, refused, not sent.
+GRAVITY = [refused(3), refused(12), refused(7), refused(20), refused(4), refused(13), refused(15), FORBIDDEN]
+
+
+@pytest.mark.parametrize(("graver", "other"), list(itertools.combinations(GRAVITY, 2)))
+@pytest.mark.parametrize("order", [1, -1])
+def test_the_gravest_outcome_stops_a_send_whatever_the_order_in_which_calls_end(graver, other, order):
+    submission = Submission(plan_of(numbers(2)), MemoryLedger(), limits(batch_size=1))
     submission.is_proven = True
-    calls = submission.take(0, 5)
-    for batch, outcome in zip(calls, [UNCERTAIN] * 3 + [refused(3), NOT_SENT], strict=True):
+    for batch, outcome in zip(submission.take(0, 2), [graver, other][::order], strict=True):
+        submission.settle(batch, outcome)
+    assert submission.stopped_by == graver
+
+
+def test_a_refused_login_outweighs_calls_of_unknown_outcome():
+    submission = Submission(plan_of(numbers(5)), MemoryLedger(), limits(batch_size=1))
+    submission.is_proven = True
+    for batch, outcome in zip(submission.take(0, 5), [UNCERTAIN] * 3 + [refused(3), NOT_SENT], strict=True):
         submission.settle(batch, outcome)
     assert submission.stopped_by == refused(3)
 

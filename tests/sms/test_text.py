@@ -6,7 +6,9 @@ from airflow_provider_ismart.sms.text import (
     GSM7_BASIC,
     GSM7_EXTENSION,
     Lang,
+    are_one_english_part,
     first_not_gsm7,
+    is_blank,
     is_encodable,
     language,
     parts,
@@ -124,7 +126,7 @@ _alerts = st.one_of(
     _near_boundaries,
     st.lists(st.sampled_from([*_graphemes, "a", "€", "ا", " "]), max_size=200).map("".join),
 )
-_tails = st.sampled_from(["", " (+499 held back)"])
+_tails = st.sampled_from(["", " (+499 suppressed)"])
 
 
 @given(_alerts, st.integers(1, 5), _tails)
@@ -179,3 +181,34 @@ def test_a_text_is_cut_as_late_as_either_language_allows(text, max_parts):
 def test_a_text_is_shortened_to_one_part(text, short):
     assert shorten(text, 1) == short
     assert parts(short, language(short)) == 1
+
+
+#: Unicode's Default_Ignorable_Code_Point at its borders, white space, controls, and empty glyphs.
+INVISIBLE = (
+    "\u00ad\u034f\u061c\u115f\u1160\u17b4\u17b5\u180b\u180e\u180f\u200b\u200c\u200d\u200e\u200f\u202a\u202e\u2060\u2064"
+    "\u206f\u3164\ufe00\ufe0f\ufeff\uffa0\ufff0\ufff8\U0001bca0\U0001bca3\U0001d173\U0001d17a\U000e0001\U000e0020\U000e0fff"
+    "\u2800\u0000\u007f\u0085\u00a0\u1680\u2003\u2028\u2029\u3000\t\n\r\f\x1b"
+)
+
+
+@pytest.mark.parametrize("char", INVISIBLE, ids=ascii)
+def test_a_text_of_what_nobody_sees_is_blank(char):
+    assert is_blank(char)
+    assert is_blank(f" {char}{char}\n")
+    assert not is_blank(f"{char}a")
+    assert not is_blank(f"\u0639{char}")
+    assert not are_one_english_part(["a", char])
+
+
+@pytest.mark.parametrize("char", "a7.\u0639\u20ac\u00d7\u0600\u06dd\u0301\ud83d\U0001f44d\ue000\u25a1", ids=ascii)
+def test_a_text_with_something_to_see_is_not_blank(char):
+    assert not is_blank(char)
+
+
+def test_a_text_of_nothing_is_blank():
+    assert is_blank("")
+
+
+@given(st.text(max_size=3))
+def test_no_blank_text_passes_for_one_english_part(text):
+    assert not (are_one_english_part([text]) and is_blank(text))

@@ -1,15 +1,16 @@
 """People from a query: chunk after chunk, and nothing sent unless the whole of it was read."""
 
+import json
 import logging
 import traceback
-from contextlib import suppress
+from contextlib import closing, suppress
 
 import pytest
 from airflow.providers.common.compat.sdk import DAG, AirflowFailException, AirflowSkipException, BaseHook
 
 from airflow_provider_ismart.exceptions import ISmartInputError, ISmartSourceError
 from airflow_provider_ismart.sms.errors import InputError
-from airflow_provider_ismart.sources.sql import CHUNK_ROWS, QueryRecipients
+from airflow_provider_ismart.sources.sql import CHUNK_ROWS, QueryRecipients, _check_not_narrow
 from airflow_provider_ismart.transfers.sql_to_ismart import SqlToISmartOperator
 from tests.sources.conftest import PLACEHOLDERS
 
@@ -77,6 +78,56 @@ def test_without_parameters_a_percent_sign_is_itself(parameters, people, query):
 def test_parameters_of_another_type_are_refused(parameters, query):
     with pytest.raises(InputError, match=r"parameters is a .*; it can be a list, tuple or dict"):
         list(query("SELECT 1 AS msisdn", parameters).read("msisdn"))
+
+
+@pytest.mark.parametrize("database", ["postgres"], indirect=True)
+@pytest.mark.parametrize(
+    "sql", ["SELECT {} AS msisdn", "SELECT {} AS msisdn WHERE false"], ids=["rows", "no rows"]
+)
+def test_numbers_in_32_bit_floats_are_refused(sql, database, query):
+    with pytest.raises(InputError, match="'msisdn' is a 32-bit float, which cannot hold 11 digits"):
+        list(query(sql.format("96890000001::real")).read("msisdn"))
+    for wide in ("96890000001::double precision", "96890000001::numeric", "96890000001"):
+        list(query(sql.format(wide)).read("msisdn"))
+
+
+@pytest.mark.parametrize("database", ["postgres"], indirect=True)
+def test_32_bit_floats_are_refused_without_a_dialect_too(database, monkeypatch):
+    hook = BaseHook.get_connection("people_db").get_hook()
+    monkeypatch.setattr(
+        type(hook), "get_sqlalchemy_engine", lambda *_: (_ for _ in ()).throw(NotImplementedError())
+    )
+    with pytest.raises(InputError, match="32-bit float"):
+        list(QueryRecipients(hook, "SELECT 1::real AS msisdn").read("msisdn"))
+
+
+@pytest.mark.parametrize("driver", ["psycopg2", "psycopg"])
+def test_both_drivers_of_postgresql_tell_32_bit_floats(driver, postgres):
+    module = pytest.importorskip(driver)
+    where = json.loads(postgres())
+    with closing(module.connect(host=where["host"], user=where["login"], dbname=where["schema"])) as connection:
+        cursor = connection.cursor()
+        cursor.execute("SELECT 1::real AS narrow, 1::float8 AS wide")
+        _check_not_narrow(cursor, 1, "wide")
+        with pytest.raises(InputError, match="'narrow' is a 32-bit float"):
+            _check_not_narrow(cursor, 0, "narrow")
+
+
+@pytest.mark.parametrize(
+    "module", ["MySQLdb.cursors", "pymysql.cursors", "mysql.connector.cursor_cext", "mariadb"]
+)
+def test_the_drivers_of_mysql_tell_32_bit_floats(module):
+    # there is no MySQL here: this is what PEP 249 and MYSQL_TYPE_FLOAT make of its cursor
+    cursor = type("Cursor", (), {"__module__": module, "description": (("narrow", 4), ("wide", 5))})()
+    _check_not_narrow(cursor, 1, "wide")
+    with pytest.raises(InputError, match="'narrow' is a 32-bit float"):
+        _check_not_narrow(cursor, 0, "narrow")
+
+
+def test_numbers_in_the_8_byte_reals_of_sqlite_are_whole(people, query, database):
+    people([])
+    sql = "SELECT CAST(96890000001 AS double precision) AS msisdn"
+    assert list(query(sql).read("msisdn")) == [{"msisdn": [96890000001.0]}]
 
 
 def test_what_a_query_finds_nobody_by_has_no_chunks(people, query):

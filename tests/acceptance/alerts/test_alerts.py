@@ -62,8 +62,8 @@ def test_many_tasks_that_fail_at_once_try_a_wrong_password_once(events):
 
 def test_500_callbacks_in_four_processes_cost_one_message_and_the_next_counts_the_others(events):
     first, second = events.told("96890000003")
-    assert "held back" not in first
-    assert second.endswith(" (+499 held back)")
+    assert "suppressed" not in first
+    assert second.endswith(" (+499 suppressed)")
 
 
 def test_a_missed_deadline_costs_one_message(events, version):
