@@ -15,7 +15,7 @@ from airflow_provider_ismart.ledgers import current_try, select
 from tests.simulation.airflow import Airflow
 from tests.simulation.checker import check
 from tests.simulation.scenario import Scenario
-from tests.simulation.stores import Database, Lock, Variables
+from tests.simulation.stores import Database, Variables
 from tests.simulation.threads import process_here
 from tests.simulation.world import StuckError, World
 
@@ -50,7 +50,6 @@ class Simulation:
             prefix="ismart-simulation-", dir=_MEMORY if _MEMORY.is_dir() else None
         )
         self._variables = None
-        self._locks = {}
 
     @contextmanager
     def patched(self):
@@ -67,7 +66,6 @@ class Simulation:
         patch(BaseHook, "get_connection", classmethod(lambda cls, conn_id: connection))
         for name in ("get", "set", "delete"):
             patch(Variable, name, staticmethod(lambda *a, _n=name, **k: getattr(self._variables, _n)(*a, **k)))
-        patch(variables.Memory, "turn", lambda memory, _queue: self._lock(memory.name))
         for name, value in list(vars(select).items()):
             if isinstance(
                 value, type(ThreadLock())
@@ -95,9 +93,6 @@ class Simulation:
 
         return SimulatedDatetime
 
-    def _lock(self, name):
-        return self._locks.setdefault(name, Lock()).held(15.0, variables.BusyError())
-
     def run(self, seed):
         """Run the history of a seed."""
         random.seed(seed)  # the jitter between the client's attempts
@@ -108,7 +103,6 @@ class Simulation:
         airflow.store_faults, airflow.database_faults = scenario.storage_faults(), scenario.storage_faults()
         airflow.removed, airflow.database = {}, self._database
         airflow.variables = self._variables = Variables(world)
-        self._locks = {}
         self._database.begin_history(world, airflow.database_faults)
         scenario.populate(airflow)
         for run in airflow.runs:

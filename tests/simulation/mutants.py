@@ -319,7 +319,7 @@ MUTANTS = (
     Mutant(
         "a login that is known to be refused is tried",
         "hooks/ismart.py",
-        'return self._refused_login.in_words() if "ti" in context else None',
+        'return self._refused_login.block_reason() if "ti" in context else None',
         "return None",
     ),
     Mutant(

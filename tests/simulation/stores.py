@@ -2,7 +2,6 @@
 
 import json
 import sqlite3
-from contextlib import contextmanager
 
 from airflow.sdk import NEVER_EXPIRE
 from airflow.sdk.exceptions import AirflowRuntimeError, ErrorType
@@ -214,23 +213,3 @@ class Variables:
     def _step(self, what):
         process_here().step(what, self._world.random.uniform(0.001, 0.004))
 
-
-class Lock:
-    """A lock that the processes of one machine share, on a file."""
-
-    def __init__(self):
-        self.is_held = False
-        self.tickets = []
-
-    @contextmanager
-    def held(self, timeout, busy):
-        process = process_here()
-        if not process.wait(lambda: not self.is_held, self.tickets, timeout):
-            raise busy
-        self.is_held = True
-        try:
-            yield
-        finally:
-            self.is_held = False
-            for ticket in self.tickets:
-                ticket.wake()
