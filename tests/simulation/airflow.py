@@ -1,8 +1,10 @@
 """A simulated Airflow: runs, task instances, tries, retries, clears, lost heartbeats and marks in the UI."""
 
 import csv
+import json
 from pathlib import Path
 from types import SimpleNamespace
+from typing import ClassVar
 
 from airflow.providers.common.compat.sdk import AirflowFailException
 
@@ -131,6 +133,16 @@ class Run:
         return self.lists[ti.map_index if self.is_mapped else 0]
 
 
+def runtime_of(process, now):
+    """Return what a send of a process gets the time and its threads from."""
+    return Runtime(
+        now=now,
+        monotonic=lambda: process.world.now,
+        new_executor=lambda count: SimulatedExecutor(process, count),
+        new_queue=lambda: SimulatedQueue(process),
+    )
+
+
 class SimulatedHook(ISmartHook):
     """The real hook, in a simulated process."""
 
@@ -138,13 +150,7 @@ class SimulatedHook(ISmartHook):
         super().__init__()
         self._process = process
         self._airflow = airflow
-        world = process.world
-        self.runtime = Runtime(
-            now=airflow.scenario.now,
-            monotonic=lambda: world.now,
-            new_executor=lambda count: SimulatedExecutor(process, count),
-            new_queue=lambda: SimulatedQueue(process),
-        )
+        self.runtime = runtime_of(process, airflow.scenario.now)
 
     @property
     def settings(self):
@@ -176,7 +182,8 @@ class Log:
 class Airflow:
     """The scheduler, and what it knows."""
 
-    _settings = {}
+    #: By password and concurrency.
+    _settings: ClassVar[dict] = {}
 
     def __init__(self, world, gateway, *, scenario, folder):
         self.world = world
@@ -193,15 +200,20 @@ class Airflow:
         """The settings of the gateway's connection as they are now."""
         key = (self.password, self.scenario.max_concurrency)
         if key not in self._settings:
-            connection = SimpleNamespace(
-                login="login",
-                password=self.password,
-                host="http://127.0.0.1",
-                port=None,
-                extra_dejson={"max_concurrency": self.scenario.max_concurrency, "read_timeout": 3},
-            )
-            self._settings[key] = Settings.of(connection)
+            self._settings[key] = Settings.of(self.connection())
         return self._settings[key]
+
+    def connection(self):
+        """The gateway's connection as it is now."""
+        extra = {"max_concurrency": self.scenario.max_concurrency, "read_timeout": 3}
+        return SimpleNamespace(
+            login="login",
+            password=self.password,
+            host="http://127.0.0.1",
+            port=None,
+            extra=json.dumps(extra),
+            extra_dejson=extra,
+        )
 
     def log_of(self, _process):
         return Log(self.log_lines)

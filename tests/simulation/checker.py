@@ -99,11 +99,17 @@ class Checker:
             for text, same in by_text.items():
                 most = self.most(number, text)
                 if self.counted(same, most) > most:
-                    yield f"no number twice: {number} got {text!r} {len(same)} times, {most} asked for: calls {numbers_of(same)}"
+                    yield (
+                        f"no number twice: {number} got {text!r} {len(same)} times, {most} asked for: "
+                        f"calls {numbers_of(same)}"
+                    )
             if self.scenario.shape != "mapped":
                 most = self.most(number)
                 if self.counted(calls, most) > most:
-                    yield f"no number twice: {number} got {len(calls)} messages, at most {most} asked for: calls {numbers_of(calls)}"
+                    yield (
+                        f"no number twice: {number} got {len(calls)} messages, at most {most} asked for: "
+                        f"calls {numbers_of(calls)}"
+                    )
 
     def counted(self, calls, most):
         """How many messages count: with resend, those before ``most`` were known to be accepted do not."""
@@ -116,7 +122,10 @@ class Checker:
         return len([call for call in calls if call in known or call.started > enough])
 
     def most(self, number, text=None):
-        """How many messages (with this text) one try asked for at most; of the indexes of a mapped task, together."""
+        """How many messages (with this text) one try asked for at most.
+
+        Of a mapped task in whose ledger an index cannot see the others, it is what all indexes asked for together.
+        """
         is_together = self.scenario.shape == "mapped" and not self.scenario.has_sql
         of_process = defaultdict(Counter)
         for attempt in self.airflow.attempts:
@@ -176,7 +185,7 @@ class Checker:
             if outcome == "duplicate" and not (self.deduplicate and key in seen):
                 yield f"every row accounted for: {number} is called a duplicate, and is none"
             if outcome == "refused" and not self.was_refused(calls, number, text, code):
-                yield f"counts are the gateway's: {number} is refused with {code}, which the gateway never said of it"
+                yield f"counts are the gateway's: {number} is refused with {code}, which was never answered"
             if outcome == "already_sent" and not self.was_sent_before(attempt, number):
                 yield f"nobody dropped: {number} is already_sent, but nothing was taken for it"
             if outcome == "uncertain" and not self.may_be_uncertain(attempt, number):
@@ -231,7 +240,10 @@ class Checker:
         if stop is not None:
             for call in calls:
                 if call.started > stop.answered:
-                    yield f"the account is not harmed: call {call.number} after code {stop.answer} to call {stop.number}"
+                    yield (
+                        f"the account is not harmed: call {call.number} after code {stop.answer} to call "
+                        f"{stop.number}"
+                    )
 
     def one_at_a_time(self, attempt, calls):
         """Until a call is accepted, and again after an unclear one, calls go one at a time; three such stop."""
@@ -267,7 +279,10 @@ class Checker:
         if name is not None and not name.startswith("ISmart") and name not in FOREIGN_ERRORS:
             yield f"errors say what to do: {name}: {error}"
         if gravest is not None and attempt.report is not None and self.rank(name) > GRAVITY.index(gravest):
-            yield f"gravest error raised: {name}, but {gravest} is due (answers {sorted(map(str, answers))}, {dict(results)})"
+            yield (
+                f"gravest error raised: {name}, but {gravest} is due (answers {sorted(map(str, answers))}, "
+                f"{dict(results)})"
+            )
         if name == "ISmartLoginError" and not answers & LOGIN_CODES and calls:
             yield "gravest error raised: a login error without a refused login"
         if name == "ISmartAccountError" and not answers & ACCOUNT_CODES:
@@ -286,7 +301,7 @@ class Checker:
         if attempt.report is None and calls and (name or "").startswith("ISmart") and attempt.is_clean:
             yield f"every row accounted for: {name} without a report, after {len(calls)} calls"
 
-    def gravest(self, answers, results):
+    def gravest(self, answers, results):  # noqa: PLR0911  # one for each class of error
         if answers & LOGIN_CODES:
             return "ISmartLoginError"
         if answers & ACCOUNT_CODES:

@@ -117,7 +117,7 @@ class Gateway:
         return None
 
     def call(self, process, query, timeout):
-        """Make a call from a process; return the answer, ``NO_CONNECTION``, or ``None`` where none came in time."""
+        """Make a call; return the answer, ``NO_CONNECTION``, or ``None`` where no answer came in time."""
         world, dice = self._world, self._world.random
         fields = parse_qs(query, keep_blank_values=True)
         call = Call(
@@ -187,7 +187,7 @@ class Gateway:
         for ticket in call.ticket:
             ticket.wake()
 
-    def _code(self, call, fault):
+    def _code(self, call, fault):  # noqa: PLR0911  # the order in which a gateway looks at things
         """What the account, the text and the numbers come to."""
         if call.password != self.password:
             self.wrong_logins += 1

@@ -1,26 +1,32 @@
 """One seed makes one history: run it, check it, show it."""
 
+import logging
 import random
 import tempfile
 from contextlib import contextmanager, nullcontext
-from datetime import datetime
+from datetime import datetime, timedelta
 from pathlib import Path
 from threading import Lock as ThreadLock
 from types import SimpleNamespace
 
 from airflow.providers.common.compat.sdk import BaseHook, Variable
 
-from airflow_provider_ismart.coordination import refused_login, variables
+from airflow_provider_ismart.coordination import refused_login, throttle, variables
 from airflow_provider_ismart.ledgers import current_try, select
+from tests.simulation import alerts
 from tests.simulation.airflow import Airflow
 from tests.simulation.checker import check
-from tests.simulation.scenario import Scenario
+from tests.simulation.scenario import EPOCH, Scenario
 from tests.simulation.stores import Database, Variables
 from tests.simulation.threads import process_here
 from tests.simulation.world import StuckError, World
 
 #: A folder in memory, where there is one: results files are many.
 _MEMORY = Path("/dev/shm")
+
+
+#: How many of the histories are of alerts.
+ALERTS_SHARE = 0.08
 
 
 class History:
@@ -60,10 +66,15 @@ class Simulation:
             saved.append((owner, name, owner.__dict__[name]))
             setattr(owner, name, value)
 
-        connection = SimpleNamespace(
+        database = SimpleNamespace(
             get_hook=lambda: SimpleNamespace(get_sqlalchemy_engine=lambda: self._database.engine)
         )
-        patch(BaseHook, "get_connection", classmethod(lambda cls, conn_id: connection))
+        patch(
+            BaseHook,
+            "get_connection",
+            classmethod(lambda _, conn_id: database if conn_id == "ledger" else self._airflow.connection()),
+        )
+        patch(tempfile, "tempdir", self._folder.name)
         for name in ("get", "set", "delete"):
             patch(Variable, name, staticmethod(lambda *a, _n=name, **k: getattr(self._variables, _n)(*a, **k)))
         for name, value in list(vars(select).items()):
@@ -71,16 +82,38 @@ class Simulation:
                 value, type(ThreadLock())
             ):  # a process has one send at a time; others' are not its threads
                 patch(select, name, nullcontext())
-        patch(refused_login, "datetime", self._datetime())
+        for module in (refused_login, throttle):
+            patch(module, "datetime", self._datetime())
         patch(current_try, "current_try", _in_its_process(current_try.current_try))
         scrypt = dict(variables.SCRYPT)
         variables.SCRYPT.update(n=2)  # it is slow on purpose
+        logging.disable(logging.CRITICAL)
         try:
-            yield self
+            with alerts.patched(patch, self):
+                yield self
         finally:
+            logging.disable(logging.NOTSET)
             variables.SCRYPT.update(scrypt)
             for owner, name, value in reversed(saved):
                 setattr(owner, name, value)
+
+    def _run_alerts(self, seed, world):
+        crowd = self._scenario = alerts.Crowd(world, self._folder.name)
+        self._airflow, self.gateway, self._variables = crowd.airflow, crowd.gateway, Variables(world)
+        crowd.populate()
+        try:
+            world.run()
+            violations = list(crowd.check())
+        except StuckError as error:
+            violations = [f"every history ends: {error}"]
+        return History(seed, world, violations, crowd.describe())
+
+    def _forget_locks(self):
+        for path in Path(self._folder.name).glob("*.lock"):
+            path.unlink()
+
+    def now(self):
+        return EPOCH + timedelta(seconds=self._scenario.world.now)
 
     def _datetime(self):
         """Return a class whose ``now`` is the simulated time."""
@@ -89,7 +122,7 @@ class Simulation:
         class SimulatedDatetime(datetime):
             @classmethod
             def now(cls, tz=None):
-                return simulation._scenario.now().astimezone(tz)
+                return simulation.now().astimezone(tz)
 
         return SimulatedDatetime
 
@@ -97,9 +130,13 @@ class Simulation:
         """Run the history of a seed."""
         random.seed(seed)  # the jitter between the client's attempts
         world = World(seed)
+        self._forget_locks()
+        if world.random.random() < ALERTS_SHARE:
+            return self._run_alerts(seed, world)
         scenario = self._scenario = Scenario(world)
         gateway = scenario.gateway()
         airflow = scenario.airflow = Airflow(world, gateway, scenario=scenario, folder=self._folder.name)
+        self._airflow, self.gateway = airflow, gateway
         airflow.store_faults, airflow.database_faults = scenario.storage_faults(), scenario.storage_faults()
         airflow.removed, airflow.database = {}, self._database
         airflow.variables = self._variables = Variables(world)

@@ -1,4 +1,4 @@
-"""``python -m tests.simulation.mutants``: whether the simulator finds faults that are put into the code on purpose.
+"""``python -m tests.simulation.mutants``: whether the simulator finds faults that are put into the code.
 
 Each mutant is one replacement in a copy of the package. It is found when a history breaks a promise.
 """
@@ -87,7 +87,8 @@ MUTANTS = (
     Mutant(
         "a code that dooms the rest does not stop the threads",
         "sms/submission.py",
-        "        if outcome.attempts and self._submission.dooms(batch, outcome):\n            self._halted.set()\n",
+        "        if outcome.attempts and self._submission.dooms(batch, outcome):\n"
+        "            self._halted.set()\n",
         "",
     ),
     Mutant(
@@ -112,7 +113,8 @@ MUTANTS = (
         "an outcome is settled twice",
         "sms/submission.py",
         "            self._submission.settle(batch, outcome)\n",
-        "            self._submission.settle(batch, outcome)\n            self._submission.settle(batch, outcome)\n",
+        "            self._submission.settle(batch, outcome)\n"
+        "            self._submission.settle(batch, outcome)\n",
     ),
     Mutant(
         "a batch that was given back is dropped",
@@ -322,6 +324,25 @@ MUTANTS = (
         'return self._refused_login.block_reason() if "ti" in context else None',
         "return None",
     ),
+    # Alerts
+    Mutant(
+        "an alert tries a login that another alert was refused with",
+        "alerts/alert.py",
+        "        if reason := refused.block_reason() or gate.block_reason():\n",
+        "        if reason := None:\n",
+    ),
+    Mutant(
+        "alerts go concurrently before the login is known to be good",
+        "coordination/login_gate.py",
+        "        if self._verdict() is Verdict.GOOD:\n            return self._try_slot()\n",
+        "        if True:\n            return self._try_slot()\n",
+    ),
+    Mutant(
+        "the throttle allows every alert",
+        "coordination/throttle.py",
+        "        return suppressed if is_open else None\n",
+        "        return suppressed\n",
+    ),
     Mutant(
         "rows that were not attempted are no error",
         "sending.py",
@@ -347,9 +368,8 @@ def found(mutant, most_seeds=MOST_SEEDS):
         for name in [name for name in sys.modules if name.partition(".")[0] == PACKAGE]:
             del sys.modules[name]
         sys.path.insert(0, folder)
-        from tests.simulation.history import Simulation
-
         import airflow_provider_ismart
+        from tests.simulation.history import Simulation
 
         assert Path(airflow_provider_ismart.__file__).parent == copy
         with Simulation().patched() as simulation:

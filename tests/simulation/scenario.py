@@ -232,48 +232,69 @@ class Scenario:
 
     def act(self):
         """Do one of the things that people do to a run, the account, or the database."""
-        dice, airflow = self.dice, self.airflow
-        gateway = airflow.gateway
-        run = dice.choice(airflow.runs)
-        action = dice.choice(
-            ["clear", "clear", "clear all", "clear all", "mark", "change the password", "correct the password",
-             "buy credit", "outage", "lose the ledger", "change the input"]
-        )  # fmt: skip
-        if action == "clear":
-            airflow.clear(run, [ti for ti in run.tis if dice.random() < 0.6] or run.tis[:1])
-        elif action == "clear all":
-            airflow.clear(run, list(run.tis), lists=self._new_lists(run))
-        elif action == "mark":
-            running = [ti for ti in run.tis if ti.process is not None]
-            if running:
-                airflow.mark(dice.choice(running), dice.choice(["failed", "success"]))
-        elif action == "change the password" and dice.random() < 0.4:
-            gateway.password = "another-secret"
-            self.world.note("infocomm", "the gateway's password changes")
-            self.world.count("people", action)
-        elif action == "correct the password":
-            if airflow.password != gateway.password:
-                self.world.count("people", action)
-            airflow.password = gateway.password
-        elif action == "buy credit" and gateway.credit is not None:
-            gateway.credit += 15
-            self.world.note("infocomm", "there is credit again")
-            self.world.count("people", action)
-        elif action == "outage" and dice.random() < 0.5:
-            faults = dice.choice([airflow.store_faults, airflow.database_faults])
-            faults.outage = (self.world.now, self.world.now + dice.uniform(0.5, 20))
-            self.world.note("database", "an outage begins")
-            self.world.count("people", action)
-        elif action == "lose the ledger" and self.ledger == "sql and store" and self.shape in {"task", "function"}:
-            airflow.database.lose()
+        action, chance = self.dice.choice(
+            [
+                (self._clear_some, 1.0),
+                (self._clear_some, 1.0),
+                (self._clear_all, 1.0),
+                (self._clear_all, 1.0),
+                (self._mark, 1.0),
+                (self._change_password, 0.4),
+                (self._correct_password, 1.0),
+                (self._buy_credit, 1.0),
+                (self._begin_outage, 0.5),
+                (self._lose_ledger, 1.0),
+                (self._change_input, 1.0),
+            ]
+        )
+        if self.dice.random() < chance:
+            action(self.dice.choice(self.airflow.runs))
+
+    def _did(self, who, what):
+        self.world.note(who, what)
+        self.world.count("people", what)
+
+    def _clear_some(self, run):
+        self.airflow.clear(run, [ti for ti in run.tis if self.dice.random() < 0.6] or run.tis[:1])
+
+    def _clear_all(self, run):
+        self.airflow.clear(run, list(run.tis), lists=self._new_lists(run))
+
+    def _mark(self, run):
+        running = [ti for ti in run.tis if ti.process is not None]
+        if running:
+            self.airflow.mark(self.dice.choice(running), self.dice.choice(["failed", "success"]))
+
+    def _change_password(self, _run):
+        self.airflow.gateway.password = "another-secret"
+        self._did("infocomm", "the gateway's password changes")
+
+    def _correct_password(self, _run):
+        if self.airflow.password != self.airflow.gateway.password:
+            self.airflow.password = self.airflow.gateway.password
+            self._did("people", "the connection's password is corrected")
+
+    def _buy_credit(self, _run):
+        if self.airflow.gateway.credit is not None:
+            self.airflow.gateway.credit += 15
+            self._did("infocomm", "there is credit again")
+
+    def _begin_outage(self, _run):
+        faults = self.dice.choice([self.airflow.store_faults, self.airflow.database_faults])
+        faults.outage = (self.world.now, self.world.now + self.dice.uniform(0.5, 20))
+        self._did("database", "an outage begins")
+
+    def _lose_ledger(self, _run):
+        if self.ledger == "sql and store" and self.shape in {"task", "function"}:
+            self.airflow.database.lose()
             self.is_ledger_lost = True
-            self.world.note("database", "everything in it is lost")
-            self.world.count("people", action)
-        elif action == "change the input" and not run.is_mapped:
+            self._did("database", "everything in the ledger is lost")
+
+    def _change_input(self, run):
+        if not run.is_mapped:
             run.lists = [self.changed(run.lists[0])]
             run.generation += 1
-            self.world.note("people", "the input has changed")
-            self.world.count("people", action)
+            self._did("people", "the input has changed")
 
     def _new_lists(self, run):
         dice = self.dice

@@ -212,4 +212,3 @@ class Variables:
 
     def _step(self, what):
         process_here().step(what, self._world.random.uniform(0.001, 0.004))
-
