@@ -43,7 +43,8 @@ MAX_BACK_OFF_SECONDS = 30.0
 TURNED_AWAY_STATUSES = frozenset({400, 401, 403, 404, 405, 407, 413, 414, 429, 431})
 _TRANSIENT_STATUSES = frozenset({None, 429, 503})
 
-_RETURN_CODE = re.compile(rb"\s*(0|[1-9][0-9]{0,3})\s*")
+#: White space and the byte order mark of UTF-8, which some servers put in front, mean nothing.
+_RETURN_CODE = re.compile(rb"(?:\s|\xef\xbb\xbf)*(0|[1-9][0-9]{0,3})\s*")
 _OK = 200
 _SERVICE_UNAVAILABLE = 503
 

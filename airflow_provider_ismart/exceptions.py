@@ -4,6 +4,7 @@
 
     ISmartError
     ├── ISmartInputError             correct the recipients, the message, an option or the connection
+    ├── ISmartUnsupportedAirflowError    install a release that supports this Airflow
     ├── ISmartSourceError            see to the database or file that people are read from, then try again
     ├── ISmartLoginError             correct the password, or have the account unlocked (codes 3, 12, 17)
     ├── ISmartAccountError           talk to Infocomm (codes 2, 7, 18, 19, 20, 25)
@@ -15,8 +16,8 @@
         └── ISmartUncertainFinalError    the same, and nothing is sent again by itself
 
 Where trying again cannot help, or could do harm, the error is an ``AirflowFailException`` too: Airflow then
-ends the task whatever its ``retries`` say. That holds for input, login, account, refused and uncertain-final,
-and for the time-out of a sensor too.
+ends the task whatever its ``retries`` say. That holds for input, unsupported Airflow, login, account, refused
+and uncertain-final, and for the time-out of a sensor too.
 After the others a retry goes on with the rest, where there is a ledger; without one it refuses to send.
 """
 
@@ -44,6 +45,10 @@ class ISmartError(AirflowException):
 
 class ISmartInputError(ISmartError, AirflowFailException):
     """The caller's data, options or connection cannot be used as they are. Nothing was sent."""
+
+
+class ISmartUnsupportedAirflowError(ISmartError, AirflowFailException):
+    """A safeguard does not work on this Airflow, such as the redaction of rendered fields. Nothing was sent."""
 
 
 class ISmartSourceError(ISmartError):

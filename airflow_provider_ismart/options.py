@@ -5,14 +5,18 @@ from __future__ import annotations
 from dataclasses import dataclass
 from datetime import datetime
 from enum import Enum
+from os import PathLike
 from typing import TypeVar
 
+from airflow.providers.common.compat.sdk import ObjectStoragePath
+
 from airflow_provider_ismart.sms.batches import MAX_BATCH_SIZE
+from airflow_provider_ismart.sms.columns import shown
 from airflow_provider_ismart.sms.errors import InputError
 from airflow_provider_ismart.sms.messages import LangChoice
 from airflow_provider_ismart.sms.reading import Content
 from airflow_provider_ismart.sms.submission import OnRefused
-from airflow_provider_ismart.sms.text import MAX_PARTS
+from airflow_provider_ismart.sms.text import MAX_PARTS, Lang
 
 
 class OnEmpty(Enum):
@@ -55,7 +59,7 @@ class SendOptions:
     on_refused: OnRefused = OnRefused.ISOLATE
     on_uncertain: OnUncertain = OnUncertain.FAIL
     dry_run: bool = False
-    results_path: str | None = None
+    results_path: str | PathLike[str] | None = None
 
     def __post_init__(self) -> None:
         """Check what the types do not.
@@ -63,10 +67,15 @@ class SendOptions:
         :raises InputError: an option is none of what it can be.
         """
         if type(self.batch_size) is not int or not 1 <= self.batch_size <= MAX_BATCH_SIZE:
-            raise InputError(f"batch_size is {self.batch_size!r}; it can be 1 to {MAX_BATCH_SIZE}")
+            raise InputError(f"batch_size is {_shown(self.batch_size)}; it can be 1 to {MAX_BATCH_SIZE}")
         for option in ("flash", "deduplicate", "dry_run"):
             if not isinstance(getattr(self, option), bool):
-                raise InputError(f"{option} is {getattr(self, option)!r}; it can be True or False")
+                raise InputError(f"{option} is {_shown(getattr(self, option))}; it can be True or False")
+        _check_column("recipient_column", self.recipient_column)
+        if not isinstance(self.results_path, str | PathLike | ObjectStoragePath | None):
+            raise InputError(f"results_path is {_shown(self.results_path)}; it can be text, a Path or a URL")
+        if isinstance(self.results_path, str):
+            check_name("results_path", self.results_path)
 
     @classmethod
     def of(
@@ -86,10 +95,14 @@ class SendOptions:
 
         :raises InputError: an option is none of what it can be.
         """
+        if type(max_parts) is not int:
+            raise InputError(f"max_parts is {_shown(max_parts)}; it can be 1 to {MAX_PARTS}")
+        if message is not None and not isinstance(message, str):
+            raise InputError(f"message is {_shown(message)}; it has to be text")
+        if message_column is not None:
+            _check_column("message_column", message_column)
         return cls(
-            content=Content(
-                message=message, message_column=message_column, lang=LangChoice.of(lang), max_parts=max_parts
-            ),
+            content=Content(message=message, message_column=message_column, lang=_lang(lang), max_parts=max_parts),
             on_empty=_choice(OnEmpty, "on_empty", on_empty),
             on_invalid=_choice(OnInvalid, "on_invalid", on_invalid),
             on_refused=_choice(OnRefused, "on_refused", on_refused),
@@ -98,12 +111,44 @@ class SendOptions:
         )
 
 
+def check_name(option: str, value: object) -> None:
+    """Check an option that names something: a connection, a column, a path.
+
+    :raises InputError: it is no text, or blank.
+    """
+    if not isinstance(value, str):
+        raise InputError(f"{option} is {_shown(value)}; it has to be text")
+    if not value.strip():
+        raise InputError(f"{option} is blank; leave it out for its default")
+
+
+def _check_column(option: str, value: object) -> None:
+    """Check a column's name; a frame without a header numbers its columns."""
+    if type(value) is not int:
+        check_name(option, value)
+
+
+def _lang(value: object) -> LangChoice:
+    try:
+        if isinstance(value, str) or type(value) is int or isinstance(value, Lang):
+            return LangChoice.of(value)
+    except InputError:
+        pass
+    raise InputError(f"lang is {_shown(value)}; it can be 'auto', 'english', 'arabic', 0 or 64")
+
+
 _Choice = TypeVar("_Choice", bound=Enum)
 
 
 def _choice(choices: type[_Choice], option: str, value: object) -> _Choice:
-    try:
-        return choices(value)
-    except ValueError:
-        known = ", ".join(repr(choice.value) for choice in choices)
-        raise InputError(f"{option} is {value!r}; it can be {known}") from None
+    known = {choice.value: choice for choice in choices}
+    if not isinstance(value, str) or value not in known:
+        raise InputError(f"{option} is {_shown(value)}; it can be {', '.join(map(repr, known))}")
+    return known[value]
+
+
+def _shown(value: object) -> str:
+    """Return a value for an error: not what it holds, for that can be recipients in the wrong place."""
+    if isinstance(value, str | int | float | None):
+        return shown(value) if isinstance(value, str) else repr(value)
+    return f"a {type(value).__name__}"

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import json
 import re
+import unicodedata
 from collections.abc import Mapping
 from dataclasses import dataclass, fields
 from ipaddress import ip_address
@@ -196,10 +198,7 @@ class AirflowConnection(Protocol):
     port: int | None
     login: str | None
     password: str | None
-
-    @property
-    def extra_dejson(self) -> dict[str, Any]:
-        """The extras."""
+    extra: str | None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, repr=False)
@@ -231,7 +230,9 @@ class Settings:
         """
         if not connection.login or not connection.password:
             raise InputError("the connection needs login (UserId) and password")
-        extras = _read_extras(connection.extra_dejson)
+        _check_characters("login (UserId)", connection.login)
+        _check_characters("password", connection.password)
+        extras = _read_extras(_json_object(connection.extra))
         return cls(
             url=_url(connection, extras),
             login=connection.login,
@@ -243,6 +244,27 @@ class Settings:
     def without_connection(cls) -> Settings:
         """Return the defaults, to plan with; nothing can be sent with them."""
         return cls(url=DEFAULT_HOST, login="", password="", **_typed(_read_extras({})))
+
+
+def _check_characters(field: str, value: str) -> None:
+    """Find what nobody types, such as the line end of a file that a password was read from; show nothing."""
+    if value.endswith(("\n", "\r")):
+        raise InputError(f"the connection's {field} ends with a line end; store it without")
+    if any(unicodedata.category(character) in {"Cc", "Zl", "Zp"} for character in value):
+        raise InputError(f"the connection's {field} holds a line end or another control character")
+
+
+def _json_object(extra: str | None) -> dict[str, Any]:
+    """Read the field extra. Airflow's ``extra_dejson`` takes what cannot be read for an empty one."""
+    if extra is None or not extra.strip():
+        return {}
+    try:
+        found = json.loads(extra)
+    except ValueError:  # whose text can quote what is in there
+        found = None
+    if not isinstance(found, dict):
+        raise InputError('the connection\'s extra has to be a JSON object such as {"max_concurrency": 8}')
+    return found
 
 
 def _read_extras(given: Mapping[str, Any]) -> dict[str, Any]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import http.client
+import json
 import logging
 import ssl
 import threading
@@ -121,7 +122,7 @@ class Callers:
             port=self.gateway.port,
             login="not-a-user",
             password="not-a-password",
-            extra_dejson=extras,
+            extra=json.dumps(extras),
         )
         with closing(GatewayClient(Settings.of(connection))) as client:
             yield client

@@ -1,13 +1,92 @@
-"""What the Makefile lists is all that there is."""
+"""What the Makefile lists is all that there is, and the documentation's table of versions is what is installed."""
 
 import re
 from pathlib import Path
 
+import pytest
+
 CHECKOUT = Path(__file__).parents[1]
+MAKEFILE = (CHECKOUT / "Makefile").read_text(encoding="utf-8").replace("\\\n", " ")
+#: The columns of the table in docs/versions.md that hold versions.
+PACKAGES = [
+    "apache-airflow",
+    "pandas",
+    "pyarrow",
+    "sqlalchemy",
+    "apache-airflow-providers-common-compat",
+    "apache-airflow-providers-common-sql",
+    "urllib3",
+    "tenacity",
+]
+UPGRADED_IN_AN_IMAGE = {"apache-airflow-providers-common-compat", "apache-airflow-providers-common-sql"}
+
+
+def variables(prefix):
+    """Give the Makefile's variables whose names begin with ``prefix``: what follows it, and the words assigned."""
+    found = re.findall(rf"^{prefix}(\S*) :=(.*)$", MAKEFILE, re.MULTILINE)
+    return {name: value.split() for name, value in found}
+
+
+def lock_of(environment):
+    return environment.rpartition("-py")[0]
+
+
+def pins(name):
+    text = (CHECKOUT / "constraints" / name).read_text(encoding="utf-8")
+    return dict(re.findall(r"^([a-z0-9-]+)(?:\[.*?\])?==(\S+)", text, re.MULTILINE))
+
+
+LOCKS = sorted({lock_of(environment) for environment in variables("RUNS_")})
+OFFICIAL = [lock for lock in LOCKS if lock.startswith("official-")]
 
 
 def test_every_suite_of_acceptance_tests_is_run_somewhere():
-    text = (CHECKOUT / "Makefile").read_text(encoding="utf-8").replace("\\\n", " ")
-    listed = re.search(r"^ACCEPTANCE := (.*)$", text, re.MULTILINE)[1].split()
     suites = {path.parent.name for path in (CHECKOUT / "tests" / "acceptance").glob("*/test_*.py")}
-    assert {run.partition("@")[0] for run in listed} == suites
+    assert {run.partition("@")[0] for run in variables("ACCEPTANCE")[""]} == suites
+
+
+def test_the_newest_airflow_leaves_no_group_of_tests_out():
+    [groups] = variables("SUITES").values()
+    assert variables("RUNS_")["airflow-3.3-py3.11"] == groups
+
+
+def test_every_group_of_tests_exists_and_says_why_it_is_left_out():
+    [groups] = variables("SUITES").values()
+    assert variables("SUITE_").keys() == variables("WHY_").keys() == set(groups)
+    for run in variables("RUNS_").values():
+        assert set(run) <= set(groups)
+    for paths in variables("SUITE_").values():
+        for path in paths:
+            assert (CHECKOUT / path).exists(), path
+
+
+def test_each_airflow_is_tested_with_the_newest_packages_and_with_those_of_its_official_image():
+    lines = {"2.11", "3.0", "3.1", "3.2", "3.3"}
+    assert set(LOCKS) == {"lowest"} | {f"{kind}-{line}" for kind in ("airflow", "official") for line in lines}
+
+
+@pytest.mark.parametrize("lock", OFFICIAL)
+def test_installing_the_package_in_an_official_image_upgrades_the_common_providers_alone(lock):
+    image, installed = pins(f"{lock}.in"), pins(f"{lock}.txt")
+    assert image
+    assert {name: installed.get(name) for name in image} == image
+    text = (CHECKOUT / "constraints" / f"{lock}.in").read_text(encoding="utf-8")
+    assert set(re.findall(r"^#   ([a-z-]+)==", text, re.MULTILINE)) == UPGRADED_IN_AN_IMAGE
+
+
+def test_the_table_of_versions_lists_what_each_lock_installs():
+    text = (CHECKOUT / "docs" / "versions.md").read_text(encoding="utf-8")
+    rows = [
+        [cell.strip(" `") for cell in line.split("|")[1:-1]]
+        for line in re.findall(r"^\| `.*$", text, re.MULTILINE)
+    ]
+    assert {row[0]: row[1:] for row in rows} == {
+        lock: [pins(f"{lock}.txt")[package] for package in PACKAGES] for lock in LOCKS
+    }
+
+
+def test_the_readme_names_the_airflows_that_are_tested():
+    readme = (CHECKOUT / "README.md").read_text(encoding="utf-8")
+    versions = {pins(f"{lock}.txt")["apache-airflow"] for lock in LOCKS if lock.startswith("airflow-")}
+    tested = re.search(r"tested on ([\d., and]+), each", readme)[1]
+    assert set(re.findall(r"\d+\.\d+\.\d+", tested)) == versions

@@ -1,8 +1,13 @@
 import csv
+import subprocess
+import sys
+from pathlib import Path
 
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
+from airflow.providers.common.compat.sdk import ObjectStoragePath
+from fsspec.implementations.memory import MemoryFileSystem
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
@@ -12,6 +17,11 @@ from airflow_provider_ismart.sms.errors import InputError
 from airflow_provider_ismart.sms.report import Outcome
 from tests.sms.scripted import ACCEPTED, UNCERTAIN, ScriptedGateway, numbers, plan_of, plan_of_rows, refused, send
 from tests.sms.strategies import rows
+
+try:
+    from airflow.sdk.io import attach
+except ImportError:  # Airflow 2
+    from airflow.io.store import attach
 
 A, B, C = numbers(3)
 COLUMNS = ["row", "recipient", "msisdn", "outcome", "return_code", "reason", "lang", "parts"]
@@ -95,12 +105,13 @@ def test_an_empty_input_makes_a_file_with_its_columns(path):
     assert written(path, plan_of([])) == [COLUMNS]
 
 
-def test_a_file_is_there_before_anything_is_sent_and_is_written_anew(path):
+def test_a_file_is_written_anew_and_nothing_else_is_left_in_its_folder(path):
     results_file = ResultsFile(str(path))
-    assert path.exists()
     results_file.write(plan_of([A, B]))
     results_file.write(plan_of([C]))
     assert [row[2] for row in read(path)[1:]] == [C]
+    assert [file.name for file in path.parent.iterdir()] == [path.name]
+    assert path.stat().st_mode & 0o777 == 0o600
 
 
 def test_more_rows_than_a_row_group_are_all_there(path, monkeypatch):
@@ -152,8 +163,128 @@ def test_a_folder_in_the_place_of_the_file_is_found_before_anything_is_sent(tmp_
         ResultsFile(str(folder))
 
 
-def test_what_an_earlier_try_wrote_stays_until_there_is_something_new(tmp_path):
-    results = tmp_path / "results.csv"
-    results.write_text("who was told")
-    ResultsFile(str(results))
-    assert results.read_text() == "who was told"
+@pytest.fixture(params=["", "file://", "memory://"])
+def place(request, airflow_loaded):
+    """A kind of storage: what stands before a path in it."""
+    if request.param == "memory://":
+        attach("memory", fs=MemoryFileSystem())
+    elif request.param:
+        try:
+            ObjectStoragePath("file:///tmp")
+        except TypeError:
+            pytest.skip("this Airflow's ObjectStoragePath does not work with this universal-pathlib")
+    return request.param
+
+
+def test_what_an_earlier_try_wrote_stays_until_there_is_something_new(place, tmp_path):
+    url = f"{place}{tmp_path}/results.csv"
+    results = ObjectStoragePath(url) if place else tmp_path / "results.csv"
+    results.parent.mkdir(parents=True, exist_ok=True)
+    results.write_text("the earlier outcomes")
+    results_file = ResultsFile(url)
+    assert results.read_text() == "the earlier outcomes"
+
+    class Interrupted(BaseException):
+        pass
+
+    class Plan(_Wrapped):
+        def read_rows(self, size):
+            yield from super().read_rows(size)
+            raise Interrupted
+
+    with pytest.raises(Interrupted):
+        results_file.write(Plan(plan_of([A] * 10_000)))
+    assert results.read_text() == "the earlier outcomes"
+    assert [file.name for file in results.parent.iterdir()] == ["results.csv"]
+    results_file.write(plan_of([A]))
+    assert len(results.read_text().splitlines()) == 2
+    assert [file.name for file in results.parent.iterdir()] == ["results.csv"]
+
+
+class _Wrapped:
+    """A plan, to change how its rows are read."""
+
+    def __init__(self, planned):
+        self._planned = planned
+        self.outcomes = planned.outcomes
+
+    def read_rows(self, size):
+        return self._planned.read_rows(size)
+
+
+_KILLED = """
+import sys, time
+from airflow_provider_ismart.results import ResultsFile
+from tests.sms.scripted import plan_of
+from tests.test_results import A, _Wrapped
+
+class Plan(_Wrapped):
+    def read_rows(self, size):
+        yield from super().read_rows(size)
+        print("writing", flush=True)
+        time.sleep(600)
+
+ResultsFile(sys.argv[1]).write(Plan(plan_of([A] * 100_000)))
+"""
+
+
+def test_a_kill_while_writing_keeps_the_earlier_file_and_the_next_try_tidies_up(path):
+    ResultsFile(str(path)).write(plan_of([A, B]))
+    earlier = path.read_bytes()
+    command = [sys.executable, "-W", "ignore", "-c", _KILLED, str(path)]
+    with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as process:
+        assert process.stdout.readline() == "writing\n"
+        process.kill()
+    assert path.read_bytes() == earlier
+    [left_over] = [file for file in path.parent.iterdir() if file != path]
+    assert left_over.name.startswith(f".{path.name}.")
+    assert left_over.name.endswith(".partial")
+    assert left_over.stat().st_size
+    ResultsFile(str(path)).write(plan_of([C]))
+    assert [row[2] for row in read(path)[1:]] == [C]
+    assert [file.name for file in path.parent.iterdir()] == [path.name]
+
+
+def test_a_link_is_followed(tmp_path):
+    (tmp_path / "link.csv").symlink_to(tmp_path / "results.csv")
+    ResultsFile(str(tmp_path / "link.csv")).write(plan_of([A]))
+    assert (tmp_path / "link.csv").is_symlink()
+    assert len(read(tmp_path / "results.csv")) == 2
+
+
+def test_a_path_is_text_or_a_path_object_and_may_begin_with_the_home_folder(tmp_path, monkeypatch):
+    monkeypatch.setenv("HOME", str(tmp_path))
+    for path in ("~/text.csv", Path("~/object.csv"), f"file://{tmp_path}/url.csv"):
+        ResultsFile(path).write(plan_of([A]))
+    assert sorted(file.name for file in tmp_path.iterdir()) == ["object.csv", "text.csv", "url.csv"]
+
+
+def test_an_object_storage_path_is_a_place_too(place, tmp_path):
+    if not place:
+        pytest.skip("no object storage")
+    path = ObjectStoragePath(f"{place}{tmp_path}/results.csv")
+    ResultsFile(path).write(plan_of([A]))
+    assert len(path.read_text().splitlines()) == 2
+
+
+FORMULAS = [
+    "=1+1",
+    "+1+1",
+    "-1+1",
+    "@SUM(A1)",
+    "\t=1",
+    "\r=1",
+    "\n=1",
+    '=cmd|" /C calc"!A0',
+    "+968-9000-0001",
+    "\uff1d1",
+    "-",
+]
+NO_FORMULAS = ["+96890000001", "+968 9000 0001", "-5", "-5.5", "+.5", "96890000001", "a=b", "", "'=1"]
+
+
+@pytest.mark.parametrize(("cells", "apostrophe"), [(FORMULAS, "'"), (NO_FORMULAS, "")], ids=["formulas", "others"])
+def test_csv_shows_a_spreadsheet_text_and_no_formulas(cells, apostrophe, tmp_path):
+    found = written(tmp_path / "results.csv", plan_of(cells))
+    assert [row[1] for row in found[1:]] == [apostrophe + cell for cell in cells]
+    assert [row[1] for row in written(tmp_path / "results.parquet", plan_of(cells))[1:]] == cells

@@ -9,7 +9,7 @@ from dataclasses import replace
 from threading import Thread
 from typing import TYPE_CHECKING, Any
 
-from airflow.providers.common.compat.version_compat import AIRFLOW_V_3_0_PLUS, AIRFLOW_V_3_3_PLUS
+from airflow.providers.common.compat.version_compat import AIRFLOW_V_3_0_PLUS, AIRFLOW_V_3_2_PLUS
 
 from airflow_provider_ismart.coordination.locks import Deadline
 from airflow_provider_ismart.coordination.login_gate import LoginGate
@@ -30,8 +30,9 @@ READ_SECONDS = 8.0
 CALLING_SECONDS = 4.0
 ENDING_SECONDS = CONNECT_SECONDS + READ_SECONDS
 
-#: On Airflow 3.0, two threads that ask the supervisor at once may get each other's answers; 3.3 has a lock.
-_THREADS_REACH_AIRFLOW = AIRFLOW_V_3_3_PLUS or not AIRFLOW_V_3_0_PLUS
+#: On Airflow 3.0 and 3.1, two threads that ask the supervisor concurrently may get each other's answers; since 3.2
+#: it has a lock.
+_THREADS_REACH_AIRFLOW = AIRFLOW_V_3_2_PLUS or not AIRFLOW_V_3_0_PLUS
 
 
 def send_alert(conn_id: str, recipients: Any, text: str, *, max_parts: int, deadline: Deadline, log: Log) -> None:

@@ -7,8 +7,8 @@ from typing import TYPE_CHECKING, Any, ClassVar
 from airflow.providers.common.compat.sdk import DecoratedOperator, determine_kwargs, task_decorator_factory
 
 from airflow_provider_ismart.exceptions import ISmartInputError
-from airflow_provider_ismart.hidden import HiddenRecipients, hide_each, shown
 from airflow_provider_ismart.operators.ismart import ISmartSendOperator
+from airflow_provider_ismart.redaction import RedactedRecipients, redact_each, revealed
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 class ISmartDecoratedOperator(DecoratedOperator, ISmartSendOperator):
     """Call a function, and send to those it returns.
 
-    The function's arguments are templated, and hidden from Airflow's UI: people go in there, too.
+    The function's arguments are templated, and redacted in Airflow's UI: people go in there, too.
 
     :raises ISmartInputError: the function returned ``None``.
     """
@@ -30,15 +30,24 @@ class ISmartDecoratedOperator(DecoratedOperator, ISmartSendOperator):
         *(field for field in ISmartSendOperator.template_fields if field != "recipients"),
     )
     template_fields_renderers: ClassVar[dict[str, str]] = DecoratedOperator.template_fields_renderers
-    hidden_fields: ClassVar[Mapping[str, Callable[[Any], Any]]] = {"op_args": hide_each, "op_kwargs": hide_each}
+    redacted_fields: ClassVar[Mapping[str, Callable[[Any], Any]]] = {
+        "op_args": redact_each,
+        "op_kwargs": redact_each,
+    }
 
     def __init__(self, **kwargs: Any) -> None:
         super().__init__(recipients=None, **kwargs)
 
     def execute(self, context: Context) -> dict[str, object]:
         """Call the function, send, and return the report."""
-        args = [shown(argument) for argument in self.op_args]
-        kwargs = {name: shown(argument) for name, argument in self.op_kwargs.items()}
+        with self.noting_if_unsent(context):
+            self.check_fields(context)
+            self.recipients = RedactedRecipients(self._call(context))
+            return ISmartSendOperator.execute(self, context)
+
+    def _call(self, context: Context) -> Any:
+        args = [revealed(argument) for argument in self.op_args]
+        kwargs = {name: revealed(argument) for name, argument in self.op_kwargs.items()}
         from_context = determine_kwargs(self.python_callable, args, context)
         recipients = self.python_callable(*args, **{**from_context, **kwargs})
         if recipients is None:
@@ -46,8 +55,7 @@ class ISmartDecoratedOperator(DecoratedOperator, ISmartSendOperator):
                 f"the function of task {self.task_id} returned None; it has to return the people, "
                 "and [] where there is nobody. Nothing was sent."
             )
-        self.recipients = HiddenRecipients(recipients)
-        return ISmartSendOperator.execute(self, context)
+        return recipients
 
 
 def ismart_task(

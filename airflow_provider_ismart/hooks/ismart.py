@@ -81,6 +81,10 @@ class ISmartHook(BaseHook):
 
         :raises ISmartInputError: the connection has a bad field or extra; the text names it.
         """
+        from airflow_provider_ismart.options import check_name  # noqa: PLC0415  # needed at run time alone
+
+        with _own_errors():
+            check_name("ismart_conn_id", self.ismart_conn_id)
         connection = self.get_connection(self.ismart_conn_id)
         if connection.password:  # Airflow hides the password itself, but not how a URL spells it
             mask_secret(quote(connection.password, safe=""))
@@ -166,46 +170,45 @@ class ISmartHook(BaseHook):
         :param sends_several_times: whether this may be one of several sends of the same try.
         :raises ISmartError: not every recipient got the message; its class says what to do next.
         """
-        from airflow_provider_ismart.ledgers.current_try import current_try  # noqa: PLC0415  # needed at run time
+        from airflow_provider_ismart.ledgers.current_try import noting_if_unsent  # noqa: PLC0415  # at run time
         from airflow_provider_ismart.ledgers.select import open_ledger  # noqa: PLC0415
         from airflow_provider_ismart.lineage import report_gateway  # noqa: PLC0415
-        from airflow_provider_ismart.options import SendOptions  # noqa: PLC0415
+        from airflow_provider_ismart.options import SendOptions, check_name  # noqa: PLC0415
         from airflow_provider_ismart.sending import Send  # noqa: PLC0415
         from airflow_provider_ismart.sources.files import from_files  # noqa: PLC0415
 
-        this_try = current_try(context)
-        if sends_several_times:
-            this_try.expect_several_sends()
-        with _own_errors():
+        with noting_if_unsent(context, ledger_conn_id) as this_try, _own_errors():
+            if sends_several_times:
+                this_try.expect_several_sends()
             checked = SendOptions.of(**options)
+            if ledger_conn_id is not None:
+                check_name("ledger_conn_id", ledger_conn_id)
             if checked.dry_run:
                 return self._preview(recipients, checked)
-            has_ledger = bool(ledger_conn_id) or context.get("task_state_store") is not None
-            with this_try.noting_if_unsent(has_ledger=has_ledger):
-                settings = self.settings
-                with (
-                    closing(self._new_client(settings)) as client,
-                    closing(Send(from_files(recipients), checked, client, self.log, self.runtime)) as send,
-                    this_try.tracking(send.plan),
-                    open_ledger(
-                        context,
-                        this_try,
-                        send.plan,
-                        ledger_conn_id=ledger_conn_id or settings.ledger_conn_id,
-                        idempotency_key=idempotency_key,
-                    ) as opened,
-                ):
-                    report_gateway(self, settings.url)
-                    try:
-                        return send.run(
-                            opened.ledger,
-                            attempt=this_try.attempt,
-                            before_first_call=opened.before_first_call,
-                            known_refusal=lambda: self.known_refusal(context),
-                        )
-                    except ISmartError as error:
-                        self._share(error, context)
-                        raise
+            settings = self.settings
+            with (
+                closing(self._new_client(settings)) as client,
+                closing(Send(from_files(recipients), checked, client, self.log, self.runtime)) as send,
+                this_try.tracking(send.plan),
+                open_ledger(
+                    context,
+                    this_try,
+                    send.plan,
+                    ledger_conn_id=ledger_conn_id or settings.ledger_conn_id,
+                    idempotency_key=idempotency_key,
+                ) as opened,
+            ):
+                report_gateway(self, settings.url)
+                try:
+                    return send.run(
+                        opened.ledger,
+                        attempt=this_try.attempt,
+                        before_first_call=opened.before_first_call,
+                        known_refusal=lambda: self.known_refusal(context),
+                    )
+                except ISmartError as error:
+                    self._share(error, context)
+                    raise
 
     def _preview(self, recipients: Any, options: SendOptions) -> Report:
         from airflow_provider_ismart.sending import Send  # noqa: PLC0415  # needed at run time alone

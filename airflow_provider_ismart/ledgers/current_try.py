@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager, suppress
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from airflow_provider_ismart.coordination.task_identity import TaskIdentity
 from airflow_provider_ismart.coordination.task_notes import UnsentTries
@@ -15,6 +15,13 @@ from airflow_provider_ismart.sms.report import Outcome, RowOutcomes
 
 if TYPE_CHECKING:
     from airflow_provider_ismart.sms.plan import Plan
+
+
+class EarlierRecords(NamedTuple):
+    """Where tries before the current one left records."""
+
+    in_sql: bool
+    in_store: bool
 
 
 class CurrentTry:
@@ -29,6 +36,8 @@ class CurrentTry:
         #: How many sends have been opened, for a mapped index, which checks each one's plan.
         self.sends = 0
         self.has_lasting_ledger = False
+        self.earlier_records: EarlierRecords | None = None
+        self._is_noting = False
         self._may_have_submitted = False
         self._plan: Plan | None = None
 
@@ -56,9 +65,12 @@ class CurrentTry:
         self._may_have_submitted = True
 
     @contextmanager
-    def noting_if_unsent(self, *, has_ledger: bool) -> Iterator[None]:
+    def noting_if_unsent(self) -> Iterator[None]:
         """Leave a note for the next try if this one fails without a ledger, and certainly submitted nothing."""
-        self.has_lasting_ledger = has_ledger
+        if self._is_noting:  # in a larger part of the same task
+            yield
+            return
+        self._is_noting = True
         try:
             yield
         except Exception:
@@ -66,6 +78,8 @@ class CurrentTry:
                 with suppress(Exception):  # without the note, the next try refuses to send
                     self._note_unsent(self.task)
             raise
+        finally:
+            self._is_noting = False
 
     def _note_unsent(self, task: TaskIdentity) -> None:
         tries = UnsentTries(task)
@@ -77,6 +91,16 @@ class CurrentTry:
 def _certainly_submitted_nothing(outcomes: RowOutcomes) -> bool:
     counts = outcomes.counts()
     return not counts[Outcome.ACCEPTED] and not counts[Outcome.UNCERTAIN]
+
+
+@contextmanager
+def noting_if_unsent(context: Mapping[str, Any], ledger_conn_id: object) -> Iterator[CurrentTry]:
+    """Give the current try, and let its failure leave a note; see :meth:`CurrentTry.noting_if_unsent`."""
+    this_try = current_try(context)
+    if ledger_conn_id or context.get("task_state_store") is not None:
+        this_try.has_lasting_ledger = True
+    with this_try.noting_if_unsent():
+        yield this_try
 
 
 #: The last try of this process, by the task instance that Airflow gave it.

@@ -13,7 +13,7 @@ from airflow.providers.common.compat.sdk import AirflowException, BaseHook, conf
 from airflow_provider_ismart.coordination.task_identity import TaskIdentity
 from airflow_provider_ismart.coordination.task_notes import MappedSendStart, UnsentTries
 from airflow_provider_ismart.exceptions import ISmartError, ISmartUncertainFinalError
-from airflow_provider_ismart.ledgers.current_try import CurrentTry
+from airflow_provider_ismart.ledgers.current_try import CurrentTry, EarlierRecords
 from airflow_provider_ismart.ledgers.index_plans import IndexPlan, StoredIndexPlans, check_index
 from airflow_provider_ismart.sms.errors import InputError
 from airflow_provider_ismart.sms.ledger import Ledger, MemoryLedger
@@ -110,43 +110,49 @@ def _sql_ledger(
         task=sender(task) if task else "no task",
         same_text_only=key is None and task is not None and task.is_mapped,
     )
-    if task:
-        _check_no_records_elsewhere(ledger, store, task, conn_id, scope)
+    earlier = _earlier_records(this_try, store)
+    if task and not ledger.knows_task() and (any(earlier) or _has_mapped_start(task)):
+        raise _records_elsewhere(f"the ledger of connection {conn_id!r}")
     ledger.take_over()
-    if store is not None:
-        _note_sql_scope(store, scope)
+    if store is not None and not earlier.in_sql:
+        _note_sql_ledger(store)
     this_try.ledgers[conn_id, key] = ledger
     return ledger
 
 
-SQL_SCOPES_KEY = "ismart_sql_ledger_scopes"
+SQL_LEDGER_KEY = "ismart_sql_ledger"
 
 
-def _note_sql_scope(store: TaskStateStore, scope: str) -> None:
+def _note_sql_ledger(store: TaskStateStore) -> None:
     """Note that this task has records in a SQL ledger, in case its database is gone when the task is retried."""
     from airflow.sdk import NEVER_EXPIRE  # type: ignore[attr-defined]  # noqa: PLC0415  # not before Airflow 3.3
 
-    scopes = store.get(SQL_SCOPES_KEY) or []
-    if scope not in scopes:
-        store.set(SQL_SCOPES_KEY, [*scopes, scope], retention=NEVER_EXPIRE)
+    store.set(SQL_LEDGER_KEY, True, retention=NEVER_EXPIRE)  # noqa: FBT003  # a JSON value
 
 
-def _check_no_records_elsewhere(
-    ledger: SqlLedger, store: TaskStateStore | None, task: TaskIdentity, conn_id: str, scope: str
-) -> None:
-    """Refuse to send where an earlier try left records that are not in this database."""
+def _earlier_records(this_try: CurrentTry, store: TaskStateStore | None) -> EarlierRecords:
+    """Return where tries before this one left records, as far as the task state store tells."""
     from airflow_provider_ismart.ledgers.task_state import has_calls  # noqa: PLC0415  # needed at run time alone
 
-    if ledger.knows_task():
-        return
-    is_noted = store is not None and (scope in (store.get(SQL_SCOPES_KEY) or []) or has_calls(store))
-    if is_noted or (task.is_mapped and MappedSendStart(task).generation is not None):
-        raise ISmartUncertainFinalError(
-            f"This task has sent before, but the ledger of connection {conn_id!r} has no trace of it, so it is "
-            "not known who got the message, and nothing is sent. Restore that database, or set ledger_conn_id as "
-            "it was when the run first sent. Else find out who got the message (logs and results_path) and send "
-            "to the others in a new run."
-        )
+    if store is None:
+        return EarlierRecords(in_sql=False, in_store=False)
+    if this_try.earlier_records is None:  # as this try's own sends leave records, too
+        in_sql = store.get(SQL_LEDGER_KEY) is not None
+        this_try.earlier_records = EarlierRecords(in_sql=in_sql, in_store=has_calls(store))
+    return this_try.earlier_records
+
+
+def _has_mapped_start(task: TaskIdentity) -> bool:
+    """Whether indexes of the task have sent without a SQL ledger, so that none can see the others' records."""
+    return task.is_mapped and MappedSendStart(task).generation is not None
+
+
+def _records_elsewhere(ledger: str) -> ISmartUncertainFinalError:
+    return ISmartUncertainFinalError(
+        f"This task has sent before, but {ledger} has no trace of it, so it is not known who got the message, "
+        "and nothing is sent. Restore the database, or set ledger_conn_id as it was when the run first sent. Else "
+        "find out who got the message (logs and results_path) and send to the others in a new run."
+    )
 
 
 def _task_state(store: TaskStateStore, this_try: CurrentTry, task: TaskIdentity, plan: Plan) -> OpenLedger:
@@ -154,8 +160,11 @@ def _task_state(store: TaskStateStore, this_try: CurrentTry, task: TaskIdentity,
 
     ledger = this_try.ledgers.get((None, None))
     if ledger is None:
-        if is_empty(store) and _may_be_emptied() and task.try_number > 1:
-            raise _unknown_tries(task)
+        if is_empty(store):
+            if _earlier_records(this_try, store).in_sql:
+                raise _records_elsewhere("Airflow's task state store")
+            if _may_be_emptied() and task.try_number > 1:
+                raise _unknown_tries(task)
         ledger = this_try.ledgers[None, None] = TaskStateLedger(store)
     if not task.is_mapped or not plan.parts:
         return OpenLedger(ledger=ledger, before_first_call=this_try.expect_calls)
@@ -173,7 +182,7 @@ def _no_lasting_ledger(this_try: CurrentTry, task: TaskIdentity, plan: Plan) -> 
     if not unsent.are_all_before:
         raise _unknown_tries(task)
     start_index = this_try.expect_calls
-    if task.is_mapped:
+    if task.is_mapped and plan.parts:
         planned = check_index(task, plan, IndexPlan.from_json(unsent.plan))
         start_index = _start_of_index(this_try, task, plan, planned)
 

@@ -16,6 +16,7 @@ from airflow_provider_ismart.coordination.locks import BusyError, Deadline
 from airflow_provider_ismart.coordination.throttle import Throttle
 from airflow_provider_ismart.exceptions import ISmartError
 from airflow_provider_ismart.hooks.ismart import ISmartHook
+from airflow_provider_ismart.rendered_options import is_nothing
 from airflow_provider_ismart.sms.errors import InputError
 from airflow_provider_ismart.sms.return_codes import return_code
 from airflow_provider_ismart.sms.text import MAX_PARTS, shorten
@@ -129,12 +130,17 @@ class ISmartNotifier(BaseNotifier):
         values: Any = context if "var" in context else {"dag": None, "var": {"value": _Variables()}, **context}
         environment = jinja_env or self.get_template_env(dag=context.get("dag"))
         for field in self.template_fields:
+            given = getattr(self, field)
+            has_default = field in {"message", "throttle_key"}
             try:
                 self._do_render_template_fields(self, (field,), values, environment, set())
             except Exception as error:  # noqa: BLE001  # whatever a template does
                 _log_failure(self.log, f"{field} cannot be rendered", error)
-                if field in {"message", "throttle_key"}:
+                if has_default:
                     setattr(self, field, None)
+            if has_default and given is not None and is_nothing(getattr(self, field)):
+                self.log.warning("%s has no value once it is rendered: its default is used", field)
+                setattr(self, field, None)
 
     def _update_context(self, context: Context) -> Context:
         """Leave the context as it is: the numbers have no place in what other callbacks are given."""

@@ -2,22 +2,25 @@
 
 from __future__ import annotations
 
+from contextlib import AbstractContextManager
 from functools import cached_property
 from typing import TYPE_CHECKING, Any, ClassVar
 
 from airflow.providers.common.compat.sdk import AirflowSkipException, BaseOperator
 
-from airflow_provider_ismart.hidden import HiddenRecipients, HidesFields, shown
 from airflow_provider_ismart.hooks.ismart import ISmartHook
+from airflow_provider_ismart.redaction import RedactedRecipients, RedactsFields, revealed
+from airflow_provider_ismart.rendered_options import ChecksRenderedOptions
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
     from datetime import datetime
+    from os import PathLike
 
     from airflow.providers.common.compat.sdk import Context, XComArg
 
 
-class ISmartSendOperator(HidesFields, BaseOperator):
+class ISmartSendOperator(RedactsFields, ChecksRenderedOptions, BaseOperator):
     """Send an SMS to everybody in ``recipients``, once.
 
     Returns the report as plain JSON: counts by outcome and return code, calls, parts, credits estimated and
@@ -49,8 +52,8 @@ class ISmartSendOperator(HidesFields, BaseOperator):
         are sent again by the next try (``"resend"``: at least once), or are left alone (``"accept"``: at most
         once).
     :param dry_run: send nothing and return the report of what would be sent; needs no connection.
-    :param results_path: a ``.csv`` or ``.parquet`` file, local or at any ``ObjectStoragePath`` URL, that gets
-        every input row with its outcome, full numbers included (templated).
+    :param results_path: a ``.csv`` or ``.parquet`` file that gets every input row with its outcome, full numbers
+        included (templated): a local path, a URL, a :class:`pathlib.Path` or an ``ObjectStoragePath``.
     :param idempotency_key: a name for this send, such as ``"bills-2026-11"`` (templated): no task of any run or
         DAG that names it sends to a number again what another has sent. It needs a SQL ledger.
     :param ledger_conn_id: a PostgreSQL or SQLite connection that keeps the ledger (templated). Without one, that
@@ -73,7 +76,7 @@ class ISmartSendOperator(HidesFields, BaseOperator):
         "ledger_conn_id",
         "ismart_conn_id",
     )
-    hidden_fields: ClassVar[Mapping[str, Callable[[Any], Any]]] = {"recipients": HiddenRecipients}
+    redacted_fields: ClassVar[Mapping[str, Callable[[Any], Any]]] = {"recipients": RedactedRecipients}
     ui_color = "#d8ecf3"
 
     def __init__(
@@ -94,7 +97,7 @@ class ISmartSendOperator(HidesFields, BaseOperator):
         on_refused: str = "isolate",
         on_uncertain: str = "fail",
         dry_run: bool = False,
-        results_path: str | None = None,
+        results_path: str | PathLike[str] | None = None,
         idempotency_key: str | None = None,
         ledger_conn_id: str | None = None,
         ismart_conn_id: str = ISmartHook.default_conn_name,
@@ -128,19 +131,35 @@ class ISmartSendOperator(HidesFields, BaseOperator):
 
     def execute(self, context: Context) -> dict[str, object]:
         """Send, and return the report."""
-        report = self.hook.submit(
-            shown(self.recipients),
-            self._options,
-            context,
-            ledger_conn_id=self.ledger_conn_id,
-            idempotency_key=self.idempotency_key,
-        )
+        with self.noting_if_unsent(context):
+            self.check_fields(context)
+            report = self.hook.submit(
+                revealed(self.recipients),
+                self._options,
+                context,
+                ledger_conn_id=self.ledger_conn_id,
+                idempotency_key=self.idempotency_key,
+            )
         if not report.total:
             raise AirflowSkipException("recipients has no rows: there is nobody to tell.")
         return report.as_json()
 
+    def noting_if_unsent(self, context: Context) -> AbstractContextManager[object]:
+        """Let the next try know if this one fails and has certainly submitted nothing."""
+        from airflow_provider_ismart.ledgers.current_try import noting_if_unsent  # noqa: PLC0415  # at run time
+
+        return noting_if_unsent(context, self.ledger_conn_id)
+
+    def check_fields(self, context: Context) -> None:
+        """Check what Airflow made of the templated fields.
+
+        :raises ISmartError: a field is not redacted, or an option that is given rendered to nothing.
+        """
+        self.check_redaction(context)
+        self.check_rendered_options(context)
+
     def on_kill(self) -> None:
-        """Let no further call start; those in flight end and are put down."""
+        """Start no new calls; let calls in flight finish and record their outcomes."""
         self.hook.halt()
 
     @property

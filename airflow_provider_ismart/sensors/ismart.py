@@ -27,8 +27,9 @@ from airflow_provider_ismart.exceptions import (
     ISmartRefusedError,
     ISmartUnavailableError,
 )
-from airflow_provider_ismart.hidden import HiddenRecipients, HidesFields, shown
 from airflow_provider_ismart.hooks.ismart import ISmartHook
+from airflow_provider_ismart.redaction import RedactedRecipients, RedactsFields, revealed
+from airflow_provider_ismart.rendered_options import ChecksRenderedOptions
 from airflow_provider_ismart.sms.calls import CallOutcome, Fate
 from airflow_provider_ismart.sms.credit import ALERT_CODES, GOOD_CODES, ProbeVerdict, Watch, in_words, seen
 from airflow_provider_ismart.sms.errors import InputError
@@ -43,7 +44,7 @@ if TYPE_CHECKING:
 CANARY_MESSAGE = "iSmart credit check"
 
 
-class ISmartCreditSensor(HidesFields, BaseSensorOperator):
+class ISmartCreditSensor(RedactsFields, ChecksRenderedOptions, BaseSensorOperator):
     """Wait until the account shows an alert code, or until it shows no trouble.
 
     Returns ``{"code": int, "description": str, "help": str}``. By default it looks with the free probe, whose
@@ -72,7 +73,7 @@ class ISmartCreditSensor(HidesFields, BaseSensorOperator):
     """
 
     template_fields: Sequence[str] = ("canary", "ismart_conn_id")
-    hidden_fields: ClassVar[Mapping[str, Callable[[Any], Any]]] = {"canary": HiddenRecipients}
+    redacted_fields: ClassVar[Mapping[str, Callable[[Any], Any]]] = {"canary": RedactedRecipients}
     ui_color = "#d8ecf3"
 
     def __init__(
@@ -126,6 +127,8 @@ class ISmartCreditSensor(HidesFields, BaseSensorOperator):
 
     def execute(self, context: Context) -> Any:
         """Look, and wait where that is not enough."""
+        self.check_redaction(context)
+        self.check_rendered_options(context)  # a canary that rendered to None must not turn into a probe
         if not self.deferrable:
             return self._wait_in_the_worker(context)
         ends_at = datetime.now(UTC) + timedelta(seconds=self.timeout)
@@ -202,7 +205,7 @@ class ISmartCreditSensor(HidesFields, BaseSensorOperator):
 
         options = {"message": CANARY_MESSAGE, "on_empty": "fail", "on_uncertain": "accept"}
         try:
-            report = hook.submit(shown(self.canary), options, {})
+            report = hook.submit(revealed(self.canary), options, {})
         except ISmartCreditError as error:
             code = error.code or 0
             return CallOutcome(fate=Fate.REFUSED, code=code, detail=str(return_code(code)))

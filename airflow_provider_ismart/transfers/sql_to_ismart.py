@@ -7,11 +7,11 @@ from typing import TYPE_CHECKING, Any, ClassVar
 from airflow.providers.common.compat.sdk import BaseHook
 
 from airflow_provider_ismart.exceptions import ISmartInputError
-from airflow_provider_ismart.hidden import Hidden, HiddenRecipients, shown
 from airflow_provider_ismart.operators.ismart import ISmartSendOperator
+from airflow_provider_ismart.redaction import Redacted, RedactedRecipients, revealed
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping, Sequence
+    from collections.abc import Callable, Iterable, Mapping, Sequence
 
     from airflow.providers.common.compat.sdk import Context
     from airflow.providers.common.sql.hooks.sql import DbApiHook
@@ -24,7 +24,8 @@ class SqlToISmartOperator(ISmartSendOperator):
 
     The whole result is read before anything is sent, a chunk at a time; if the query fails, nothing is sent.
 
-    :param sql: one SELECT, or the name of a ``.sql`` file with one (templated). Its columns are there for
+    :param sql: one SELECT, or the name of a ``.sql`` file with one (templated; no other parameter names a file).
+        Its columns are there for
         ``recipient_column``, ``message_column`` and the placeholders of ``message``. Airflow's UI shows it.
     :param conn_id: the connection to any database that Airflow's ``common.sql`` provider knows (templated).
     :param parameters: what stands for the query's placeholders, which are written as the database's driver has
@@ -45,7 +46,7 @@ class SqlToISmartOperator(ISmartSendOperator):
     )
     template_ext: Sequence[str] = (".sql",)
     template_fields_renderers: ClassVar[dict[str, str]] = {"sql": "sql"}
-    hidden_fields: ClassVar[Mapping[str, Callable[[Any], Any]]] = {"parameters": Hidden}
+    redacted_fields: ClassVar[Mapping[str, Callable[[Any], Any]]] = {"parameters": Redacted}
 
     def __init__(
         self,
@@ -64,17 +65,45 @@ class SqlToISmartOperator(ISmartSendOperator):
 
     def execute(self, context: Context) -> dict[str, object]:
         """Run the query, send, and return the report."""
-        self.recipients = HiddenRecipients(self._query())
-        return super().execute(context)
+        with self.noting_if_unsent(context):
+            self.check_fields(context)
+            self.recipients = RedactedRecipients(self._query())
+            return super().execute(context)
+
+    def resolve_template_files(self) -> None:
+        """Leave files to rendering: Airflow would read one here for each field whose text ends with ``.sql``."""
+        self.prepare_template()
+
+    def _do_render_template_fields(
+        self, parent: Any, template_fields: Iterable[str], *args: Any, **kwargs: Any
+    ) -> None:
+        if parent is not self:  # an object within a field
+            super()._do_render_template_fields(parent, template_fields, *args, **kwargs)
+            return
+        try:
+            for field in template_fields:
+                # Airflow takes any text that ends so for the name of a file.
+                self.template_ext = type(self).template_ext if field == "sql" else ()
+                super()._do_render_template_fields(parent, [field], *args, **kwargs)
+        finally:
+            self.template_ext = type(self).template_ext
 
     def _query(self) -> QueryRecipients:
         from airflow_provider_ismart.sources.sql import QueryRecipients  # noqa: PLC0415  # brings SQLAlchemy
 
-        return QueryRecipients(self._database_hook(), self.sql, shown(self.parameters))
+        return QueryRecipients(self._database_hook(), self.sql, revealed(self.parameters))
 
     def _database_hook(self) -> DbApiHook:
         from airflow.providers.common.sql.hooks.sql import DbApiHook  # noqa: PLC0415  # brings SQLAlchemy
 
+        for option, value, type_ in (
+            ("conn_id", self.conn_id, str),
+            ("hook_params", self.hook_params, dict | None),
+        ):
+            if not isinstance(value, type_):
+                raise ISmartInputError(
+                    f"{option} is a {type(value).__name__}, which it cannot be. Nothing was sent."
+                )
         connection = BaseHook.get_connection(self.conn_id)
         hook = connection.get_hook(hook_params=self.hook_params)  # type: ignore[no-untyped-call]
         if not isinstance(hook, DbApiHook):

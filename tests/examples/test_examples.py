@@ -20,6 +20,8 @@ from airflow.providers.common.compat.module_loading import import_string
 CHECKOUT = Path(__file__).parents[2]
 EXAMPLES = CHECKOUT / "dags_examples"
 AIRFLOW = tuple(int(number) for number in version("apache-airflow").split(".")[:2])
+# On these versions dag.test() gives callbacks no exception.
+CALLBACKS_GET_NO_EXCEPTION = AIRFLOW in {(3, 0), (3, 1)}
 
 # What Airflow itself warns of in `dag.test()` is not ours to mend.
 pytestmark = pytest.mark.filterwarnings("default")
@@ -200,6 +202,10 @@ def answer(airflow_db, monkeypatch, caplog):
     """Answer the approval that a run asks for, through Airflow's REST API; give what its reader saw."""
     if AIRFLOW < (3, 1):
         pytest.skip("Airflow asks for approvals from 3.1 on")
+    if AIRFLOW == (3, 1):
+        pytest.skip(
+            "dag.test() of Airflow 3.1 cannot read an approval's answer: GetHITLDetailResponse is unhandled"
+        )
     from airflow.api_fastapi.app import cached_app
     from fastapi.testclient import TestClient
 
@@ -276,7 +282,7 @@ def test_credit_monitor_fails_and_says_so_once_a_day_when_the_credit_runs_low(ru
             run_example("credit_monitor")
     assert len(ismart_sandbox.calls) == 2
     told = caplog.text.count("Credit is low (4). Buy credit from Infocomm")
-    assert told == (AIRFLOW != (3, 0))  # whose dag.test() gives callbacks no exception
+    assert told == (not CALLBACKS_GET_NO_EXCEPTION)
 
 
 def test_credit_monitor_asks_airflow_to_pause_it_after_three_failures_and_looks_once_a_run():
@@ -293,7 +299,7 @@ def test_failure_alert_pages_once_for_all_failures(run_example, ismart_sandbox, 
     [message] = ismart_sandbox.messages
     assert (message.msisdn, message.parts) == ("96890000001", 1)
     assert message.text.startswith("Airflow: ismart_failure_alert.load[")
-    assert message.text.endswith(", RuntimeError") is (AIRFLOW != (3, 0))
+    assert message.text.endswith(", RuntimeError") is (not CALLBACKS_GET_NO_EXCEPTION)
 
 
 def test_deadline_alert_names_a_notifier_that_can_be_made_of_its_arguments():

@@ -1,5 +1,6 @@
 """Clients, operators and misbehaving servers, all over real sockets on this machine."""
 
+import json
 import socket
 import ssl
 import threading
@@ -44,7 +45,7 @@ def client(ismart_sandbox):
                 "port": ismart_sandbox.port,
                 "login": ismart_sandbox.user,
                 "password": ismart_sandbox.password,
-                "extra_dejson": extra or {},
+                "extra": json.dumps(extra or {}),
             }
             settings = Settings.of(SimpleNamespace(**connection | fields))
             return clients.enter_context(closing(GatewayClient(settings, halted=halted)))

@@ -123,14 +123,33 @@ def test_a_redirect_is_not_followed(location, submit, ismart_sandbox):
     assert len(ismart_sandbox.calls) == 1
 
 
-@pytest.mark.parametrize("body", ["1", "1\r\n", " 1 ", "\n1\n"])
-def test_white_space_around_the_code_does_not_matter(body, submit, ismart_sandbox):
+@pytest.mark.parametrize("body", ["1", "1\r\n", " 1 ", "\n1\n", "\ufeff1", " \ufeff\r\n1\n"])
+def test_white_space_around_the_code_and_a_byte_order_mark_before_it_do_not_matter(body, submit, ismart_sandbox):
     ismart_sandbox.fail(faults.Garbage(body=body))
     assert submit().fate is Fate.ACCEPTED
 
 
 @pytest.mark.parametrize(
-    "body", ["", " ", "1 1", "1,1", "01", "+1", "-1", "1.0", "1;", "OK", "true", "١", "１", "12345", HTML]
+    "body",
+    [
+        "",
+        " ",
+        "1 1",
+        "1,1",
+        "01",
+        "+1",
+        "-1",
+        "1.0",
+        "1;",
+        "OK",
+        "true",
+        "١",
+        "１",
+        "12345",
+        "1\ufeff",
+        "\ufeff",
+        HTML,
+    ],
 )
 def test_a_body_that_is_not_one_whole_number_says_nothing(body, submit, ismart_sandbox):
     ismart_sandbox.fail(faults.Garbage(body=body, accept=True))

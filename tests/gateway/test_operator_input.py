@@ -1,16 +1,26 @@
 """What cannot be sent is found before anything is sent, and said in words that name it."""
 
 import json
+import warnings
 from datetime import UTC, datetime, timedelta
 from decimal import Decimal
+from importlib.metadata import version
+from urllib.parse import quote
 
 import numpy
 import pandas
 import polars
 import pytest
-from airflow.providers.common.compat.sdk import AirflowFailException, AirflowSkipException
+from airflow.providers.common.compat.sdk import (
+    AirflowException,
+    AirflowFailException,
+    AirflowNotFoundException,
+    AirflowSkipException,
+)
 
 from airflow_provider_ismart.exceptions import ISmartInputError
+
+AIRFLOW_VERSION = tuple(int(number) for number in version("apache-airflow").split(".")[:2])
 
 ROW = {"msisdn": "96890000001", "name": "Ali", "balance": 25.5}
 FRAME = pandas.DataFrame([ROW])
@@ -70,6 +80,14 @@ FRAME = pandas.DataFrame([ROW])
         (ROW, {"results_path": "results.xlsx"}, "results_path"),
         (ROW, {"results_path": "nowhere://bucket/results.csv"}, "results_path"),
         (ROW, {"results_path": "/proc/no/results.csv"}, "results_path"),
+        (ROW, {"results_path": 5}, "results_path"),
+        (ROW, {"idempotency_key": 5}, "idempotency_key"),
+        (ROW, {"idempotency_key": b"bills"}, "idempotency_key"),
+        (ROW, {"ledger_conn_id": 0}, "ledger_conn_id"),
+        (ROW, {"ledger_conn_id": ""}, "ledger_conn_id"),
+        (ROW, {"ismart_conn_id": None}, "ismart_conn_id"),
+        (ROW, {"ismart_conn_id": 5}, "ismart_conn_id"),
+        (ROW, {"push_at": ["2090-01-31"]}, "push_at"),
         (None, {}, "None"),
         (b"96890000001", {}, "bytes"),
         (object(), {}, "object"),
@@ -95,6 +113,10 @@ def test_bad_input_ends_the_task_before_anything_is_sent(recipients, options, na
         ({"host": "http://gateway.invalid"}, "plain http"),
         ({"extra": {"read_timeout": 0}}, "read_timeout"),
         ({"login": None}, "login"),
+        ({"login": "a\nb"}, "login.* control character"),
+        ({"password": "opens-nothing\n"}, "password ends with a line end"),
+        ({"password": "opens-nothing\r\n"}, "password ends with a line end"),
+        ({"password": "opens\x00nothing"}, "password holds .* control character"),
     ],
 )
 @pytest.mark.parametrize("dry_run", [False, True])
@@ -103,6 +125,25 @@ def test_a_bad_connection_ends_the_task(fields, named, dry_run, send, ismart_def
     with pytest.raises(ISmartInputError, match=named):
         send(ROW, dry_run=dry_run)
     assert not ismart_sandbox.calls
+
+
+@pytest.mark.parametrize("as_uri", [False, True], ids=["json", "uri"])
+@pytest.mark.parametrize("extra", ['"{}"', "[1]", "null", "5", "{oops", "ca_bundle=x"])
+def test_an_extra_that_is_no_json_object_is_named(
+    extra, as_uri, send, ismart_default, ismart_sandbox, monkeypatch
+):
+    described = {"conn_type": "ismart", "login": "not-a-user", "password": "not-a-password", "extra": extra}
+    uri = f"ismart://not-a-user:not-a-password@/?__extra__={quote(extra)}"
+    monkeypatch.setenv("AIRFLOW_CONN_ISMART_DEFAULT", uri if as_uri else json.dumps(described))
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # Airflow 2.11 warns of it, too
+        with pytest.raises(AirflowException) as caught:
+            send(ROW)
+    assert not ismart_sandbox.calls
+    if AIRFLOW_VERSION in {(3, 0), (3, 1)} and isinstance(caught.value, AirflowNotFoundException):
+        return  # this Airflow finds no such connection
+    assert isinstance(caught.value, ISmartInputError)
+    assert "extra has to be a JSON object" in str(caught.value)
 
 
 REASONS = {

@@ -55,6 +55,20 @@ class TestNotedInTheTaskStateStore:
             send(NUMBERS, store=store, ledger=sqlite_connection(tmp_path / "late.db"), try_number=2)
         assert told() == dict.fromkeys(NUMBERS[:3], 1)
 
+    def test_a_ledger_connection_that_is_removed_after_the_first_try_is_refused(self, send, told, tmp_path):
+        store = Store()
+        send(NUMBERS[:3], store=store, ledger=sqlite_connection(tmp_path / "ledger.db"))
+        with pytest.raises(ISmartUncertainFinalError, match="Airflow's task state store has no trace"):
+            send(NUMBERS, store=store, try_number=2)
+        assert told() == dict.fromkeys(NUMBERS[:3], 1)
+
+    def test_a_key_that_differs_between_tries_is_refused(self, send, told, tmp_path):
+        store, ledger = Store(), sqlite_connection(tmp_path / "ledger.db")
+        send(NUMBERS, store=store, ledger=ledger, key="10:00")
+        with pytest.raises(ISmartUncertainFinalError):
+            send(NUMBERS, store=store, ledger=ledger, key="10:05", try_number=2)
+        assert set(told().values()) == {1}
+
     def test_a_retry_whose_database_is_there_resumes(self, send, told, ismart_sandbox, tmp_path):
         store, ledger = Store(), sqlite_connection(tmp_path / "ledger.db")
         ismart_sandbox.fail(None, faults.ReturnCode(code=4))

@@ -3,14 +3,22 @@
 import os
 import subprocess
 import sys
+import time
+from collections import deque
+from threading import Thread
 from types import SimpleNamespace
 
 import pytest
 
-from airflow_provider_ismart.exceptions import ISmartError, ISmartUncertainError
+from airflow_provider_ismart.exceptions import ISmartError, ISmartUnavailableError, ISmartUncertainError
 from airflow_provider_ismart.hooks.ismart import ISmartHook
 from airflow_provider_ismart.sandbox import faults
 from tests.ledgers.backings import Store, numbers
+
+try:
+    from airflow.sdk.execution_time.context import set_current_context
+except ImportError:  # Airflow 2.11
+    from airflow.models.taskinstance import set_current_context
 
 NUMBERS = numbers(40)
 A, B = NUMBERS[:2]
@@ -112,6 +120,28 @@ class TestHookSend:
         ismart_sandbox.fail(faults.Drop())
         with pytest.raises(ISmartUncertainError):
             ISmartHook().send([A], "Hello")
+
+    def test_stops_as_fast_as_the_operator_when_airflow_stops_the_task(self, ismart_default, ismart_sandbox):
+        """Airflow calls on_kill of the task, from a signal handler on Airflow 3."""
+        ismart_default(extra={"max_concurrency": 1})
+        ismart_sandbox.configure(latency=0.2)
+        task = SimpleNamespace(on_kill=lambda: None)
+        ti = SimpleNamespace(dag_id="dag", run_id="run", task_id="send", map_index=-1, try_number=1)
+        hook, stopped = ISmartHook(), []
+
+        def stop():
+            while not ismart_sandbox.calls:
+                time.sleep(0.01)
+            task.on_kill()
+            stopped.append(len(ismart_sandbox.calls))
+
+        thread = Thread(target=stop)
+        thread.start()
+        with set_current_context({"ti": ti, "task": task}), pytest.raises(ISmartUnavailableError, match="stopped"):
+            deque(hook.send([number], f"Message {n}") for n, number in enumerate(NUMBERS))
+        thread.join()
+        assert len(ismart_sandbox.calls) <= stopped[0] + 1
+        assert task.on_kill.__name__ == "<lambda>"
 
     def test_in_a_subprocess_of_a_task_keeps_the_tasks_ledger(self, ismart_default, told, database):
         """What ``@task.external_python`` does: the function runs elsewhere, with the task in its environment."""

@@ -371,26 +371,22 @@ READ_BY_US_ALONE = {
     "any space of Unicode stands between groups": (f"[{''.join(SPACES)}]", " "),
     "any dash of Unicode stands between groups": (f"[{''.join(DASHES)}]", "-"),
     "floats of unbroken digits end in .0": (r"^(\s*\+?\d+)\.[0٠۰०０]+(?=\s*$)", r"\1"),
-    "eleven unbroken digits of another country need no +": (r"^\s*(?!968|00)(?=\d{11}\s*$)", "+"),
 }
-#: Where the grammar reads a number that the oracle reads, too, but holds to be in no range that is in service.
-READ_BY_BOTH_BUT_NOT_IN_SERVICE = {
-    "new blocks in Oman's mobile ranges 7 and 9 are opened from time to time": "968[79]",
-    "other countries' ranges are their own": "(?!968)",
-}
+#: Omani numbers that both read, but that the oracle holds to be in no range that is in service.
+NOT_IN_SERVICE = "9687[03]"  # new blocks in Oman's mobile ranges are opened from time to time
 
 
 def _assert_the_oracle_agrees(written, msisdn):
     for pattern, for_oracle in READ_BY_US_ALONE.values():
         ascii_digits = "".join(str(int(char)) if char.isdecimal() else char for char in written)
         written = re.sub(pattern, for_oracle, ascii_digits)
-    parsed = _parsed(written)
-    if parsed is None:  # it has no such country
-        assert re.match("(?!968)", msisdn)
+    if not msisdn.startswith("968"):  # other countries' numbers are taken digit by digit, trunk zeros included
+        assert re.sub("[^0-9]", "", written).removeprefix("00") == msisdn
         return
+    parsed = _parsed(written)
+    assert parsed
     assert _e164(parsed) == msisdn
-    is_in_service = phonenumbers.is_valid_number(parsed)
-    assert is_in_service or any(re.match(some, msisdn) for some in READ_BY_BOTH_BUT_NOT_IN_SERVICE.values())
+    assert phonenumbers.is_valid_number(parsed) or re.match(NOT_IN_SERVICE, msisdn)
 
 
 omani_mobiles = st.one_of(
@@ -434,7 +430,6 @@ def test_no_number_is_read_that_the_oracle_does_not_read_too(written):
         ("9000\u202f0001", "any space of Unicode stands between groups"),
         ("9000\ufe630001", "any dash of Unicode stands between groups"),
         ("90000001.0", "floats of unbroken digits end in .0"),
-        ("12025550123", "eleven unbroken digits of another country need no +"),
     ],
 )
 def test_each_documented_exception_is_one(written, exception):

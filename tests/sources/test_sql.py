@@ -9,6 +9,7 @@ import pytest
 from airflow.providers.common.compat.sdk import DAG, AirflowFailException, AirflowSkipException, BaseHook
 
 from airflow_provider_ismart.exceptions import ISmartInputError, ISmartSourceError
+from airflow_provider_ismart.redaction import revealed
 from airflow_provider_ismart.sms.errors import InputError
 from airflow_provider_ismart.sources.sql import CHUNK_ROWS, QueryRecipients, _check_not_narrow
 from airflow_provider_ismart.transfers.sql_to_ismart import SqlToISmartOperator
@@ -212,6 +213,41 @@ def test_sql_may_be_the_name_of_a_file(airflow_loaded, tmp_path):
     operator.resolve_template_files()
     operator.render_template_fields({"params": {"table": "people"}})
     assert operator.sql == "SELECT * FROM people"
+
+
+def test_no_other_option_names_a_file(airflow_loaded, tmp_path):
+    (tmp_path / "people.sql").write_text("SELECT 1", encoding="utf-8")
+    texts = {
+        "message": "Report ready: people.sql",
+        "idempotency_key": "people.sql",
+        "results_path": "{{ day }}/people.sql",
+        "parameters": {"file": "people.sql", "files": ["people.sql", {"a": ("people.sql",)}]},
+        "hook_params": {"file": "no_such_file.sql"},
+    }
+    with DAG("people", schedule=None, template_searchpath=str(tmp_path)):
+        operator = SqlToISmartOperator(task_id="tell", sql="people.sql", conn_id="people_db", **texts)
+        in_list = SqlToISmartOperator(
+            task_id="list", sql="SELECT 1", conn_id="people_db", message="people.sql", parameters=["people.sql"]
+        )
+    for task in (operator, in_list):
+        task.resolve_template_files()
+        task.render_template_fields({"day": "monday"})
+    assert operator.sql == "SELECT 1"
+    assert revealed(operator.parameters) == texts["parameters"]
+    assert operator.results_path == "monday/people.sql"
+    assert [getattr(operator, name) for name in ("message", "idempotency_key", "hook_params")] == [
+        texts[name] for name in ("message", "idempotency_key", "hook_params")
+    ]
+    assert (in_list.message, revealed(in_list.parameters)) == ("people.sql", ["people.sql"])
+    assert operator.template_ext == (".sql",)
+
+
+@pytest.mark.parametrize(("option", "value"), [("conn_id", 5), ("conn_id", None), ("hook_params", ["crm"])])
+def test_an_option_of_another_type_is_named(option, value, people, send, ismart_sandbox):
+    people([(NUMBER, "Ali")])
+    with pytest.raises(ISmartInputError, match=f"{option} is a "):
+        send(**{option: value})
+    assert not ismart_sandbox.calls
 
 
 @pytest.mark.parametrize("database", ["postgres"], indirect=True)

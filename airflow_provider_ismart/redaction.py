@@ -1,0 +1,103 @@
+"""Redact rendered fields, which Airflow stores and shows in its UI."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Mapping
+from typing import Any, ClassVar
+
+from airflow_provider_ismart.exceptions import ISmartUnsupportedAirflowError
+
+
+class Redacted:
+    """A rendered value that shows its type and nothing else."""
+
+    def __init__(self, value: Any) -> None:
+        self.value = value
+
+    def __repr__(self) -> str:
+        return f"<{type(self.value).__name__}, hidden>"
+
+
+class RedactedRecipients(Redacted):
+    """Rendered recipients, which show how many they are, too."""
+
+    def __repr__(self) -> str:
+        size = (
+            f"{len(self.value):,} " if hasattr(self.value, "__len__") and not isinstance(self.value, str) else ""
+        )
+        return f"<{size}recipients as {type(self.value).__name__}, hidden>"
+
+
+def revealed(value: Any) -> Any:
+    """Return what was redacted, or the value itself if it was not."""
+    return value.value if isinstance(value, Redacted) else value
+
+
+def redact_each(values: Any) -> Any:
+    """Redact the values of a mapping, and show its keys; or the members of a sequence."""
+    if isinstance(values, Mapping):
+        return {key: _redact(value, Redacted) for key, value in values.items()}
+    return [_redact(value, Redacted) for value in values]
+
+
+class RedactsFields:
+    """An operator, as a base before Airflow's, that redacts some of its fields once they are rendered.
+
+    Airflow offers no public way to do so, and its private one may change. So an operator calls
+    :meth:`check_redaction` before it does anything.
+    """
+
+    #: The fields, and what each becomes; ``None`` stays.
+    redacted_fields: ClassVar[Mapping[str, Callable[[Any], Any]]]
+
+    def _do_render_template_fields(
+        self, parent: Any, template_fields: Iterable[str], *args: Any, **kwargs: Any
+    ) -> None:
+        template_fields = list(template_fields)
+        super()._do_render_template_fields(parent, template_fields, *args, **kwargs)  # type: ignore[misc]
+        if parent is self:
+            self._redact_fields(template_fields)
+
+    def render_template_fields(self, *args: Any, **kwargs: Any) -> None:
+        """Render, and fail before Airflow stores fields that were not redacted.
+
+        Airflow renders a mapped task without this method.
+
+        :raises ISmartUnsupportedAirflowError: a field was not redacted.
+        """
+        super().render_template_fields(*args, **kwargs)  # type: ignore[misc]
+        self._fail_unless_redacted()
+
+    def check_redaction(self, context: Mapping[str, Any]) -> None:
+        """Check that fields are redacted, in the task that Airflow runs; without Airflow, nothing was stored.
+
+        :raises ISmartUnsupportedAirflowError: a field was not redacted.
+        """
+        if context.get("task") is self:
+            self._fail_unless_redacted()
+
+    def _redact_fields(self, fields: Iterable[str]) -> None:
+        for field in fields:
+            if field in self.redacted_fields:
+                setattr(self, field, _redact(getattr(self, field), self.redacted_fields[field]))
+
+    def _fail_unless_redacted(self) -> None:
+        plain = [field for field in self.redacted_fields if not _is_redacted(getattr(self, field))]
+        if plain:
+            self._redact_fields(plain)  # whatever Airflow stores after this
+            raise ISmartUnsupportedAirflowError(
+                f"This Airflow rendered {' and '.join(plain)} without redaction: its UI may show phone numbers. "
+                "Nothing was sent. Install a release of airflow-provider-ismart that supports this Airflow."
+            )
+
+
+def _redact(value: Any, redact: Callable[[Any], Any]) -> Any:
+    return value if _is_redacted(value) else redact(value)
+
+
+def _is_redacted(value: Any) -> bool:
+    if isinstance(value, Mapping):
+        return all(map(_is_redacted, value.values()))
+    if isinstance(value, (list, tuple)):
+        return all(map(_is_redacted, value))
+    return value is None or isinstance(value, Redacted)
