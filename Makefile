@@ -20,7 +20,8 @@ SUITE_sources := tests/sources
 SUITE_alerts := tests/airflow/test_alert_crowd.py tests/airflow/test_credit_alert.py \
                 tests/airflow/test_credit_sensor.py tests/airflow/test_credit_trigger.py tests/airflow/test_event.py \
                 tests/airflow/test_locks.py tests/airflow/test_notifier.py tests/airflow/test_triggerer.py
-SUITES := core gateway examples ledgers sources alerts
+SUITE_simulation := tests/simulation
+SUITES := core gateway examples ledgers sources alerts simulation
 # Why an environment leaves a group out. The summary of `make test-all` prints this.
 WHY_core := needs no Airflow: runs on the oldest and newest Python, pandas and pyarrow
 WHY_gateway := differs by HTTP libraries and operator base classes: runs with the lowest versions, in the middle, the newest
@@ -28,11 +29,12 @@ WHY_examples := minutes of whole DAG runs: run on each Airflow whose dag.test() 
 WHY_ledgers := differ by SQLAlchemy: run with 1.4, 2.0 and 2.1
 WHY_sources := differ by pandas, pyarrow and SQLAlchemy: run with the oldest and newest and with those of Airflow 3.0
 WHY_alerts := sensors, triggers and callbacks: run once for each Airflow
+WHY_simulation := takes minutes, and simulates what differs by Airflow: runs once, where the task state store is
 
 # What runs where: the environments in which the built wheel is tested, and the groups that run in each.
 # airflow-* has the newest packages that work with that Airflow; official-* has those of that Airflow's official
 # constraint file, as its Docker image does; lowest has the lowest versions that pyproject.toml allows.
-RUNS_airflow-3.3-py3.11 := core gateway examples ledgers sources alerts
+RUNS_airflow-3.3-py3.11 := core gateway examples ledgers sources alerts simulation
 RUNS_airflow-3.3-py3.12 :=
 RUNS_airflow-3.3-py3.13 := core
 RUNS_airflow-3.2-py3.11 := examples alerts
@@ -86,13 +88,17 @@ $(UV) pip install --quiet --python $(1) --exact --no-deps --reinstall-package ai
   --requirement constraints/$(2).txt $(4)
 endef
 
-.PHONY: help test bench demo check format docs wheel test-all lock upgrade clean
+.PHONY: help test simulate bench demo check format docs wheel test-all lock upgrade clean
 
 help: ## show this list
 	@sed -n 's/^\([a-z-]*\):.*## \(.*\)/make \1\t\2/p' Makefile | expand -t 16
 
 test: $(ENV)/.ready ## run the tests on the newest Airflow; ARGS goes to pytest
 	$(PYTHON) -m pytest $(ARGS)
+
+SEEDS ?= 10000
+simulate: $(ENV)/.ready ## run SEEDS simulated histories of sends (10000); ARGS goes to the simulator
+	$(PYTHON) -m tests.simulation --seeds $(SEEDS) $(ARGS)
 
 demo: $(ENV)/.ready ## run the demonstration
 	$(PYTHON) demo/run.py
@@ -165,7 +171,7 @@ $(MATRIX:%=installed-%): installed-%:
 $(MATRIX:%=test-%): test-%: installed-%
 	@echo 'Testing the wheel in $* $(call described,$*)'
 	cd .venv/wheel/$*/checkout
-	../bin/python -m pytest $(call left_out,$*) $(ARGS)
+	SIMULATION_SEEDS=10000 ../bin/python -m pytest $(call left_out,$*) $(ARGS)
 	echo "$$SECONDS" > ../passed
 
 # One suite after the other, beside the tests: several Airflows at once starve each other.

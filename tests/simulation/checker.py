@@ -1,0 +1,407 @@
+"""Whether the promises were kept, from what the simulation itself has seen.
+
+It shares no code with what it checks: it knows the rows that went in, the calls that the gateway saw, and what was
+reported. Each exception to a promise is one that ``docs/what-you-can-rely-on.md`` makes, and stands here by name.
+"""
+
+from collections import Counter, defaultdict
+from zoneinfo import ZoneInfo
+
+from tests.simulation.gateway import LOGIN, NO_CONNECTION
+
+MUSCAT = ZoneInfo("Asia/Muscat")
+
+LOGIN_CODES = {3, 12, 17}
+ACCOUNT_CODES = {2, 7, 18, 19, 20, 21, 25}
+CREDIT_CODES = {4, 13, 14}
+RECIPIENT_CODES = {8, 9, 23, 24}
+#: Codes that blame the message or the request, and those that the gateway's document does not have.
+OTHER_CODES = {5, 6, 10, 15, 16, 22, 77}
+UNCLEAR = {None, 11, "HTTP 500", "garbage"}
+NOT_SENT = {NO_CONNECTION, "HTTP 403", "HTTP 429", "HTTP 503"}
+
+#: How much time may pass until the sender has drawn its conclusions from an answer: two writes to its ledger.
+SLACK = 0.1
+
+#: What a task may end with besides errors of the provider's own: storage that fails, Airflow's signals.
+FOREIGN_ERRORS = {"AirflowRuntimeError", "OperationalError", "Terminated", "TaskTimeoutError"}
+
+#: Errors by gravity.
+GRAVITY = (
+    "ISmartLoginError",
+    "ISmartAccountError",
+    "ISmartCreditError",
+    "ISmartUncertainError",
+    "ISmartRefusedError",
+    "ISmartUnavailableError",
+)
+
+
+def check(world, scenario, airflow):
+    """Return what was broken, as "promise: how"."""
+    return list(dict.fromkeys(Checker(world, scenario, airflow).broken()))
+
+
+class Checker:
+    def __init__(self, world, scenario, airflow):
+        self.world = world
+        self.scenario = scenario
+        self.airflow = airflow
+        self.calls = airflow.gateway.calls
+        self.calls_of = defaultdict(list)
+        for call in self.calls:
+            self.calls_of[call.attempt].append(call)
+        self.options = scenario.options
+        self.deduplicate = self.options["deduplicate"]
+
+    def broken(self):
+        yield from self.strangers()
+        yield from self.twice()
+        for attempt in self.airflow.attempts:
+            for violation in self.attempt(attempt):
+                yield f"{violation} [{attempt}]"
+        yield from self.wrong_logins()
+        yield from self.secrets()
+        yield from self.in_the_end()
+
+    # Nobody who is not on the list
+
+    def strangers(self):
+        for call in self.calls:
+            asked = {(number, text) for _, number, text in call.attempt.rows if number}
+            for number in call.numbers:
+                if (number, call.text) not in asked:
+                    yield f"no stranger: call {call.number} says {call.text!r} to {number}, who is not asked for"
+            if len(set(call.numbers)) < len(call.numbers):
+                yield f"no number twice: call {call.number} names one twice"
+            pushed = (
+                self.scenario.push_at.astimezone(MUSCAT).strftime("%m/%d/%Y %H:%M:%S")
+                if self.scenario.push_at
+                else None
+            )
+            if pushed and call.attempt.began_at > self.scenario.seconds_until_push_at:
+                yield f"no value changes: call {call.number} of a try that began after its PushDateTime"
+            if call.push_at != pushed:
+                yield f"no value changes: call {call.number} has PushDateTime {call.push_at}, not {pushed}"
+
+    # No number twice
+
+    def twice(self):
+        taken = defaultdict(list)
+        for call in self.calls:
+            if call.taken:
+                for number in call.numbers:
+                    taken[number].append(call)
+        for number, calls in taken.items():
+            by_text = defaultdict(list)
+            for call in calls:
+                by_text[call.text].append(call)
+            for text, same in by_text.items():
+                most = self.most(number, text)
+                if self.counted(same, most) > most:
+                    yield (
+                        f"no number twice: {number} got {text!r} {len(same)} times, {most} asked for: "
+                        f"calls {numbers_of(same)}"
+                    )
+            if self.scenario.shape != "mapped":
+                most = self.most(number)
+                if self.counted(calls, most) > most:
+                    yield (
+                        f"no number twice: {number} got {len(calls)} messages, at most {most} asked for: "
+                        f"calls {numbers_of(calls)}"
+                    )
+
+    def counted(self, calls, most):
+        """How many messages count: with resend, those before ``most`` were known to be accepted do not."""
+        if self.options["on_uncertain"] != "resend":
+            return len(calls)
+        known = [call for call in calls if call.answer == 1 and call.attempt.is_clean]
+        if len(known) < most or not known:
+            return len(known)
+        enough = sorted(call.answered for call in known)[most - 1]
+        return len([call for call in calls if call in known or call.started > enough])
+
+    def most(self, number, text=None):
+        """How many messages (with this text) one try asked for at most.
+
+        Of a mapped task in whose ledger an index cannot see the others, it is what all indexes asked for together.
+        """
+        is_together = self.scenario.shape == "mapped" and not self.scenario.has_sql
+        of_process = defaultdict(Counter)
+        for attempt in self.airflow.attempts:
+            for _, asked, words in attempt.rows:
+                if asked == number and text in {None, words}:
+                    of_process[attempt.process, attempt.generation if is_together else 0][words] += 1
+        most = defaultdict(Counter)
+        for (process, generation), here in of_process.items():
+            count = len(here) if self.deduplicate else here.total()
+            each = most[generation if is_together else process]
+            each[process.index] = max(each[process.index], count)
+        return max((each.total() for each in most.values()), default=0)
+
+    # One send of one try
+
+    def attempt(self, attempt):
+        calls = self.calls_of[attempt]
+        yield from self.stops(attempt, calls)
+        yield from self.one_at_a_time(attempt, calls)
+        if attempt.ended is None or attempt.is_terminated:
+            return
+        if attempt.results is not None:
+            yield from self.rows(attempt, calls)
+        if attempt.report is not None:
+            yield from self.counts(attempt, calls)
+        yield from self.error(attempt, calls)
+
+    def counts(self, attempt, calls):
+        report = attempt.report
+        outcomes = {outcome.value: count for outcome, count in report.outcomes.items()}
+        if sum(outcomes.values()) != len(attempt.rows):
+            yield f"every row accounted for: {len(attempt.rows)} rows, {outcomes}"
+        accepted = sum(len(call.numbers) for call in calls if call.answer == 1)
+        if not attempt.had_trouble and outcomes["accepted"] != accepted:
+            yield f"counts are the gateway's: {outcomes['accepted']} accepted reported, {accepted} answered with 1"
+        if report.calls != len(calls):
+            yield f"counts are the gateway's: {report.calls} calls reported, {len(calls)} made"
+        if report.parts != accepted:
+            yield f"counts are the gateway's: {report.parts} parts reported, {accepted} taken"
+        if attempt.results is not None:
+            seen = Counter(outcome for outcome, _, _ in attempt.results)
+            if {outcome: count for outcome, count in outcomes.items() if count} != seen:
+                yield f"every row accounted for: the report says {outcomes}, the results {dict(seen)}"
+
+    def rows(self, attempt, calls):
+        results = attempt.results
+        if len(results) != len(attempt.rows):
+            yield f"every row accounted for: {len(attempt.rows)} rows, {len(results)} results"
+            return
+        said = defaultdict(Counter)
+        seen = set()
+        for (_, number, text), (outcome, code, _) in zip(attempt.rows, results, strict=True):
+            key = (number, text)
+            said[outcome][key] += 1
+            if bool(number) == (outcome == "invalid"):
+                yield f"every row accounted for: {number or 'no number'} is {outcome}"
+            if outcome == "duplicate" and not (self.deduplicate and key in seen):
+                yield f"every row accounted for: {number} is called a duplicate, and is none"
+            if outcome == "refused" and not self.was_refused(calls, number, text, code):
+                yield f"counts are the gateway's: {number} is refused with {code}, which was never answered"
+            if outcome == "already_sent" and not self.was_sent_before(attempt, number):
+                yield f"nobody dropped: {number} is already_sent, but nothing was taken for it"
+            if outcome == "uncertain" and not self.may_be_uncertain(attempt, number):
+                yield f"uncertain was in flight: {number} is uncertain, and no call to it was ever open"
+            seen.add(key)
+        accepted = Counter((number, call.text) for call in calls if call.answer == 1 for number in call.numbers)
+        if said["accepted"] != accepted:
+            yield f"counts are the gateway's: accepted {dict(said['accepted'])}, answered with 1 {dict(accepted)}"
+        unclear = Counter(
+            (number, call.text) for call in calls if call.answer in UNCLEAR for number in call.numbers
+        )
+        if unclear - said["uncertain"] - accepted:
+            yield f"nobody dropped: unclear answers for {dict(unclear)}, uncertain {dict(said['uncertain'])}"
+
+    @staticmethod
+    def was_refused(calls, number, text, code):
+        return any(call.answer == code and number in call.numbers and call.text == text for call in calls)
+
+    def was_sent_before(self, attempt, number):
+        return any(
+            call.taken and number in call.numbers and call.attempt is not attempt and self.is_seen(attempt, call)
+            for call in self.calls
+        )
+
+    def is_seen(self, attempt, call):
+        """Whether the attempt's ledger can know of the call."""
+        return call.started < attempt.ended
+
+    def may_be_uncertain(self, attempt, number):
+        """Whether a call to the number was open, or a process that had put it down has died or lost its ledger."""
+        for call in self.calls:
+            if number in call.numbers and call.started < attempt.ended:
+                if call.answer in UNCLEAR or call.answered is None or not call.attempt.is_clean:
+                    return True
+                if call.attempt is not attempt and call.answered > attempt.began:
+                    return True
+        for other in self.airflow.attempts:
+            if other.began > attempt.ended or not any(row[1] == number for row in other.rows):
+                continue
+            if not other.is_clean or (other is not attempt and other.ended > attempt.began):
+                return True
+        return False
+
+    # When to stop, and one at a time
+
+    def stops(self, attempt, calls):
+        stop = None
+        for call in sorted((call for call in calls if call.answered), key=lambda call: call.answered):
+            if call.answer in LOGIN_CODES | ACCOUNT_CODES | CREDIT_CODES:
+                stop = call
+                break
+        if stop is not None:
+            for call in calls:
+                if call.started > stop.answered:
+                    yield (
+                        f"the account is not harmed: call {call.number} after code {stop.answer} to call "
+                        f"{stop.number}"
+                    )
+
+    def one_at_a_time(self, attempt, calls):
+        """Until a call is accepted, and again after an unclear one, calls go one at a time; three such stop."""
+        answers = sorted((call for call in calls if call.answered), key=lambda call: call.answered)
+        for call in calls:
+            before = [other for other in answers if other.answered < call.started]
+            settled = [other for other in before if other.answered_at < call.started_at - SLACK]
+            news = before[len(settled) :]
+            if attempt.process.frozen_until or any(other.answer == 1 for other in news):
+                continue
+            open_calls = [
+                other
+                for other in calls
+                if other.started < call.started and (not other.answered or other.answered > call.started)
+            ]
+            last = next((other.answer for other in reversed(settled) if other.answer in UNCLEAR | {1}), "none yet")
+            if open_calls and last != 1:
+                yield f"one call at a time while it is unclear: call {call.number} beside {numbers_of(open_calls)}"
+            row = [other.answer for other in settled if other.answer in UNCLEAR | {1}][-3:]
+            if len(row) == 3 and 1 not in row:
+                yield f"stops after three unclear calls in a row: call {call.number}"
+
+    # The error
+
+    def error(self, attempt, calls):
+        error = attempt.error
+        name = type(error).__name__ if error is not None else None
+        results = Counter(outcome for outcome, _, _ in attempt.results or ())
+        if attempt.report is not None:
+            results = Counter({outcome.value: count for outcome, count in attempt.report.outcomes.items()})
+        answers = {call.answer for call in calls}
+        gravest = self.gravest(answers, results)
+        if name is not None and not name.startswith("ISmart") and name not in FOREIGN_ERRORS:
+            yield f"errors say what to do: {name}: {error}"
+        if gravest is not None and attempt.report is not None and self.rank(name) > GRAVITY.index(gravest):
+            yield (
+                f"gravest error raised: {name}, but {gravest} is due (answers {sorted(map(str, answers))}, "
+                f"{dict(results)})"
+            )
+        if name == "ISmartLoginError" and not answers & LOGIN_CODES and calls:
+            yield "gravest error raised: a login error without a refused login"
+        if name == "ISmartAccountError" and not answers & ACCOUNT_CODES:
+            yield "gravest error raised: an account error without a code that says so"
+        if name == "ISmartCreditError" and not answers & CREDIT_CODES:
+            yield "gravest error raised: a credit error without a code that says so"
+        if (
+            name is not None
+            and name.startswith("ISmartUncertain")
+            and attempt.report is not None
+            and not results["uncertain"]
+        ):
+            yield "gravest error raised: an uncertain error, and nothing is uncertain"
+        if name is None and results["not_attempted"]:
+            yield f"nobody dropped: success, and {results['not_attempted']} rows were not attempted"
+        if attempt.report is None and calls and (name or "").startswith("ISmart") and attempt.is_clean:
+            yield f"every row accounted for: {name} without a report, after {len(calls)} calls"
+
+    def gravest(self, answers, results):  # noqa: PLR0911  # one for each class of error
+        if answers & LOGIN_CODES:
+            return "ISmartLoginError"
+        if answers & ACCOUNT_CODES:
+            return "ISmartAccountError"
+        if answers & CREDIT_CODES:
+            return "ISmartCreditError"
+        if results["uncertain"] and self.options["on_uncertain"] != "accept":
+            return "ISmartUncertainError"
+        if answers & OTHER_CODES:
+            return "ISmartRefusedError"
+        if results["not_attempted"]:
+            return "ISmartUnavailableError"
+        return None
+
+    @staticmethod
+    def rank(name):
+        if name == "ISmartUncertainFinalError":
+            name = "ISmartUncertainError"
+        if name == "ISmartInputError":
+            return 0
+        return GRAVITY.index(name) if name in GRAVITY else len(GRAVITY)
+
+    # The account
+
+    def wrong_logins(self):
+        """A login that was refused, which its process has lived to report, is tried by no later attempt."""
+        if any(fault == LOGIN for fault in self.airflow.gateway.faults):
+            return
+        for call in self.calls:
+            if call.answer not in LOGIN_CODES or call.attempt.ended is None or call.attempt.is_terminated:
+                continue
+            if type(call.attempt.error).__name__ != "ISmartLoginError":
+                continue
+            for other in self.calls:
+                if other.attempt.began > call.attempt.ended and other.password == call.password != "right-secret":
+                    yield f"login tried once: call {other.number} tries what call {call.number} was refused with"
+                    return
+
+    # No secrets
+
+    def secrets(self):
+        texts = [
+            *self.airflow.log_lines,
+            *(str(attempt.error) for attempt in self.airflow.attempts if attempt.error),
+        ]
+        for text in texts:
+            if "9689000" in text or "secret" in text:
+                yield f"nothing secret leaks: {text}"
+            if any(words in text for words in self.scenario.texts):
+                yield f"nothing secret leaks: a message's text in {text}"
+
+    # In the end
+
+    def in_the_end(self):
+        """When all trouble is over, everybody has the message or is named; then nothing more is sent."""
+        if not getattr(self.scenario, "finals", None) or self.scenario.may_refuse(self.airflow):
+            return
+        (attempts, _), (_, second_calls) = self.scenario.finals
+        last = {attempt.ti: attempt for attempt in attempts}
+        for ti in self.airflow.tis:
+            attempt = last.get(ti)
+            if attempt is None:
+                yield f"a clear resumes: {ti.name} did not run"
+                continue
+            yield from self.final(attempt)
+        # a mapped index knows its siblings' messages by their texts alone
+        is_other_text = self.scenario.shape == "mapped" and self.scenario.has_time_in_text
+        if second_calls and self.options["on_uncertain"] != "resend" and not is_other_text:
+            again = [call for call in second_calls if call.answer == 1]
+            if again:
+                yield f"a clear of what is done sends nothing: calls {numbers_of(again)}"
+
+    @staticmethod
+    def has_planned(ti):
+        """Whether an index has come to record its plan before the run was first cleared; else it may refuse."""
+        return any(
+            attempt.is_clean and attempt.ended < ti.run.first_cleared and attempt.results is not None
+            for attempt in ti.attempts
+        )
+
+    def final(self, attempt):
+        name = type(attempt.error).__name__
+        if self.scenario.shape == "mapped" and not self.scenario.has_sql and not self.has_planned(attempt.ti):
+            return
+        passed = self.scenario.push_at is not None
+        if attempt.results is None:
+            if not (self.scenario.is_function or passed or name == "ISmartInputError"):
+                yield f"a clear resumes: {attempt} ended with {name} and no results: {attempt.error}"
+            return
+        if passed or (self.options.get("on_invalid") == "fail" and any(not row[1] for row in attempt.rows)):
+            return
+        left = [
+            row for row, result in zip(attempt.rows, attempt.results, strict=True) if result[0] == "not_attempted"
+        ]
+        gateway = self.airflow.gateway
+        if left and not (
+            gateway.bad_texts or (self.options["on_refused"] == "fail" and gateway.bad_numbers | gateway.opted_out)
+        ):
+            yield f"a clear resumes: {left[0][1]} is left out by {attempt}, when all trouble is over"
+
+
+def numbers_of(calls):
+    return ", ".join(str(call.number) for call in calls)

@@ -1,0 +1,420 @@
+"""``python -m tests.simulation.mutants``: whether the simulator finds faults that are put into the code.
+
+Each mutant is one replacement in a copy of the package. It is found when a history breaks a promise.
+"""
+
+import argparse
+import multiprocessing
+import os
+import shutil
+import sys
+import tempfile
+from importlib.util import find_spec
+from pathlib import Path
+from typing import NamedTuple
+
+from tests.simulation.__main__ import separate_home
+
+PACKAGE = "airflow_provider_ismart"
+MOST_SEEDS = 2_000
+
+
+class Mutant(NamedTuple):
+    """A fault: what it is, in which file, and which text becomes which."""
+
+    name: str
+    file: str
+    old: str
+    new: str
+
+
+MUTANTS = (
+    # The client
+    Mutant(
+        "a retry after an uncertain call",
+        "client.py",
+        "is_transient = outcome.fate is Fate.NOT_SENT and",
+        "is_transient = outcome.fate in {Fate.NOT_SENT, Fate.UNCERTAIN} and",
+    ),
+    Mutant(
+        "an HTTP 500 counts as not sent",
+        "client.py",
+        "TURNED_AWAY_STATUSES = frozenset({400,",
+        "TURNED_AWAY_STATUSES = frozenset({500, 400,",
+    ),
+    Mutant(
+        "an answer that is no code counts as not sent",
+        "client.py",
+        'return CallOutcome(fate=Fate.UNCERTAIN, http_status=status, detail="the answer was no return code")',
+        'return CallOutcome(fate=Fate.NOT_SENT, http_status=status, detail="the answer was no return code")',
+    ),
+    # The return codes
+    Mutant(
+        "code 11 counts as refused",
+        "sms/return_codes.py",
+        'Kind.UNCERTAIN,\n            "Unknown error"',
+        'Kind.REQUEST,\n            "Unknown error"',
+    ),
+    # Which call is next, and when to stop
+    Mutant(
+        "an intent is recorded after the call",
+        "sms/submission.py",
+        "            granted = submission.record(calls.settled, intents) if calls.settled or intents else ()\n"
+        "            calls.settled.clear()\n"
+        "            calls.start(granted)\n",
+        "            calls.start(intents)\n"
+        "            granted = submission.record(calls.settled, intents) if calls.settled or intents else ()\n"
+        "            calls.settled.clear()\n",
+    ),
+    Mutant(
+        "concurrency after an uncertain call",
+        "sms/submission.py",
+        "            case Fate.UNCERTAIN:\n                self.is_proven = False\n",
+        "            case Fate.UNCERTAIN:\n",
+    ),
+    Mutant(
+        "concurrency before a call was accepted",
+        "sms/submission.py",
+        "        self.is_proven = False\n        self._accepted_rows = 0\n",
+        "        self.is_proven = True\n        self._accepted_rows = 0\n",
+    ),
+    Mutant(
+        "no stop after three uncertain calls",
+        "sms/submission.py",
+        "MAX_UNCERTAIN_IN_A_ROW = 3",
+        "MAX_UNCERTAIN_IN_A_ROW = 30",
+    ),
+    Mutant(
+        "a code that dooms the rest does not stop the threads",
+        "sms/submission.py",
+        "        if outcome.attempts and self._submission.dooms(batch, outcome):\n"
+        "            self._halted.set()\n",
+        "",
+    ),
+    Mutant(
+        "a refused login does not stop the send",
+        "sms/submission.py",
+        "kind in {Kind.LOGIN, Kind.ACCOUNT, Kind.CREDIT}",
+        "kind in {Kind.ACCOUNT, Kind.CREDIT}",
+    ),
+    Mutant(
+        "low credit does not stop the send",
+        "sms/submission.py",
+        "kind in {Kind.LOGIN, Kind.ACCOUNT, Kind.CREDIT}",
+        "kind in {Kind.LOGIN, Kind.ACCOUNT}",
+    ),
+    Mutant(
+        "isolating loses one half",
+        "sms/submission.py",
+        "self._first.extendleft(reversed(batch.halves()))",
+        "self._first.extendleft(batch.halves()[:1])",
+    ),
+    Mutant(
+        "an outcome is settled twice",
+        "sms/submission.py",
+        "            self._submission.settle(batch, outcome)\n",
+        "            self._submission.settle(batch, outcome)\n"
+        "            self._submission.settle(batch, outcome)\n",
+    ),
+    Mutant(
+        "a batch that was given back is dropped",
+        "sms/submission.py",
+        "        self._first.extendleft(reversed(unsent))\n",
+        "        pass\n",
+    ),
+    Mutant(
+        "an uncertain call's rows count as not attempted",
+        "sms/submission.py",
+        "self.outcomes.set(batch.rows, Outcome.UNCERTAIN, code=outcome.code, reason=outcome.detail)",
+        "self.outcomes.set(batch.rows, Outcome.NOT_ATTEMPTED, code=outcome.code, reason=outcome.detail)",
+    ),
+    Mutant(
+        "what was not granted starts all the same",
+        "sms/submission.py",
+        "            calls.start(granted)\n",
+        "            calls.start(intents)\n",
+    ),
+    Mutant(
+        "calls in flight are not waited for when a send ends early",
+        "sms/submission.py",
+        "            calls.record_ends()\n        finally:\n            calls.settle_all()",
+        "            pass\n        finally:\n            pass",
+    ),
+    # What earlier tries did
+    Mutant(
+        "records of earlier tries are not looked at",
+        "sms/submission.py",
+        "        if ledger.take_over() or attempt:\n",
+        "        if (ledger.take_over() or attempt) and False:\n",
+    ),
+    Mutant(
+        "resend without being asked",
+        "sending.py",
+        "self.options.on_uncertain is OnUncertain.RESEND,",
+        "True,",
+    ),
+    Mutant(
+        "a changed text is a further message: the rule of the k-th message is off",
+        "sms/history.py",
+        "            if others := self._others[msisdn]:\n",
+        "            if others := {}:\n",
+    ),
+    Mutant(
+        "a push_at that has passed drops the rows that are left",
+        "sending.py",
+        "            self._check_time(report, left)\n            if refusal := known_refusal():\n",
+        "            if self._push_time is not None and self._push_time <= self._runtime.now():\n"
+        "                return report\n"
+        "            if refusal := known_refusal():\n",
+    ),
+    Mutant(
+        "a push_at that has passed is not noticed",
+        "sending.py",
+        "        if self._push_time is None or self._push_time > self._runtime.now():\n",
+        "        if True:\n",
+    ),
+    # Mapped tasks
+    Mutant(
+        "mapped siblings are not looked at (SQL ledger)",
+        "ledgers/select.py",
+        'return f"task:{task.mapped_task}" if task.is_mapped else sender(task)',
+        "return sender(task)",
+    ),
+    Mutant(
+        "an index's changed plan is not noticed (task state store)",
+        "ledgers/index_plans.py",
+        "        if known.matches(plan):\n",
+        "        if True:\n",
+    ),
+    Mutant(
+        "an index without a record sends after a clear (task state store)",
+        "ledgers/index_plans.py",
+        "    elif started in {None, task.generation}:",
+        "    elif True:",
+    ),
+    Mutant(
+        "the first call of a mapped send is not noted",
+        "ledgers/select.py",
+        "        if start.generation is None:\n            start.record()\n",
+        "",
+    ),
+    Mutant(
+        "a clear is not counted",
+        "coordination/task_identity.py",
+        'return f"{clear_number}.{_index_count(context)}"',
+        'return f"{_index_count(context)}"',
+    ),
+    # Plans and batches
+    Mutant(
+        "duplicates are not folded",
+        "sms/plan.py",
+        "if copy and deduplicate:",
+        "if copy and not deduplicate:",
+    ),
+    Mutant(
+        "a batch leaves its last row out",
+        "sms/batches.py",
+        "            for start in range(0, len(rows), size):\n",
+        "            for start in range(0, len(rows) - 1, size):\n",
+    ),
+    # The SQL ledger
+    Mutant(
+        "a skipped fence: the token is not checked",
+        "ledgers/sql.py",
+        "            self._check_token(connection)\n",
+        "",
+    ),
+    Mutant(
+        "intents of another sender are ignored",
+        "ledgers/sql.py",
+        "            self._look_at_others(connection)\n",
+        "",
+    ),
+    Mutant(
+        "an abandoned call counts as not sent (SQL ledger)",
+        "ledgers/sql.py",
+        "update(calls).where(abandoned).values(state=State.UNCERTAIN.value)",
+        "update(calls).where(abandoned).values(state=State.NOT_SENT.value)",
+    ),
+    Mutant(
+        "a write that failed is not taken back (SQL ledger)",
+        "ledgers/sql.py",
+        "            self._take_back(connection)\n",
+        "",
+    ),
+    Mutant(
+        "a write that failed is taken for one that was not applied (SQL ledger)",
+        "ledgers/sql.py",
+        "            self._ungranted.extend(ids.values())\n",
+        "",
+    ),
+    Mutant(
+        "the note that there was a SQL ledger is ignored",
+        "ledgers/select.py",
+        "    if is_noted or (task.is_mapped",
+        "    if (task.is_mapped",
+    ),
+    # The task state store
+    Mutant(
+        "an abandoned call counts as not sent (task state store)",
+        "ledgers/task_state.py",
+        "ended.get(number, State.UNCERTAIN.value)",
+        "ended.get(number, State.NOT_SENT.value)",
+    ),
+    Mutant(
+        "a write that failed is taken for one that was not applied (task state store)",
+        "ledgers/task_state.py",
+        "            self._ungranted.append(self._next_number)\n",
+        "",
+    ),
+    Mutant(
+        "the end of a call is not recorded (task state store)",
+        "ledgers/task_state.py",
+        '        self._page["ended"].setdefault(state.value, []).append(number)\n',
+        "",
+    ),
+    # Both ledgers
+    Mutant(
+        "any call counts as accepted before",
+        "ledgers/records.py",
+        "        if entry.state is State.ACCEPTED:\n            self._accepted[fingerprint] = entry.by\n",
+        "        self._accepted[fingerprint] = entry.by\n",
+    ),
+    Mutant(
+        "a message that was uncertain and then refused counts as refused",
+        "ledgers/records.py",
+        "    if entry.state not in HANDED_OVER and any(other.state is State.UNCERTAIN for other in of_message):\n"
+        "        return entries\n",
+        "",
+    ),
+    Mutant(
+        "without a ledger a later try sends",
+        "ledgers/select.py",
+        "    if not unsent.are_all_before:\n",
+        "    if False:\n",
+    ),
+    Mutant(
+        "without a ledger a try that sent something counts as one that sent nothing",
+        "ledgers/current_try.py",
+        "    return not counts[Outcome.ACCEPTED] and not counts[Outcome.UNCERTAIN]\n",
+        "    return True\n",
+    ),
+    # Errors
+    Mutant(
+        "the first outcome that stops a send decides its error, not the gravest",
+        "sms/submission.py",
+        "if self.stopped_by is None or _gravity(outcome) < _gravity(self.stopped_by):",
+        "if self.stopped_by is None:",
+    ),
+    Mutant(
+        "the ranking by gravity is reversed",
+        "sms/submission.py",
+        "_gravity(outcome) < _gravity(self.stopped_by)",
+        "_gravity(outcome) > _gravity(self.stopped_by)",
+    ),
+    Mutant(
+        "uncertain rows are no error",
+        "sending.py",
+        "    if uncertain and on_uncertain is not OnUncertain.ACCEPT:\n",
+        "    if uncertain and on_uncertain is OnUncertain.RESEND:\n",
+    ),
+    Mutant(
+        "a login that is known to be refused is tried",
+        "hooks/ismart.py",
+        'return self._refused_login.block_reason() if "ti" in context else None',
+        "return None",
+    ),
+    # Alerts
+    Mutant(
+        "an alert tries a login that another alert was refused with",
+        "alerts/alert.py",
+        "        if reason := refused.block_reason() or gate.block_reason():\n",
+        "        if reason := None:\n",
+    ),
+    Mutant(
+        "alerts go concurrently before the login is known to be good",
+        "coordination/login_gate.py",
+        "        if self._verdict() is Verdict.GOOD:\n            return self._try_slot()\n",
+        "        if True:\n            return self._try_slot()\n",
+    ),
+    Mutant(
+        "the throttle allows every alert",
+        "coordination/throttle.py",
+        "        return suppressed if is_open else None\n",
+        "        return suppressed\n",
+    ),
+    Mutant(
+        "rows that were not attempted are no error",
+        "sending.py",
+        "    if left := report.outcomes[Outcome.NOT_ATTEMPTED]:\n        why",
+        "    if left := 0:\n        why",
+    ),
+)
+
+
+def found(mutant, most_seeds=MOST_SEEDS):
+    """Return (seeds until it was found, what was broken), or ``None``; runs in a process of its own."""
+    with tempfile.TemporaryDirectory(prefix="ismart-mutant-") as folder:
+        source = Path(find_spec(PACKAGE).origin).parent
+        copy = Path(folder) / PACKAGE
+        shutil.copytree(source, copy, ignore=shutil.ignore_patterns("__pycache__"))
+        path = copy / mutant.file
+        text = path.read_text(encoding="utf-8")
+        if (count := text.count(mutant.old)) != 1:
+            raise LookupError(
+                f"{mutant.name}: its text is {count} times in {mutant.file}, which it has to be once"
+            )
+        path.write_text(text.replace(mutant.old, mutant.new), encoding="utf-8")
+        for name in [name for name in sys.modules if name.partition(".")[0] == PACKAGE]:
+            del sys.modules[name]
+        sys.path.insert(0, folder)
+        import airflow_provider_ismart
+        from tests.simulation.history import Simulation
+
+        assert Path(airflow_provider_ismart.__file__).parent == copy
+        with Simulation().patched() as simulation:
+            for seed in range(most_seeds):
+                if violations := simulation.run(seed).violations:
+                    return seed + 1, violations[0]
+    return None
+
+
+def _promise(violation):
+    return violation.partition(":")[0]
+
+
+def _found(mutant):
+    try:
+        return found(mutant)
+    except BaseException as error:  # noqa: BLE001  # whatever it is, the table names it
+        return repr(error)
+
+
+def main():
+    parser = argparse.ArgumentParser(prog="python -m tests.simulation.mutants", description=__doc__)
+    parser.add_argument("--only", default="", help="only mutants whose name has this in it")
+    parser.add_argument("--workers", type=int, default=os.cpu_count())
+    options = parser.parse_args()
+    home = separate_home()
+    import airflow.providers.common.compat.sdk
+    import sqlalchemy  # noqa: F401  # what takes long to import is imported once, and nothing of the package
+
+    getattr(airflow.providers.common.compat.sdk, "BaseHook")  # noqa: B009
+    mutants = [mutant for mutant in MUTANTS if options.only in mutant.name]
+    missed = 0
+    print("| mutant | seeds until found | promise broken |\n|---|---|---|")
+    context = multiprocessing.get_context("fork")
+    with context.Pool(options.workers, maxtasksperchild=1) as pool:
+        for mutant, result in zip(mutants, pool.imap(_found, mutants, chunksize=1), strict=True):
+            missed += not isinstance(result, tuple)
+            seeds, promise = (
+                (result[0], _promise(result[1])) if isinstance(result, tuple) else ("NOT FOUND", result)
+            )
+            print(f"| {mutant.name} | {seeds} | {promise} |", flush=True)
+    print(f"\n{len(mutants) - missed} of {len(mutants)} found")
+    home.cleanup()
+    return 1 if missed else 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
