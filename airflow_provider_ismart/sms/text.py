@@ -28,7 +28,6 @@ _NOT_GSM7 = f"[^{re.escape(GSM7_BASIC + GSM7_EXTENSION)}]"
 _EXTENSION = f"[{re.escape(GSM7_EXTENSION)}]"
 #: Of the printable ASCII characters, those that GSM-7 has as two septets, and the one that it does not have.
 _NOT_ONE_SEPTET = "^{}\\[~]|`"
-_LONE_SURROGATE = "[\ud800-\udfff]"
 
 # What nobody sees: white space and controls; Unicode's Default_Ignorable_Code_Point (DerivedCoreProperties.txt of
 # version 14.0); interlinear annotation; and characters whose glyph is empty by their name (Braille pattern blank,
@@ -84,7 +83,11 @@ def is_blank(text: str) -> bool:
 
 def is_encodable(text: str) -> bool:
     """Whether the text can be sent at all: half a surrogate pair cannot."""
-    return text.isascii() or not re.search(_LONE_SURROGATE, text)
+    try:
+        text.encode()
+    except UnicodeEncodeError:
+        return False
+    return True
 
 
 def language(text: str) -> Lang:
