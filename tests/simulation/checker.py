@@ -296,10 +296,31 @@ class Checker:
             and not results["uncertain"]
         ):
             yield "gravest error raised: an uncertain error, and nothing is uncertain"
-        if name is None and results["not_attempted"]:
-            yield f"nobody dropped: success, and {results['not_attempted']} rows were not attempted"
-        if attempt.report is None and calls and (name or "").startswith("ISmart") and attempt.is_clean:
-            yield f"every row accounted for: {name} without a report, after {len(calls)} calls"
+        yield from self.left_out(attempt, calls, results["not_attempted"])
+
+    def left_out(self, attempt, calls, count):
+        """What a send must not leave out in silence: rows, for which nothing is a reason, and its report."""
+        if calls and count and attempt.is_clean and not self.may_stop(calls):
+            yield f"nobody dropped: nothing stopped the send, and {count} rows were not attempted"
+        if count and attempt.error is None:
+            yield f"nobody dropped: success, and {count} rows were not attempted"
+        if (
+            calls
+            and attempt.is_clean
+            and attempt.report is None
+            and type(attempt.error).__name__.startswith("ISmart")
+        ):
+            yield f"every row accounted for: an error without a report, after {len(calls)} calls: {attempt.error}"
+
+    def may_stop(self, calls):
+        """Whether any answer, or another task of the same key, is a reason to leave rows out."""
+        answers = [call.answer for call in calls]
+        if self.scenario.shape == "key" or sum(answer in UNCLEAR for answer in answers) > 2:
+            return True
+        stops = LOGIN_CODES | ACCOUNT_CODES | CREDIT_CODES | OTHER_CODES | NOT_SENT
+        return bool(stops & set(answers)) or (
+            self.options["on_refused"] == "fail" and bool(RECIPIENT_CODES & set(answers))
+        )
 
     def gravest(self, answers, results):  # noqa: PLR0911  # one for each class of error
         if answers & LOGIN_CODES:
