@@ -254,9 +254,11 @@ class Send:
         if self._push_time is None or self._push_time > self._runtime.now():
             return
         self._conclude(report)
+        is_first = not report.outcomes[Outcome.ALREADY_SENT] and not report.outcomes[Outcome.UNCERTAIN]
         raise ISmartInputError(
-            f"push_at is {self._push_time.isoformat()}, which has passed. This try sent nothing; "
-            f"{left:,} rows are left to send. Set a later push_at, or none, and clear the task.",
+            f"push_at is {self._push_time.isoformat()}, which has passed. "
+            f"{'Nothing was sent' if is_first else 'This try sent nothing'}; {left:,} rows are left to send. "
+            "Set a later push_at, or none, and clear the task.",
             report=report,
         )
 

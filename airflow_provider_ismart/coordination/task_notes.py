@@ -67,7 +67,7 @@ class MappedSendStart:
 class UnsentTries:
     """Which tries of a task certainly submitted nothing, for a task without a ledger.
 
-    The Variable exists from the end of such a try to the first call of the next one.
+    The Variable exists from the end of such a try to the first call of the next one. So a try reads it once.
     """
 
     def __init__(self, task: TaskIdentity) -> None:
@@ -77,11 +77,8 @@ class UnsentTries:
         if task.try_number > 1:
             with suppress(Exception):  # without the note, the task refuses to send
                 self._found = self._note.load()
-
-    @property
-    def are_all_before(self) -> bool:
-        """Whether all tries before this one submitted nothing."""
-        return self._task.try_number == 1 or self._found.get("last_try") == self._task.try_number - 1
+        #: Whether all tries before this one submitted nothing.
+        self.are_all_before = task.try_number == 1 or self._found.get("last_try") == task.try_number - 1
 
     @property
     def plan(self) -> Mapping[str, str] | None:

@@ -39,6 +39,7 @@ class CurrentTry:
         self.earlier_records: EarlierRecords | None = None
         self._is_noting = False
         self._may_have_submitted = False
+        self._unsent_tries: UnsentTries | None = None
         self._plan: Plan | None = None
 
     def expect_several_sends(self) -> None:
@@ -81,8 +82,14 @@ class CurrentTry:
         finally:
             self._is_noting = False
 
+    def unsent_tries(self, task: TaskIdentity) -> UnsentTries:
+        """Return what is noted of the tries before, as it was when this one began."""
+        if self._unsent_tries is None:
+            self._unsent_tries = UnsentTries(task)
+        return self._unsent_tries
+
     def _note_unsent(self, task: TaskIdentity) -> None:
-        tries = UnsentTries(task)
+        tries = self.unsent_tries(task)
         if tries.are_all_before:
             planned = IndexPlan.of(self._plan, task.generation) if self._plan and task.is_mapped else None
             tries.record(planned.as_json() if planned else None)

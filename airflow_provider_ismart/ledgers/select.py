@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 from airflow.providers.common.compat.sdk import AirflowException, BaseHook, conf
 
 from airflow_provider_ismart.coordination.task_identity import TaskIdentity
-from airflow_provider_ismart.coordination.task_notes import MappedSendStart, UnsentTries
+from airflow_provider_ismart.coordination.task_notes import MappedSendStart
 from airflow_provider_ismart.exceptions import ISmartError, ISmartUncertainFinalError
 from airflow_provider_ismart.ledgers.current_try import CurrentTry, EarlierRecords
 from airflow_provider_ismart.ledgers.index_plans import IndexPlan, StoredIndexPlans, check_index
@@ -178,7 +178,7 @@ def _task_state(store: TaskStateStore, this_try: CurrentTry, task: TaskIdentity,
 
 
 def _no_lasting_ledger(this_try: CurrentTry, task: TaskIdentity, plan: Plan) -> OpenLedger:
-    unsent = UnsentTries(task)
+    unsent = this_try.unsent_tries(task)
     if not unsent.are_all_before:
         raise _unknown_tries(task)
     start_index = this_try.expect_calls

@@ -5,8 +5,9 @@ from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as st
 
 from airflow_provider_ismart.sandbox import Sandbox
+from airflow_provider_ismart.sms.text import is_blank
 
-TEXTS = st.text(min_size=1, max_size=100).filter(str.strip)
+TEXTS = st.text(min_size=1, max_size=100).filter(lambda text: not is_blank(text))
 
 arrives = [
     "Pay 50% now & win #1 + more = yes? \"quoted\" 'single' a/b;c,d:e@f $ * ~ ! ( )",

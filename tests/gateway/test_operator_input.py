@@ -60,7 +60,7 @@ FRAME = pandas.DataFrame([ROW])
         (FRAME.assign(msisdn=numpy.float32(96890000001)), {}, "float32"),
         ({"msisdn": numpy.array([96890000001], dtype="float32")}, {}, "float32"),
         (pandas.Series([96890000001], dtype="float32"), {}, "float32"),
-        (polars.DataFrame({"msisdn": [96890000001]}, schema={"msisdn": polars.Float32}), {}, "float32"),
+        (polars.DataFrame({"msisdn": [96890000001]}, schema={"msisdn": polars.Float32}), {}, "Float32"),
         (ROW, {"batch_size": 51}, "batch_size"),
         (ROW, {"batch_size": 0}, "batch_size"),
         (ROW, {"batch_size": True}, "batch_size"),

@@ -128,7 +128,7 @@ def test_whatever_isolation_is_the_databases_default_nobody_is_granted_twice(mak
     there = opened(database, scope="key:all", task="there", engine=second)
     with ThreadPoolExecutor(1) as executor:
         with first.begin() as connection:
-            here._take_turn(connection)
+            here._lock_scope(connection)
             waiting = executor.submit(there.write, [], [batch(ONE, TWO)])  # waits for its turn
             _wait_for_a_lock(database)
             here._put_down_intents(connection, [batch(TWO, THREE)])
@@ -161,7 +161,7 @@ def test_a_retry_of_one_task_leaves_the_calls_of_another_alone(database):
         here.write([(batch(ONE), outcome(Fate.ACCEPTED))], [])
 
 
-def test_sends_of_one_task_at_once_take_turns(send, told, database):
+def test_sends_of_one_task_at_once_lock_scopes(send, told, database):
     lists = [EVERYBODY[start : start + 40] for start in range(0, 160, 40)]
     with ThreadPoolExecutor(4) as executor:
         sent = executor.map(lambda some: send(some, ledger=database.connection, batch_size=5), lists)

@@ -156,8 +156,10 @@ class TestHookSend:
         assert told() == {A: 1, B: 1}
 
     @pytest.mark.parametrize("method", ["fork", "spawn", "forkserver"])
-    def test_in_a_process_pool_of_a_task_says_where_to_send_instead(self, ismart_default, told, method):
-        said = _in_subprocess(1, script=_POOL.format(method=method))
+    def test_in_a_process_pool_of_a_task_says_where_to_send_instead(self, ismart_default, told, method, tmp_path):
+        script = tmp_path / "pool.py"
+        script.write_text(_POOL.format(method=method))
+        said = _in_subprocess(1, str(script))
         assert "ISmartInputError: hook.send was called in a worker of a process pool" in said
         assert not told()
 
@@ -172,19 +174,27 @@ import multiprocessing
 from concurrent.futures import ProcessPoolExecutor
 from airflow_provider_ismart.hooks.ismart import ISmartHook
 
+def send():
+    ISmartHook().send({[A, B]}, "Hello")
+
 if __name__ == "__main__":
     with ProcessPoolExecutor(1, mp_context=multiprocessing.get_context("{{method}}")) as pool:
-        pool.submit(ISmartHook().send, {[A, B]}, "Hello").result()
+        pool.submit(send).result()
 """
 
 
-def _in_subprocess(try_number, *, ledger=None, script=_SEND):
-    """Run a script as a task's subprocess, and return the last line of what it said where it failed."""
+def _in_subprocess(try_number, *script, ledger=None):
+    """Send, or run a script, as a task's subprocess; return the last line of what it said where it failed."""
     task = {"DAG_ID": "dag", "TASK_ID": "send", "DAG_RUN_ID": "run", "TRY_NUMBER": str(try_number)}
     env = os.environ | {f"AIRFLOW_CTX_{name}": value for name, value in task.items()}
     if ledger:
         env["AIRFLOW_CONN_LEDGER"] = ledger
     result = subprocess.run(
-        [sys.executable, "-c", script], env=env, capture_output=True, text=True, check=False, timeout=120
+        [sys.executable, *(script or ("-c", _SEND))],
+        env=env,
+        capture_output=True,
+        text=True,
+        check=False,
+        timeout=120,
     )
     return "" if result.returncode == 0 else result.stderr.strip().splitlines()[-1]
