@@ -14,7 +14,7 @@ from airflow.providers.common.compat.sdk import BaseHook, Variable
 from airflow_provider_ismart.coordination import refused_login, throttle, variables
 from airflow_provider_ismart.ledgers import current_try, select
 from tests.simulation import alerts
-from tests.simulation.airflow import Airflow
+from tests.simulation.scheduler import Airflow
 from tests.simulation.checker import check
 from tests.simulation.scenario import EPOCH, Scenario
 from tests.simulation.stores import Database, Variables

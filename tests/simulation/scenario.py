@@ -2,7 +2,7 @@
 
 from datetime import UTC, datetime, timedelta
 
-from tests.simulation.airflow import Run, TaskInstance
+from tests.simulation.scheduler import Run, TaskInstance
 from tests.simulation.gateway import FAULTS, GOOD_PASSWORD, Gateway
 from tests.simulation.stores import StorageFaults, TaskStateStore
 
