@@ -9,8 +9,8 @@ from airflow_provider_ismart import client, sending
 from airflow_provider_ismart.alerts import alert
 from airflow_provider_ismart.coordination import locks
 from airflow_provider_ismart.notifications.ismart import ISmartNotifier
-from tests.simulation.airflow import Airflow, runtime_of
 from tests.simulation.gateway import LOST_ANSWER, LOST_CALL, NO_CONNECTION, SLOW_ANSWER, Gateway, SimulatedClient
+from tests.simulation.scheduler import Airflow, runtime_of
 from tests.simulation.threads import SimulatedEvent, SimulatedFuture, process_here
 from tests.simulation.world import Killed, Process
 

@@ -3,6 +3,7 @@
 import logging
 import random
 import tempfile
+from collections import Counter
 from contextlib import contextmanager, nullcontext
 from datetime import datetime, timedelta
 from pathlib import Path
@@ -14,9 +15,9 @@ from airflow.providers.common.compat.sdk import BaseHook, Variable
 from airflow_provider_ismart.coordination import refused_login, throttle, variables
 from airflow_provider_ismart.ledgers import current_try, select
 from tests.simulation import alerts
-from tests.simulation.airflow import Airflow
 from tests.simulation.checker import check
 from tests.simulation.scenario import EPOCH, Scenario
+from tests.simulation.scheduler import Airflow
 from tests.simulation.stores import Database, Variables
 from tests.simulation.threads import process_here
 from tests.simulation.world import StuckError, World
@@ -35,8 +36,8 @@ class History:
     def __init__(self, seed, world, violations, description):
         self.seed = seed
         self.violations = violations
-        self.counts = world.counts
-        self.events = world.events
+        self.counts = Counter(world.counts)
+        self.events = list(world.events)
         self.description = description
 
     def __str__(self):
@@ -93,6 +94,8 @@ class Simulation:
                 yield self
         finally:
             logging.disable(logging.NOTSET)
+            self._database.close()
+            self._folder.cleanup()
             variables.SCRYPT.update(scrypt)
             for owner, name, value in reversed(saved):
                 setattr(owner, name, value)
@@ -106,7 +109,7 @@ class Simulation:
             violations = list(crowd.check())
         except StuckError as error:
             violations = [f"every history ends: {error}"]
-        return History(seed, world, violations, crowd.describe())
+        return self._ended(seed, world, violations, crowd.describe())
 
     def _forget_locks(self):
         for path in Path(self._folder.name).glob("*.lock"):
@@ -151,7 +154,13 @@ class Simulation:
         except StuckError as error:
             stuck = [f"every history ends: {error}"]
         violations = stuck or check(world, scenario, airflow)
-        return History(seed, world, violations, scenario.describe())
+        return self._ended(seed, world, violations, scenario.describe())
+
+    @staticmethod
+    def _ended(seed, world, violations, description):
+        history = History(seed, world, violations, description)
+        world.clean_up()
+        return history
 
 
 def _in_its_process(find):

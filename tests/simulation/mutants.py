@@ -251,8 +251,8 @@ MUTANTS = (
     Mutant(
         "the note that there was a SQL ledger is ignored",
         "ledgers/select.py",
-        "    if is_noted or (task.is_mapped",
-        "    if (task.is_mapped",
+        "(any(earlier) or _has_mapped_start(task))",
+        "_has_mapped_start(task)",
     ),
     # The task state store
     Mutant(

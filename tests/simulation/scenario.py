@@ -2,8 +2,8 @@
 
 from datetime import UTC, datetime, timedelta
 
-from tests.simulation.airflow import Run, TaskInstance
 from tests.simulation.gateway import FAULTS, GOOD_PASSWORD, Gateway
+from tests.simulation.scheduler import Run, TaskInstance
 from tests.simulation.stores import StorageFaults, TaskStateStore
 
 EPOCH = datetime(2030, 1, 31, 12, 0, tzinfo=UTC)

@@ -156,10 +156,13 @@ class Database:
         self.world, self.faults = world, faults
         self.lose()
 
-    def lose(self):
-        """Lose everything in it."""
+    def close(self):
         if self.raw is not None:
             self.raw.close()
+
+    def lose(self):
+        """Lose everything in it."""
+        self.close()
         self.raw = sqlite3.connect(":memory:", check_same_thread=False, isolation_level=None)
         self.engine.dispose()
 

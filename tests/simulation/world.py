@@ -32,6 +32,7 @@ class World:
         self.events = []
         #: How often each thing happened.
         self.counts = Counter()
+        self.processes = []
         self._hub = getcurrent()
         self._agenda = []
         self._number = 0
@@ -83,6 +84,15 @@ class World:
             if steps > self.MAX_STEPS:
                 raise StuckError(f"the history has not ended after {steps} steps")
 
+    def clean_up(self):
+        """Unwind what has not ended, when the history is over: no garbage collection may do it in the next one."""
+        for process in self.processes:
+            process.die("is left behind")
+        while self._agenda:
+            _, _, action = heappop(self._agenda)
+            if isinstance(action.__self__ if hasattr(action, "__self__") else None, greenlet):
+                action()
+
 
 class Ticket:
     """Somebody who waits, and is woken once."""
@@ -106,6 +116,7 @@ class Process:
     def __init__(self, world, name):
         self.world = world
         self.name = name
+        world.processes.append(self)
         self.is_dead = False
         self.steps = 0
         #: At which of its steps it dies.
