@@ -22,9 +22,8 @@ class RedactedRecipients(Redacted):
     """Rendered recipients, which show how many they are, too."""
 
     def __repr__(self) -> str:
-        size = (
-            f"{len(self.value):,} " if hasattr(self.value, "__len__") and not isinstance(self.value, str) else ""
-        )
+        has_rows = hasattr(self.value, "__len__") and not isinstance(self.value, (str, Mapping))
+        size = f"{len(self.value):,} " if has_rows else ""
         return f"<{size}recipients as {type(self.value).__name__}, hidden>"
 
 
@@ -82,7 +81,8 @@ class RedactsFields:
                 setattr(self, field, _redact(getattr(self, field), self.redacted_fields[field]))
 
     def _fail_unless_redacted(self) -> None:
-        plain = [field for field in self.redacted_fields if not _is_redacted(getattr(self, field))]
+        fields = self.redacted_fields.items()
+        plain = [field for field, redact in fields if not _is_redacted(getattr(self, field), redact)]
         if plain:
             self._redact_fields(plain)  # whatever Airflow stores after this
             raise ISmartUnsupportedAirflowError(
@@ -92,12 +92,11 @@ class RedactsFields:
 
 
 def _redact(value: Any, redact: Callable[[Any], Any]) -> Any:
-    return value if _is_redacted(value) else redact(value)
+    return value if _is_redacted(value, redact) else redact(value)
 
 
-def _is_redacted(value: Any) -> bool:
-    if isinstance(value, Mapping):
-        return all(map(_is_redacted, value.values()))
-    if isinstance(value, (list, tuple)):
-        return all(map(_is_redacted, value))
+def _is_redacted(value: Any, redact: Callable[[Any], Any]) -> bool:
+    if redact is redact_each and isinstance(value, (Mapping, list, tuple)):
+        members = value.values() if isinstance(value, Mapping) else value
+        return all(member is None or isinstance(member, Redacted) for member in members)
     return value is None or isinstance(value, Redacted)

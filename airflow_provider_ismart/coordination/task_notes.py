@@ -36,32 +36,38 @@ class _Note:
 
 
 class MappedSendStart:
-    """Under which generation of a run the first index of a mapped send made its first call.
+    """How the first index of a mapped send started: in which generation of the run, and with which SQL ledger.
 
     It is one Variable for each mapped send of a run. It may be deleted once nobody will clear the run any more.
+
+    :raises ISmartError: the Variable cannot be read, so that nobody can tell.
     """
 
     def __init__(self, task: TaskIdentity) -> None:
         self._note = _Note("mapped_send", task.mapped_task)
         self._generation = task.generation
-
-    @property
-    def generation(self) -> str | None:
-        """The generation, or ``None`` where no index has made a call.
-
-        :raises ISmartError: the Variable cannot be read, so that nobody can tell.
-        """
         try:
-            return self._note.load().get("generation")
+            self._found = self._note.load()
         except Exception as error:  # noqa: BLE001  # whatever Airflow raises
             raise ISmartError(
                 f"The Variable {self._note.name!r} cannot be read ({type(error).__name__}), so a mapped index "
                 "cannot know whether its siblings have sent. Nothing was sent; a retry tries again."
             ) from None
 
-    def record(self) -> None:
-        """Record that a first call is about to be made in the task's generation."""
-        self._note.record({"generation": self._generation})
+    @property
+    def generation(self) -> str | None:
+        """The generation, or ``None`` where no index has made a call."""
+        return self._found.get("generation")
+
+    @property
+    def ledger(self) -> str | None:
+        """A digest of the SQL ledger's connection and scope, or ``None`` where the send has no SQL ledger."""
+        return self._found.get("ledger")
+
+    def record(self, ledger: str | None = None) -> None:
+        """Record that a first call may be made in the task's generation, unless an index has done so already."""
+        if not self._found:
+            self._note.record({"generation": self._generation, "ledger": ledger})
 
 
 class UnsentTries:
@@ -74,9 +80,8 @@ class UnsentTries:
         self._note = _Note("unsent_tries", str(task))
         self._task = task
         self._found: Mapping[str, Any] = {}
-        if task.try_number > 1:
-            with suppress(Exception):  # without the note, the task refuses to send
-                self._found = self._note.load()
+        with suppress(Exception):  # without the note, a later try refuses to send
+            self._found = self._note.load()  # a first try can find that of a deleted run with the same id
         #: Whether all tries before this one submitted nothing.
         self.are_all_before = task.try_number == 1 or self._found.get("last_try") == task.try_number - 1
 

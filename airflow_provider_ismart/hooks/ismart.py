@@ -7,6 +7,7 @@ from functools import cached_property
 from threading import Event
 from typing import TYPE_CHECKING, Any
 from urllib.parse import quote, quote_plus
+from weakref import WeakSet
 
 from airflow.providers.common.compat.sdk import AirflowNotFoundException, BaseHook, mask_secret
 
@@ -57,7 +58,8 @@ class ISmartHook(BaseHook):
         super().__init__()
         self.ismart_conn_id = ismart_conn_id
         self._is_halted = False
-        self._halted = Event()
+        #: What stops the sends of this hook, of which threads can run several.
+        self._halted: WeakSet[Event] = WeakSet()
 
     def get_conn(self) -> GatewayClient:
         """Return a client of the gateway, with the connection's settings; nothing is called yet. Close it.
@@ -69,11 +71,12 @@ class ISmartHook(BaseHook):
     def _new_client(self, settings: Settings) -> GatewayClient:
         from airflow_provider_ismart.client import GatewayClient  # noqa: PLC0415  # brings urllib3
 
-        self._halted = Event()  # a send that ends early sets it, and the next one starts anew
+        halted = Event()  # a send that ends early sets it, and the next one starts anew
+        self._halted.add(halted)
         if self._is_halted:
-            self._halted.set()
+            halted.set()
         with _own_errors():
-            return GatewayClient(settings, halted=self._halted)
+            return GatewayClient(settings, halted=halted)
 
     @cached_property
     def settings(self) -> Settings:
@@ -143,17 +146,20 @@ class ISmartHook(BaseHook):
         if task is None:
             yield
             return
-        on_kill = task.on_kill
+        on_kill, is_running = task.on_kill, True
 
         def halt_and_kill() -> None:
-            self.halt()
+            if is_running:
+                self.halt()
             on_kill()
 
         task.on_kill = halt_and_kill
         try:
             yield
         finally:
-            task.on_kill = on_kill
+            is_running = False
+            if task.on_kill is halt_and_kill:  # else a send in another thread calls this one
+                task.on_kill = on_kill
 
     def submit(
         self,
@@ -175,7 +181,7 @@ class ISmartHook(BaseHook):
         from airflow_provider_ismart.lineage import report_gateway  # noqa: PLC0415
         from airflow_provider_ismart.options import SendOptions, check_name  # noqa: PLC0415
         from airflow_provider_ismart.sending import Send  # noqa: PLC0415
-        from airflow_provider_ismart.sources.files import from_files  # noqa: PLC0415
+        from airflow_provider_ismart.sources.files import check_apart, from_files  # noqa: PLC0415
 
         with noting_if_unsent(context, ledger_conn_id) as this_try, _own_errors():
             if sends_several_times:
@@ -186,10 +192,11 @@ class ISmartHook(BaseHook):
             if checked.dry_run:
                 return self._preview(recipients, checked)
             settings = self.settings
+            read_from = from_files(recipients)
+            check_apart(read_from, checked.results_path)
             with (
                 closing(self._new_client(settings)) as client,
-                closing(Send(from_files(recipients), checked, client, self.log, self.runtime)) as send,
-                this_try.tracking(send.plan),
+                closing(Send(read_from, checked, client, self.log, self.runtime)) as send,
                 open_ledger(
                     context,
                     this_try,
@@ -197,6 +204,7 @@ class ISmartHook(BaseHook):
                     ledger_conn_id=ledger_conn_id or settings.ledger_conn_id,
                     idempotency_key=idempotency_key,
                 ) as opened,
+                this_try.tracking(send.plan),  # one send at a time, from here on
             ):
                 report_gateway(self, settings.url)
                 try:
@@ -272,7 +280,8 @@ class ISmartHook(BaseHook):
     def halt(self) -> None:
         """Start no new calls; let calls in flight finish and record their outcomes."""
         self._is_halted = True
-        self._halted.set()
+        for halted in list(self._halted):
+            halted.set()
 
     def probe(self) -> int | None:
         """Return the code to the free probe, ``MobileNo=1``; ``None`` where no answer came.
@@ -298,7 +307,7 @@ class ISmartHook(BaseHook):
 
         ``None`` where it may be tried, and outside a task, where it is a person who tries it.
         """
-        return self._refused_login.block_reason() if "ti" in context else None
+        return self._refused_login.block_reason() if TaskIdentity.of(context) else None
 
     @property
     def _refused_login(self) -> RefusedLogin:

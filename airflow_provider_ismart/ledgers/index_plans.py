@@ -88,19 +88,23 @@ def check_index(task: TaskIdentity, plan: Plan, known: IndexPlan | None) -> Inde
     :param known: what the index planned when it was run before, if that is on record.
     :returns: the plan to keep on record: ``known`` where that still holds.
     :raises ISmartUncertainFinalError: a sibling can have.
+    :raises ISmartError: the Variable of the mapped send cannot be read.
     """
-    started = MappedSendStart(task).generation
-    if started and known and known.generation == started:
+    start = MappedSendStart(task)
+    started = start.generation
+    if start.ledger:
+        what = "this mapped send made its first call with a SQL ledger, which is not set any more"
+    elif started and known and known.generation == started:
         if known.matches(plan):
             return known
-        what = "its numbers changed"
+        what = "its list has changed since this mapped send made its first call"
     elif started in {None, task.generation}:  # so all calls are of this generation, with its lists
         return IndexPlan.of(plan, task.generation)
     else:
-        what = "it has no record, and tasks of the run were cleared,"
+        what = "tasks of the run were cleared after this mapped send made its first call, and it has no record"
     raise ISmartUncertainFinalError(
-        f"Mapped index {task.map_index} sends nothing: {what} since this mapped send made its first call, and "
-        "without a SQL ledger an index cannot know what the others sent. Find out who got the message (logs and "
+        f"Mapped index {task.map_index} sends nothing: {what}, and without a SQL ledger an index cannot know what "
+        "the others sent. Find out who got the message (logs and "
         "results_path of all indexes) and send to the others in a new run. To prevent this, set ledger_conn_id to "
         "a PostgreSQL or SQLite connection before the first send; add an idempotency_key where the texts differ "
         "between tries, too."

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
+from hashlib import sha256
 from threading import Lock
 from typing import TYPE_CHECKING, Any
 
@@ -111,8 +112,10 @@ def _sql_ledger(
         same_text_only=key is None and task is not None and task.is_mapped,
     )
     earlier = _earlier_records(this_try, store)
-    if task and not ledger.knows_task() and (any(earlier) or _has_mapped_start(task)):
-        raise _records_elsewhere(f"the ledger of connection {conn_id!r}")
+    if task and not ledger.knows_task():
+        is_elsewhere = task.try_number > 1 and ledger.knows_task_elsewhere()
+        if any(earlier) or is_elsewhere or (task.is_mapped and not _starts_with(task, conn_id, scope)):
+            raise _records_elsewhere(f"the ledger of connection {conn_id!r}")
     ledger.take_over()
     if store is not None and not earlier.in_sql:
         _note_sql_ledger(store)
@@ -142,16 +145,20 @@ def _earlier_records(this_try: CurrentTry, store: TaskStateStore | None) -> Earl
     return this_try.earlier_records
 
 
-def _has_mapped_start(task: TaskIdentity) -> bool:
-    """Whether indexes of the task have sent without a SQL ledger, so that none can see the others' records."""
-    return task.is_mapped and MappedSendStart(task).generation is not None
+def _starts_with(task: TaskIdentity, conn_id: str, scope: str) -> bool:
+    """Whether a mapped send has or gets its records in this ledger, and its indexes have none elsewhere."""
+    ledger = sha256(f"{conn_id}\0{scope}".encode()).hexdigest()[:16]
+    start = MappedSendStart(task)
+    start.record(ledger)
+    return start.generation is None or start.ledger == ledger
 
 
 def _records_elsewhere(ledger: str) -> ISmartUncertainFinalError:
     return ISmartUncertainFinalError(
         f"This task has sent before, but {ledger} has no trace of it, so it is not known who got the message, "
-        "and nothing is sent. Restore the database, or set ledger_conn_id as it was when the run first sent. Else "
-        "find out who got the message (logs and results_path) and send to the others in a new run."
+        "and nothing is sent. Restore the database, or set ledger_conn_id and idempotency_key as they were when "
+        "the run first sent. Else find out who got the message (logs and results_path) and send to the others in "
+        "a new run."
     )
 
 
@@ -164,7 +171,7 @@ def _task_state(store: TaskStateStore, this_try: CurrentTry, task: TaskIdentity,
             if _earlier_records(this_try, store).in_sql:
                 raise _records_elsewhere("Airflow's task state store")
             if _may_be_emptied() and task.try_number > 1:
-                raise _unknown_tries(task)
+                raise _unknown_tries(task, "and Airflow has emptied its task state store meanwhile")
         ledger = this_try.ledgers[None, None] = TaskStateLedger(store)
     if not task.is_mapped or not plan.parts:
         return OpenLedger(ledger=ledger, before_first_call=this_try.expect_calls)
@@ -180,7 +187,7 @@ def _task_state(store: TaskStateStore, this_try: CurrentTry, task: TaskIdentity,
 def _no_lasting_ledger(this_try: CurrentTry, task: TaskIdentity, plan: Plan) -> OpenLedger:
     unsent = this_try.unsent_tries(task)
     if not unsent.are_all_before:
-        raise _unknown_tries(task)
+        raise _unknown_tries(task, "and no ledger knows what the tries before it sent")
     start_index = this_try.expect_calls
     if task.is_mapped and plan.parts:
         planned = check_index(task, plan, IndexPlan.from_json(unsent.plan))
@@ -201,9 +208,7 @@ def _start_of_index(
 ) -> Callable[[], None]:
     def before_first_call() -> None:
         check_index(task, plan, planned)  # again, because a sibling may have started meanwhile
-        start = MappedSendStart(task)
-        if start.generation is None:
-            start.record()
+        MappedSendStart(task).record()
         this_try.expect_calls()
 
     return before_first_call
@@ -274,10 +279,11 @@ def _sql_errors(ledger_conn_id: str) -> Iterator[None]:
         ) from None
 
 
-def _unknown_tries(task: TaskIdentity) -> ISmartUncertainFinalError:
+def _unknown_tries(task: TaskIdentity, why: str) -> ISmartUncertainFinalError:
     return ISmartUncertainFinalError(
-        f"This is try {task.try_number} of the task, and no ledger knows what the tries before it sent, so "
-        "nothing is sent. To have later tries resume, keep a ledger: set ledger_conn_id to a PostgreSQL or SQLite "
-        "connection, or run on Airflow 3.3, which needs no set-up. For now, find out who got the message (logs "
-        "and results_path) and send to the others in a new run."
+        f"This is try {task.try_number} of the task, {why}, so nothing is sent. Find out who got the message "
+        "(logs and results_path) and send to the others in a new run. To have later tries resume, keep a ledger "
+        "from the first try on: set ledger_conn_id to a PostgreSQL or SQLite connection, or run on Airflow 3.3, "
+        "which needs no set-up. To set it now does not help this run: the ledger would be empty, and every "
+        "recipient would get the message again."
     )

@@ -146,6 +146,13 @@ class SqlLedger:
         with self._engine.begin() as connection:
             return connection.execute(trace).first() is not None
 
+    def knows_task_elsewhere(self) -> bool:
+        """Whether the task has calls on record in another scope, as under another idempotency key."""
+        trace = select(calls.c.id).join(senders, senders.c.id == calls.c.sender_id).join(scopes)
+        elsewhere = trace.where(senders.c.task == self._task, scopes.c.name != self._scope).limit(1)
+        with self._engine.begin() as connection:
+            return connection.execute(elsewhere).first() is not None
+
     def _create_tables(self) -> None:
         if not self._has_tables:
             create_tables(self._engine)

@@ -45,6 +45,25 @@ def _is_path(value: Any) -> bool:
     return isinstance(value, (Path, ObjectStoragePath))
 
 
+def check_apart(recipients: Any, results_path: object) -> None:
+    """Check that the results of this send cannot become recipients of the next one.
+
+    :raises InputError: ``results_path`` is one of the recipients' files, or in a directory of them.
+    """
+    if not isinstance(recipients, FileRecipients) or results_path is None:
+        return
+    results = str(results_path)
+    if not isinstance(results_path, ObjectStoragePath) and "://" not in results:
+        results = str(Path(results).expanduser().resolve())
+    for path in recipients.paths:
+        source = str(path) if isinstance(path, ObjectStoragePath) else str(path.expanduser().resolve())
+        if results == source or results.startswith(f"{source.rstrip('/')}/"):
+            raise InputError(
+                "results_path lies within recipients, where the next send would read it as recipients. Write the "
+                "results elsewhere"
+            )
+
+
 class FileRecipients(ChunkedRecipients):
     """Recipients in files, each ``.csv``, ``.csv.gz`` or ``.parquet``.
 
@@ -54,7 +73,7 @@ class FileRecipients(ChunkedRecipients):
     """
 
     def __init__(self, paths: Sequence[Any]) -> None:
-        self._paths = paths
+        self.paths = paths
 
     def read(self, recipient_column: str, others: Collection[str] = ()) -> Iterator[Columns]:
         """Return the chunks, once all files are seen to have the columns.
@@ -64,11 +83,11 @@ class FileRecipients(ChunkedRecipients):
         :raises ISmartSourceError: a file cannot be read.
         """
         wanted = dict.fromkeys((recipient_column, *others))
-        parts = [part for path in self._paths for part in _parts(path)]
+        parts = [part for path in self.paths for part in _parts(path)]
         for part in parts:
             with _reading(part.path):
                 part.check(recipient_column, wanted)
-        for path in self._paths:
+        for path in self.paths:
             report_file(path, _name(path))
         for part in parts:
             with _reading(part.path):

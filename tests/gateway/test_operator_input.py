@@ -313,3 +313,11 @@ def test_the_fewest_calls_are_made(send, ismart_sandbox, numbers):
     report = send(rows, "Group {text}")
     assert report["calls"] == len(ismart_sandbox.calls) == 6  # 101 numbers for each of two texts
     assert report["parts"] == report["credits_estimated"] == 202
+
+
+def test_results_among_the_files_of_recipients_are_refused(send, ismart_sandbox, tmp_path):
+    (tmp_path / "people.csv").write_text("msisdn\n96890000001\n")
+    for results in (tmp_path / "results.csv", tmp_path / "sub" / "results.csv", tmp_path / "people.csv"):
+        with pytest.raises(ISmartInputError, match="results_path lies within recipients"):
+            send(tmp_path, results_path=str(results))
+    assert ismart_sandbox.calls == []

@@ -51,7 +51,7 @@ class TestNotedInTheTaskStateStore:
     def test_a_sql_ledger_that_is_set_after_the_first_try_is_refused(self, send, told, tmp_path):
         store = Store()
         send(NUMBERS[:3], store=store)
-        with pytest.raises(ISmartUncertainFinalError, match="set ledger_conn_id as it was"):
+        with pytest.raises(ISmartUncertainFinalError, match="set ledger_conn_id and idempotency_key as they"):
             send(NUMBERS, store=store, ledger=sqlite_connection(tmp_path / "late.db"), try_number=2)
         assert told() == dict.fromkeys(NUMBERS[:3], 1)
 
@@ -130,12 +130,17 @@ class TestTriesThatSubmittedNothing:
 
     @pytest.fixture
     def a_try(self, ismart_default, request):
-        def a_try(try_number, recipients=NUMBERS, **options):
-            ti = SimpleNamespace(
+        def task_instance(try_number):
+            return SimpleNamespace(
                 dag_id="dag", run_id=request.node.name, task_id="send", map_index=-1, try_number=try_number
             )
-            return ISmartHook().submit(recipients, {"message": "Hello"} | options, {"ti": ti})
 
+        def a_try(ti, recipients=NUMBERS, *, sends_several_times=False, **options):
+            context = {"ti": task_instance(ti) if isinstance(ti, int) else ti}
+            options = {"message": "Hello"} | options
+            return ISmartHook().submit(recipients, options, context, sends_several_times=sends_several_times)
+
+        a_try.ti = task_instance
         return a_try
 
     def test_a_refused_connection_does_not_block_the_next_try(self, a_try, told, ismart_default):
@@ -189,3 +194,30 @@ class TestTriesThatSubmittedNothing:
         with pytest.raises(ISmartUncertainFinalError):
             a_try(3)
         assert told() == dict.fromkeys(NUMBERS, 1)
+
+    def test_a_send_after_a_failed_one_in_the_same_try_blocks_the_next_try(self, a_try, told, ismart_default):
+        ismart_default(port=9, extra={"connect_timeout": 0.2})
+        ti = a_try.ti(1)
+        with pytest.raises(ISmartUnavailableError):
+            a_try(ti)
+        ismart_default()
+        a_try(ti)
+        with pytest.raises(ISmartUncertainFinalError):
+            a_try(2)
+        assert told() == dict.fromkeys(NUMBERS, 1)
+
+    def test_a_note_of_a_deleted_run_with_the_same_id_is_not_believed(self, a_try, told):
+        with pytest.raises(ISmartInputError):
+            a_try(1, ["nobody"])
+        a_try(1)
+        with pytest.raises(ISmartUncertainFinalError):
+            a_try(2)
+        assert told() == dict.fromkeys(NUMBERS, 1)
+
+    def test_a_retry_may_send_several_times(self, a_try, told):
+        with pytest.raises(ISmartInputError):
+            a_try(1, ["nobody"])
+        ti = a_try.ti(2)
+        for number in NUMBERS[:3]:
+            a_try(ti, [number], sends_several_times=True)
+        assert told() == dict.fromkeys(NUMBERS[:3], 1)

@@ -159,6 +159,14 @@ def test_siblings_know_each_other_under_a_key_even_if_the_texts_differ(sql_run, 
     assert sql_run.send(C, A, B, text="10:05", key="bills") == [SENT, ALREADY, ALREADY]
 
 
+@pytest.mark.parametrize("change", [{"use_ledger": False}, {"key": "bills"}])
+def test_a_ledger_or_key_that_changed_after_the_first_send_is_refused_by_all_indexes(sql_run, told, change):
+    sql_run.send(A, B)
+    sql_run.clear()
+    assert sql_run.send(C, A, B, **change) == [REFUSED] * 3
+    assert told() == {A[0]: 1, B[0]: 1}
+
+
 def test_a_summary_counts_the_messages_of_one_index(sql_run, database):
     sql_run.send(A + B, C)
     ti = SimpleNamespace(dag_id="dag", run_id=sql_run._run_id, task_id="send", map_index=0)
