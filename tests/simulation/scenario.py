@@ -127,7 +127,9 @@ class Scenario:
         """Return the lists of a mapped task after its upstream ran again."""
         dice = self.dice
         lists = [list(rows) for rows in lists]
-        change = dice.choice(["same", "reorder", "grow", "grow in front", "shrink", "split anew", "within"])
+        change = dice.choice(
+            ["same", "reorder", "reorder", "grow", "grow in front", "shrink", "split anew", "within"]
+        )
         self.world.count("mapped", f"upstream: {change}")
         if change == "reorder":
             dice.shuffle(lists)
@@ -232,6 +234,9 @@ class Scenario:
 
     def act(self):
         """Do one of the things that people do to a run, the account, or the database."""
+        if self.shape == "mapped" and self.dice.random() < 0.4:
+            self._clear_all(self.airflow.runs[0])
+            return
         action, chance = self.dice.choice(
             [
                 (self._clear_some, 1.0),
