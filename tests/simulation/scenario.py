@@ -292,6 +292,9 @@ class Scenario:
     def _lose_ledger(self, _run):
         if self.ledger == "sql and store" and self.shape in {"task", "function"}:
             self.airflow.database.lose()
+            for process in self.world.processes:
+                if process.attempt is not None:
+                    process.attempt.had_trouble = True
             self.is_ledger_lost = True
             self._did("database", "everything in the ledger is lost")
 
