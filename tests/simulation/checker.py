@@ -394,7 +394,13 @@ class Checker:
         # a mapped index knows its siblings' messages by their texts alone
         is_other_text = self.scenario.shape == "mapped" and self.scenario.has_time_in_text
         if second_calls and self.options["on_uncertain"] != "resend" and not is_other_text:
-            again = [call for call in second_calls if call.answer == 1]
+            left = {
+                row[1]
+                for attempt in attempts
+                for row, result in zip(attempt.rows, attempt.results or (), strict=False)
+                if result[0] in {"refused", "not_attempted"}  # it is tried again
+            }
+            again = [call for call in second_calls if call.answer == 1 and not left & set(call.numbers)]
             if again:
                 yield f"a clear of what is done sends nothing: calls {numbers_of(again)}"
 

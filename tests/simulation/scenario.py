@@ -127,7 +127,9 @@ class Scenario:
         """Return the lists of a mapped task after its upstream ran again."""
         dice = self.dice
         lists = [list(rows) for rows in lists]
-        change = dice.choice(["same", "reorder", "grow", "grow in front", "shrink", "split anew", "within"])
+        change = dice.choice(
+            ["same", "reorder", "reorder", "grow", "grow in front", "shrink", "split anew", "within"]
+        )
         self.world.count("mapped", f"upstream: {change}")
         if change == "reorder":
             dice.shuffle(lists)
@@ -232,6 +234,9 @@ class Scenario:
 
     def act(self):
         """Do one of the things that people do to a run, the account, or the database."""
+        if self.shape == "mapped" and self.dice.random() < 0.4:
+            self._clear_all(self.airflow.runs[0])
+            return
         action, chance = self.dice.choice(
             [
                 (self._clear_some, 1.0),
@@ -287,6 +292,9 @@ class Scenario:
     def _lose_ledger(self, _run):
         if self.ledger == "sql and store" and self.shape in {"task", "function"}:
             self.airflow.database.lose()
+            for process in self.world.processes:
+                if process.attempt is not None:
+                    process.attempt.had_trouble = True
             self.is_ledger_lost = True
             self._did("database", "everything in the ledger is lost")
 
