@@ -32,7 +32,7 @@ if TYPE_CHECKING:
 
 
 class ISmartError(AirflowException):
-    """Base of this package's own errors; a ledger's database or store raises its own.
+    """Base of this package's errors. Airflow's task state store raises its own.
 
     ``code`` is the gateway's return code, if one led here, and ``report`` what the send came to until then.
     """
