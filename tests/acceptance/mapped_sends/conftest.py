@@ -45,7 +45,7 @@ class Runs:
                 for dag_id in DAGS
             )
 
-        wait_until(have_ended, f"every index has ended: {[(d, self.states(d)) for d in DAGS]}", seconds=400)
+        wait_until(have_ended, f"every index has ended: {[(d, self.states(d)) for d in DAGS]}", seconds=800)
 
     def messages(self, dag_id: str) -> Counter[str]:
         """How many messages each number got."""

@@ -6,6 +6,9 @@ import pytest
 
 from tests.acceptance.mapped_sends.conftest import A, B, C
 
+#: A hundred tasks run, each in a process of its own, on as few cores as there may be.
+pytestmark = pytest.mark.timeout(1800)
+
 WAYS = ("expand", "running", "kwargs", "group", "taskflow", "transfer", "hook")
 
 
