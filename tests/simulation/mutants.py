@@ -195,7 +195,7 @@ MUTANTS = (
     Mutant(
         "the first call of a mapped send is not noted",
         "ledgers/select.py",
-        "        if start.generation is None:\n            start.record()\n",
+        "        MappedSendStart(task).record()\n",
         "",
     ),
     Mutant(
@@ -251,8 +251,8 @@ MUTANTS = (
     Mutant(
         "the note that there was a SQL ledger is ignored",
         "ledgers/select.py",
-        "(any(earlier) or _has_mapped_start(task))",
-        "_has_mapped_start(task)",
+        "if any(earlier) or is_elsewhere or",
+        "if is_elsewhere or",
     ),
     # The task state store
     Mutant(
@@ -321,7 +321,7 @@ MUTANTS = (
     Mutant(
         "a login that is known to be refused is tried",
         "hooks/ismart.py",
-        'return self._refused_login.block_reason() if "ti" in context else None',
+        "return self._refused_login.block_reason() if TaskIdentity.of(context) else None",
         "return None",
     ),
     # Alerts

@@ -7,12 +7,15 @@ from pathlib import Path
 
 import pytest
 
+import airflow_provider_ismart
+
 try:
     from airflow.sdk import NEVER_EXPIRE  # noqa: F401
 except ImportError:
     pytest.skip("the simulated task state store is Airflow 3.3's", allow_module_level=True)
 
 from tests.simulation.history import Simulation
+from tests.simulation.mutants import MUTANTS
 
 CHECKOUT = Path(__file__).parents[2]
 
@@ -33,3 +36,10 @@ def test_a_seed_makes_the_same_history_each_time():
             first, second = simulation.run(seed), simulation.run(seed)
             assert str(first) == str(second)
             assert first.counts == second.counts
+
+
+def test_each_mutants_text_stands_once_in_the_package():
+    for mutant in MUTANTS:
+        assert (Path(airflow_provider_ismart.__file__).parent / mutant.file).read_text().count(mutant.old) == 1, (
+            mutant
+        )
