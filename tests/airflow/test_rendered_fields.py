@@ -28,7 +28,8 @@ def dag_run(airflow_command, airflow_db, tmp_path):
             }
             query = "SELECT task_id, rendered_fields FROM rendered_task_instance_fields WHERE run_id = ?"
             rendered = database.execute(query, run_id).fetchall()
-        return states, rendered, " ".join(output.split())  # Airflow 3.0 wraps tracebacks
+        output = output.replace("│", " ")  # Airflow 3.0 wraps tracebacks, or puts them in boxes
+        return states, rendered, " ".join(output.split())
 
     return run
 

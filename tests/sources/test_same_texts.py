@@ -170,7 +170,7 @@ def test_arrow_and_parquet_and_what_speaks_its_interface(column, kind, tmp_path)
     plain = getattr(kind, "value_type", kind)
     cells = pa.array([column.value, None], plain)
     table = pa.table({"msisdn": NUMBERS, "value": cells if plain is kind else cells.dictionary_encode()})
-    pq.write_table(table, tmp_path / "people.parquet")
+    is_in_parquet = _write_parquet(table, tmp_path / "people.parquet")
 
     class Foreign:
         def __arrow_c_stream__(self, requested_schema=None):
@@ -185,7 +185,18 @@ def test_arrow_and_parquet_and_what_speaks_its_interface(column, kind, tmp_path)
     assert texts([table.slice(0, 1), table.slice(1)]) == expected
     assert texts({"msisdn": NUMBERS, "value": table["value"]}) == expected
     assert texts(Foreign()) == expected
-    assert texts(FileRecipients([tmp_path / "people.parquet"])) == expected
+    if is_in_parquet:
+        assert texts(FileRecipients([tmp_path / "people.parquet"])) == expected
+
+
+def _write_parquet(table, path):
+    """Write the table, and return whether pyarrow could: before 19 it has no string views in Parquet."""
+    try:
+        pq.write_table(table, path)
+    except pa.ArrowNotImplementedError:
+        assert "string_view" in str(table.schema)
+        return False
+    return True
 
 
 @pytest.mark.parametrize(("column", "kind"), of_every_type(lambda column: column.pandas))
