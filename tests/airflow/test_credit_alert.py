@@ -101,7 +101,8 @@ def test_where_the_dags_callbacks_cannot_be_left_word_the_send_fails_as_ever(ism
         raise RuntimeError("no XCom can be pushed")
 
     ismart_sandbox.configure(credit=0)
-    context = {"ti": SimpleNamespace(try_number=1, xcom_push=broken)}
+    task = {"dag_id": "dag", "run_id": "run", "task_id": "send", "map_index": -1, "try_number": 1}
+    context = {"ti": SimpleNamespace(**task, xcom_push=broken)}
     with pytest.raises(ISmartCreditError):
         ISmartHook().submit(["96890000001"], {"message": "Hello"}, context)
 
