@@ -195,8 +195,8 @@ MUTANTS = (
     Mutant(
         "the first call of a mapped send is not noted",
         "ledgers/select.py",
-        "        if start.generation is None:\n            start.record()\n",
-        "",
+        "        MappedSendStart(task).record()\n        this_try.expect_calls()\n",
+        "        this_try.expect_calls()\n",
     ),
     Mutant(
         "a clear is not counted",
@@ -251,8 +251,8 @@ MUTANTS = (
     Mutant(
         "the note that there was a SQL ledger is ignored",
         "ledgers/select.py",
-        "(any(earlier) or _has_mapped_start(task))",
-        "_has_mapped_start(task)",
+        "        if any(earlier) or is_elsewhere or (",
+        "        if is_elsewhere or (",
     ),
     # The task state store
     Mutant(
@@ -279,13 +279,6 @@ MUTANTS = (
         "ledgers/records.py",
         "        if entry.state is State.ACCEPTED:\n            self._accepted[fingerprint] = entry.by\n",
         "        self._accepted[fingerprint] = entry.by\n",
-    ),
-    Mutant(
-        "a message that was uncertain and then refused counts as refused",
-        "ledgers/records.py",
-        "    if entry.state not in HANDED_OVER and any(other.state is State.UNCERTAIN for other in of_message):\n"
-        "        return entries\n",
-        "",
     ),
     Mutant(
         "without a ledger a later try sends",
@@ -321,7 +314,7 @@ MUTANTS = (
     Mutant(
         "a login that is known to be refused is tried",
         "hooks/ismart.py",
-        'return self._refused_login.block_reason() if "ti" in context else None',
+        "return self._refused_login.block_reason() if TaskIdentity.of(context) else None",
         "return None",
     ),
     # Alerts
