@@ -246,7 +246,8 @@ def test_outside_a_task_sends_and_probes_do_not_ask_what_is_on_record(ismart_san
 
 @pytest.mark.parametrize("options", [{}, {"canary": ON_CALL}, {"deferrable": True}], ids=str)
 def test_no_task_of_a_sensor_tries_a_login_that_was_refused(options, ismart_sandbox, mistyped):
-    in_a_task = {"ti": SimpleNamespace()}
+    task = SimpleNamespace(dag_id="dag", run_id="run", task_id="send", map_index=-1, try_number=1)
+    in_a_task = {"ti": task}
     for _ in range(2):
         sensor = ISmartCreditSensor(task_id="look", ismart_conn_id="mistyped", **options)
         with pytest.raises(ISmartLoginError) as raised:

@@ -2,7 +2,7 @@
 
 from datetime import UTC, datetime, timedelta
 
-from tests.simulation.gateway import FAULTS, GOOD_PASSWORD, Gateway
+from tests.simulation.gateway import ACCOUNT, BAD_REQUEST, CREDIT, FAULTS, FORBIDDEN, GOOD_PASSWORD, LOGIN, Gateway
 from tests.simulation.scheduler import Run, TaskInstance
 from tests.simulation.stores import StorageFaults, TaskStateStore
 
@@ -10,6 +10,9 @@ EPOCH = datetime(2030, 1, 31, 12, 0, tzinfo=UTC)
 TEXTS = ("Water is off today.", "Your bill is 12.500.", "Meter reading due.", "Thank you for paying.")
 #: Cells that are nobody's number.
 NO_NUMBERS = ("", "hello", "12", "9689000")
+
+#: Faults of the gateway that each end a send.
+STOPS = (FORBIDDEN, ACCOUNT, CREDIT, LOGIN, BAD_REQUEST)
 
 #: What tasks there are, and how often.
 SHAPES = {"task": 9, "mapped": 5, "key": 3, "function": 3}
@@ -57,7 +60,7 @@ class Scenario:
         self.is_query = not self.is_function and dice.random() < 0.2
         #: How likely a process is to be killed, to lose its heartbeat, to run out of time.
         self.kill_chance = dice.choice([0, 0, 0.3, 0.6])
-        self.zombie_chance = dice.choice([0, 0, 0, 0.4])
+        self.zombie_chance = dice.choice([0, 0, 0.4])
         self.time_out_chance = dice.choice([0, 0, 0, 0.2])
         self.user_actions = dice.choice([0, 1, 1, 2, 3])
         world.count("shape", self.shape)
@@ -80,6 +83,10 @@ class Scenario:
             start = dice.choice([0, 0, dice.uniform(0, 5)])
             end = dice.choice([1e9, start + dice.uniform(0.3, 15)])
             faults[fault] = (dice.choice([0.05, 0.15, 0.4, 1.0]), start, end)
+        if dice.random() < 0.1:  # several reasons to stop, in flight at the same time
+            start = dice.uniform(0.3, 1.5)
+            faults = dict.fromkeys(dice.sample(STOPS, 2), (0.4, start, 1000000000.0))
+            self.max_concurrency = max(self.max_concurrency, 3)
         some = lambda chance: {number for number in self.numbers if dice.random() < chance}  # noqa: E731
         return Gateway(
             self.world,

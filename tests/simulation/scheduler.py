@@ -54,6 +54,11 @@ class Attempt:
         return f"{self.process.name}"
 
     @property
+    def may_leave_unknown(self):
+        """Whether it may not have recorded what it put into its ledger and never sent."""
+        return self.ended is None or self.is_fenced or self.process.is_given_up or self.has_failed_write
+
+    @property
     def is_clean(self):
         """Whether Airflow waited for its end, it came by itself, and each write to its ledger was answered."""
         is_over = self.is_terminated or self.is_fenced or self.had_trouble or self.process.is_given_up
@@ -161,10 +166,11 @@ class SimulatedHook(ISmartHook):
         return self._airflow.log_of(self._process)
 
     def _new_client(self, settings):
-        self._halted = SimulatedEvent(self._process)
+        halted = SimulatedEvent(self._process)
+        self._halted.add(halted)
         if self._is_halted:
-            self._halted.set()
-        return SimulatedClient(settings, halted=self._halted, process=self._process, gateway=self._airflow.gateway)
+            halted.set()
+        return SimulatedClient(settings, halted=halted, process=self._process, gateway=self._airflow.gateway)
 
 
 class Log:

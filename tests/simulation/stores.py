@@ -36,7 +36,8 @@ class StorageFaults:
         elif is_write and self.chance and self._world.random.random() < self.chance:
             fault = self._world.random.choice([BEFORE, AFTER])
         if process.attempt:
-            process.attempt.has_failed_write = fault is not None if is_write or fault else False
+            if is_write:
+                process.attempt.has_failed_write = fault is not None
             if fault:
                 process.attempt.had_trouble = True
         if fault:
