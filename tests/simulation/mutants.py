@@ -195,13 +195,8 @@ MUTANTS = (
     Mutant(
         "the first call of a mapped send is not noted",
         "ledgers/select.py",
-<<<<<<< HEAD
-        "        MappedSendStart(task).record()\n",
-        "",
-=======
         "        MappedSendStart(task).record()\n        this_try.expect_calls()\n",
         "        this_try.expect_calls()\n",
->>>>>>> simulator
     ),
     Mutant(
         "a clear is not counted",
@@ -256,13 +251,8 @@ MUTANTS = (
     Mutant(
         "the note that there was a SQL ledger is ignored",
         "ledgers/select.py",
-<<<<<<< HEAD
-        "if any(earlier) or is_elsewhere or",
-        "if is_elsewhere or",
-=======
         "        if any(earlier) or is_elsewhere or (",
         "        if is_elsewhere or (",
->>>>>>> simulator
     ),
     # The task state store
     Mutant(
