@@ -348,7 +348,7 @@ def test_a_column_that_is_there_twice_is_refused_when_it_is_asked_for():
         np.array([9], dtype="float16"),
         pl.Series([96890000000.0], dtype=pl.Float32),
         pa.array([96890000000.0], type=pa.float32()),
-        pa.array([9.0], type=pa.float16()),
+        pa.array(np.array([9], dtype="float16")),
         pa.array([96890000000.0], type=pa.float32()).dictionary_encode(),
         pa.chunked_array([pa.array([96890000000.0], type=pa.float32()).dictionary_encode()]),
         pd.Series([96890000000.0], dtype=pd.ArrowDtype(pa.dictionary(pa.int32(), pa.float32()))),
