@@ -49,7 +49,7 @@ if TYPE_CHECKING:
 #: How often a long send writes a line into the log.
 PROGRESS_SECONDS = 5.0
 
-#: How often it is asked what has become of rows that another task is handing over.
+#: How often the ledger is asked how rows ended that another task is sending.
 OTHERS_SECONDS = 1.0
 
 #: How many texts a preview shows.
@@ -66,10 +66,10 @@ class Log(Protocol):
     """What a send uses of a logger: Airflow's, which differ by version, or the standard library's."""
 
     def info(self, msg: str, /, *args: Any) -> Any:
-        """Put down what happens."""
+        """Log what happens."""
 
     def warning(self, msg: str, /, *args: Any) -> Any:
-        """Put down what somebody should look at."""
+        """Log what somebody should look at."""
 
 
 def _now() -> datetime:
@@ -219,7 +219,7 @@ class Send:
         return outcome
 
     def _wait_for_others(self, submission: Submission) -> None:
-        """Wait for what other tasks are handing over, for as long as two calls can take; then it stays uncertain.
+        """Wait for rows that other tasks are sending, for as long as two calls can take; then they stay uncertain.
 
         A task has two calls a thread on record: one in flight, and one that waits for its end.
         """

@@ -76,7 +76,7 @@ class Records:
         )
 
     def add(self, call: Call) -> None:
-        """Put down a call that is on record. What follows on what, is the order in which they are added."""
+        """Add a call that is on record. Calls have to be added in the order in which they were made."""
         entry, fingerprint, hashes = call
         self._entries.append(entry)
         self._fingerprints.append(fingerprint)

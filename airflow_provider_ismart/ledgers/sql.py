@@ -206,7 +206,7 @@ class SqlLedger:
         return f"mapped index {task.rpartition('/')[2]}" if self._same_text_only else "another task"
 
     def write(self, settled: Sequence[tuple[Batch, CallOutcome]], intents: Sequence[Batch]) -> Sequence[Batch]:
-        """Put down how calls ended and which are about to go out; return those that may.
+        """Record how calls ended and which are about to go out; return those that may.
 
         :raises LedgerConflictError: a later try of the task has taken over.
         :raises sqlalchemy.exc.DBAPIError: the database cannot be written to.
@@ -306,7 +306,7 @@ class SqlLedger:
         return {batch: ids[call.fingerprint] for batch, call in zip(granted, made, strict=True)}
 
     def _take_back(self, connection: Connection) -> None:
-        """Put down that nobody was granted these intents, as far as they are on record."""
+        """Record that these intents, as far as they are on record, were granted to nobody."""
         if not self._ungranted:
             return
         mine = calls.c.id.in_(self._ungranted) & (calls.c.sender_id == self._sender_id)

@@ -107,7 +107,7 @@ class TaskStateLedger:
         return self._records.recorded(msisdns)
 
     def write(self, settled: Sequence[tuple[Batch, CallOutcome]], intents: Sequence[Batch]) -> Sequence[Batch]:
-        """Put down how calls ended and which are about to go out; return the intents.
+        """Record how calls ended and which are about to go out; return the intents.
 
         :raises AirflowRuntimeError: the store refuses; this try is over.
         """

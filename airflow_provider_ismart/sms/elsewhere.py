@@ -1,4 +1,4 @@
-"""Rows that another task is handing over: what became of them, only its ledger entries can tell."""
+"""Rows that another task is sending; only its ledger entries tell how they end."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ _BECAME = {
 
 
 class Pending(NamedTuple):
-    """A message that another task has put down its intent for: to whom, which text, which copy of it."""
+    """A message for which another task has recorded its intent: the number, the text and which copy of it."""
 
     msisdn: str
     digest: str
@@ -27,7 +27,7 @@ class Pending(NamedTuple):
 
 
 class Elsewhere:
-    """The rows that other tasks, which share the ledger, were handing over when this one came to them.
+    """The rows that other tasks with the same ledger were sending when this one came to them.
 
     Nobody knows of a call in flight whether its sender is alive, so its rows are uncertain until the ledger says
     how it ended.
@@ -48,7 +48,7 @@ class Elsewhere:
         self._outcomes.set([row], outcome, reason=reason)
 
     def ask_again(self) -> bool:
-        """Put down what has become of the rows; return whether any is still being handed over."""
+        """Record how the rows ended; return whether any is still being sent."""
         if not self._pending:
             return False
         recorded = self._ledger.recorded({pending.msisdn for pending in self._pending.values()}, anew=True)

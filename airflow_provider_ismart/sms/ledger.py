@@ -1,4 +1,4 @@
-"""What has been handed over, put down before and after it happens, so that a later try knows.
+"""What was submitted, recorded before and after each call, so that a later try knows.
 
 A ledger that is to survive a crash outlives the process that sends. :class:`MemoryLedger` does not; it serves a
 single try.
@@ -36,7 +36,7 @@ STATE_OF_FATE = {
 }
 
 #: What may follow what; ``None`` is "nothing on record". One intent never follows another: two senders cannot
-#: both go ahead. How a call ended may be put down again, for a write that raised can have been applied.
+#: both go ahead. How a call ended may be recorded again, because a write that raised can have been applied.
 TRANSITIONS: Mapping[State | None, frozenset[State]] = {
     None: frozenset({State.SUBMITTING}),
     State.SUBMITTING: frozenset(STATE_OF_FATE.values()),
@@ -70,7 +70,7 @@ class LedgerConflictError(Exception):
 
 
 class Ledger(Protocol):
-    """Where intents and outcomes are put down."""
+    """Where intents and outcomes are recorded."""
 
     def take_over(self) -> bool:
         """Become the one who sends, and return whether anything is on record.
@@ -93,10 +93,10 @@ class Ledger(Protocol):
         """
 
     def write(self, settled: Sequence[tuple[Batch, CallOutcome]], intents: Sequence[Batch]) -> Sequence[Batch]:
-        """Put down how calls ended and which are about to go out, in one go; return those that may.
+        """Record how calls ended and which are about to go out, in one write; return those that may.
 
-        They are the intents, without the numbers that another task has put down its own intent for meanwhile.
-        Where this raises, none of them may go out, and what is settled may be put down again: it can have been
+        They are the intents, without the numbers for which another task has recorded its own intent meanwhile.
+        If this raises, none of them may go out, and what is settled may be recorded again: it can have been
         written all the same.
 
         :raises LedgerConflictError: a transition is not one of :data:`TRANSITIONS`.
@@ -137,7 +137,7 @@ class MemoryLedger:
         return recorded
 
     def write(self, settled: Sequence[tuple[Batch, CallOutcome]], intents: Sequence[Batch]) -> Sequence[Batch]:
-        """Put down how calls ended and which are about to go out, in one go; return the intents.
+        """Record how calls ended and which are about to go out, in one write; return the intents.
 
         :raises LedgerConflictError: a transition is not one of :data:`TRANSITIONS`.
         """

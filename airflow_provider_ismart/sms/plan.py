@@ -1,4 +1,4 @@
-"""Rows -> what is to be said to whom, by message, and duplicates put down as such."""
+"""Rows -> which numbers get which message; duplicates are recorded as such."""
 
 from __future__ import annotations
 
@@ -137,7 +137,7 @@ def plan(recipients: Any, reading: Reading, *, deduplicate: bool = True) -> Memo
 
 
 def _alike(rows: Rows, outcomes: RowOutcomes, *, deduplicate: bool) -> list[int | _Alike]:
-    """Return the rows to send by text, in the order of the input, duplicates put down as such.
+    """Return the rows to send by text, in the order of the input; record duplicates as such.
 
     Where duplicates are kept, a number's second row of a text starts a group of its own: what the gateway
     makes of one number twice in a call is not documented.

@@ -61,9 +61,9 @@ class RowOutcomes:
         self._of_row.extend(repeat(0, count))
 
     def set(self, rows: Iterable[int], outcome: Outcome, *, code: int | None = None, reason: str = "") -> None:
-        """Put down what became of ``rows``, in place of what was put down before.
+        """Record the outcome of ``rows``, in place of an earlier one.
 
-        A signal's exception can come between any two rows; what is put down again then is as it should be.
+        A signal's exception can come between any two rows, so the same outcome can be recorded again.
         """
         verdict = Verdict(outcome, ACCEPTED_CODE if outcome is Outcome.ACCEPTED else code, reason)
         number = self._numbers.get(verdict)

@@ -113,7 +113,7 @@ class Submission:
         self.refused_texts: set[int] = set()
         self._on_refused = on_refused
         self._first: deque[Batch] = deque()
-        #: By text, what the rows that are to get it are put down as, for no call with it can succeed.
+        #: By text, the outcome of all rows with it, because no call with it can succeed.
         self._doomed_texts: dict[str, tuple[Outcome, str]] = {}
         #: Whether a text was too long for the server.
         self.had_too_long_text = False
@@ -186,7 +186,7 @@ class Submission:
         return not self._accepted_rows and self._refused_calls + 1 >= MAX_REFUSED_AT_FIRST
 
     def settle(self, batch: Batch, outcome: CallOutcome) -> None:
-        """Put down how a call ended and draw the consequences."""
+        """Record how a call ended and draw the consequences."""
         self.calls += outcome.attempts
         if self.dooms(batch, outcome):
             self._stop(outcome)
@@ -234,7 +234,7 @@ class Submission:
         self._put_down(batch, Outcome.REFUSED, code=code, reason=return_code(code).description)
 
     def _put_down(self, batch: Batch, outcome: Outcome, *, code: int | None = None, reason: str) -> None:
-        """Put down that a call reached nobody; rows of which an earlier call may have, stay uncertain."""
+        """Record that a call reached nobody; rows that an earlier call may have reached stay uncertain."""
         rows = [row for row in batch.rows if self.outcomes[row] is not Outcome.UNCERTAIN]
         self.outcomes.set(rows, outcome, code=code, reason=reason)
 
