@@ -90,6 +90,9 @@ def airflow_loaded():
         from airflow.providers.common.compat.sdk import BaseOperator  # for those who need it
 
         BaseOperator(task_id="any")
+        from airflow.models.connection import Connection  # for Airflow 3.1, which makes its models with a warning
+
+        Connection(conn_id="any")
 
 
 @pytest.fixture(scope="session")

@@ -133,7 +133,8 @@ class ISmartNotifier(BaseNotifier):
             given = getattr(self, field)
             has_default = field in {"message", "throttle_key"}
             try:
-                self._do_render_template_fields(self, (field,), values, environment, set())
+                # Airflow's own method would, before 3.3, leave a template that renders to nothing in its place.
+                setattr(self, field, self.render_template(given, values, environment, set()))
             except Exception as error:  # noqa: BLE001  # whatever a template does
                 _log_failure(self.log, f"{field} cannot be rendered", error)
                 if has_default:

@@ -51,9 +51,11 @@ def send(ismart_default, monkeypatch):
     """Send to numbers as a try of one task does, by the hook, over a real socket; give the report."""
     ismart_default(extra={"max_concurrency": 2, "read_timeout": 0.7, "connect_timeout": 0.5})
 
-    def send(recipients, *, store=None, ledger=None, try_number=1, message="Hello", key=None, **options):
+    def send(
+        recipients, *, store=None, ledger=None, try_number=1, run_id="run", message="Hello", key=None, **options
+    ):
         task_instance = SimpleNamespace(
-            dag_id="dag", run_id="run", task_id="send", map_index=-1, try_number=try_number
+            dag_id="dag", run_id=run_id, task_id="send", map_index=-1, try_number=try_number
         )
         context = {"ti": task_instance}
         if store:

@@ -119,13 +119,13 @@ def test_a_database_that_fails_at_any_statement_or_commit_leads_to_no_duplicate(
 ):
     for point in count(1):
         ismart_sandbox.reset()
-        scope = f"point {point}"
+        run = f"point {point}"
         trap = Trap(point, when=when)
         with monkeypatch.context() as patch:
             trap_engines(trap, patch)
             with suppress(LedgerDown):
-                send(NUMBERS, ledger=database.connection, key=scope, batch_size=2, on_uncertain="accept")
-        check_after_retry(send, told, {"ledger": database.connection, "key": scope})
+                send(NUMBERS, ledger=database.connection, run_id=run, batch_size=2, on_uncertain="accept")
+        check_after_retry(send, told, {"ledger": database.connection, "run_id": run})
         if not trap.snapped:
             break
     assert point > 20
@@ -137,15 +137,15 @@ def test_a_signal_at_any_statement_or_commit_leaves_nobody_uncertain(
 ):
     for point in count(1):
         ismart_sandbox.reset()
-        scope = f"signal {point}"
+        run = f"signal {point}"
         trap = Trap(point, when="after", error=TimeIsUp)
         began = time.monotonic()
         with monkeypatch.context() as patch:
             trap_engines(trap, patch)
             with suppress(TimeIsUp):
-                send(NUMBERS, ledger=database.connection, key=scope, batch_size=2)
+                send(NUMBERS, ledger=database.connection, run_id=run, batch_size=2)
         assert time.monotonic() - began < sql.TURN_SECONDS / 2, "a lock that nobody holds was waited for"
-        report = check_after_retry(send, told, {"ledger": database.connection, "key": scope})
+        report = check_after_retry(send, told, {"ledger": database.connection, "run_id": run})
         assert not report.outcomes[Outcome.UNCERTAIN]
         if not trap.snapped:
             break
