@@ -34,7 +34,6 @@ def test_a_text_arrives_as_it_was_written(text, submit, ismart_sandbox):
 
 @settings(
     max_examples=settings.default.max_examples * 3 // 5,
-    deadline=None,
     suppress_health_check=[HealthCheck.function_scoped_fixture],
 )
 @given(text=TEXTS)

@@ -72,7 +72,7 @@ def texts(draw):
     return lang, text
 
 
-@settings(max_examples=settings.default.max_examples * 3 // 5, deadline=None)
+@settings(max_examples=settings.default.max_examples * 3 // 5)
 @given(texts())
 def test_no_other_way_to_cut_a_text_takes_fewer_parts(case):
     lang, text = case

@@ -191,5 +191,5 @@ class Tries(RuleBasedStateMachine):
 
 TestAnyInterleaving = Tries.TestCase
 TestAnyInterleaving.settings = settings(
-    max_examples=settings.default.max_examples * 3 // 2, stateful_step_count=15, deadline=None
+    max_examples=settings.default.max_examples * 3 // 2, stateful_step_count=15
 )
