@@ -28,7 +28,7 @@ from typing import TYPE_CHECKING
 from airflow.providers.common.compat.sdk import AirflowException, AirflowFailException, AirflowSensorTimeout
 
 if TYPE_CHECKING:
-    from airflow_provider_ismart.sms.report import Report
+    from airflow_provider_ismart.core.report import Report
 
 
 class ISmartError(AirflowException):

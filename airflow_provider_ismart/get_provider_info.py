@@ -5,14 +5,14 @@ from __future__ import annotations
 from typing import Any
 
 from airflow_provider_ismart import __version__
-from airflow_provider_ismart.connection_form import conn_fields, declared_field_behaviour
+from airflow_provider_ismart.gateway.connection_form import conn_fields, declared_field_behaviour
 
 #: How OpenLineage names the gateway, which lineage.py reports.
 GATEWAY_URIS = [
     {
         "schemes": ["ismart"],
         "handler": None,
-        "to_openlineage_converter": "airflow_provider_ismart.lineage.to_openlineage",
+        "to_openlineage_converter": "airflow_provider_ismart.sending.lineage.to_openlineage",
     }
 ]
 

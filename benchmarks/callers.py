@@ -17,13 +17,13 @@ from urllib.parse import urlsplit
 
 import requests
 
-from airflow_provider_ismart.client import GatewayClient
-from airflow_provider_ismart.options import SendOptions
-from airflow_provider_ismart.sending import Send
-from airflow_provider_ismart.settings import Settings
-from airflow_provider_ismart.sms.batches import MAX_BATCH_SIZE, Batch
-from airflow_provider_ismart.sms.ledger import Ledger, MemoryLedger
-from airflow_provider_ismart.sms.messages import LangChoice, compose
+from airflow_provider_ismart.core.batching import MAX_BATCH_SIZE, Batch
+from airflow_provider_ismart.core.ledger import Ledger, MemoryLedger
+from airflow_provider_ismart.core.message import LangChoice, compose
+from airflow_provider_ismart.gateway.client import GatewayClient
+from airflow_provider_ismart.gateway.settings import Settings
+from airflow_provider_ismart.sending.options import SendOptions
+from airflow_provider_ismart.sending.send import Send
 from benchmarks.gateway import Gateway
 
 TEXT = "Your water is off on Monday from 9:00 to 12:00."

@@ -16,12 +16,12 @@ from statistics import median
 from sqlalchemy import create_engine, func, insert, select
 from sqlalchemy.engine import Engine
 
+from airflow_provider_ismart.core.batching import MAX_BATCH_SIZE, Batch, batches
+from airflow_provider_ismart.core.outcomes import CallOutcome, Fate
+from airflow_provider_ismart.core.plan import plan
+from airflow_provider_ismart.core.validation import Content, Reading
 from airflow_provider_ismart.ledgers.records import HASH_BYTES
 from airflow_provider_ismart.ledgers.sql import SqlLedger, calls, create_tables, prepared
-from airflow_provider_ismart.sms.batches import MAX_BATCH_SIZE, Batch, batches
-from airflow_provider_ismart.sms.calls import CallOutcome, Fate
-from airflow_provider_ismart.sms.plan import plan
-from airflow_provider_ismart.sms.reading import Content, Reading
 from benchmarks.callers import numbers
 from benchmarks.measuring import Row, main
 from benchmarks.planning import LIMITS

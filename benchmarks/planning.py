@@ -9,9 +9,9 @@ from multiprocessing import get_context
 
 import pandas as pd
 
-from airflow_provider_ismart.sms.batches import MAX_BATCH_SIZE, CallLimits, batches
-from airflow_provider_ismart.sms.plan import plan
-from airflow_provider_ismart.sms.reading import Content, Reading
+from airflow_provider_ismart.core.batching import MAX_BATCH_SIZE, CallLimits, batches
+from airflow_provider_ismart.core.plan import plan
+from airflow_provider_ismart.core.validation import Content, Reading
 from benchmarks.callers import TEXT, numbers
 from benchmarks.measuring import Row, in_turns, main, spent
 from benchmarks.memory import peak_megabytes

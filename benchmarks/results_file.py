@@ -8,10 +8,10 @@ from pathlib import Path
 
 import pandas as pd
 
-from airflow_provider_ismart.results import ResultsFile
-from airflow_provider_ismart.sms.plan import plan
-from airflow_provider_ismart.sms.reading import Content, Reading
-from airflow_provider_ismart.sms.report import Outcome
+from airflow_provider_ismart.core.outcomes import Outcome
+from airflow_provider_ismart.core.plan import plan
+from airflow_provider_ismart.core.validation import Content, Reading
+from airflow_provider_ismart.sending.results_file import ResultsFile
 from benchmarks.measuring import Row, in_turns, main
 from benchmarks.planning import OWN_TEXT, frame
 

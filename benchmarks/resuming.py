@@ -10,14 +10,14 @@ from uuid import uuid4
 
 from sqlalchemy import create_engine
 
+from airflow_provider_ismart.core.batching import MAX_BATCH_SIZE, Batch, batches
+from airflow_provider_ismart.core.dispatch import Submission
+from airflow_provider_ismart.core.ledger import Ledger, MemoryLedger
+from airflow_provider_ismart.core.outcomes import CallOutcome, Fate
+from airflow_provider_ismart.core.plan import Plan, plan
+from airflow_provider_ismart.core.validation import Content, Reading
 from airflow_provider_ismart.ledgers.sql import SqlLedger, prepared
 from airflow_provider_ismart.ledgers.task_state import TaskStateLedger
-from airflow_provider_ismart.sms.batches import MAX_BATCH_SIZE, Batch, batches
-from airflow_provider_ismart.sms.calls import CallOutcome, Fate
-from airflow_provider_ismart.sms.ledger import Ledger, MemoryLedger
-from airflow_provider_ismart.sms.plan import Plan, plan
-from airflow_provider_ismart.sms.reading import Content, Reading
-from airflow_provider_ismart.sms.submission import Submission
 from benchmarks.callers import TEXT, numbers
 from benchmarks.measuring import Row, in_turns, main
 from benchmarks.planning import LIMITS

@@ -17,9 +17,9 @@ from uuid import uuid4
 from sqlalchemy import create_engine
 from sqlalchemy.engine import Engine
 
+from airflow_provider_ismart.core.ledger import Ledger
 from airflow_provider_ismart.ledgers.sql import SqlLedger, prepared
 from airflow_provider_ismart.ledgers.task_state import TaskStateLedger
-from airflow_provider_ismart.sms.ledger import Ledger
 from benchmarks.callers import Callers
 from benchmarks.gateway import Gateway, running_gateway
 from benchmarks.measuring import Row, in_turns, main

@@ -6,12 +6,12 @@ from pathlib import Path
 
 import pytest
 
+from airflow_provider_ismart.core.outcomes import Outcome
+from airflow_provider_ismart.core.return_codes import RETURN_CODES, Kind
+from airflow_provider_ismart.gateway.settings import EXTRAS
 from airflow_provider_ismart.notifications.ismart import ISmartNotifier
 from airflow_provider_ismart.operators.ismart import ISmartSendOperator
 from airflow_provider_ismart.sensors.ismart import ISmartCreditSensor
-from airflow_provider_ismart.settings import EXTRAS
-from airflow_provider_ismart.sms.report import Outcome
-from airflow_provider_ismart.sms.return_codes import RETURN_CODES, Kind
 from airflow_provider_ismart.transfers.sql_to_ismart import SqlToISmartOperator
 from benchmarks.document import BEGIN, END
 from benchmarks.document import table as performance_table

@@ -5,10 +5,10 @@ from pathlib import Path
 
 import pytest
 
-from airflow_provider_ismart.client import GatewayClient
-from airflow_provider_ismart.settings import Settings
-from airflow_provider_ismart.sms.batches import CallLimits
-from airflow_provider_ismart.sms.messages import LangChoice, compose
+from airflow_provider_ismart.core.batching import CallLimits
+from airflow_provider_ismart.core.message import LangChoice, compose
+from airflow_provider_ismart.gateway.client import GatewayClient
+from airflow_provider_ismart.gateway.settings import Settings
 
 PAGE = Path(__file__).parent.parent / "docs" / "many-workers.md"
 NUMBERS = (1_000_000, 10_000_000, 100_000_000)

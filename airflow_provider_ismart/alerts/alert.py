@@ -14,14 +14,15 @@ from airflow.providers.common.compat.version_compat import AIRFLOW_V_3_0_PLUS, A
 from airflow_provider_ismart.coordination.locks import Deadline
 from airflow_provider_ismart.coordination.login_gate import LoginGate
 from airflow_provider_ismart.coordination.refused_login import RefusedLogin
+from airflow_provider_ismart.core.outcomes import Outcome
+from airflow_provider_ismart.core.report import Report
 from airflow_provider_ismart.exceptions import ISmartError, ISmartLoginError, ISmartUncertainFinalError
 from airflow_provider_ismart.hooks.ismart import ISmartHook
-from airflow_provider_ismart.sms.report import Outcome, Report
 
 if TYPE_CHECKING:
-    from airflow_provider_ismart.client import GatewayClient
-    from airflow_provider_ismart.sending import Log
-    from airflow_provider_ismart.settings import Settings
+    from airflow_provider_ismart.gateway.client import GatewayClient
+    from airflow_provider_ismart.gateway.settings import Settings
+    from airflow_provider_ismart.sending.progress import Log
 
 #: The most that an alert waits for a connection, and for an answer, whatever the connection's extras say.
 CONNECT_SECONDS = 3.0
@@ -68,10 +69,10 @@ def send_alert(conn_id: str, recipients: Any, text: str, *, max_parts: int, dead
 def _send(
     settings: Settings, recipients: Any, text: str, *, max_parts: int, refused: RefusedLogin, log: Log
 ) -> Report:
-    from airflow_provider_ismart.client import GatewayClient  # noqa: PLC0415  # brings urllib3
-    from airflow_provider_ismart.options import SendOptions  # noqa: PLC0415  # needed at run time alone
-    from airflow_provider_ismart.sending import Send  # noqa: PLC0415
-    from airflow_provider_ismart.sms.ledger import MemoryLedger  # noqa: PLC0415
+    from airflow_provider_ismart.core.ledger import MemoryLedger  # noqa: PLC0415
+    from airflow_provider_ismart.gateway.client import GatewayClient  # noqa: PLC0415  # brings urllib3
+    from airflow_provider_ismart.sending.options import SendOptions  # noqa: PLC0415  # needed at run time alone
+    from airflow_provider_ismart.sending.send import Send  # noqa: PLC0415
 
     message = text.replace("{", "{{").replace("}", "}}")  # a template for each row's values: there are none
     options = SendOptions.of(message=message, max_parts=max_parts, on_empty="fail")

@@ -10,11 +10,11 @@ from collections import Counter
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any, NamedTuple
 
+from airflow_provider_ismart.core.credit import ALERT_CODES
 from airflow_provider_ismart.exceptions import ISmartError
-from airflow_provider_ismart.sms.credit import ALERT_CODES
 
 if TYPE_CHECKING:
-    from airflow_provider_ismart.sending import Log
+    from airflow_provider_ismart.sending.progress import Log
 
 XCOM_KEY = "ismart_credit_failure"
 

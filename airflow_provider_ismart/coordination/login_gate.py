@@ -27,7 +27,7 @@ from airflow_provider_ismart.coordination.refused_login import PAUSE, fingerprin
 from airflow_provider_ismart.coordination.variables import hashing
 
 if TYPE_CHECKING:
-    from airflow_provider_ismart.settings import Settings
+    from airflow_provider_ismart.gateway.settings import Settings
 
 #: How long one accepted message proves the login. Each further one proves it anew.
 GOOD_SECONDS = 60.0

@@ -12,8 +12,8 @@ from typing import TYPE_CHECKING
 from airflow_provider_ismart.coordination.variables import SCRYPT, SharedState
 
 if TYPE_CHECKING:
-    from airflow_provider_ismart.sending import Log
-    from airflow_provider_ismart.settings import Settings
+    from airflow_provider_ismart.gateway.settings import Settings
+    from airflow_provider_ismart.sending.progress import Log
 
 #: How long a refused login is left alone. Infocomm may have unlocked the account by then.
 PAUSE = timedelta(days=1)

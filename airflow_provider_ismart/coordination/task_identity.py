@@ -10,7 +10,7 @@ from typing import Any
 
 from airflow.providers.common.compat.sdk import AirflowException, get_current_context
 
-from airflow_provider_ismart.sms.errors import InputError
+from airflow_provider_ismart.core.errors import InputError
 
 #: What Airflow tells the processes that a task starts, such as the interpreter of ``@task.external_python``. It is
 #: read when this module is imported, because Airflow sets it in the task's own process, too, and leaves it there.

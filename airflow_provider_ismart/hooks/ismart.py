@@ -11,30 +11,30 @@ from weakref import WeakSet
 
 from airflow.providers.common.compat.sdk import AirflowNotFoundException, BaseHook, mask_secret
 
-from airflow_provider_ismart.connection_form import field_behaviour, form_widgets
 from airflow_provider_ismart.coordination.credit_failure import leave_for_callbacks
 from airflow_provider_ismart.coordination.task_identity import TaskIdentity, current_context
+from airflow_provider_ismart.core.errors import InputError
 from airflow_provider_ismart.exceptions import (
     ISmartCreditError,
     ISmartError,
     ISmartInputError,
     ISmartLoginError,
 )
-from airflow_provider_ismart.metrics import count_probe
-from airflow_provider_ismart.settings import Settings
-from airflow_provider_ismart.sms.errors import InputError
+from airflow_provider_ismart.gateway.connection_form import field_behaviour, form_widgets
+from airflow_provider_ismart.gateway.settings import Settings
+from airflow_provider_ismart.sending.metrics import count_probe
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
     from datetime import datetime
 
-    from airflow_provider_ismart.client import GatewayClient
     from airflow_provider_ismart.coordination.refused_login import RefusedLogin
-    from airflow_provider_ismart.options import SendOptions
-    from airflow_provider_ismart.sending import Runtime
-    from airflow_provider_ismart.sms.batches import Batch
-    from airflow_provider_ismart.sms.calls import CallOutcome
-    from airflow_provider_ismart.sms.report import Report
+    from airflow_provider_ismart.core.batching import Batch
+    from airflow_provider_ismart.core.outcomes import CallOutcome
+    from airflow_provider_ismart.core.report import Report
+    from airflow_provider_ismart.gateway.client import GatewayClient
+    from airflow_provider_ismart.sending.options import SendOptions
+    from airflow_provider_ismart.sending.send import Runtime
 
 
 class ISmartHook(BaseHook):
@@ -69,7 +69,7 @@ class ISmartHook(BaseHook):
         return self._new_client(self.settings)
 
     def _new_client(self, settings: Settings) -> GatewayClient:
-        from airflow_provider_ismart.client import GatewayClient  # noqa: PLC0415  # brings urllib3
+        from airflow_provider_ismart.gateway.client import GatewayClient  # noqa: PLC0415  # brings urllib3
 
         halted = Event()  # a send that ends early sets it, and the next one starts anew
         self._halted.add(halted)
@@ -84,7 +84,7 @@ class ISmartHook(BaseHook):
 
         :raises ISmartInputError: the connection has a bad field or extra; the text names it.
         """
-        from airflow_provider_ismart.options import check_name  # noqa: PLC0415  # needed at run time alone
+        from airflow_provider_ismart.sending.options import check_name  # noqa: PLC0415  # needed at run time alone
 
         with _own_errors():
             check_name("ismart_conn_id", self.ismart_conn_id)
@@ -178,9 +178,9 @@ class ISmartHook(BaseHook):
         """
         from airflow_provider_ismart.ledgers.current_try import noting_if_unsent  # noqa: PLC0415  # at run time
         from airflow_provider_ismart.ledgers.select import open_ledger  # noqa: PLC0415
-        from airflow_provider_ismart.lineage import report_gateway  # noqa: PLC0415
-        from airflow_provider_ismart.options import SendOptions, check_name  # noqa: PLC0415
-        from airflow_provider_ismart.sending import Send  # noqa: PLC0415
+        from airflow_provider_ismart.sending.lineage import report_gateway  # noqa: PLC0415
+        from airflow_provider_ismart.sending.options import SendOptions, check_name  # noqa: PLC0415
+        from airflow_provider_ismart.sending.send import Send  # noqa: PLC0415
         from airflow_provider_ismart.sources.files import check_apart, from_files  # noqa: PLC0415
 
         with noting_if_unsent(context, ledger_conn_id) as this_try, _own_errors():
@@ -219,7 +219,7 @@ class ISmartHook(BaseHook):
                     raise
 
     def _preview(self, recipients: Any, options: SendOptions) -> Report:
-        from airflow_provider_ismart.sending import Send  # noqa: PLC0415  # needed at run time alone
+        from airflow_provider_ismart.sending.send import Send  # noqa: PLC0415  # needed at run time alone
         from airflow_provider_ismart.sources.files import from_files  # noqa: PLC0415
 
         with (
@@ -293,7 +293,7 @@ class ISmartHook(BaseHook):
 
     def probe_outcome(self) -> CallOutcome:
         """Make the free probe, once, and return all that is known of it: where there is no code, why."""
-        from airflow_provider_ismart.sms.return_codes import Kind, return_code  # noqa: PLC0415  # when it is needed
+        from airflow_provider_ismart.core.return_codes import Kind, return_code  # noqa: PLC0415  # when it is needed
 
         with closing(self.get_conn()) as client:
             outcome = client.probe()
@@ -318,8 +318,8 @@ class ISmartHook(BaseHook):
 
     def test_connection(self) -> tuple[bool, str]:
         """Say whether the login is good, from one probe; a refused login is not tried again."""
-        from airflow_provider_ismart.sms.credit import PROBE_IS_GOOD  # noqa: PLC0415  # needed at run time alone
-        from airflow_provider_ismart.sms.return_codes import return_code  # noqa: PLC0415
+        from airflow_provider_ismart.core.credit import PROBE_IS_GOOD  # noqa: PLC0415  # needed at run time alone
+        from airflow_provider_ismart.core.return_codes import return_code  # noqa: PLC0415
 
         outcome = self.probe_outcome()
         if outcome.code == PROBE_IS_GOOD:
@@ -332,7 +332,7 @@ class ISmartHook(BaseHook):
 @contextmanager
 def _own_errors() -> Iterator[None]:
     """Give the core's errors the classes that tell Airflow, and people, what to do next."""
-    from airflow_provider_ismart.sms.ledger import LedgerConflictError  # noqa: PLC0415  # brings the whole core
+    from airflow_provider_ismart.core.ledger import LedgerConflictError  # noqa: PLC0415  # brings the whole core
 
     try:
         yield

@@ -8,13 +8,13 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 from airflow_provider_ismart.coordination.task_identity import TaskIdentity
 from airflow_provider_ismart.coordination.task_notes import UnsentTries
+from airflow_provider_ismart.core.attempt import Attempt
+from airflow_provider_ismart.core.ledger import Ledger, MemoryLedger
+from airflow_provider_ismart.core.outcomes import Outcome, RowOutcomes
 from airflow_provider_ismart.ledgers.index_plans import IndexPlan
-from airflow_provider_ismart.sms.attempt import Attempt
-from airflow_provider_ismart.sms.ledger import Ledger, MemoryLedger
-from airflow_provider_ismart.sms.report import Outcome, RowOutcomes
 
 if TYPE_CHECKING:
-    from airflow_provider_ismart.sms.plan import Plan
+    from airflow_provider_ismart.core.plan import Plan
 
 
 class EarlierRecords(NamedTuple):

@@ -19,8 +19,8 @@ from airflow_provider_ismart.coordination.task_notes import MappedSendStart
 from airflow_provider_ismart.exceptions import ISmartUncertainFinalError
 
 if TYPE_CHECKING:
+    from airflow_provider_ismart.core.plan import Plan
     from airflow_provider_ismart.ledgers.task_state import TaskStateStore
-    from airflow_provider_ismart.sms.plan import Plan
 
 PLANS_KEY = "ismart_index_plans"
 _DIGEST_BYTES = 16

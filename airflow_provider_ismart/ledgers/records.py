@@ -12,8 +12,8 @@ from hashlib import blake2b
 from struct import unpack
 from typing import NamedTuple
 
-from airflow_provider_ismart.sms.batches import Batch
-from airflow_provider_ismart.sms.ledger import HANDED_OVER, Entry, State
+from airflow_provider_ismart.core.batching import Batch
+from airflow_provider_ismart.core.ledger import HANDED_OVER, Entry, State
 
 #: 72 bits: of a hundred million numbers, two have the same hash with a probability of one in a million.
 HASH_BYTES = 9

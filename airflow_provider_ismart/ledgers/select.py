@@ -13,18 +13,18 @@ from airflow.providers.common.compat.sdk import AirflowException, BaseHook, conf
 
 from airflow_provider_ismart.coordination.task_identity import TaskIdentity
 from airflow_provider_ismart.coordination.task_notes import MappedSendStart
+from airflow_provider_ismart.core.errors import InputError
+from airflow_provider_ismart.core.ledger import Ledger, MemoryLedger
 from airflow_provider_ismart.exceptions import ISmartError, ISmartUncertainFinalError
 from airflow_provider_ismart.ledgers.current_try import CurrentTry, EarlierRecords
 from airflow_provider_ismart.ledgers.index_plans import IndexPlan, StoredIndexPlans, check_index
-from airflow_provider_ismart.sms.errors import InputError
-from airflow_provider_ismart.sms.ledger import Ledger, MemoryLedger
 
 if TYPE_CHECKING:
     from sqlalchemy.engine import Engine
 
+    from airflow_provider_ismart.core.plan import Plan
     from airflow_provider_ismart.ledgers.sql import SqlLedger
     from airflow_provider_ismart.ledgers.task_state import TaskStateStore
-    from airflow_provider_ismart.sms.plan import Plan
 
 _DIALECTS = ("postgresql", "sqlite")
 

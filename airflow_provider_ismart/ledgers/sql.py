@@ -36,10 +36,10 @@ from sqlalchemy.exc import DBAPIError, IntegrityError
 from sqlalchemy.sql import Select
 from tenacity import retry, retry_if_exception_message, stop_after_delay, wait_random
 
+from airflow_provider_ismart.core.batching import Batch
+from airflow_provider_ismart.core.ledger import HANDED_OVER, STATE_OF_FATE, Entry, LedgerConflictError, State
+from airflow_provider_ismart.core.outcomes import CallOutcome
 from airflow_provider_ismart.ledgers.records import KEY_BYTES, Call, Records, shared_entry, split_hashes
-from airflow_provider_ismart.sms.batches import Batch
-from airflow_provider_ismart.sms.calls import CallOutcome
-from airflow_provider_ismart.sms.ledger import HANDED_OVER, STATE_OF_FATE, Entry, LedgerConflictError, State
 
 #: How long a writer waits for its turn, and holds it on PostgreSQL when its machine is gone.
 TURN_SECONDS = 60

@@ -15,10 +15,10 @@ from collections.abc import Collection, Mapping, Sequence
 from secrets import token_bytes
 from typing import Any, Protocol
 
+from airflow_provider_ismart.core.batching import Batch
+from airflow_provider_ismart.core.ledger import STATE_OF_FATE, Entry, State
+from airflow_provider_ismart.core.outcomes import CallOutcome
 from airflow_provider_ismart.ledgers.records import KEY_BYTES, Call, Records, shared_entry
-from airflow_provider_ismart.sms.batches import Batch
-from airflow_provider_ismart.sms.calls import CallOutcome
-from airflow_provider_ismart.sms.ledger import STATE_OF_FATE, Entry, State
 
 PAGE_KEY = "ismart_ledger_{}"
 

@@ -14,12 +14,12 @@ from airflow_provider_ismart.alerts.event import Event
 from airflow_provider_ismart.coordination.credit_failure import credit_failure
 from airflow_provider_ismart.coordination.locks import BusyError, Deadline
 from airflow_provider_ismart.coordination.throttle import Throttle
+from airflow_provider_ismart.core.errors import InputError
+from airflow_provider_ismart.core.return_codes import return_code
+from airflow_provider_ismart.core.segmentation import MAX_PARTS, shorten
 from airflow_provider_ismart.exceptions import ISmartError
 from airflow_provider_ismart.hooks.ismart import ISmartHook
 from airflow_provider_ismart.rendered_options import is_nothing
-from airflow_provider_ismart.sms.errors import InputError
-from airflow_provider_ismart.sms.return_codes import return_code
-from airflow_provider_ismart.sms.text import MAX_PARTS, shorten
 
 if TYPE_CHECKING:
     from collections.abc import Generator

@@ -17,6 +17,10 @@ from airflow.providers.common.compat.sdk import (
 )
 
 from airflow_provider_ismart.coordination.credit_failure import leave_for_callbacks
+from airflow_provider_ismart.core.credit import ALERT_CODES, GOOD_CODES, ProbeVerdict, Watch, in_words, seen
+from airflow_provider_ismart.core.errors import InputError
+from airflow_provider_ismart.core.outcomes import CallOutcome, Fate
+from airflow_provider_ismart.core.return_codes import ACCEPTED_CODE, return_code
 from airflow_provider_ismart.exceptions import (
     ISmartAccountError,
     ISmartCreditError,
@@ -30,10 +34,6 @@ from airflow_provider_ismart.exceptions import (
 from airflow_provider_ismart.hooks.ismart import ISmartHook
 from airflow_provider_ismart.redaction import RedactedRecipients, RedactsFields, revealed
 from airflow_provider_ismart.rendered_options import ChecksRenderedOptions
-from airflow_provider_ismart.sms.calls import CallOutcome, Fate
-from airflow_provider_ismart.sms.credit import ALERT_CODES, GOOD_CODES, ProbeVerdict, Watch, in_words, seen
-from airflow_provider_ismart.sms.errors import InputError
-from airflow_provider_ismart.sms.return_codes import ACCEPTED_CODE, return_code
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -201,7 +201,7 @@ class ISmartCreditSensor(RedactsFields, ChecksRenderedOptions, BaseSensorOperato
 
     def _send_canary(self, hook: ISmartHook) -> CallOutcome:
         """Send a message and return what became of it, as of a probe."""
-        from airflow_provider_ismart.sms.report import Outcome  # noqa: PLC0415  # needed at run time alone
+        from airflow_provider_ismart.core.outcomes import Outcome  # noqa: PLC0415  # needed at run time alone
 
         options = {"message": CANARY_MESSAGE, "on_empty": "fail", "on_uncertain": "accept"}
         try:

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 
-from airflow_provider_ismart.sms.columns import shown, shown_all
-from airflow_provider_ismart.sms.errors import InputError
+from airflow_provider_ismart.core.columns import shown, shown_all
+from airflow_provider_ismart.core.errors import InputError
 
 #: The rows of a chunk: what is in memory at once, however many there are.
 CHUNK_ROWS = 10_000

@@ -16,13 +16,13 @@ from typing import Any
 
 from airflow.providers.common.compat.sdk import ObjectStoragePath
 
+from airflow_provider_ismart.core.columns import Columns, shown
+from airflow_provider_ismart.core.errors import InputError
+from airflow_provider_ismart.core.msisdn import is_narrow_float
+from airflow_provider_ismart.core.native import cells_of
+from airflow_provider_ismart.core.recipients import ChunkedRecipients
 from airflow_provider_ismart.exceptions import ISmartSourceError
-from airflow_provider_ismart.lineage import report_file
-from airflow_provider_ismart.sms.columns import Columns, shown
-from airflow_provider_ismart.sms.errors import InputError
-from airflow_provider_ismart.sms.msisdn import is_narrow_float
-from airflow_provider_ismart.sms.native import cells_of
-from airflow_provider_ismart.sms.recipients import ChunkedRecipients
+from airflow_provider_ismart.sending.lineage import report_file
 from airflow_provider_ismart.sources import CHUNK_ROWS, positions
 
 

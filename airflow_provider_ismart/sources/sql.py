@@ -14,10 +14,10 @@ from sqlalchemy.engine import Engine
 from sqlalchemy.exc import ArgumentError
 from sqlalchemy.pool import NullPool
 
+from airflow_provider_ismart.core.columns import Columns, shown
+from airflow_provider_ismart.core.errors import InputError
+from airflow_provider_ismart.core.recipients import ChunkedRecipients
 from airflow_provider_ismart.exceptions import ISmartSourceError
-from airflow_provider_ismart.sms.columns import Columns, shown
-from airflow_provider_ismart.sms.errors import InputError
-from airflow_provider_ismart.sms.recipients import ChunkedRecipients
 from airflow_provider_ismart.sources import CHUNK_ROWS, positions
 
 #: What says that there is no engine for a database: SQLAlchemy does not know it, or its driver is not there.

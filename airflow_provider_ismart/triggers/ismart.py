@@ -8,9 +8,9 @@ from typing import TYPE_CHECKING, Any
 from airflow.providers.common.compat.sdk import AirflowException
 from airflow.triggers.base import TriggerEvent
 
+from airflow_provider_ismart.core.credit import ALERT_CODES, ProbeVerdict, Watch, in_words, seen
+from airflow_provider_ismart.core.outcomes import CallOutcome, Fate
 from airflow_provider_ismart.hooks.ismart import ISmartHook
-from airflow_provider_ismart.sms.calls import CallOutcome, Fate
-from airflow_provider_ismart.sms.credit import ALERT_CODES, ProbeVerdict, Watch, in_words, seen
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Sequence

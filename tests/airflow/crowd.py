@@ -8,7 +8,7 @@ from types import SimpleNamespace
 
 from airflow_provider_ismart.notifications.ismart import ISmartNotifier
 
-import_module("airflow_provider_ismart.sending")  # the processes share what each alert imports
+import_module("airflow_provider_ismart.sending.send")  # the processes share what each alert imports
 
 
 def alert(number):

@@ -7,6 +7,7 @@ from types import SimpleNamespace
 import pytest
 from airflow.providers.common.compat.sdk import DAG, AirflowFailException, BaseNotifier
 
+from airflow_provider_ismart.core.return_codes import return_code
 from airflow_provider_ismart.exceptions import (
     ISmartAccountError,
     ISmartCreditError,
@@ -15,7 +16,6 @@ from airflow_provider_ismart.exceptions import (
 )
 from airflow_provider_ismart.hooks.ismart import ISmartHook
 from airflow_provider_ismart.notifications.ismart import ISmartCreditAlert
-from airflow_provider_ismart.sms.return_codes import return_code
 
 # What Airflow itself warns of when it reads a Variable in this process is not ours to mend.
 pytestmark = [pytest.mark.usefixtures("in_a_callback"), pytest.mark.filterwarnings("default")]

@@ -9,9 +9,9 @@ import pytest
 from airflow.providers.common.compat.module_loading import import_string
 
 import airflow_provider_ismart
+from airflow_provider_ismart.gateway.settings import EXTRAS
 from airflow_provider_ismart.get_provider_info import get_provider_info
 from airflow_provider_ismart.hooks.ismart import ISmartHook
-from airflow_provider_ismart.settings import EXTRAS
 
 
 def test_the_provider_info_is_as_airflows_schema_wants_it():

@@ -10,12 +10,12 @@ from types import SimpleNamespace
 
 import pytest
 
-from airflow_provider_ismart import client as client_module
-from airflow_provider_ismart.client import GatewayClient
+from airflow_provider_ismart.core.batching import Batch
+from airflow_provider_ismart.core.message import LangChoice, compose
+from airflow_provider_ismart.gateway import client as client_module
+from airflow_provider_ismart.gateway.client import GatewayClient
+from airflow_provider_ismart.gateway.settings import Settings
 from airflow_provider_ismart.operators.ismart import ISmartSendOperator
-from airflow_provider_ismart.settings import Settings
-from airflow_provider_ismart.sms.batches import Batch
-from airflow_provider_ismart.sms.messages import LangChoice, compose
 
 
 @pytest.fixture

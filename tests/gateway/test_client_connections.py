@@ -9,9 +9,9 @@ from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 
-from airflow_provider_ismart.client import MAX_ATTEMPTS
+from airflow_provider_ismart.core.outcomes import Fate
+from airflow_provider_ismart.gateway.client import MAX_ATTEMPTS
 from airflow_provider_ismart.sandbox import faults
-from airflow_provider_ismart.sms.calls import Fate
 
 
 @pytest.fixture

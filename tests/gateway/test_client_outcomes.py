@@ -4,10 +4,10 @@ from datetime import datetime, timedelta
 
 import pytest
 
-from airflow_provider_ismart.client import MAX_ATTEMPTS
+from airflow_provider_ismart.core.outcomes import Fate
+from airflow_provider_ismart.core.return_codes import RETURN_CODES
+from airflow_provider_ismart.gateway.client import MAX_ATTEMPTS
 from airflow_provider_ismart.sandbox import faults
-from airflow_provider_ismart.sms.calls import Fate
-from airflow_provider_ismart.sms.return_codes import RETURN_CODES
 
 HTML = "<html><body>No.</body></html>"
 

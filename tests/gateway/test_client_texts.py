@@ -4,8 +4,8 @@ import pytest
 from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as st
 
+from airflow_provider_ismart.core.segmentation import is_blank
 from airflow_provider_ismart.sandbox import Sandbox
-from airflow_provider_ismart.sms.text import is_blank
 
 TEXTS = st.text(min_size=1, max_size=100).filter(lambda text: not is_blank(text))
 

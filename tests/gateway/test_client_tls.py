@@ -11,7 +11,7 @@ from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat
 from cryptography.x509.oid import NameOID
 
-from airflow_provider_ismart.sms.calls import Fate
+from airflow_provider_ismart.core.outcomes import Fate
 
 NOW = datetime.datetime.now(datetime.UTC)
 

@@ -7,10 +7,10 @@ import pytest
 from airflow.providers.common.compat.sdk import AirflowFailException, AirflowNotFoundException
 
 from airflow_provider_ismart.coordination import refused_login, variables
+from airflow_provider_ismart.core.return_codes import RETURN_CODES
 from airflow_provider_ismart.exceptions import ISmartCreditError, ISmartInputError, ISmartLoginError
 from airflow_provider_ismart.hooks.ismart import ISmartHook
 from airflow_provider_ismart.sandbox import faults
-from airflow_provider_ismart.sms.return_codes import RETURN_CODES
 
 pytestmark = pytest.mark.usefixtures("ismart_default")
 

@@ -12,8 +12,8 @@ import pandas
 import pytest
 from airflow.providers.common.compat.sdk import AirflowFailException, ObjectStoragePath
 
-from airflow_provider_ismart import sending
-from airflow_provider_ismart.client import MAX_ATTEMPTS
+from airflow_provider_ismart.core.ledger import MemoryLedger
+from airflow_provider_ismart.core.return_codes import RETURN_CODES, Kind, return_code
 from airflow_provider_ismart.exceptions import (
     ISmartAccountError,
     ISmartCreditError,
@@ -25,13 +25,13 @@ from airflow_provider_ismart.exceptions import (
     ISmartUncertainError,
     ISmartUncertainFinalError,
 )
+from airflow_provider_ismart.gateway.client import MAX_ATTEMPTS
 from airflow_provider_ismart.hooks.ismart import ISmartHook
 from airflow_provider_ismart.operators.ismart import ISmartSendOperator
-from airflow_provider_ismart.options import SendOptions
 from airflow_provider_ismart.sandbox import faults
-from airflow_provider_ismart.sending import Send
-from airflow_provider_ismart.sms.ledger import MemoryLedger
-from airflow_provider_ismart.sms.return_codes import RETURN_CODES, Kind, return_code
+from airflow_provider_ismart.sending import send as sending
+from airflow_provider_ismart.sending.options import SendOptions
+from airflow_provider_ismart.sending.send import Send
 
 ERROR_OF_KIND = {
     Kind.LOGIN: ISmartLoginError,
@@ -301,7 +301,7 @@ def test_a_killed_task_lets_calls_in_flight_end_and_starts_no_more(
 def test_an_exception_in_mid_send_lets_calls_in_flight_end(
     send, ismart_default, ismart_sandbox, numbers, tmp_path
 ):
-    from airflow_provider_ismart import sending
+    from airflow_provider_ismart.sending import send as sending
 
     ismart_sandbox.configure(latency=0.05)
 

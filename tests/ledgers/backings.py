@@ -5,12 +5,12 @@ import json
 import pytest
 from sqlalchemy import create_engine, text
 
+from airflow_provider_ismart.core.batching import Batch
+from airflow_provider_ismart.core.ledger import MemoryLedger
+from airflow_provider_ismart.core.message import LangChoice, compose
+from airflow_provider_ismart.core.outcomes import CallOutcome, Fate
 from airflow_provider_ismart.ledgers.sql import SqlLedger, metadata, prepared
 from airflow_provider_ismart.ledgers.task_state import TaskStateLedger
-from airflow_provider_ismart.sms.batches import Batch
-from airflow_provider_ismart.sms.calls import CallOutcome, Fate
-from airflow_provider_ismart.sms.ledger import MemoryLedger
-from airflow_provider_ismart.sms.messages import LangChoice, compose
 
 try:
     from airflow.sdk import NEVER_EXPIRE

@@ -15,7 +15,7 @@ import traceback
 import urllib.request
 from types import SimpleNamespace
 
-import airflow_provider_ismart.client
+import airflow_provider_ismart.gateway.client
 import airflow_provider_ismart.ledgers.sql  # noqa: F401  # a send would import these late, and each fork anew
 from airflow_provider_ismart.hooks.ismart import ISmartHook
 

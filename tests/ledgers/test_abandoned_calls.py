@@ -4,9 +4,8 @@ from threading import Timer
 
 import pytest
 
+from airflow_provider_ismart.core.outcomes import Fate, Outcome
 from airflow_provider_ismart.exceptions import ISmartUnavailableError, ISmartUncertainFinalError
-from airflow_provider_ismart.sms.calls import Fate
-from airflow_provider_ismart.sms.report import Outcome
 from tests.ledgers.backings import batch, numbers, opened, outcome
 
 KEY = "bills-2026-11"

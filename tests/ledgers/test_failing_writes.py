@@ -7,9 +7,8 @@ from itertools import count
 
 import pytest
 
+from airflow_provider_ismart.core.outcomes import Fate, Outcome
 from airflow_provider_ismart.ledgers import sql
-from airflow_provider_ismart.sms.calls import Fate
-from airflow_provider_ismart.sms.report import Outcome
 from tests.ledgers.backings import (
     Store,
     StoreOfTry,

@@ -2,7 +2,7 @@
 
 import pytest
 
-from airflow_provider_ismart import client as client_module
+from airflow_provider_ismart.core.outcomes import Outcome
 from airflow_provider_ismart.exceptions import (
     ISmartCreditError,
     ISmartRefusedError,
@@ -10,8 +10,8 @@ from airflow_provider_ismart.exceptions import (
     ISmartUncertainError,
     ISmartUncertainFinalError,
 )
+from airflow_provider_ismart.gateway import client as client_module
 from airflow_provider_ismart.sandbox import faults
-from airflow_provider_ismart.sms.report import Outcome
 from tests.ledgers.backings import backed_by, numbers
 
 BEFORE, MET = numbers(5), numbers(3, first=100)

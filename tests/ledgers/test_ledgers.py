@@ -2,8 +2,8 @@
 
 import pytest
 
-from airflow_provider_ismart.sms.calls import Fate
-from airflow_provider_ismart.sms.ledger import LedgerConflictError
+from airflow_provider_ismart.core.ledger import LedgerConflictError
+from airflow_provider_ismart.core.outcomes import Fate
 from tests.ledgers.backings import Store, batch, needs_task_state, numbers, opened, outcome, states
 
 ONE, TWO, THREE = numbers(3)

@@ -7,6 +7,7 @@ from types import SimpleNamespace
 import pytest
 from sqlalchemy.exc import OperationalError
 
+from airflow_provider_ismart.core.outcomes import Outcome
 from airflow_provider_ismart.exceptions import (
     ISmartError,
     ISmartInputError,
@@ -16,7 +17,6 @@ from airflow_provider_ismart.exceptions import (
 from airflow_provider_ismart.hooks.ismart import ISmartHook
 from airflow_provider_ismart.ledgers.sql import SqlLedger
 from airflow_provider_ismart.sandbox import faults
-from airflow_provider_ismart.sms.report import Outcome
 from tests.ledgers.backings import Store, needs_task_state, numbers
 
 pytestmark = pytest.mark.filterwarnings("default")  # what Airflow warns of in this process is its own affair

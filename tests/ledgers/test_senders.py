@@ -12,9 +12,9 @@ from pathlib import Path
 import pytest
 from sqlalchemy import inspect
 
+from airflow_provider_ismart.core.ledger import LedgerConflictError
+from airflow_provider_ismart.core.outcomes import Fate
 from airflow_provider_ismart.ledgers.sql import create_tables, metadata
-from airflow_provider_ismart.sms.calls import Fate
-from airflow_provider_ismart.sms.ledger import LedgerConflictError
 from tests.ledgers.backings import batch, engine_of, numbers, opened, outcome, states
 
 ROOT = Path(__file__).parents[2]

@@ -5,10 +5,11 @@ from contextlib import contextmanager, suppress
 from datetime import timedelta
 from types import SimpleNamespace
 
-from airflow_provider_ismart import client, sending
 from airflow_provider_ismart.alerts import alert
 from airflow_provider_ismart.coordination import locks
+from airflow_provider_ismart.gateway import client
 from airflow_provider_ismart.notifications.ismart import ISmartNotifier
+from airflow_provider_ismart.sending import send as sending
 from tests.simulation.gateway import LOST_ANSWER, LOST_CALL, NO_CONNECTION, SLOW_ANSWER, Gateway, SimulatedClient
 from tests.simulation.scheduler import Airflow, runtime_of
 from tests.simulation.threads import SimulatedEvent, SimulatedFuture, process_here

@@ -5,8 +5,8 @@ from urllib.parse import parse_qs
 
 from tenacity.nap import sleep_using_event
 
-from airflow_provider_ismart.client import GatewayClient, read_answer
-from airflow_provider_ismart.sms.calls import CallOutcome, Fate
+from airflow_provider_ismart.core.outcomes import CallOutcome, Fate
+from airflow_provider_ismart.gateway.client import GatewayClient, read_answer
 
 GOOD_PASSWORD = "right-secret"
 

@@ -32,33 +32,33 @@ MUTANTS = (
     # The client
     Mutant(
         "a retry after an uncertain call",
-        "client.py",
+        "gateway/client.py",
         "is_transient = outcome.fate is Fate.NOT_SENT and",
         "is_transient = outcome.fate in {Fate.NOT_SENT, Fate.UNCERTAIN} and",
     ),
     Mutant(
         "an HTTP 500 counts as not sent",
-        "client.py",
+        "gateway/client.py",
         "TURNED_AWAY_STATUSES = frozenset({400,",
         "TURNED_AWAY_STATUSES = frozenset({500, 400,",
     ),
     Mutant(
         "an answer that is no code counts as not sent",
-        "client.py",
+        "gateway/client.py",
         'return CallOutcome(fate=Fate.UNCERTAIN, http_status=status, detail="the answer was no return code")',
         'return CallOutcome(fate=Fate.NOT_SENT, http_status=status, detail="the answer was no return code")',
     ),
     # The return codes
     Mutant(
         "code 11 counts as refused",
-        "sms/return_codes.py",
+        "core/return_codes.py",
         'Kind.UNCERTAIN,\n            "Unknown error"',
         'Kind.REQUEST,\n            "Unknown error"',
     ),
     # Which call is next, and when to stop
     Mutant(
         "an intent is recorded after the call",
-        "sms/submission.py",
+        "core/dispatch.py",
         "            granted = submission.record(calls.settled, intents) if calls.settled or intents else ()\n"
         "            calls.settled.clear()\n"
         "            calls.start(granted)\n",
@@ -68,100 +68,100 @@ MUTANTS = (
     ),
     Mutant(
         "concurrency after an uncertain call",
-        "sms/submission.py",
+        "core/dispatch.py",
         "            case Fate.UNCERTAIN:\n                self.is_proven = False\n",
         "            case Fate.UNCERTAIN:\n",
     ),
     Mutant(
         "concurrency before a call was accepted",
-        "sms/submission.py",
+        "core/dispatch.py",
         "        self.is_proven = False\n        self._accepted_rows = 0\n",
         "        self.is_proven = True\n        self._accepted_rows = 0\n",
     ),
     Mutant(
         "no stop after three uncertain calls",
-        "sms/submission.py",
+        "core/dispatch.py",
         "MAX_UNCERTAIN_IN_A_ROW = 3",
         "MAX_UNCERTAIN_IN_A_ROW = 30",
     ),
     Mutant(
         "a code that dooms the rest does not stop the threads",
-        "sms/submission.py",
+        "core/dispatch.py",
         "        if outcome.attempts and self._submission.dooms(batch, outcome):\n"
         "            self._halted.set()\n",
         "",
     ),
     Mutant(
         "a refused login does not stop the send",
-        "sms/submission.py",
+        "core/dispatch.py",
         "kind in {Kind.LOGIN, Kind.ACCOUNT, Kind.CREDIT}",
         "kind in {Kind.ACCOUNT, Kind.CREDIT}",
     ),
     Mutant(
         "low credit does not stop the send",
-        "sms/submission.py",
+        "core/dispatch.py",
         "kind in {Kind.LOGIN, Kind.ACCOUNT, Kind.CREDIT}",
         "kind in {Kind.LOGIN, Kind.ACCOUNT}",
     ),
     Mutant(
         "isolating loses one half",
-        "sms/submission.py",
+        "core/dispatch.py",
         "self._first.extendleft(reversed(batch.halves()))",
         "self._first.extendleft(batch.halves()[:1])",
     ),
     Mutant(
         "an outcome is settled twice",
-        "sms/submission.py",
+        "core/dispatch.py",
         "            self._submission.settle(batch, outcome)\n",
         "            self._submission.settle(batch, outcome)\n"
         "            self._submission.settle(batch, outcome)\n",
     ),
     Mutant(
         "a batch that was given back is dropped",
-        "sms/submission.py",
+        "core/dispatch.py",
         "        self._first.extendleft(reversed(unsent))\n",
         "        pass\n",
     ),
     Mutant(
         "an uncertain call's rows count as not attempted",
-        "sms/submission.py",
+        "core/dispatch.py",
         "self.outcomes.set(batch.rows, Outcome.UNCERTAIN, code=outcome.code, reason=outcome.detail)",
         "self.outcomes.set(batch.rows, Outcome.NOT_ATTEMPTED, code=outcome.code, reason=outcome.detail)",
     ),
     Mutant(
         "what was not granted starts all the same",
-        "sms/submission.py",
+        "core/dispatch.py",
         "            calls.start(granted)\n",
         "            calls.start(intents)\n",
     ),
     Mutant(
         "calls in flight are not waited for when a send ends early",
-        "sms/submission.py",
+        "core/dispatch.py",
         "            calls.record_ends()\n        finally:\n            calls.settle_all()",
         "            pass\n        finally:\n            pass",
     ),
     # What earlier tries did
     Mutant(
         "records of earlier tries are not looked at",
-        "sms/submission.py",
+        "core/dispatch.py",
         "        if ledger.take_over() or attempt:\n",
         "        if (ledger.take_over() or attempt) and False:\n",
     ),
     Mutant(
         "resend without being asked",
-        "sending.py",
+        "sending/send.py",
         "self.options.on_uncertain is OnUncertain.RESEND,",
         "True,",
     ),
     Mutant(
         "a changed text is a further message: the rule of the k-th message is off",
-        "sms/history.py",
+        "core/resume.py",
         "            if others := self._others[msisdn]:\n",
         "            if others := {}:\n",
     ),
     Mutant(
         "a push_at that has passed drops the rows that are left",
-        "sending.py",
+        "sending/send.py",
         "            self._check_time(report, left)\n            if refusal := known_refusal():\n",
         "            if self._push_time is not None and self._push_time <= self._runtime.now():\n"
         "                return report\n"
@@ -169,7 +169,7 @@ MUTANTS = (
     ),
     Mutant(
         "a push_at that has passed is not noticed",
-        "sending.py",
+        "sending/send.py",
         "        if self._push_time is None or self._push_time > self._runtime.now():\n",
         "        if True:\n",
     ),
@@ -207,13 +207,13 @@ MUTANTS = (
     # Plans and batches
     Mutant(
         "duplicates are not folded",
-        "sms/plan.py",
+        "core/plan.py",
         "if copy and deduplicate:",
         "if copy and not deduplicate:",
     ),
     Mutant(
         "a batch leaves its last row out",
-        "sms/batches.py",
+        "core/batching.py",
         "            for start in range(0, len(rows), size):\n",
         "            for start in range(0, len(rows) - 1, size):\n",
     ),
@@ -295,19 +295,19 @@ MUTANTS = (
     # Errors
     Mutant(
         "the first outcome that stops a send decides its error, not the gravest",
-        "sms/submission.py",
+        "core/dispatch.py",
         "if self.stopped_by is None or _gravity(outcome) < _gravity(self.stopped_by):",
         "if self.stopped_by is None:",
     ),
     Mutant(
         "the ranking by gravity is reversed",
-        "sms/submission.py",
+        "core/dispatch.py",
         "_gravity(outcome) < _gravity(self.stopped_by)",
         "_gravity(outcome) > _gravity(self.stopped_by)",
     ),
     Mutant(
         "uncertain rows are no error",
-        "sending.py",
+        "sending/send.py",
         "    if uncertain and on_uncertain is not OnUncertain.ACCEPT:\n",
         "    if uncertain and on_uncertain is OnUncertain.RESEND:\n",
     ),
@@ -338,7 +338,7 @@ MUTANTS = (
     ),
     Mutant(
         "rows that were not attempted are no error",
-        "sending.py",
+        "sending/send.py",
         "    if left := report.outcomes[Outcome.NOT_ATTEMPTED]:\n        why",
         "    if left := 0:\n        why",
     ),

@@ -9,9 +9,9 @@ from typing import ClassVar
 from airflow.providers.common.compat.sdk import AirflowFailException
 
 from airflow_provider_ismart.exceptions import ISmartError
+from airflow_provider_ismart.gateway.settings import Settings
 from airflow_provider_ismart.hooks.ismart import ISmartHook
-from airflow_provider_ismart.sending import Runtime
-from airflow_provider_ismart.settings import Settings
+from airflow_provider_ismart.sending.send import Runtime
 from tests.simulation.gateway import GOOD_PASSWORD, SimulatedClient
 from tests.simulation.threads import SimulatedEvent, SimulatedExecutor, SimulatedQueue
 from tests.simulation.world import Killed, Process

@@ -17,9 +17,9 @@ from fsspec.implementations.memory import MemoryFileSystem
 from hypothesis import given
 from hypothesis import strategies as st
 
+from airflow_provider_ismart.core.errors import InputError
 from airflow_provider_ismart.exceptions import ISmartInputError, ISmartSourceError
 from airflow_provider_ismart.operators.ismart import ISmartSendOperator
-from airflow_provider_ismart.sms.errors import InputError
 from airflow_provider_ismart.sources.files import CHUNK_ROWS, FileRecipients, from_files
 
 NUMBER = "96890000001"

@@ -16,9 +16,9 @@ import pyarrow.parquet as pq
 import pytest
 from airflow.providers.common.compat.sdk import BaseHook
 
-from airflow_provider_ismart.sms.plan import plan
-from airflow_provider_ismart.sms.reading import Content, Reading
-from airflow_provider_ismart.sms.report import RowOutcomes
+from airflow_provider_ismart.core.outcomes import RowOutcomes
+from airflow_provider_ismart.core.plan import plan
+from airflow_provider_ismart.core.validation import Content, Reading
 from airflow_provider_ismart.sources.files import FileRecipients
 from airflow_provider_ismart.sources.sql import QueryRecipients
 

@@ -8,9 +8,9 @@ from contextlib import closing, suppress
 import pytest
 from airflow.providers.common.compat.sdk import DAG, AirflowFailException, AirflowSkipException, BaseHook
 
+from airflow_provider_ismart.core.errors import InputError
 from airflow_provider_ismart.exceptions import ISmartInputError, ISmartSourceError
 from airflow_provider_ismart.redaction import revealed
-from airflow_provider_ismart.sms.errors import InputError
 from airflow_provider_ismart.sources.sql import CHUNK_ROWS, QueryRecipients, _check_not_narrow
 from airflow_provider_ismart.transfers.sql_to_ismart import SqlToISmartOperator
 from tests.sources.conftest import PLACEHOLDERS

@@ -1,0 +1,52 @@
+"""What the sends of one try of a task have asked for, so that the next one of them knows."""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Mapping
+
+from airflow_provider_ismart.core.ledger import Entry, State
+from airflow_provider_ismart.core.outcomes import Outcome
+from airflow_provider_ismart.core.plan import Plan
+
+#: A message's digest and which copy of it.
+MessageKey = tuple[str, int]
+
+_STATE_OF = {
+    Outcome.ACCEPTED: State.ACCEPTED,
+    Outcome.ALREADY_SENT: State.ACCEPTED,
+    Outcome.UNCERTAIN: State.UNCERTAIN,
+}
+
+
+class Attempt:
+    """One try of a task that sends several times, as a function does that calls ``hook.send`` in a loop.
+
+    A message is one text to one number. A message that earlier tries sent stands for one message of this try, so
+    that over all tries a number gets at most as many messages as one try asks for.
+    """
+
+    def __init__(self) -> None:
+        self._states: dict[str, dict[MessageKey, State]] = defaultdict(dict)
+        self._matched: dict[str, set[MessageKey]] = defaultdict(set)
+
+    def state(self, msisdn: str, key: MessageKey) -> State | None:
+        """Return how an earlier send of this try ended for this message, if it reached the number or may have."""
+        return self._states[msisdn].get(key) if msisdn in self._states else None
+
+    def match(self, msisdn: str, key: MessageKey) -> None:
+        """Note that this message of an earlier try stands for one of this try's messages."""
+        self._matched[msisdn].add(key)
+
+    def unmatched(self, msisdn: str, entries: Mapping[MessageKey, Entry]) -> dict[MessageKey, Entry]:
+        """Return the earlier tries' messages that do not yet stand for one of this try's messages."""
+        matched = self._matched.get(msisdn, set())
+        return {key: entry for key, entry in entries.items() if key not in matched}
+
+    def record(self, plan: Plan) -> None:
+        """Note how a send of this try ended, row by row."""
+        for group in plan.groups:
+            key = (group.message.digest, group.copy)
+            for row, msisdn in group.numbers:
+                if state := _STATE_OF.get(plan.outcomes[row]):
+                    self._states[msisdn][key] = state

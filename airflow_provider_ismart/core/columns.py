@@ -1,0 +1,118 @@
+"""Columns of cells, a row a recipient: of a table, of records, of tables one under the other."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Iterator, Mapping, Sequence
+from typing import Any
+
+from airflow_provider_ismart.core.errors import InputError
+from airflow_provider_ismart.core.native import Table, cells_of, narrow_bits, native, type_of
+
+#: Column name -> its cells, all of one length. A column is made a list only when it is asked for.
+Columns = Mapping[str, Sequence[Any]]
+
+#: A file that came without a header has its first row in the place of names.
+MAX_NAME_LENGTH = 40
+MAX_NAME_DIGITS = 7
+
+
+def shown(name: Any) -> str:
+    """Return a column's name for an error, unless it may be somebody's number or text instead of a name."""
+    return repr(str(name)) if _is_name(name) else f"a name of {len(str(name))} characters"
+
+
+def shown_all(names: Collection[Any]) -> str:
+    """Return the columns' names for an error; none where one looks like a cell, for then they all may be cells."""
+    if not all(map(_is_name, names)):
+        return f"{len(names)} columns, whose names look like a row of recipients. Is a line with names missing?"
+    return ", ".join(map(shown, names)) or "none"
+
+
+def _is_name(name: Any) -> bool:
+    text = str(name)
+    return len(text) <= MAX_NAME_LENGTH and sum(map(str.isdigit, text)) < MAX_NAME_DIGITS
+
+
+def column_cells(values: Any, name: str, recipient_column: str) -> list[Any]:
+    """Return the cells of one column.
+
+    :raises InputError: it has rows and columns itself, or holds the recipients' numbers as 16- or 32-bit floats.
+    """
+    if isinstance(values, Mapping):
+        raise InputError(
+            f"column {shown(name)} is a dict; hand over a list of its values (of a DataFrame, to_dict('list') or "
+            "to_dict('records'))"
+        )
+    values = native(values)
+    if name == recipient_column and narrow_bits(values):
+        raise InputError(
+            f"column {shown(name)} is {type_of(values)}, which cannot hold 11 digits: the numbers in it are "
+            "already wrong. Read it as text."
+        )
+    if getattr(values, "ndim", 1) != 1:
+        raise InputError(f"column {shown(name)} has {values.ndim} dimensions; recipients have one")
+    return cells_of(values)
+
+
+class TableColumns(Mapping[str, Sequence[Any]]):
+    """The columns of a library's table."""
+
+    def __init__(self, table: Table, recipient_column: str) -> None:
+        self._table = table
+        self._recipient_column = recipient_column
+        self._names = [str(name) for name in table.names]
+        if table.rows and not self._names:
+            raise InputError(
+                "recipients is a DataFrame without columns; if its index holds the numbers, reset_index()"
+            )
+
+    def __getitem__(self, name: str) -> Sequence[Any]:
+        found = self._names.count(name)
+        if not found:
+            raise KeyError(name)
+        if found > 1:
+            raise InputError(f"recipients has {found} columns named {shown(name)}")
+        return column_cells(self._table.column(self._names.index(name)), name, self._recipient_column)
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(dict.fromkeys(self._names))
+
+    def __len__(self) -> int:
+        return len(set(self._names))
+
+
+class RecordColumns(Mapping[str, Sequence[Any]]):
+    """The columns of records; a field that one of them lacks is empty there."""
+
+    def __init__(self, records: Sequence[Mapping[Any, Any]]) -> None:
+        self._records = records
+        self._keys = {str(key): key for record in records for key in record}
+
+    def __getitem__(self, name: str) -> Sequence[Any]:
+        key = self._keys[name]
+        return [record.get(key) for record in self._records]
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(self._keys)
+
+    def __len__(self) -> int:
+        return len(self._keys)
+
+
+class ChainedColumns(Mapping[str, Sequence[Any]]):
+    """Tables one under the other; a column that one of them lacks is empty there."""
+
+    def __init__(self, tables: Sequence[Columns]) -> None:
+        self._tables = [(table, len(next(iter(table.values())))) for table in tables if table]
+        self._names = dict.fromkeys(name for table in tables for name in table)
+
+    def __getitem__(self, name: str) -> Sequence[Any]:
+        if name not in self._names:
+            raise KeyError(name)
+        return [cell for table, rows in self._tables for cell in table.get(name, [None] * rows)]
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(self._names)
+
+    def __len__(self) -> int:
+        return len(self._names)

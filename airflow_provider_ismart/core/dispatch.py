@@ -1,0 +1,220 @@
+"""Which call is next, what its outcome means for the rest, and when to stop."""
+
+from __future__ import annotations
+
+from collections import deque
+from collections.abc import Callable, Mapping, Sequence
+from enum import Enum
+
+from airflow_provider_ismart.core.attempt import Attempt
+from airflow_provider_ismart.core.batching import Batch, CallLimits, batches
+from airflow_provider_ismart.core.elsewhere import Elsewhere, Pending
+from airflow_provider_ismart.core.ledger import Ledger
+from airflow_provider_ismart.core.outcomes import CallOutcome, Fate, Outcome
+from airflow_provider_ismart.core.plan import Plan
+from airflow_provider_ismart.core.resume import unsent
+from airflow_provider_ismart.core.return_codes import Kind, return_code
+
+#: After so many calls in a row of unknown fate, going on would only make more of them.
+MAX_UNCERTAIN_IN_A_ROW = 3
+
+#: After so many calls refused for their numbers, and none accepted, it is not the numbers that are at fault.
+MAX_REFUSED_AT_FIRST = 50
+
+#: An answer to an oversize call that blames its length (gateway document's server: ASP.NET on IIS).
+_TOO_LONG_STATUSES = frozenset({400, 404, 414})
+
+
+class OnRefused(Enum):
+    """What to do with a batch that is refused for one of its recipients."""
+
+    #: Split it until the guilty numbers stand alone, so that the others get their message.
+    ISOLATE = "isolate"
+    #: Leave all of its numbers out.
+    SKIP = "skip"
+    #: Stop the send.
+    FAIL = "fail"
+
+
+class Submission:
+    """Which calls go out, in which order, how each outcome changes that, and when to stop.
+
+    Until a call is accepted, and again after one of unknown fate, calls go one at a time.
+    """
+
+    def __init__(
+        self,
+        plan: Plan,
+        ledger: Ledger,
+        limits: CallLimits,
+        *,
+        on_refused: OnRefused = OnRefused.ISOLATE,
+        resend_uncertain: bool = False,
+        attempt: Attempt | None = None,
+        before_first_call: Callable[[], None] = lambda: None,
+    ) -> None:
+        #: Rows that other tasks are sending.
+        self.elsewhere = Elsewhere(plan.outcomes, ledger)
+        if ledger.take_over() or attempt:
+            self._waiting = unsent(
+                plan,
+                ledger,
+                limits,
+                self.elsewhere,
+                attempt=attempt,
+                resend_uncertain=resend_uncertain,
+            )
+        else:
+            self._waiting = batches(plan.groups, limits)
+        self.outcomes = plan.outcomes
+        self._ledger = ledger
+        self._before_first_call: Callable[[], None] | None = before_first_call
+        #: Calls made, repeated ones included.
+        self.calls = 0
+        #: The parts of all that was accepted.
+        self.parts = 0
+        #: The outcome that stopped the send, if one did; the gravest where several would have.
+        self.stopped_by: CallOutcome | None = None
+        #: Codes that refused rows for another reason than their number.
+        self.refused_texts: set[int] = set()
+        self._on_refused = on_refused
+        self._first: deque[Batch] = deque()
+        #: By text, the outcome of all rows with it, because no call with it can succeed.
+        self._doomed_texts: dict[str, tuple[Outcome, str]] = {}
+        #: Whether a text was too long for the server.
+        self.had_too_long_text = False
+        #: Whether the last calls give reason to make several at once.
+        self.is_proven = False
+        self._accepted_rows = 0
+        self._refused_calls = 0
+        self._uncertain_in_a_row = 0
+
+    @property
+    def reached_anybody(self) -> bool:
+        """Whether anything was accepted, by this try or an earlier one."""
+        counts = self.outcomes.counts()
+        return bool(counts[Outcome.ACCEPTED] or counts[Outcome.ALREADY_SENT])
+
+    def take(self, in_flight: int, window: int) -> list[Batch]:
+        """Return the batches whose calls may go out next, beside ``in_flight`` others."""
+        taken: list[Batch] = []
+        room = (window if self.is_proven else 1) - in_flight
+        while len(taken) < room and not self.stopped_by and (batch := self._next()):
+            taken.append(batch)
+        return taken
+
+    def _next(self) -> Batch | None:
+        while batch := self._first.popleft() if self._first else next(self._waiting, None):
+            doom = self._doomed_texts.get(batch.message.text)
+            if doom is None:
+                return batch
+            outcome, reason = doom
+            self._put_down(batch, outcome, reason=reason)
+        return None
+
+    def record(self, settled: Mapping[Batch, CallOutcome], intents: Sequence[Batch]) -> Sequence[Batch]:
+        """Record how calls ended and which are about to go out; return those that may."""
+        if intents and self._before_first_call:
+            self._before_first_call()
+            self._before_first_call = None
+        granted = self._ledger.write(list(settled.items()), intents)
+        mine = {row for batch in granted for row in batch.rows}
+        for batch in intents:
+            for row, msisdn in batch.numbers:
+                if row not in mine:
+                    self.elsewhere.add(row, Pending(msisdn, batch.message.digest, batch.copy))
+        return granted
+
+    def give_back(self, unsent: Sequence[Batch]) -> None:
+        """Put batches whose calls never started back to where they came from."""
+        self._first.extendleft(reversed(unsent))
+
+    def dooms(self, batch: Batch, outcome: CallOutcome) -> bool:
+        """Whether nothing more may go out after this, whatever became of the other calls in flight."""
+        match outcome.fate:
+            case Fate.ACCEPTED | Fate.UNCERTAIN:
+                return False
+            case Fate.NOT_SENT:
+                return not _is_too_long(batch, outcome) or self._has_only_refused()
+        return self._refusal_dooms(batch, return_code(outcome.code or 0).kind)
+
+    def _refusal_dooms(self, batch: Batch, kind: Kind) -> bool:
+        if self._on_refused is OnRefused.FAIL or kind in {Kind.LOGIN, Kind.ACCOUNT, Kind.CREDIT}:
+            return True
+        if self._accepted_rows:
+            return False
+        if kind is Kind.RECIPIENT:
+            final = len(batch.rows) == 1 or self._on_refused is OnRefused.SKIP
+            return final and self._has_only_refused()
+        return kind is not Kind.MESSAGE  # it blames nobody, so the next call would hear the same
+
+    def _has_only_refused(self) -> bool:
+        return not self._accepted_rows and self._refused_calls + 1 >= MAX_REFUSED_AT_FIRST
+
+    def settle(self, batch: Batch, outcome: CallOutcome) -> None:
+        """Record how a call ended and draw the consequences."""
+        self.calls += outcome.attempts
+        if self.dooms(batch, outcome):
+            self._stop(outcome)
+        match outcome.fate:
+            case Fate.ACCEPTED:
+                self.is_proven = True
+                self._uncertain_in_a_row = 0
+                self._accepted_rows += len(batch.rows)
+                self.parts += batch.message.parts * len(batch.rows)
+                self.outcomes.set(batch.rows, Outcome.ACCEPTED)
+            case Fate.UNCERTAIN:
+                self.is_proven = False
+                self._uncertain_in_a_row += 1
+                if self._uncertain_in_a_row >= MAX_UNCERTAIN_IN_A_ROW:
+                    self._stop(outcome)
+                self.outcomes.set(batch.rows, Outcome.UNCERTAIN, code=outcome.code, reason=outcome.detail)
+            case Fate.NOT_SENT if _is_too_long(batch, outcome):
+                reason = f"message: the text does not fit into a call ({outcome.detail}); shorten it"
+                self._doomed_texts[batch.message.text] = (Outcome.INVALID, reason)
+                self.had_too_long_text = True
+                self._refused_calls += 1
+                self._put_down(batch, Outcome.INVALID, reason=reason)
+            case Fate.NOT_SENT:
+                self._put_down(batch, Outcome.NOT_ATTEMPTED, reason=outcome.detail)
+            case Fate.REFUSED:
+                self._settle_refused(batch, outcome.code or 0)
+
+    def _stop(self, outcome: CallOutcome) -> None:
+        """Keep the gravest outcome that stops the send, whatever the order in which calls end."""
+        if self.stopped_by is None or _gravity(outcome) < _gravity(self.stopped_by):
+            self.stopped_by = outcome
+
+    def _settle_refused(self, batch: Batch, code: int) -> None:
+        kind = return_code(code).kind
+        is_splittable = len(batch.rows) > 1 and self._on_refused is OnRefused.ISOLATE and not self.stopped_by
+        if kind is Kind.RECIPIENT and is_splittable:
+            self._first.extendleft(reversed(batch.halves()))
+            return
+        if kind is Kind.MESSAGE:
+            reason = f"the gateway refused this text with code {code}"
+            self._doomed_texts[batch.message.text] = (Outcome.NOT_ATTEMPTED, reason)
+        if kind is not Kind.RECIPIENT:
+            self.refused_texts.add(code)
+        self._refused_calls += 1
+        self._put_down(batch, Outcome.REFUSED, code=code, reason=return_code(code).description)
+
+    def _put_down(self, batch: Batch, outcome: Outcome, *, code: int | None = None, reason: str) -> None:
+        """Record that a call reached nobody; rows that an earlier call may have reached stay uncertain."""
+        rows = [row for row in batch.rows if self.outcomes[row] is not Outcome.UNCERTAIN]
+        self.outcomes.set(rows, outcome, code=code, reason=reason)
+
+
+#: Which outcome decides how a send ends where several would stop it, the gravest first.
+_GRAVEST_FIRST = (Kind.LOGIN, Kind.ACCOUNT, Kind.CREDIT, Fate.UNCERTAIN, Fate.REFUSED, Fate.NOT_SENT)
+
+
+def _gravity(outcome: CallOutcome) -> tuple[int, int]:
+    """Return a key that sorts outcomes by gravity, and by return code where they are equally grave."""
+    kind = return_code(outcome.code).kind if outcome.fate is Fate.REFUSED and outcome.code else None
+    rank = kind if kind in _GRAVEST_FIRST else outcome.fate
+    return _GRAVEST_FIRST.index(rank), outcome.code or 0
+
+
+def _is_too_long(batch: Batch, outcome: CallOutcome) -> bool:
+    return batch.oversize and outcome.http_status in _TOO_LONG_STATUSES

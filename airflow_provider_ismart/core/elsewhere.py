@@ -1,0 +1,65 @@
+"""Rows that another task is sending; only its ledger entries tell how they end."""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+from airflow_provider_ismart.core.ledger import Ledger, State
+from airflow_provider_ismart.core.outcomes import Outcome, RowOutcomes
+
+#: The outcome of a row for each state of the other task's message; ``None`` is "not on record".
+_BECAME = {
+    State.SUBMITTING: (Outcome.UNCERTAIN, "another task was sending this message and recorded no outcome"),
+    State.UNCERTAIN: (Outcome.UNCERTAIN, "another task got no clear answer for it"),
+    State.ACCEPTED: (Outcome.ALREADY_SENT, "accepted by another task"),
+    State.REFUSED: (Outcome.NOT_ATTEMPTED, "another task tried to send it and failed"),
+    State.NOT_SENT: (Outcome.NOT_ATTEMPTED, "another task tried to send it and failed"),
+    None: (Outcome.NOT_ATTEMPTED, "another task was sending this number another text at the same time"),
+}
+
+
+class Pending(NamedTuple):
+    """A message for which another task has recorded its intent: the number, the text and which copy of it."""
+
+    msisdn: str
+    digest: str
+    copy: int
+
+
+class Elsewhere:
+    """The rows that other tasks with the same ledger were sending when this one came to them.
+
+    Nobody knows of a call in flight whether its sender is alive, so its rows are uncertain until the ledger says
+    how it ended.
+    """
+
+    def __init__(self, outcomes: RowOutcomes, ledger: Ledger) -> None:
+        self._outcomes = outcomes
+        self._ledger = ledger
+        self._pending: dict[int, Pending] = {}
+
+    def __contains__(self, row: int) -> bool:
+        return row in self._pending
+
+    def add(self, row: int, pending: Pending) -> None:
+        """Put the row down as another task's."""
+        self._pending[row] = pending
+        outcome, reason = _BECAME[State.SUBMITTING]
+        self._outcomes.set([row], outcome, reason=reason)
+
+    def ask_again(self) -> bool:
+        """Record how the rows ended; return whether any is still being sent."""
+        if not self._pending:
+            return False
+        recorded = self._ledger.recorded({pending.msisdn for pending in self._pending.values()}, anew=True)
+        for row, pending in list(self._pending.items()):
+            states = {
+                Pending(pending.msisdn, entry.digest, entry.copy): entry.state
+                for entry in recorded.get(pending.msisdn, ())
+            }
+            state = states.get(pending)
+            outcome, reason = _BECAME[state]
+            self._outcomes.set([row], outcome, reason=reason)
+            if state is not State.SUBMITTING:
+                del self._pending[row]
+        return bool(self._pending)

@@ -1,0 +1,103 @@
+"""A text as it is sent: its language, and how many parts it takes."""
+
+from __future__ import annotations
+
+from base64 import urlsafe_b64encode
+from collections.abc import Mapping
+from enum import Enum
+from hashlib import sha256
+from typing import NamedTuple
+
+from airflow_provider_ismart.core.errors import InputError
+from airflow_provider_ismart.core.segmentation import (
+    MAX_PARTS,
+    Lang,
+    first_not_gsm7,
+    is_blank,
+    is_encodable,
+    language,
+    parts,
+)
+
+#: 72 bits: two of a million texts have the same with a probability of one in ten billion.
+DIGEST_BYTES = 9
+
+
+class LangChoice(Enum):
+    """What ``lang`` may be: left to the text, or forced."""
+
+    AUTO = "auto"
+    ENGLISH = "english"
+    ARABIC = "arabic"
+
+    @classmethod
+    def of(cls, lang: object) -> LangChoice:
+        """Read the choice from its name or from the gateway's own number.
+
+        :raises InputError: it is neither.
+        """
+        try:
+            return cls(lang.lower() if isinstance(lang, str) else Lang(lang).name.lower())  # type: ignore[arg-type]
+        except (ValueError, TypeError):
+            if isinstance(lang, str) and lang.strip() in {"0", "64"}:  # Jinja makes text of a number
+                return cls(Lang(int(lang)).name.lower())
+            raise InputError(f"lang is {lang!r}; it can be 'auto', 'english', 'arabic', 0 or 64") from None
+
+
+class Size(NamedTuple):
+    """The language that a text goes out in, and how many parts it takes for each number."""
+
+    lang: Lang
+    parts: int
+
+
+#: All that there can be, so that a million texts share these few.
+SIZES: Mapping[tuple[int, int], Size] = {
+    (lang, count): Size(lang, count) for lang in Lang for count in range(1, MAX_PARTS + 1)
+}
+ONE_ENGLISH_PART = SIZES[Lang.ENGLISH, 1]
+
+
+class Message(NamedTuple):
+    """A text as it goes out: its language and how many parts it takes for each number."""
+
+    text: str
+    lang: Lang
+    parts: int
+
+    @property
+    def digest(self) -> str:
+        """What a ledger remembers of the text, as 12 characters: enough to know it again, not to read it."""
+        return urlsafe_b64encode(sha256(self.text.encode()).digest()[:DIGEST_BYTES]).decode()
+
+
+class InvalidTextError(ValueError):
+    """A row's text cannot be sent; the message says why, without the text."""
+
+
+def size(text: str, choice: LangChoice, max_parts: int) -> Size:
+    """Return what the text takes.
+
+    :raises InvalidTextError: it is blank, cannot be encoded, takes more than ``max_parts`` parts, or is forced
+        into English with a character that would arrive as ``?``.
+    """
+    if is_blank(text):
+        raise InvalidTextError("the text is blank")
+    if not is_encodable(text):
+        raise InvalidTextError("the text holds half a character (a lone surrogate)")
+    if choice is LangChoice.ENGLISH and (foreign := first_not_gsm7(text)):
+        raise InvalidTextError(f"lang is english, but the text holds U+{ord(foreign):04X}, which needs lang 64")
+    lang = language(text) if choice is LangChoice.AUTO else Lang[choice.name]
+    count = parts(text, lang)
+    if count > max_parts:
+        raise InvalidTextError(f"the text takes {count} parts, {max_parts} are allowed")
+    return SIZES[lang, count]
+
+
+def compose(text: str, choice: LangChoice, max_parts: int) -> Message:
+    """Return the text as a message.
+
+    :raises InvalidTextError: it cannot be sent; see :func:`size`.
+    """
+    lang, count = size(text, choice, max_parts)
+    return Message(text=text, lang=lang, parts=count)

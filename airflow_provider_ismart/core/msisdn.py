@@ -1,0 +1,174 @@
+"""What people write as a mobile number -> the 11 digits that the gateway takes, or why not."""
+
+from __future__ import annotations
+
+import re
+import unicodedata
+from collections.abc import Sequence
+from decimal import Decimal
+from numbers import Real
+from typing import Any, cast
+
+from airflow_provider_ismart.core.numbering import MSISDN_DIGITS, OMAN, NumberingPlan
+
+#: numpy's and Arrow's names of the floats whose 24 or 11 bits of precision make a stranger's number of one.
+NARROW_FLOATS = frozenset({"float16", "float32", "halffloat[pyarrow]", "float[pyarrow]"})
+
+
+def _chars(*codes: int | range) -> str:
+    return "".join(chr(code) for some in codes for code in (some if isinstance(some, range) else [some]))
+
+
+#: Marks that copying from right-to-left text leaves behind. U+202E is none of them: it shows digits in reverse.
+_INVISIBLE = _chars(
+    0xAD, 0x61C, range(0x200B, 0x2010), range(0x202A, 0x202E), 0x2060, range(0x2066, 0x206A), 0xFEFF
+)
+_DASHES = _chars(range(0x2010, 0x2016), 0x2212, 0xFE58, 0xFE63, 0xFF0D)
+_SPACES = _chars(0xA0, 0x1680, range(0x2000, 0x200B), 0x202F, 0x205F, 0x3000)
+_ASCII = (
+    dict.fromkeys(map(ord, _INVISIBLE))
+    | dict.fromkeys(map(ord, _DASHES), "-")
+    | dict.fromkeys(map(ord, _SPACES), " ")
+    | str.maketrans("\uff0b\uff08\uff09\uff3b\uff3d\uff0e", "+()[].")
+)
+_SEVERAL = re.compile(r"[0-9]{8}[^0-9]+[0-9]{8}")
+_IN_NO_NUMBER = re.compile(r"[^0-9\s()\[\].+-]")
+_FLOAT_TAIL = re.compile(r"\.0+\Z")
+_FRACTION = re.compile(r"[0-9]+\.[0-9]+")
+
+
+class InvalidNumberError(ValueError):
+    """Not a number that the gateway can be given; the text says why, for a person, without the number."""
+
+
+def canonical_msisdn(written: object, plan: NumberingPlan = OMAN) -> str:
+    """Return the 11 digits of a number as people, spreadsheets and databases write it.
+
+    Takes the notations of :mod:`numbering`, in digits of any one script, and whole numbers.
+
+    :raises InvalidNumberError: it is not clearly one mobile number.
+    """
+    if type(written) is str and (found := plan.read_unbroken(written)):
+        return found
+    text = _text(written)
+    if found := plan.read(text):
+        return found
+    raise InvalidNumberError(_why_not(text, plan))
+
+
+def canonical_texts(cells: Sequence[object], plan: NumberingPlan) -> Sequence[str] | None:
+    """Return the cells as text where all are 11 digits already: one look at many is cheaper than one at each."""
+    types = set(map(type, cells))
+    if types == {str}:
+        texts = cast("Sequence[str]", cells)
+    elif types == {int}:
+        texts = list(map(str, cells))
+    else:
+        return None
+    is_canonical = set(map(len, texts)) == {MSISDN_DIGITS} and plan.are_canonical("".join(texts))
+    return texts if is_canonical else None
+
+
+def _text(written: object) -> str:
+    """Return what is written in ASCII, where that can be, without white space around it."""
+    if isinstance(written, str):
+        return _ascii(written).strip()
+    if is_missing(written):
+        raise InvalidNumberError("empty")
+    if isinstance(written, bool):
+        raise InvalidNumberError("a truth value, not a number")
+    if is_narrow_float(getattr(written, "dtype", None)):
+        raise InvalidNumberError(f"a {type(written).__name__}, which cannot hold {MSISDN_DIGITS} digits")
+    if isinstance(written, (Real, Decimal)):
+        return _whole(written)
+    raise InvalidNumberError(f"a {type(written).__name__}, not a number or text")
+
+
+def is_narrow_float(dtype: object) -> bool:
+    """Whether values of the type hold fewer bits than 11 digits need, and so turn a number into a stranger's."""
+    name = str(dtype).lower()
+    is_float = getattr(dtype, "kind", "") == "f" or "float" in name
+    return is_float and (getattr(dtype, "itemsize", 8) < 8 or ("float" in name and "float64" not in name))  # noqa: PLR2004
+
+
+def _whole(number: Any) -> str:
+    """Return the digits of a real number without a fraction."""
+    if number < 0:
+        raise InvalidNumberError("a negative number")
+    if number >= 10**MSISDN_DIGITS:  # infinity too
+        raise InvalidNumberError(f"too long: more than {MSISDN_DIGITS} digits")
+    if number != int(number):
+        raise InvalidNumberError("a number with a fraction")
+    return str(int(number))
+
+
+def _ascii(text: str) -> str:
+    """Return the text with ASCII digits and separators, without invisible marks."""
+    if text.isascii():
+        return text
+    if len({ord(char) - unicodedata.decimal(char) for char in text if char.isdecimal()}) > 1:
+        raise InvalidNumberError("mixes digits of several scripts: write them all in one")
+    return _ascii_digits(text.translate(_ASCII))
+
+
+def _ascii_digits(text: str) -> str:
+    if text.isascii():
+        return text
+    return "".join(str(unicodedata.decimal(char, char)) for char in text)
+
+
+def _why_not(text: str, plan: NumberingPlan) -> str:  # noqa: PLR0911  # a reason each
+    """Return what is wrong with a text that the plan does not read, without a digit of it."""
+    if _SEVERAL.search(text):
+        return "several numbers in one cell"
+    if any(char.isalpha() for char in text):
+        return "has letters"
+    if _IN_NO_NUMBER.search(text):
+        return "has characters other than digits"
+    whole = _FLOAT_TAIL.sub("", text)
+    if _FRACTION.fullmatch(whole):
+        return "a number with a fraction"
+    digits = re.sub("[^0-9]", "", whole)
+    is_international = "+" in text or digits.startswith("00")
+    is_local = len(digits) == plan.local_digits and not is_international
+    digits = digits if "+" in text else digits.removeprefix("00")
+    if not digits:
+        return "empty"
+    if not is_local and len(digits) != MSISDN_DIGITS:
+        length = "too short" if len(digits) < MSISDN_DIGITS else "too long"
+        return f"{length}: {len(digits)} digits instead of {MSISDN_DIGITS}"
+    return _why_not_eleven(digits, is_local, plan)
+
+
+def _why_not_eleven(digits: str, is_local: bool, plan: NumberingPlan) -> str:  # noqa: FBT001
+    """Return what is wrong with as many digits as a number has."""
+    code = plan.country_code
+    if digits[0] == "0" and not is_local:
+        return "starts with 0, which no country code does"
+    if (is_local or digits.startswith(code)) and not plan.is_mobile(code + digits if is_local else digits):
+        starts = " or ".join(plan.prefixes) if len(plan.prefixes) < len("123456789") else "anything but 0"
+        return f"not a mobile number: after the country code {code} they start with {starts}"
+    local = plan.prefixes[-1].ljust(plan.local_digits, "X")
+    return f"not written as one number is: write it as {local} or {code}{local}, others as +, country code, number"
+
+
+def is_missing(value: object) -> bool:
+    """Whether a cell holds nothing: ``None``, NaN, ``NaT`` or ``pandas.NA`` (whose truth value raises)."""
+    try:
+        return value is None or bool(value != value)  # noqa: PLR0124  # NaN and NaT alone differ from themselves
+    except (TypeError, ValueError, ArithmeticError) as error:
+        return type(value).__name__ == "NAType" or isinstance(error, ArithmeticError)  # a signalling NaN
+
+
+def mask_msisdn(msisdn: str) -> str:
+    """Return the number as logs and reports may show it: the country code and the last two digits."""
+    return f"{msisdn[:3]}******{msisdn[-2:]}" if len(msisdn) == MSISDN_DIGITS else "*" * len(msisdn)
+
+
+def mask_in(text: str, msisdn: str) -> str:
+    """Return the text with the number masked, where it stands there as people write it."""
+    masked = text
+    national = r"[\W_]{0,3}".join(msisdn[3:])
+    for found in reversed(list(re.finditer(national, _ascii_digits(text)))):
+        masked = f"{masked[: found.start()]}******{msisdn[-2:]}{masked[found.end() :]}"
+    return masked

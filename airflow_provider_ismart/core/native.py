@@ -1,0 +1,190 @@
+"""Tables and columns of pandas, NumPy, Arrow and polars -> Python values, which print alike for all of them.
+
+No library is imported here before its user has imported it, but for pyarrow, which reads a foreign library's table
+through Arrow's C data interface (https://arrow.apache.org/docs/format/CDataInterface/PyCapsuleInterface.html).
+
+Times are read to the microsecond, as Python has them. A 32-bit float becomes the shortest decimal that means it,
+as databases print it: 1.2, not 1.2000000476837158.
+"""
+
+from __future__ import annotations
+
+import struct
+import sys
+from collections.abc import Callable, Sequence
+from typing import Any, NamedTuple
+
+from airflow_provider_ismart.core.msisdn import is_narrow_float
+
+#: Units of numpy's times that Python's own cannot hold; ``tolist`` turns such times into plain integers.
+_FINER_THAN_MICROSECONDS = ("[ns]", "[ps]", "[fs]", "[as]")
+#: The struct format of a narrow float, by its bits, and the digits that are enough to tell it from any other.
+_NARROW = {16: ("e", range(3, 6)), 32: ("f", range(6, 10))}
+
+
+class Table(NamedTuple):
+    """A library's table: the names of its columns, a column by its place, and how many rows there are."""
+
+    names: Sequence[Any]
+    column: Callable[[int], Any]
+    rows: int
+
+
+def native(source: Any) -> Any:
+    """Return a table or column of a library that is not known here as Arrow's or, failing that, as pandas'."""
+    if _is_known(source):
+        return source
+    if hasattr(source, "__arrow_c_stream__") or hasattr(source, "__arrow_c_array__"):
+        try:
+            import pyarrow as pa  # noqa: PLC0415  # heavy, and a foreign table alone needs it
+        except ImportError:
+            pass
+        else:
+            is_stream = hasattr(source, "__arrow_c_stream__")
+            return pa.chunked_array(source) if is_stream else pa.array(source)
+    return source.to_pandas() if hasattr(source, "to_pandas") else source
+
+
+def read_table(source: Any) -> Table | None:
+    """Return a library's table; ``None`` where the source is none."""
+    if _is_of(source, "pandas", "DataFrame"):
+        return Table(list(source.columns), lambda index: source.iloc[:, index], len(source))
+    if _is_of(source, "polars", "LazyFrame"):
+        source = source.collect()
+    if _is_of(source, "polars", "DataFrame"):
+        return Table(source.columns, source.to_series, source.height)
+    if _is_of(source, "polars", "Series") and str(source.dtype).startswith("Struct"):
+        return read_table(source.struct.unnest())
+    if _is_arrow_column(source) and (pa := sys.modules["pyarrow"]).types.is_struct(source.type):
+        source = pa.Table.from_struct_array(source)
+    if _is_of(source, "pyarrow", "Table", "RecordBatch"):
+        return Table(source.schema.names, source.column, source.num_rows)
+    if names := getattr(getattr(source, "dtype", None), "names", None):  # NumPy's structured array, or a row of it
+        array = source if source.ndim else source.reshape(1)
+        return Table(names, lambda index: array[names[index]], len(array))
+    return None
+
+
+def is_column(value: Any) -> bool:
+    """Whether it is a library's array or series."""
+    has_cells = hasattr(value, "tolist") and hasattr(value, "__iter__")  # NumPy's scalars have tolist, too
+    return has_cells or _is_arrow_column(value) or _is_of(value, "polars", "Series")
+
+
+def cells_of(values: Any) -> list[Any]:
+    """Return a column's cells as Python values; any sequence is a column."""
+    values = native(values)
+    if _is_arrow_column(values):
+        cells = _arrow_cells(values)
+    elif _is_of(values, "polars", "Series"):
+        cells = values.to_list()
+    elif _is_of(values, "pandas", "Series"):
+        cells = _pandas_cells(values)
+    elif _is_of(values, "pandas", "Index"):
+        cells = _pandas_cells(values.to_series())
+    elif _is_pandas_array(values):
+        cells = _pandas_cells(sys.modules["pandas"].Series(values, dtype=values.dtype))
+    elif _is_of(values, "numpy", "ndarray"):
+        cells = _numpy_cells(values)
+    else:
+        cells = list(values.tolist() if hasattr(values, "tolist") else values)
+    bits = narrow_bits(values)
+    return [_shortest(cell, *_NARROW[bits]) for cell in cells] if bits else cells
+
+
+def type_of(values: Any) -> Any:
+    """Return the type of a column's cells: of a column that is a dictionary of them, that of the dictionary's."""
+    kind = getattr(values, "dtype", None)
+    kind = getattr(getattr(kind, "categories", None), "dtype", kind)
+    kind = getattr(kind, "pyarrow_dtype", kind)
+    if kind is None and _is_arrow_column(values):
+        kind = values.type
+    if kind is None:  # Python's own array and memoryview
+        code = getattr(values, "typecode", getattr(values, "format", None))
+        kind = {"e": "float16", "f": "float32"}.get(code.strip("@=<>!")) if isinstance(code, str) else None
+    return getattr(kind, "value_type", kind)
+
+
+def narrow_bits(values: Any) -> int:
+    """Return 16 or 32 where a column's cells are floats of so many bits, else 0."""
+    kind = type_of(values)
+    if kind is None or not is_narrow_float(kind):
+        return 0
+    name = str(kind).lower()
+    is_half = getattr(kind, "itemsize", 0) == 2 or "half" in name or "float16" in name  # noqa: PLR2004
+    return 16 if is_half and "bfloat16" not in name else 32
+
+
+def _is_of(value: Any, library: str, *classes: str) -> bool:
+    """Whether it is a library's object; it cannot be one as long as nobody has imported the library."""
+    module = sys.modules.get(library)
+    return module is not None and isinstance(value, tuple(getattr(module, name) for name in classes))
+
+
+def _is_known(source: Any) -> bool:
+    return (
+        _is_of(source, "pandas", "DataFrame", "Series", "Index")
+        or _is_pandas_array(source)
+        or _is_of(source, "numpy", "ndarray", "generic")
+        or _is_of(source, "polars", "DataFrame", "LazyFrame", "Series")
+        or _is_of(source, "pyarrow", "Table", "RecordBatch", "Array", "ChunkedArray")
+    )
+
+
+def _is_pandas_array(value: Any) -> bool:
+    pandas = sys.modules.get("pandas")
+    return pandas is not None and isinstance(value, pandas.api.extensions.ExtensionArray)
+
+
+def _is_arrow_column(value: Any) -> bool:
+    return _is_of(value, "pyarrow", "Array", "ChunkedArray")
+
+
+def _arrow_cells(array: Any) -> list[Any]:
+    pa = sys.modules["pyarrow"]
+    kind = getattr(array.type, "value_type", array.type)
+    if getattr(kind, "unit", None) == "ns":
+        micros = (
+            pa.timestamp("us", tz=kind.tz)
+            if pa.types.is_timestamp(kind)
+            else pa.duration("us")
+            if pa.types.is_duration(kind)
+            else pa.time64("us")
+        )
+        array = array.cast(kind).cast(micros, safe=False)
+    cells: list[Any] = array.to_pylist()
+    return cells
+
+
+def _pandas_cells(series: Any) -> list[Any]:
+    kind = series.dtype
+    if hasattr(kind, "categories"):
+        categories = cells_of(kind.categories)
+        return [categories[code] if code >= 0 else None for code in series.cat.codes.tolist()]
+    if hasattr(kind, "pyarrow_dtype"):
+        return cells_of(series.array.__arrow_array__())
+    if kind.kind == "m":
+        return _numpy_cells(series.to_numpy())
+    if kind.kind == "M" and series.dt.unit == "ns":
+        series = series.dt.as_unit("us")
+    cells: list[Any] = series.tolist()
+    return cells
+
+
+def _numpy_cells(array: Any) -> list[Any]:
+    kind = array.dtype
+    if kind.kind not in "mM":
+        return list(array.tolist())
+    if kind.str.endswith(_FINER_THAN_MICROSECONDS):
+        array = array.astype(f"{kind.kind}8[us]")
+    # a time that the calendar cannot hold is still an integer here
+    return [None if isinstance(cell, int) else cell for cell in array.tolist()]
+
+
+def _shortest(cell: Any, code: str, digits: range) -> Any:
+    """Return a narrow float, which Python has as a 64-bit one, as the shortest decimal that means it."""
+    if not isinstance(cell, float):
+        return cell
+    packed = struct.pack(code, cell)
+    candidates = (float(f"{cell:.{count}g}") for count in digits)
+    return next((short for short in candidates if struct.pack(code, short) == packed), cell)

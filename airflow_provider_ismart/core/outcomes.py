@@ -1,0 +1,158 @@
+"""The outcomes of calls and of rows."""
+
+from __future__ import annotations
+
+from array import array
+from collections import Counter
+from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
+from enum import Enum
+from itertools import repeat
+from typing import NamedTuple
+
+from airflow_provider_ismart.core.return_codes import ACCEPTED_CODE
+
+
+class Fate(Enum):
+    """What became of a call, and whether sending it again can reach anybody twice."""
+
+    #: Code 1. Never again.
+    ACCEPTED = "accepted"
+    #: Another code but 11. Nobody got it; whether to try again depends on the code.
+    REFUSED = "refused"
+    #: Proven not to have reached the application. Safe to send again.
+    NOT_SENT = "not_sent"
+    #: It may have been accepted. Sending it again may reach everybody in it twice.
+    UNCERTAIN = "uncertain"
+
+
+class CallOutcome(NamedTuple):
+    """A call's fate and what showed it.
+
+    ``code`` is the return code, ``http_status`` the status of an answer that held none, ``detail`` what was
+    seen, in words without secrets, and ``attempts`` how many times the call was made until this was known, none
+    where it never started. ``retry_after`` is how many seconds the server asked to be left alone, ``seconds`` how
+    long the last attempt took, where one was made.
+    """
+
+    fate: Fate
+    code: int | None = None
+    http_status: int | None = None
+    detail: str = ""
+    attempts: int = 1
+    retry_after: float | None = None
+    seconds: float | None = None
+
+
+class Outcome(Enum):
+    """What became of a row; each ends as exactly one of these."""
+
+    NOT_ATTEMPTED = "not_attempted"
+    ACCEPTED = "accepted"
+    REFUSED = "refused"
+    UNCERTAIN = "uncertain"
+    INVALID = "invalid"
+    DUPLICATE = "duplicate"
+    ALREADY_SENT = "already_sent"
+
+    __hash__ = object.__hash__  # a member is one object; an enum's own hash is a call of Python's for each look-up
+
+
+class Verdict(NamedTuple):
+    """An outcome, with the gateway's return code and the reason in words, where there are any."""
+
+    outcome: Outcome
+    code: int | None
+    reason: str
+
+
+_AT_FIRST = Verdict(Outcome.NOT_ATTEMPTED, None, "")
+
+
+class RowOutcomes:
+    """What became of each row, in four bytes a row: the number of its verdict, of which there are few."""
+
+    def __init__(self, total: int = 0) -> None:
+        self._verdicts = [_AT_FIRST]
+        self._numbers = {_AT_FIRST: 0}
+        self._of_row = array("I")
+        self.extend(total)
+
+    def __len__(self) -> int:
+        return len(self._of_row)
+
+    def __getitem__(self, row: int) -> Outcome:
+        return self._verdicts[self._of_row[row]].outcome
+
+    def extend(self, count: int) -> None:
+        """Add rows, which begin as not attempted."""
+        self._of_row.extend(repeat(0, count))
+
+    def set(self, rows: Iterable[int], outcome: Outcome, *, code: int | None = None, reason: str = "") -> None:
+        """Record the outcome of ``rows``, in place of an earlier one.
+
+        A signal's exception can come between any two rows, so the same outcome can be recorded again.
+        """
+        verdict = Verdict(outcome, ACCEPTED_CODE if outcome is Outcome.ACCEPTED else code, reason)
+        number = self._numbers.get(verdict)
+        if number is None:
+            self._verdicts.append(verdict)
+            number = self._numbers[verdict] = len(self._verdicts) - 1
+        of_row = self._of_row
+        if isinstance(rows, range) and rows.step == 1:
+            of_row[rows.start : rows.stop] = array("I", [number]) * len(rows)
+            return
+        for row in rows:
+            of_row[row] = number
+
+    @property
+    def verdicts(self) -> Sequence[Verdict]:
+        """The verdicts that there are, by number."""
+        return self._verdicts
+
+    def numbers(self, start: int, stop: int) -> array[int]:
+        """Return the numbers of these rows' verdicts."""
+        return self._of_row[start:stop]
+
+    def code(self, row: int) -> int | None:
+        """Return the gateway's last return code to the row, if it gave one."""
+        return self._verdicts[self._of_row[row]].code
+
+    def reason(self, row: int) -> str:
+        """Return why, in words, where the outcome alone does not say it."""
+        return self._verdicts[self._of_row[row]].reason
+
+    def rows(self, outcome: Outcome) -> Iterator[int]:
+        """Yield the rows with this outcome, in order."""
+        return filter(self.having({outcome}), range(len(self)))
+
+    def having(self, outcomes: Collection[Outcome]) -> Callable[[int], bool]:
+        """Return what tells of a row whether it has one of the outcomes, as they are now."""
+        numbers = {number for verdict, number in self._numbers.items() if verdict.outcome in outcomes}
+        of_row = self._of_row
+        return lambda row: of_row[row] in numbers
+
+    def counts(self) -> dict[Outcome, int]:
+        """Return how many rows ended as what; every outcome is there, and they add up to the input."""
+        counts = dict.fromkeys(Outcome, 0)
+        for verdict, count in self._counted():
+            counts[verdict.outcome] += count
+        return counts
+
+    def codes(self) -> dict[int, int]:
+        """Return how many rows got which return code."""
+        counts: Counter[int] = Counter()
+        for verdict, count in self._counted():
+            if verdict.code is not None:
+                counts[verdict.code] += count
+        return dict(sorted(counts.items()))
+
+    def reasons(self, outcome: Outcome | None = None) -> dict[str, int]:
+        """Return how many rows, all or those with ``outcome``, have which reason, the most frequent first."""
+        counts: Counter[str] = Counter()
+        for verdict, count in self._counted():
+            if verdict.reason and outcome in {None, verdict.outcome}:
+                counts[verdict.reason] += count
+        return dict(counts.most_common())
+
+    def _counted(self) -> Iterator[tuple[Verdict, int]]:
+        return ((self._verdicts[number], count) for number, count in sorted(Counter(self._of_row).items()))

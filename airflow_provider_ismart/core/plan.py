@@ -1,0 +1,193 @@
+"""Rows -> which numbers get which message; duplicates are recorded as such."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from itertools import compress
+from typing import Any, NamedTuple, Protocol, cast
+
+from airflow_provider_ismart.core.message import Message, Size
+from airflow_provider_ismart.core.outcomes import Outcome, RowOutcomes
+from airflow_provider_ismart.core.recipients import all_as_written, read_recipients
+from airflow_provider_ismart.core.validation import Reading, Rows
+
+
+class Group(NamedTuple):
+    """Rows that are to be told the same, and their numbers, no number twice.
+
+    ``copy`` counts from 0 where duplicates are kept. Rows and numbers can be sliced, or, where ``rows`` is neither
+    a tuple nor a range, be gone through once, side by side, before the next group.
+    """
+
+    message: Message
+    copy: int
+    rows: Iterable[int]
+    msisdns: Iterable[str]
+
+    @property
+    def numbers(self) -> Iterator[tuple[int, str]]:
+        """The rows, each with its number."""
+        return zip(self.rows, self.msisdns, strict=True)
+
+
+class ReadRows(NamedTuple):
+    """Rows as they came in, as text, and what was made of them, in columns.
+
+    ``msisdns`` has "" for a row without a number, ``sizes`` has ``None`` for one without a text.
+    """
+
+    written: Sequence[str]
+    msisdns: Sequence[str]
+    sizes: Sequence[Size | None]
+
+
+class Plan(Protocol):
+    """Which rows are to be told what, and what became of each."""
+
+    @property
+    def outcomes(self) -> RowOutcomes:
+        """What became of each row so far."""
+
+    @property
+    def groups(self) -> Iterator[Group]:
+        """The rows that are to be sent, by message, in the order of the input."""
+
+    @property
+    def parts(self) -> int:
+        """The parts of everything that is to be sent."""
+
+    def count_calls(self, numbers_for: Callable[[Message], int]) -> int:
+        """Return how many calls all groups take; ``numbers_for`` says how many numbers fit into one (0 is 1)."""
+
+    def read_rows(self, at_once: int) -> Iterator[ReadRows]:
+        """Yield every row of the input, in order, so many at once."""
+
+
+#: A slice of a range is a range, and costs no look at each row.
+_RowNumbers = tuple[int, ...] | range
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Alike:
+    """A group by its rows."""
+
+    message: Message
+    copy: int
+    rows: _RowNumbers
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class MemoryPlan:
+    """A plan of rows that are in memory.
+
+    ``alike`` are those that are to be sent: a row whose text nobody else gets, or rows with the same text.
+    """
+
+    rows: Rows
+    alike: Sequence[int | _Alike]
+    outcomes: RowOutcomes
+
+    @property
+    def groups(self) -> Iterator[Group]:
+        """The rows that are to be sent, by message, in the order of the input."""
+        msisdns, texts, sizes = self.rows.msisdns, self.rows.texts, self.rows.sizes
+        for alike in self.alike:
+            if isinstance(alike, int):
+                message = Message(texts[alike], *sizes[alike])  # type: ignore[arg-type, misc]  # it has both
+                yield Group(message, 0, (alike,), (msisdns[alike],))
+            else:
+                yield Group(alike.message, alike.copy, alike.rows, _of_rows(alike.rows, msisdns))
+
+    @property
+    def parts(self) -> int:
+        """The parts of everything that is to be sent."""
+        return sum(
+            cast("Size", self.rows.sizes[alike]).parts
+            if isinstance(alike, int)
+            else alike.message.parts * len(alike.rows)
+            for alike in self.alike
+        )
+
+    def count_calls(self, numbers_for: Callable[[Message], int]) -> int:
+        """Return how many calls all groups take; ``numbers_for`` says how many numbers fit into one (0 is 1)."""
+        return sum(
+            1 if isinstance(alike, int) else -(-len(alike.rows) // (numbers_for(alike.message) or 1))
+            for alike in self.alike
+        )
+
+    def read_rows(self, at_once: int) -> Iterator[ReadRows]:
+        """Yield every row of the input, in order, so many at once."""
+        for start in range(0, len(self.rows.msisdns), at_once):
+            rows = slice(start, start + at_once)
+            written = all_as_written(self.rows.written[rows])
+            yield ReadRows(written, self.rows.msisdns[rows], self.rows.sizes[rows])
+
+
+def plan(recipients: Any, reading: Reading, *, deduplicate: bool = True) -> MemoryPlan:
+    """Read the recipients, and sort out the rows that cannot be sent.
+
+    Rows with the same number and the same text fold into the first of them, unless ``deduplicate`` is off.
+
+    :raises InputError: the recipients or the message cannot be sent to anybody as they are.
+    """
+    outcomes = RowOutcomes()
+    rows = reading.read(read_recipients(recipients, reading.recipient_column), outcomes)
+    return MemoryPlan(rows=rows, alike=_alike(rows, outcomes, deduplicate=deduplicate), outcomes=outcomes)
+
+
+def _alike(rows: Rows, outcomes: RowOutcomes, *, deduplicate: bool) -> list[int | _Alike]:
+    """Return the rows to send by text, in the order of the input; record duplicates as such.
+
+    Where duplicates are kept, a number's second row of a text starts a group of its own: what the gateway
+    makes of one number twice in a call is not documented.
+    """
+    alike: list[int | _Alike] = []
+    for text, same in _rows_by_text(rows).items():
+        if isinstance(same, int):
+            alike.append(same)
+            continue
+        message = Message(text, *rows.sizes[same[0]])  # type: ignore[misc]  # it has one
+        for copy, copies in enumerate(_copies(same, rows.msisdns)):
+            if copy and deduplicate:
+                outcomes.set(copies, Outcome.DUPLICATE)
+            else:
+                alike.append(_Alike(message=message, copy=copy, rows=copies))
+    return alike
+
+
+def _rows_by_text(rows: Rows) -> Mapping[str, int | list[int] | range]:
+    """Return the rows with a number by their text: one row as itself, for most texts have one or very many."""
+    text = rows.texts[0] if rows.texts else None
+    if text is not None and any(rows.msisdns) and rows.texts.count(text) == len(rows.texts):
+        every = range(len(rows.texts))
+        return {text: every if all(rows.msisdns) else list(compress(every, rows.msisdns))}
+    by_text: dict[str, int | list[int]] = {}
+    for row, (msisdn, text) in enumerate(zip(rows.msisdns, rows.texts, strict=True)):
+        if not msisdn or text is None:
+            continue
+        same = by_text.setdefault(text, row)
+        if isinstance(same, list):
+            same.append(row)
+        elif same != row:
+            by_text[text] = [same, row]
+    return by_text
+
+
+def _of_rows(rows: Sequence[int], msisdns: list[str]) -> list[str]:
+    """Return the rows' numbers; rows are in order, so as many as there are numbers are all of them."""
+    return msisdns if len(rows) == len(msisdns) else [msisdns[row] for row in rows]
+
+
+def _copies(rows: list[int] | range, msisdns: list[str]) -> Sequence[_RowNumbers]:
+    """Split the rows into those with a number's first message, those with its second, and so on."""
+    if len(set(_of_rows(rows, msisdns))) == len(rows):
+        return [rows if isinstance(rows, range) else tuple(rows)]
+    copies: list[list[int]] = []
+    seen: dict[str, int] = {}
+    for row in rows:
+        copy = seen[msisdns[row]] = seen.get(msisdns[row], -1) + 1
+        if copy == len(copies):
+            copies.append([])
+        copies[copy].append(row)
+    return [tuple(rows) for rows in copies]

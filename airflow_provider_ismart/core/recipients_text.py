@@ -1,0 +1,114 @@
+"""Recipients in one text, as Jinja renders them -> the list that it is, or the cells between its separators."""
+
+from __future__ import annotations
+
+import ast
+import io
+import json
+import re
+import tokenize
+from itertools import pairwise
+from typing import Any
+
+from airflow_provider_ismart.core.errors import InputError
+
+#: ASCII's, Arabic's and fullwidth commas and semicolons, and line ends.
+_BETWEEN_NUMBERS = re.compile(r"[,;\u060c\u061b\uff0c\uff1b\r\n]+")
+
+_HOW_TO_GIVE_DATA = (
+    "Pass the data itself, not its text: the task's output (.output of an operator, or what a @task "
+    "function returns), or set render_template_as_native_obj=True on the DAG."
+)
+
+#: What a table or an object leaves in a text when it is printed, and a list of numbers never holds.
+_PRINTED = re.compile(
+    r"""
+    [|<>=\u2500-\u257f]                           # rules of a table; a tag; <… object at 0x…>; dtype=object
+    | [^\W\d_] [(\[{]                             # array([…]), Index([…]), dict_values([…]), Decimal('…')
+    | \.\.\. | \u2026                             # shortened
+    | \b (?: dtype | shape ) \s* :                # the tail of a Series, the head of a polars frame
+    | Empty\ DataFrame
+    | \[ \d+ \s rows \s x \s \d+ \s columns \]    # the tail of a DataFrame
+    """,
+    re.VERBOSE,
+)
+#: Lines that open with an index: "0    96890000001", "1. 96890000001", "12\t96890000001".
+_INDEXED = re.compile(r"[ \t]*\d{1,9}(?:[ ]{2,}|[ ]*\t\s*|[.):\]][ \t]+)\S")
+_SHORTEST_NUMBER = 7
+#: numpy prints so many rows, and 96890000001.0 as 9.6890000e+10; Python and JSON print all of both.
+_PRINTED_VALUES = re.compile(r"\.\.\.|[0-9.][eE]\+?[0-9]")
+#: "['96890000001' '96890000002']" is how numpy prints an array, and one text to Python.
+_ADJACENT_TEXTS = re.compile(r"""(["'])\s+[A-Za-z]{0,2}(["'])""")
+
+
+def parse_recipients_text(text: str) -> Any:
+    """Return the list, dict or tuple that a text is (JSON or a Python literal), else a list of its cells.
+
+    :raises InputError: it opens like a list and is none, or it looks like a printed table or object.
+    """
+    text = text.strip()
+    if text.startswith(("[", "{", "(")):
+        try:
+            return _literal(text)
+        except (ValueError, SyntaxError, MemoryError, RecursionError) as error:
+            if isinstance(error, InputError):
+                raise
+            if not text.startswith("("):  # a number may open with a bracket
+                raise InputError(
+                    "recipients is text that opens like a list but is neither JSON nor a Python literal. "
+                    + _HOW_TO_GIVE_DATA
+                ) from None
+    if _is_printed(text):
+        raise InputError(
+            "recipients is text that looks like a printed table, numbered list or object, in which other cells "
+            f"could pass for numbers. {_HOW_TO_GIVE_DATA} In text, only commas, semicolons and line ends separate "
+            "numbers."
+        )
+    return [cell for cell in _BETWEEN_NUMBERS.split(text) if cell.strip()]
+
+
+def _literal(text: str) -> Any:
+    try:
+        value, is_printed = json.loads(text), False
+    except ValueError:
+        value = ast.literal_eval(text)
+        is_printed = _joins_texts(text)
+    if not isinstance(value, (list, tuple, set, dict)):
+        raise ValueError("a number in brackets, or a text")  # noqa: TRY004  # read as the text that it is
+    if is_printed or (_PRINTED_VALUES.search(text) and _loses_values(value)):
+        raise InputError(f"recipients is text that looks like a printed array. {_HOW_TO_GIVE_DATA}")
+    return value
+
+
+def _loses_values(value: Any) -> bool:
+    """Whether it is a print with most rows left out, or numbers rounded."""
+    cells = value.values() if isinstance(value, dict) else value
+    return any(
+        _loses_values(cell)
+        if isinstance(cell, (list, tuple, set, dict))
+        else cell is ... or (isinstance(cell, float) and cell >= 10**_SHORTEST_NUMBER)
+        for cell in cells
+    )
+
+
+def _joins_texts(text: str) -> bool:
+    """Whether texts stand side by side with no comma between, which Python takes for one."""
+    if not _ADJACENT_TEXTS.search(text):
+        return False
+    tokens = tokenize.generate_tokens(io.StringIO(text).readline)
+    kinds = [token.type for token in tokens if token.type not in {tokenize.NL, tokenize.COMMENT}]
+    return (tokenize.STRING, tokenize.STRING) in pairwise(kinds)
+
+
+def _is_printed(text: str) -> bool:
+    if _PRINTED.search(text):
+        return True
+    first, *others = [line for line in text.splitlines() if line.strip()] or [""]
+    has_header = any(map(str.isalpha, first)) and _digits(first) < _SHORTEST_NUMBER
+    if has_header and any(_digits(line) >= _SHORTEST_NUMBER for line in others):
+        return True
+    return all(map(_INDEXED.match, [first, *others]))
+
+
+def _digits(line: str) -> int:
+    return sum(map(str.isdigit, line))

@@ -1,0 +1,166 @@
+"""What was submitted before -> which calls of a plan are still to be made."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+from itertools import chain, groupby
+
+from airflow_provider_ismart.core.attempt import Attempt, MessageKey
+from airflow_provider_ismart.core.batching import Batch, CallLimits, batches
+from airflow_provider_ismart.core.elsewhere import Elsewhere, Pending
+from airflow_provider_ismart.core.ledger import HANDED_OVER, Entry, Ledger, State
+from airflow_provider_ismart.core.outcomes import Outcome
+from airflow_provider_ismart.core.plan import Group, Plan
+
+#: How many numbers are looked up per chunk, because a ledger may read all of its calls for each look-up.
+LOOK_UP_SIZE = 250_000
+
+_BY_THIS_TRY = {
+    State.ACCEPTED: (Outcome.ALREADY_SENT, "accepted earlier in this try"),
+    State.UNCERTAIN: (Outcome.UNCERTAIN, "this try sent it before and got no clear answer"),
+}
+
+
+def unsent(
+    plan: Plan,
+    ledger: Ledger,
+    limits: CallLimits,
+    elsewhere: Elsewhere,
+    *,
+    attempt: Attempt | None = None,
+    resend_uncertain: bool = False,
+) -> Iterator[Batch]:
+    """Record in the plan which rows were submitted before; return the calls for the others.
+
+    A number gets at most as many messages as one try has rows for it. So a message on record whose text the
+    plan does not have, because it changed between two tries, stands for one of the number's rows. Where the try
+    sends several times, ``attempt`` knows what its sends asked for before. With ``resend_uncertain`` an uncertain
+    message stands for nothing: every recipient gets the message at least once.
+    """
+    lookup = _LookUp(plan, ledger, elsewhere, attempt)
+    if attempt:
+        _recognise_repeats(plan, attempt)
+    for batch in batches(plan.groups, limits):
+        by = ledger.accepted_by(batch)  # one look-up for all numbers of a call
+        if by is None:
+            lookup.add(batch)
+        else:
+            outcome, reason = _submitted(State.ACCEPTED, by)
+            plan.outcomes.set(batch.rows, outcome, reason=reason)
+    lookup.run()
+    replaced = lookup.match_other_texts(with_uncertain=not resend_uncertain)
+
+    is_open = plan.outcomes.having(
+        {Outcome.NOT_ATTEMPTED, Outcome.UNCERTAIN} if resend_uncertain else {Outcome.NOT_ATTEMPTED}
+    )
+
+    def is_left(row: int) -> bool:
+        return is_open(row) and row not in replaced and row not in elsewhere
+
+    return batches(lookup.groups, limits, is_left)
+
+
+def _recognise_repeats(plan: Plan, attempt: Attempt) -> None:
+    for group in plan.groups:
+        key = (group.message.digest, group.copy)
+        for row, msisdn in group.numbers:
+            if state := attempt.state(msisdn, key):
+                outcome, reason = _BY_THIS_TRY[state]
+                plan.outcomes.set([row], outcome, reason=reason)
+
+
+def _submitted(state: State, by: str) -> tuple[Outcome, str]:
+    """Return the outcome of a row whose message is on record, and the reason."""
+    if state is State.ACCEPTED:
+        return Outcome.ALREADY_SENT, f"accepted by {by}" if by else "accepted in an earlier try"
+    return Outcome.UNCERTAIN, f"{by or 'an earlier try'} got no clear answer for it"
+
+
+class _LookUp:
+    """Looks up each number of the calls that are not on record as a whole."""
+
+    def __init__(self, plan: Plan, ledger: Ledger, elsewhere: Elsewhere, attempt: Attempt | None) -> None:
+        self._plan = plan
+        self._ledger = ledger
+        self._elsewhere = elsewhere
+        self._attempt = attempt
+        self._calls: list[Batch] = []
+        self._size = 0
+        self._are_all_calls_here = True
+        #: By number, the messages on record that the plan may not have, where a row of its own is not on record.
+        self._others: dict[str, dict[MessageKey, Entry]] = {}
+        self._rows_with_others: list[tuple[int, str]] = []
+
+    def add(self, batch: Batch) -> None:
+        if self._size > LOOK_UP_SIZE:
+            self.run()
+            self._calls, self._size, self._are_all_calls_here = [], 0, False
+        self._calls.append(batch)
+        self._size += len(batch.rows)
+
+    @property
+    def groups(self) -> Iterator[Group]:
+        """Groups that contain all of these rows: the rows themselves where they are few, else the whole plan."""
+        if not self._are_all_calls_here:
+            yield from self._plan.groups
+            return
+        for (message, copy), same in groupby(self._calls, lambda batch: (batch.message, batch.copy)):
+            calls = list(same)
+            rows = chain.from_iterable(batch.rows for batch in calls)
+            msisdns = chain.from_iterable(batch.msisdns for batch in calls)
+            yield Group(message, copy, rows, msisdns)
+
+    def run(self) -> None:
+        """Record the outcomes of the rows that were added last and are on record."""
+        recorded = self._ledger.recorded({msisdn for batch in self._calls for msisdn in batch.msisdns})
+        if not recorded:
+            return
+        is_open = self._plan.outcomes.having({Outcome.NOT_ATTEMPTED})
+        for batch in self._calls:
+            key = (batch.message.digest, batch.copy)
+            for row, msisdn in batch.numbers:
+                if msisdn not in recorded or not is_open(row):
+                    continue
+                entries = _submitted_entries(recorded[msisdn])
+                if key in entries:
+                    self._settle(row, msisdn, entries[key])
+                elif others := self._standing_for_others(msisdn, entries):
+                    self._others[msisdn] = others
+                    self._rows_with_others.append((row, msisdn))
+
+    def _standing_for_others(self, msisdn: str, entries: dict[MessageKey, Entry]) -> dict[MessageKey, Entry]:
+        others = {key: entry for key, entry in entries.items() if not entry.same_text_only}
+        return self._attempt.unmatched(msisdn, others) if self._attempt else others
+
+    def match_other_texts(self, *, with_uncertain: bool) -> set[int]:
+        """Match rows with messages on record whose texts the plan does not have any more; return the rows."""
+        if not with_uncertain:
+            for entries in self._others.values():
+                for key in [key for key, entry in entries.items() if entry.state is State.UNCERTAIN]:
+                    del entries[key]
+        if self._others:
+            for group in self._plan.groups:
+                key = (group.message.digest, group.copy)
+                for _, msisdn in group.numbers:
+                    if msisdn in self._others:
+                        self._others[msisdn].pop(key, None)
+        replaced = set()
+        for row, msisdn in self._rows_with_others:
+            if others := self._others[msisdn]:
+                _, entry = others.popitem()
+                self._settle(row, msisdn, entry, ", with another text")
+                replaced.add(row)
+        return replaced
+
+    def _settle(self, row: int, msisdn: str, entry: Entry, how: str = "") -> None:
+        if self._attempt:
+            self._attempt.match(msisdn, (entry.digest, entry.copy))
+        if entry.state is State.SUBMITTING:
+            self._elsewhere.add(row, Pending(msisdn, entry.digest, entry.copy))
+        else:
+            outcome, reason = _submitted(entry.state, entry.by)
+            self._plan.outcomes.set([row], outcome, reason=reason + how)
+
+
+def _submitted_entries(entries: Iterable[Entry]) -> dict[MessageKey, Entry]:
+    return {(entry.digest, entry.copy): entry for entry in entries if entry.state in HANDED_OVER}

@@ -1,0 +1,86 @@
+"""Rows: which have names for their cells, and which do not, so that nobody can say which cell is the number."""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Mapping, Sequence
+from numbers import Number
+from typing import Any
+
+from airflow_provider_ismart.core.errors import InputError
+from airflow_provider_ismart.core.msisdn import is_missing
+from airflow_provider_ismart.core.native import cells_of
+
+#: Airflow's classes for the outputs of a mapped task: of Airflow 3, and of 2.11.
+_OUTPUTS = frozenset({"LazyXComSequence", "LazyXComSelectSequence"})
+
+
+def as_record(row: Any) -> Mapping[Any, Any] | None:
+    """Return a row that has names for its cells as a mapping; ``None`` where it has none.
+
+    Such are mappings, named tuples, the rows of SQLAlchemy, of ``sqlite3`` and of other drivers (``keys()``), and
+    instances of data classes and attrs classes.
+
+    :raises InputError: two of its cells have one name.
+    """
+    if isinstance(row, Mapping):
+        return row
+    if hasattr(row, "_asdict") or hasattr(row, "_mapping"):
+        _check_names(getattr(row, "_fields", ()))
+        return dict(row._asdict() if hasattr(row, "_asdict") else row._mapping)  # noqa: SLF001  # both are public
+    if hasattr(row, "keys") and hasattr(row, "__getitem__"):
+        names = list(row.keys())
+        _check_names(names)
+        return {name: row[name] for name in names}
+    if hasattr(row, "__iter__") or isinstance(row, type):  # Airflow's own sequences are attrs classes
+        return None
+    if dataclasses.is_dataclass(row):
+        return {field.name: getattr(row, field.name) for field in dataclasses.fields(row)}
+    fields = getattr(row, "__attrs_attrs__", None)
+    return None if fields is None else {field.name: getattr(row, field.name) for field in fields}
+
+
+def _check_names(names: Sequence[Any]) -> None:
+    if len(set(names)) < len(names):
+        raise InputError("recipients holds rows in which two columns have the same name; name each column once")
+
+
+def are_outputs_of_mapped_task(source: Any) -> bool:
+    """Whether it is Airflow's sequence of the outputs of a mapped task, each of which can be a list of numbers.
+
+    The classes are known by their names: the core imports no Airflow.
+    """
+    names = {base.__name__ for base in type(source).__mro__ if base.__module__.startswith("airflow.")}
+    if "_MapResult" in names:  # mapped.output.map(…)
+        return are_outputs_of_mapped_task(source.value)
+    if "_ConcatResult" in names:
+        return all(map(are_outputs_of_mapped_task, source.values))
+    return not _OUTPUTS.isdisjoint(names)
+
+
+def check_outputs(outputs: Sequence[Sequence[Any]]) -> None:
+    """Check that each output of a mapped task is a list of numbers and not a row.
+
+    A list of two numbers looks like a number and an account. So what cannot be a list of numbers is refused: a
+    tuple, text beside numbers, and lists of one length that have words in the same places.
+
+    :raises InputError: they look like rows.
+    """
+    kinds = [tuple(map(_kind, cells_of(output))) for output in outputs]
+    is_row = any(
+        (isinstance(output, tuple) and len(output) > 1) or len({*of_output} - {"nothing", "words"}) > 1
+        for output, of_output in zip(outputs, kinds, strict=True)
+    )
+    if is_row or (len(set(kinds)) == 1 and len({*kinds[0]} - {"nothing"}) > 1):
+        raise InputError(
+            "recipients is the outputs of a mapped task, which look like rows without column names. Return a "
+            "record ({'msisdn': …}) from each instance, or a list of numbers alone."
+        )
+
+
+def _kind(cell: Any) -> str:
+    if is_missing(cell):
+        return "nothing"
+    if isinstance(cell, str):
+        return "words" if any(map(str.isalpha, cell)) else "text"
+    return "number" if isinstance(cell, Number) and not isinstance(cell, bool) else type(cell).__name__

@@ -1,0 +1,93 @@
+"""Templates: the text of each row, from a text with placeholders and the row's cells."""
+
+from __future__ import annotations
+
+import string
+from collections.abc import Iterable, Sequence
+from datetime import date, datetime
+from itertools import repeat
+from operator import eq
+from typing import Any
+
+from airflow_provider_ismart.core.columns import shown
+from airflow_provider_ismart.core.errors import InputError
+from airflow_provider_ismart.core.message import InvalidTextError
+from airflow_provider_ismart.core.msisdn import is_missing
+
+#: Spares most cells the look whether they are missing: of these, NaN alone is, and does not equal itself.
+_SELDOM_MISSING = frozenset({str, int, float, bool, date, datetime})
+
+
+class Template:
+    """A text with ``{column}`` and ``{column:spec}`` placeholders; ``{{`` and ``}}`` stand for braces.
+
+    A placeholder is a column's name and a format spec alone: attributes, indexing and conversions would
+    reach into whatever a cell holds.
+
+    :raises InputError: the template cannot be read, or asks for more than that.
+    """
+
+    def __init__(self, source: str) -> None:
+        fields = _parsed(source)
+        for _, name, spec, conversion in fields:
+            if name is not None:
+                _check_placeholder(name, spec or "", conversion)
+        #: The columns that the placeholders name, each once.
+        self.columns = tuple(dict.fromkeys(name for _, name, _, _ in fields if name is not None))
+        #: What stays when every placeholder is empty.
+        self.literal = "".join(literal for literal, _, _, _ in fields)
+        #: What stands before each placeholder, the index of its column, and its format spec.
+        self._fields = [
+            (literal, None if name is None else self.columns.index(name), spec or "")
+            for literal, name, spec, _ in fields
+        ]
+
+    def fill(self, cells: Sequence[Any]) -> str:
+        """Return the text for one row; ``cells`` are the values of :attr:`columns`, in that order.
+
+        :raises InvalidTextError: a cell is missing, or does not take its format spec.
+        """
+        return self.fill_all([[cell] for cell in cells])[0] if self.columns else self.literal
+
+    def fill_all(self, columns: Sequence[Sequence[Any]]) -> list[str]:
+        """Return the texts for several rows, which costs less than one by one; it is all or none.
+
+        :raises InvalidTextError: a cell of any row is missing, or does not take its format spec.
+        """
+        if missing := [name for name, cells in zip(self.columns, columns, strict=True) if _any_missing(cells)]:
+            raise InvalidTextError(f"no value for {_listed(missing)}")
+        pieces: list[Iterable[str]] = []
+        for literal, column, spec in self._fields:
+            pieces.append(repeat(literal))
+            if column is not None:
+                pieces.append(map(format, columns[column], repeat(spec)))
+        try:
+            return list(map("".join, zip(*pieces, strict=False)))
+        except Exception:  # noqa: BLE001  # a cell's own formatting can raise anything, with the cell in its text
+            raise InvalidTextError(f"a value of {_listed(self.columns)} does not take its format") from None
+
+
+def _any_missing(cells: Sequence[Any]) -> bool:
+    is_nothing_missing = _SELDOM_MISSING.issuperset(map(type, cells)) and all(map(eq, cells, cells))
+    return not is_nothing_missing and any(map(is_missing, cells))
+
+
+def _listed(names: Iterable[str]) -> str:
+    return ", ".join(f"{{{name}}}" for name in names)
+
+
+def _parsed(source: str) -> list[tuple[str, str | None, str | None, str | None]]:
+    try:
+        return list(string.Formatter().parse(source))
+    except ValueError as error:
+        raise InputError(f"message is not a template: {error}. Write a brace itself as {{{{ or }}}}.") from None
+
+
+def _check_placeholder(name: str, spec: str, conversion: str | None) -> None:
+    if not name.strip():
+        raise InputError("message has a placeholder {} without a name; write the column's name in it")
+    if "." in name or "[" in name or conversion or "{" in spec:
+        raise InputError(
+            f"message has the placeholder {shown(name)}: a column's name and a format spec can stand there, "
+            "no attribute, index, conversion or nested placeholder"
+        )

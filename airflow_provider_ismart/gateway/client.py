@@ -1,0 +1,250 @@
+"""One batch -> a call -> what is known of it.
+
+An SMS cannot be taken back, so the question after every call is not whether it failed but what its failure
+proves: see :class:`~airflow_provider_ismart.core.outcomes.Fate`. Nothing that leaves this module, no exception,
+log record or ``repr``, holds the password, a full number or a text.
+"""
+
+from __future__ import annotations
+
+import math
+import re
+import time
+from threading import Event
+from typing import TYPE_CHECKING
+from urllib.parse import quote, urlsplit
+
+from pyrate_limiter import Limiter, Rate
+from tenacity import RetryCallState, Retrying, stop_after_attempt, wait_exponential_jitter
+from tenacity.nap import sleep_using_event
+from urllib3 import Timeout
+
+from airflow_provider_ismart import __version__
+from airflow_provider_ismart.core.msisdn import mask_msisdn
+from airflow_provider_ismart.core.outcomes import CallOutcome, Fate
+from airflow_provider_ismart.core.return_codes import ACCEPTED_CODE, Kind, return_code
+from airflow_provider_ismart.core.segmentation import Lang
+from airflow_provider_ismart.gateway.transport import begin_call, connection_pool, request_went_out
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from urllib3 import BaseHTTPResponse
+
+    from airflow_provider_ismart.core.batching import Batch
+    from airflow_provider_ismart.gateway.settings import Settings
+
+#: How often a call is made in all when it provably did not reach the gateway, and how long to wait between.
+MAX_ATTEMPTS = 4
+MAX_BACK_OFF_SECONDS = 30.0
+
+#: Statuses with which a web server turns a request away before the application sees it (RFC 9110, section
+#: 15.5). Any other status but 200 says nothing of what the application did.
+TURNED_AWAY_STATUSES = frozenset({400, 401, 403, 404, 405, 407, 413, 414, 429, 431})
+_TRANSIENT_STATUSES = frozenset({None, 429, 503})
+
+#: White space and the byte order mark of UTF-8, which some servers put in front, mean nothing.
+_RETURN_CODE = re.compile(rb"(?:\s|\xef\xbb\xbf)*(0|[1-9][0-9]{0,3})\s*")
+_OK = 200
+_SERVICE_UNAVAILABLE = 503
+
+_HEADERS = {
+    "User-Agent": f"airflow-provider-ismart/{__version__}",
+    "Accept": "*/*",
+    "Accept-Encoding": "identity",
+    "Connection": "keep-alive",
+}
+
+#: Refused before anything is dispatched, so it costs nothing and reaches nobody (second-hand knowledge).
+PROBE_MSISDN = "1"
+
+
+class GatewayClient:
+    """Makes calls to the gateway, from as many threads as you like; ``max_concurrency`` of them at once.
+
+    Connections are kept alive for the calls that follow. ``halted`` stops it: once set, no call starts and no
+    waiting between calls goes on.
+
+    :raises InputError: the certificates of ``ca_bundle`` cannot be read.
+    """
+
+    def __init__(self, settings: Settings, *, halted: Event | None = None) -> None:
+        self.settings = settings
+        self.halted = halted or Event()
+        self._pool = connection_pool(settings)
+        self._timeout = Timeout(connect=settings.connect_timeout, read=settings.read_timeout)
+        #: What stands before the query in a request: a proxy of plain calls is told the host too.
+        self._target = settings.url
+        if settings.url.startswith("https:") or not settings.proxy:
+            self._target = urlsplit(settings.url).path
+        self._limiter = None
+        if settings.calls_per_second:
+            self._limiter = Limiter(Rate(1, math.ceil(1000 / settings.calls_per_second)), buffer_ms=0)
+        self._retrying = Retrying(
+            retry=self._may_try_again,
+            stop=stop_after_attempt(MAX_ATTEMPTS),
+            wait=_back_off,
+            sleep=sleep_using_event(self.halted),
+            retry_error_callback=_last_outcome,
+        )
+
+    def close(self) -> None:
+        """Close all connections."""
+        self._pool.close()
+        if self._limiter:
+            self._limiter.close()
+
+    def build_url(
+        self, batch: Batch, *, flash: bool = False, push_at: str | None = None, reveal: bool = False
+    ) -> str:
+        """Return the call's URL, with credentials and numbers masked unless ``reveal``."""
+        query = self._query(batch, flash=flash, push_at=push_at, reveal=reveal)
+        return f"{self.settings.url}?{query}"
+
+    def _query(self, batch: Batch, *, flash: bool, push_at: str | None, reveal: bool = True) -> str:
+        return query_string(
+            login=self.settings.login if reveal else "***",
+            password=self.settings.password if reveal else "***",
+            msisdns=batch.msisdns if reveal else [mask_msisdn(msisdn) for msisdn in batch.msisdns],
+            text=batch.message.text,
+            lang=batch.message.lang,
+            flash=flash,
+            push_at=push_at,
+        )
+
+    def query_overhead(self, *, flash: bool, push_at: str | None) -> int:
+        """Return the length of a call's query string without numbers and text, in characters."""
+        settings = self.settings
+        empty = query_string(
+            login=settings.login,
+            password=settings.password,
+            msisdns=(),
+            text="",
+            lang=Lang.ARABIC,
+            flash=flash,
+            push_at=push_at,
+        )
+        return len(empty)
+
+    def submit(self, batch: Batch, *, flash: bool, push_at: str | None) -> CallOutcome:
+        """Hand a batch over. What provably did not reach the gateway is tried again a few times."""
+        query = self._query(batch, flash=flash, push_at=push_at)
+        outcome: CallOutcome = self._retrying(self._paced_call, query)
+        attempts = self._retrying.statistics["attempt_number"]  # this thread's; the last may not have started
+        return outcome._replace(attempts=attempts if outcome.attempts else attempts - 1)
+
+    def probe(self) -> CallOutcome:
+        """Make the call that costs nothing and reaches nobody, once: a refused login is not tried twice."""
+        query = query_string(
+            login=self.settings.login,
+            password=self.settings.password,
+            msisdns=(PROBE_MSISDN,),
+            text="probe",
+            lang=Lang.ENGLISH,
+            flash=False,
+            push_at=None,
+        )
+        return self._paced_call(query)
+
+    def _paced_call(self, query: str) -> CallOutcome:
+        while self._limiter and not self.halted.is_set() and not self._limiter.try_acquire("call", timeout=1):
+            pass
+        if self.halted.is_set():
+            return CallOutcome(fate=Fate.NOT_SENT, detail="stopped before it was sent", attempts=0)
+        started = time.monotonic()
+        return self._call(query)._replace(seconds=time.monotonic() - started)
+
+    def _call(self, query: str) -> CallOutcome:
+        begin_call(query)
+        try:
+            # urllib3 itself would repeat a call three times and follow a redirect, which is a second call
+            response = self._pool.urlopen(
+                "GET",
+                self._target,
+                headers=_HEADERS,
+                timeout=self._timeout,
+                retries=False,
+                redirect=False,
+                assert_same_host=False,  # a proxy's pool is asked for the gateway's host
+            )
+        except Exception as error:  # noqa: BLE001  # whatever it was, what went over the wire decides
+            fate = Fate.UNCERTAIN if request_went_out() else Fate.NOT_SENT
+            return CallOutcome(fate=fate, detail=_what_happened(error, fate))
+        return read_answer(response)
+
+    def _may_try_again(self, state: RetryCallState) -> bool:
+        outcome = _last_outcome(state)
+        is_transient = outcome.fate is Fate.NOT_SENT and outcome.http_status in _TRANSIENT_STATUSES
+        return is_transient and not self.halted.is_set()
+
+
+def query_string(
+    *,
+    login: str,
+    password: str,
+    msisdns: Sequence[str],
+    text: str,
+    lang: Lang,
+    flash: bool,
+    push_at: str | None,
+) -> str:
+    """Return the query of the gateway document, "The call"; its commas stay as they are, all else is quoted."""
+    parameters = {
+        "UserId": quote(login, safe="*"),
+        "Password": quote(password, safe="*"),
+        "MobileNo": ",".join(msisdns),
+        "Message": quote(text, safe=""),
+        "Lang": str(int(lang)),
+        "FLashSMS": "Y" if flash else "N",
+    }
+    if push_at is not None:
+        parameters["PushDateTime"] = quote(push_at, safe="")
+    return "&".join(f"{name}={value}" for name, value in parameters.items())
+
+
+def read_answer(response: BaseHTTPResponse) -> CallOutcome:
+    """Return what a reply says; it says something only if it is whole and is one whole number."""
+    status = response.status
+    if status != _OK:
+        retry_after = _seconds(response.headers.get("Retry-After"))
+        asked_to_wait = status == _SERVICE_UNAVAILABLE and "Retry-After" in response.headers
+        fate = Fate.NOT_SENT if status in TURNED_AWAY_STATUSES or asked_to_wait else Fate.UNCERTAIN
+        return CallOutcome(fate=fate, http_status=status, detail=f"HTTP {status}", retry_after=retry_after)
+    length = response.headers.get("Content-Length")
+    if length is not None and length != str(response.tell()):
+        return CallOutcome(fate=Fate.UNCERTAIN, http_status=status, detail="the answer was cut short")
+    found = _RETURN_CODE.fullmatch(response.data)
+    if not found:
+        return CallOutcome(fate=Fate.UNCERTAIN, http_status=status, detail="the answer was no return code")
+    code = int(found[1])
+    if code == ACCEPTED_CODE:
+        return CallOutcome(fate=Fate.ACCEPTED, code=code)
+    known = return_code(code)
+    fate = Fate.UNCERTAIN if known.kind is Kind.UNCERTAIN else Fate.REFUSED
+    return CallOutcome(fate=fate, code=code, detail=f"return code {code} ({known.description})")
+
+
+def _seconds(retry_after: str | None) -> float | None:
+    return float(retry_after) if retry_after and retry_after.isascii() and retry_after.isdigit() else None
+
+
+def _what_happened(error: BaseException, fate: Fate) -> str:
+    """Name the error by its innermost cause; the texts of what is around it hold the whole URL."""
+    while cause := error.__cause__ or error.__context__:
+        error = cause
+    what = "no answer came" if fate is Fate.UNCERTAIN else "no connection could be made"
+    text = error.strerror if isinstance(error, OSError) else None  # the system's own words
+    return f"{what}: {type(error).__name__}" + (f" ({text})" if text else "")
+
+
+def _last_outcome(state: RetryCallState) -> CallOutcome:
+    assert state.outcome is not None  # noqa: S101  # tenacity sets it before it asks
+    outcome: CallOutcome = state.outcome.result()
+    return outcome
+
+
+def _back_off(state: RetryCallState) -> float:
+    """Wait longer each time, with jitter, or as long as the server asks; never over half a minute."""
+    asked = _last_outcome(state).retry_after
+    seconds = wait_exponential_jitter()(state) / 2  # half a second, then twice that, and so on
+    return min(asked if asked is not None else seconds, MAX_BACK_OFF_SECONDS)

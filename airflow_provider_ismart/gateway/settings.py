@@ -1,0 +1,355 @@
+"""The connection: one table of what its extras can be, and the settings that a client is made from."""
+
+from __future__ import annotations
+
+import json
+import re
+import unicodedata
+from collections.abc import Mapping
+from dataclasses import dataclass, fields
+from ipaddress import ip_address
+from pathlib import Path
+from typing import Any, NamedTuple, Protocol
+from urllib.parse import SplitResult, urlsplit
+from zoneinfo import ZoneInfo
+
+from airflow_provider_ismart.core.errors import InputError
+from airflow_provider_ismart.core.numbering import NumberingPlan
+
+MAX_PORT = 65_535
+DEFAULT_HOST = "https://www.ismartsms.net"
+
+
+class Extra(NamedTuple):
+    """One extra of the connection: its form field, its default, and what it can be.
+
+    ``type`` is a JSON schema's; ``minimum`` and ``maximum`` bound a number, and stand at 0 for anything else.
+    """
+
+    name: str
+    type: str
+    label: str
+    description: str
+    default: str | float | bool | None = None
+    holds_secret: bool = False
+    minimum: float = 0
+    maximum: float = 0
+
+    @property
+    def help(self) -> str:
+        """The description, with the default and the range."""
+        default = "" if self.default is None else f" Default: {self.default}."
+        limits = f" From {self.minimum:g} to {self.maximum:g}." if self.maximum else ""
+        return self.description + default + limits
+
+    def read(self, value: Any) -> Any:
+        """Return the value that the connection gives, which a form hands over as text.
+
+        :raises InputError: it is of another type, or out of range.
+        """
+        if value is None or value == "":
+            return self.default
+        if self.type == "string":
+            if isinstance(value, str):
+                return value.strip()
+        elif self.type == "boolean":
+            if str(value).lower() in {"true", "false"}:
+                return str(value).lower() == "true"
+        elif (number := _number(value)) is not None and (self.type == "number" or number.is_integer()):
+            if not self.minimum <= number <= self.maximum:
+                raise self.error(value, f"it can be {self.minimum:g} to {self.maximum:g}")
+            return int(number) if self.type == "integer" else number
+        raise self.error(value, f"it has to be {_TYPE_NAMES[self.type]}")
+
+    def error(self, value: Any, why: str) -> InputError:
+        """Return the error that names this extra and what was found in it."""
+        found = "not as it should be" if self.holds_secret else f"{value!r}"
+        return InputError(f"the connection's extra {self.name!r} is {found}; {why}")
+
+
+_TYPE_NAMES = {
+    "string": "text",
+    "boolean": "true or false",
+    "integer": "a whole number",
+    "number": "a number",
+}
+
+
+def _number(value: Any) -> float | None:
+    if isinstance(value, bool):
+        return None
+    try:
+        return float(value)
+    except (TypeError, ValueError, OverflowError):
+        return None
+
+
+EXTRAS = {
+    extra.name: extra
+    for extra in (
+        Extra(
+            name="path",
+            type="string",
+            label="Path",
+            description="Path of the HTTP GET endpoint.",
+            default="/iBulkSMS/HttpWS/SMSDynamicAPI.aspx",
+        ),
+        Extra(
+            name="connect_timeout",
+            type="number",
+            label="Connect time-out (seconds)",
+            description="How long to wait for a connection.",
+            default=10.0,
+            minimum=0.1,
+            maximum=300,
+        ),
+        Extra(
+            name="read_timeout",
+            type="number",
+            label="Read time-out (seconds)",
+            description="How long to wait for the gateway's answer; after that, nobody knows what became of "
+            "the call.",
+            default=30.0,
+            minimum=0.1,
+            maximum=600,
+        ),
+        Extra(
+            name="max_concurrency",
+            type="integer",
+            label="Calls at once",
+            description="How many calls may be in flight.",
+            default=4,
+            minimum=1,
+            maximum=64,
+        ),
+        Extra(
+            name="calls_per_second",
+            type="number",
+            label="Calls a second",
+            description="The pace of one task, kept in whole milliseconds between calls; empty for as fast as the "
+            "gateway answers.",
+            minimum=0.01,
+            maximum=1000,
+        ),
+        Extra(
+            name="timezone",
+            type="string",
+            label="Time zone",
+            description="IANA name of the zone that the gateway reads times in.",
+            default="Asia/Muscat",
+        ),
+        Extra(
+            name="country_code",
+            type="string",
+            label="Country code",
+            description="What a local number gets in front.",
+            default="968",
+        ),
+        Extra(
+            name="mobile_prefixes",
+            type="string",
+            label="Mobile prefixes",
+            description="Digits that the country's mobile numbers start with after its code, separated by commas; "
+            "empty for 7,9 with 968 and for any with another code.",
+        ),
+        Extra(
+            name="max_query_length",
+            type="integer",
+            label="Longest query string",
+            description="In characters; a call with a long text takes fewer numbers to stay under it.",
+            default=2048,
+            minimum=512,
+            maximum=65536,
+        ),
+        Extra(
+            name="ca_bundle",
+            type="string",
+            label="CA bundle",
+            description="File of certificates to trust instead of the usual ones.",
+        ),
+        Extra(
+            name="proxy",
+            type="string",
+            label="Proxy",
+            description="URL of a proxy, such as http://proxy.example:3128; the environment's are not used.",
+            holds_secret=True,
+        ),
+        Extra(
+            name="ledger_conn_id",
+            type="string",
+            label="Ledger connection",
+            description="Airflow connection of the PostgreSQL or SQLite database that keeps the ledger.",
+        ),
+        Extra(
+            name="allow_http",
+            type="boolean",
+            label="Allow plain http",
+            description="Send the password unencrypted to a host other than this machine.",
+            default=False,
+        ),
+    )
+}
+
+
+class AirflowConnection(Protocol):
+    """What this package reads of an Airflow connection."""
+
+    host: str | None
+    port: int | None
+    login: str | None
+    password: str | None
+    extra: str | None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True, repr=False)
+class Settings:
+    """What a client needs to know; times in seconds, lengths in characters.
+
+    Its ``repr`` shows nothing, for it holds the password.
+    """
+
+    url: str
+    login: str
+    password: str
+    connect_timeout: float
+    read_timeout: float
+    max_concurrency: int
+    calls_per_second: float | None
+    timezone: ZoneInfo
+    numbering: NumberingPlan
+    max_query_length: int
+    ca_bundle: str | None
+    proxy: str | None
+    ledger_conn_id: str | None
+
+    @classmethod
+    def of(cls, connection: AirflowConnection) -> Settings:
+        """Read and check a connection.
+
+        :raises InputError: a field or an extra is missing, unknown or out of range; the text names it.
+        """
+        if not connection.login or not connection.password:
+            raise InputError("the connection needs login (UserId) and password")
+        _check_characters("login (UserId)", connection.login)
+        _check_characters("password", connection.password)
+        extras = _read_extras(_json_object(connection.extra))
+        return cls(
+            url=_url(connection, extras),
+            login=connection.login,
+            password=connection.password,
+            **_typed(extras),
+        )
+
+    @classmethod
+    def without_connection(cls) -> Settings:
+        """Return the defaults, to plan with; nothing can be sent with them."""
+        return cls(url=DEFAULT_HOST, login="", password="", **_typed(_read_extras({})))
+
+
+def _check_characters(field: str, value: str) -> None:
+    """Find what nobody types, such as the line end of a file that a password was read from; show nothing."""
+    if value.endswith(("\n", "\r")):
+        raise InputError(f"the connection's {field} ends with a line end; store it without")
+    if any(unicodedata.category(character) in {"Cc", "Zl", "Zp"} for character in value):
+        raise InputError(f"the connection's {field} holds a line end or another control character")
+
+
+def _json_object(extra: str | None) -> dict[str, Any]:
+    """Read the field extra. Airflow's ``extra_dejson`` takes what cannot be read for an empty one."""
+    if extra is None or not extra.strip():
+        return {}
+    try:
+        found = json.loads(extra)
+    except ValueError:  # whose text can quote what is in there
+        found = None
+    if not isinstance(found, dict):
+        raise InputError('the connection\'s extra has to be a JSON object such as {"max_concurrency": 8}')
+    return found
+
+
+def _read_extras(given: Mapping[str, Any]) -> dict[str, Any]:
+    if unknown := sorted(given.keys() - EXTRAS.keys()):
+        raise InputError(
+            f"the connection has the unknown extra {unknown[0]!r}; there are {', '.join(sorted(EXTRAS))}"
+        )
+    return {name: extra.read(given.get(name)) for name, extra in EXTRAS.items()}
+
+
+def _typed(extras: Mapping[str, Any]) -> dict[str, Any]:
+    """Return the extras as the fields of :class:`Settings` that go by the same name."""
+    typed = {field.name: extras[field.name] for field in fields(Settings) if field.name in extras}
+    typed["timezone"] = _timezone(extras["timezone"])
+    typed["ca_bundle"] = _existing_file("ca_bundle", extras["ca_bundle"])
+    typed["numbering"] = _numbering(extras["country_code"], extras["mobile_prefixes"])
+    proxy = _split_url(extras["proxy"]) if extras["proxy"] else None
+    if extras["proxy"] and not (proxy and proxy.scheme in {"http", "https"} and proxy.hostname):
+        raise EXTRAS["proxy"].error(extras["proxy"], "it has to be a URL such as http://proxy.example:3128")
+    return typed
+
+
+def _numbering(country_code: str, mobile_prefixes: str | None) -> NumberingPlan:
+    if not (country_code.isascii() and country_code.isdigit()):
+        raise EXTRAS["country_code"].error(country_code, "it has to be digits")
+    if len(country_code) > 3 or country_code.startswith("0"):  # noqa: PLR2004
+        raise EXTRAS["country_code"].error(country_code, "it has one to three digits, the first not 0")
+    prefixes = tuple(prefix.strip() for prefix in mobile_prefixes.split(",")) if mobile_prefixes else ()
+    plan = NumberingPlan(country_code, prefixes)
+    if not all(re.fullmatch(f"[0-9]{{1,{plan.local_digits}}}", prefix) for prefix in prefixes):
+        raise EXTRAS["mobile_prefixes"].error(
+            mobile_prefixes, "it has to be digits with commas between, such as 7,9"
+        )
+    return plan
+
+
+def _split_url(url: str) -> SplitResult | None:
+    """Take a URL apart, or return ``None`` for what is none; the standard library's error would show it."""
+    try:
+        parts = urlsplit(url)
+        _ = parts.port  # which is checked when it is asked for
+    except ValueError:
+        return None
+    return parts
+
+
+def _timezone(name: str) -> ZoneInfo:
+    try:
+        return ZoneInfo(name)
+    except (KeyError, OSError, ValueError):
+        raise EXTRAS["timezone"].error(name, "it has to be an IANA name such as Asia/Muscat") from None
+
+
+def _existing_file(name: str, path: str | None) -> str | None:
+    if path and not Path(path).is_file():
+        raise EXTRAS[name].error(path, "there is no such file")
+    return path
+
+
+def _url(connection: AirflowConnection, extras: Mapping[str, Any]) -> str:
+    host = (connection.host or DEFAULT_HOST).strip()
+    base = _split_url(host if "://" in host else f"https://{host}")
+    if not base or base.scheme not in {"http", "https"} or not base.hostname or re.search(r"\s", base.hostname):
+        raise InputError("the connection's host has to be a host name or an http(s) URL")
+    if base.username or base.password or base.query or base.fragment:
+        raise InputError("the connection's host holds more than a host name, a port and a path")
+    if base.scheme == "http" and not (extras["allow_http"] or _is_loopback(base.hostname)):
+        raise InputError(
+            f"the connection's host is {base.scheme}://{base.hostname}, and plain http shows the password to "
+            "the network. Use https, or set the extra allow_http."
+        )
+    port = connection.port or base.port
+    if port and not 0 < port <= MAX_PORT:
+        raise InputError(f"the connection's port is {port}; it can be 1 to {MAX_PORT}")
+    name = f"[{base.hostname}]" if ":" in base.hostname else base.hostname
+    path = extras["path"] if extras["path"].startswith("/") else f"/{extras['path']}"
+    if not re.fullmatch(r"[\w./~%-]+", path, re.ASCII):
+        raise EXTRAS["path"].error(extras["path"], "it has to be the path of a URL, without a query")
+    return f"{base.scheme}://{name}{f':{port}' if port else ''}{base.path.rstrip('/')}{path}"
+
+
+def _is_loopback(host: str) -> bool:
+    if host == "localhost":
+        return True
+    try:
+        return ip_address(host).is_loopback
+    except ValueError:
+        return False

@@ -1,0 +1,1 @@
+"""One send: its options, its threads, its log, its errors, and the files that it writes."""

@@ -1,0 +1,196 @@
+"""Make the calls of a send in the threads of an executor."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from concurrent.futures import Executor, Future
+from contextlib import suppress
+from queue import Empty, SimpleQueue
+from threading import Event
+from typing import Protocol
+
+from airflow_provider_ismart.core.batching import Batch
+from airflow_provider_ismart.core.dispatch import Submission
+from airflow_provider_ismart.core.outcomes import CallOutcome, Fate
+
+#: Of so many calls that are on record, one ends for each write: of 32, with 16 threads, 8 at a time.
+_CALLS_BESIDE_A_WRITE = 4
+
+#: How soon outcomes are written once the send is to stop.
+_STOP_NOTICED_SECONDS = 0.2
+
+_NOT_STARTED = CallOutcome(fate=Fate.NOT_SENT, detail="not started", attempts=0)
+
+
+class WaitingQueue(Protocol):
+    """What submitting uses of a queue; ``get`` waits for an item."""
+
+    def put(self, item: Batch) -> None:
+        """Add an item, from any thread."""
+
+    def get(self, *, timeout: float | None = None) -> Batch:
+        """Wait for an item, and remove and return it.
+
+        :raises queue.Empty: none came within ``timeout`` seconds.
+        """
+
+    def empty(self) -> bool:
+        """Whether there is nothing to get."""
+
+
+def submit_all(
+    submission: Submission,
+    submit: Callable[[Batch], CallOutcome],
+    executor: Executor,
+    *,
+    max_in_flight: int,
+    halted: Event,
+    on_progress: Callable[[], None] = lambda: None,
+    new_queue: Callable[[], WaitingQueue] = SimpleQueue,
+) -> None:
+    """Make the calls until nothing is left, an outcome stops the send, or ``halted`` is set.
+
+    ``executor`` runs ``max_in_flight`` calls concurrently; as many more wait in it with their intent on record, so
+    that no call waits for the ledger. Whatever ends this early, a signal's exception too, the calls in flight
+    finish and their outcomes are recorded first: each as soon as it is known, because Airflow kills a process
+    that takes long to stop.
+    """
+    calls = _Calls(submission, submit, executor, halted, new_queue())
+    try:
+        while True:
+            intents = [] if halted.is_set() else submission.take(calls.in_flight, 2 * max_in_flight)
+            granted = submission.record(calls.settled, intents) if calls.settled or intents else ()
+            calls.settled.clear()
+            calls.start(granted)
+            if calls.in_flight:
+                calls.settle_ended()
+                on_progress()
+            elif not intents:
+                break
+    except BaseException:
+        halted.set()
+        try:
+            calls.record_ends()
+        finally:
+            calls.settle_all()  # the report is right even if the ledger cannot be written
+        raise
+    if calls.error:
+        raise calls.error
+
+
+class _Calls:
+    """The calls that an executor was given.
+
+    A signal's exception can come between any two lines, so a call is known before it starts and until it is
+    settled, and settling it twice changes no row.
+    """
+
+    def __init__(
+        self,
+        submission: Submission,
+        submit: Callable[[Batch], CallOutcome],
+        executor: Executor,
+        halted: Event,
+        ended: WaitingQueue,
+    ) -> None:
+        self._submission = submission
+        self._submit = submit
+        self._executor = executor
+        self._halted = halted
+        self._futures: dict[Batch, Future[CallOutcome] | None] = {}
+        self._started: set[Batch] = set()
+        self._ended = ended
+        #: How calls ended, for as long as the ledger may not know.
+        self.settled: dict[Batch, CallOutcome] = {}
+        #: What a call raised that should have answered with an outcome.
+        self.error: BaseException | None = None
+
+    @property
+    def in_flight(self) -> int:
+        return len(self._futures)
+
+    def start(self, batches: Sequence[Batch]) -> None:
+        self._futures.update(dict.fromkeys(batches))
+        for batch in batches:
+            self._futures[batch] = future = self._executor.submit(self._call, batch)
+            future.add_done_callback(lambda _, batch=batch: self._ended.put(batch))  # type: ignore[misc]
+
+    def _call(self, batch: Batch) -> CallOutcome:
+        """Make the call in a thread of the executor, unless the send was halted while it waited there."""
+        self._started.add(batch)  # before the look at halted: what is not in it when that is set makes no call
+        if self._halted.is_set():
+            return _NOT_STARTED
+        outcome = self._submit(batch)
+        if outcome.attempts and self._submission.dooms(batch, outcome):
+            self._halted.set()
+        return outcome
+
+    def settle_ended(self) -> None:
+        """Wait for calls to end, and settle all that have.
+
+        It waits for some of them, so that one write to the ledger carries several; those that wait for a thread
+        are more, so that none idles meanwhile.
+        """
+        enough = max(1, self.in_flight // _CALLS_BESIDE_A_WRITE)
+        ended = [self._ended.get()]
+        while len(ended) < enough and self._is_accepted(ended[-1]) and not self._halted.is_set():
+            with suppress(Empty):
+                ended.append(self._ended.get(timeout=_STOP_NOTICED_SECONDS))
+        while not self._ended.empty():
+            ended.append(self._ended.get())
+        for batch in ended:
+            self._settle(batch)
+        self._submission.give_back([batch for batch in ended if not self.settled[batch].attempts])
+        if self._submission.stopped_by:
+            self._halted.set()
+        if self._halted.is_set() or not self._submission.is_proven:
+            self._cancel_waiting()
+
+    def _is_accepted(self, batch: Batch) -> bool:
+        future = self._futures[batch]
+        if future is None or future.cancelled() or future.exception() is not None:
+            return False
+        return future.result().fate is Fate.ACCEPTED
+
+    def record_ends(self) -> None:
+        """Record how calls end, each as soon as it is known; those that have not started do not start any more."""
+        self._cancel_waiting()
+        while True:
+            for batch in [batch for batch, future in self._futures.items() if future is None or future.done()]:
+                self._settle(batch)
+            self._submission.record(self.settled, [])  # also takes back intents whose calls were not started
+            self.settled.clear()
+            if not self._futures:
+                return
+            with suppress(Empty):  # the queue only says when to look: an interruption may have lost what it held
+                self._ended.get(timeout=_STOP_NOTICED_SECONDS)
+
+    def settle_all(self) -> None:
+        """Wait for all calls to end, and settle them; those that have not started do not start any more."""
+        self._cancel_waiting()
+        for batch in list(self._futures):
+            self._settle(batch)
+
+    def _cancel_waiting(self) -> None:
+        for future in self._futures.values():
+            if future:
+                future.cancel()
+
+    def _settle(self, batch: Batch) -> None:
+        outcome = self.settled[batch] = self._outcome(batch)
+        if outcome.attempts:
+            self._submission.settle(batch, outcome)
+        self._started.discard(batch)
+        del self._futures[batch]
+
+    def _outcome(self, batch: Batch) -> CallOutcome:
+        future = self._futures[batch]
+        if future is None and batch in self._started:
+            return CallOutcome(fate=Fate.UNCERTAIN, detail="interrupted as it started")
+        if future is None or future.cancelled():
+            return _NOT_STARTED
+        if (error := future.exception()) is not None:
+            self.error = self.error or error
+            self._halted.set()
+            return CallOutcome(fate=Fate.UNCERTAIN, detail=f"the client failed with {type(error).__name__}")
+        return future.result()

@@ -1,0 +1,72 @@
+"""The error that a send ends with: the gravest of all that went wrong."""
+
+from __future__ import annotations
+
+from airflow_provider_ismart.core.dispatch import Submission
+from airflow_provider_ismart.core.outcomes import Fate, Outcome
+from airflow_provider_ismart.core.report import Report, in_one_line
+from airflow_provider_ismart.core.return_codes import Kind, return_code
+from airflow_provider_ismart.exceptions import (
+    ISmartAccountError,
+    ISmartCreditError,
+    ISmartError,
+    ISmartInputError,
+    ISmartLoginError,
+    ISmartRefusedError,
+    ISmartUnavailableError,
+    ISmartUncertainError,
+    ISmartUncertainFinalError,
+)
+from airflow_provider_ismart.sending.options import OnUncertain
+
+_ERROR_OF_KIND: dict[Kind, type[ISmartError]] = {
+    Kind.LOGIN: ISmartLoginError,
+    Kind.ACCOUNT: ISmartAccountError,
+    Kind.CREDIT: ISmartCreditError,
+}
+
+
+def failure(report: Report, submission: Submission, on_uncertain: OnUncertain) -> ISmartError | None:
+    """Return the error that a send ends with, if it does; the gravest where there are several."""
+    stop, uncertain = submission.stopped_by, report.outcomes[Outcome.UNCERTAIN]
+    code = stop.code if stop and stop.fate is Fate.REFUSED else None
+    if code is not None and (error := _ERROR_OF_KIND.get(return_code(code).kind)):
+        return error(str(return_code(code)), code=code, report=report)
+    if submission.had_too_long_text and not submission.reached_anybody and not uncertain:
+        return _too_long_error(report)
+    if uncertain and on_uncertain is not OnUncertain.ACCEPT:
+        return _uncertain_error(report, submission, on_uncertain)
+    if code is None and submission.refused_texts:
+        code = min(submission.refused_texts)
+    if code is None and report.outcomes[Outcome.REFUSED] and not submission.reached_anybody:
+        code = next(iter(report.codes))
+    if code is not None:
+        return ISmartRefusedError(str(return_code(code)), code=code, report=report)
+    if left := report.outcomes[Outcome.NOT_ATTEMPTED]:
+        why = f"the gateway could not be used ({stop.detail})" if stop else "the send was stopped"
+        return ISmartUnavailableError(f"{why}. {left:,} rows were certainly not sent.", report=report)
+    return None
+
+
+def _too_long_error(report: Report) -> ISmartError:
+    return ISmartInputError(
+        f"Nobody was reached: the server took no call as long as the text needs ({in_one_line(report.reasons)}). "
+        "Shorten the text, or check path and host of the connection, which can be what was not found.",
+        report=report,
+    )
+
+
+def _uncertain_error(report: Report, submission: Submission, on_uncertain: OnUncertain) -> ISmartError:
+    seen = in_one_line(submission.outcomes.reasons(Outcome.UNCERTAIN))
+    what = (
+        f"{report.outcomes[Outcome.UNCERTAIN]:,} rows may or may not have been accepted ({seen}). Ask Infocomm "
+        "what became of them; results_path lists them."
+    )
+    if left := report.outcomes[Outcome.NOT_ATTEMPTED]:
+        what += f" {left:,} rows were certainly not sent: where there is a ledger, clear the task to send them."
+    code = next((code for code in report.codes if return_code(code).kind is Kind.UNCERTAIN), None)
+    if on_uncertain is OnUncertain.RESEND:
+        what += " A try that knows this one's ledger sends the uncertain ones again (on_uncertain='resend')."
+        return ISmartUncertainError(what, code=code, report=report)
+    what += " The uncertain ones are not sent again (on_uncertain='fail')."
+    return ISmartUncertainFinalError(what, code=code, report=report)

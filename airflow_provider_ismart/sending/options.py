@@ -1,0 +1,154 @@
+"""How a send behaves: each option, what it can be, and its default."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import datetime
+from enum import Enum
+from os import PathLike
+from typing import TypeVar
+
+from airflow.providers.common.compat.sdk import ObjectStoragePath
+
+from airflow_provider_ismart.core.batching import MAX_BATCH_SIZE
+from airflow_provider_ismart.core.columns import shown
+from airflow_provider_ismart.core.dispatch import OnRefused
+from airflow_provider_ismart.core.errors import InputError
+from airflow_provider_ismart.core.message import LangChoice
+from airflow_provider_ismart.core.segmentation import MAX_PARTS, Lang
+from airflow_provider_ismart.core.validation import Content
+
+
+class OnEmpty(Enum):
+    """What to make of recipients without a row."""
+
+    SKIP = "skip"
+    FAIL = "fail"
+
+
+class OnInvalid(Enum):
+    """What to make of rows that cannot be sent: leave them out, or send nothing at all."""
+
+    SKIP = "skip"
+    FAIL = "fail"
+
+
+class OnUncertain(Enum):
+    """What to make of calls that may or may not have been accepted."""
+
+    #: End without a retry.
+    FAIL = "fail"
+    #: Fail, and let the next try send them again: everybody gets the message at least once.
+    RESEND = "resend"
+    #: Go on: everybody gets the message at most once.
+    ACCEPT = "accept"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SendOptions:
+    """The options of a send, checked. :meth:`of` makes them from what a user writes."""
+
+    content: Content
+    recipient_column: str = "msisdn"
+    flash: bool = False
+    push_at: datetime | str | None = None
+    batch_size: int = MAX_BATCH_SIZE
+    deduplicate: bool = True
+    on_empty: OnEmpty = OnEmpty.SKIP
+    on_invalid: OnInvalid = OnInvalid.SKIP
+    on_refused: OnRefused = OnRefused.ISOLATE
+    on_uncertain: OnUncertain = OnUncertain.FAIL
+    dry_run: bool = False
+    results_path: str | PathLike[str] | None = None
+
+    def __post_init__(self) -> None:
+        """Check what the types do not.
+
+        :raises InputError: an option is none of what it can be.
+        """
+        if type(self.batch_size) is not int or not 1 <= self.batch_size <= MAX_BATCH_SIZE:
+            raise InputError(f"batch_size is {_shown(self.batch_size)}; it can be 1 to {MAX_BATCH_SIZE}")
+        for option in ("flash", "deduplicate", "dry_run"):
+            if not isinstance(getattr(self, option), bool):
+                raise InputError(f"{option} is {_shown(getattr(self, option))}; it can be True or False")
+        _check_column("recipient_column", self.recipient_column)
+        if not isinstance(self.results_path, str | PathLike | ObjectStoragePath | None):
+            raise InputError(f"results_path is {_shown(self.results_path)}; it can be text, a Path or a URL")
+        if isinstance(self.results_path, str):
+            check_name("results_path", self.results_path)
+
+    @classmethod
+    def of(
+        cls,
+        *,
+        message: str | None = None,
+        message_column: str | None = None,
+        lang: str | int = "auto",
+        max_parts: int = MAX_PARTS,
+        on_empty: str = "skip",
+        on_invalid: str = "skip",
+        on_refused: str = "isolate",
+        on_uncertain: str = "fail",
+        **others: object,
+    ) -> SendOptions:
+        """Read the options as a user writes them.
+
+        :raises InputError: an option is none of what it can be.
+        """
+        if type(max_parts) is not int:
+            raise InputError(f"max_parts is {_shown(max_parts)}; it can be 1 to {MAX_PARTS}")
+        if message is not None and not isinstance(message, str):
+            raise InputError(f"message is {_shown(message)}; it has to be text")
+        if message_column is not None:
+            _check_column("message_column", message_column)
+        return cls(
+            content=Content(message=message, message_column=message_column, lang=_lang(lang), max_parts=max_parts),
+            on_empty=_choice(OnEmpty, "on_empty", on_empty),
+            on_invalid=_choice(OnInvalid, "on_invalid", on_invalid),
+            on_refused=_choice(OnRefused, "on_refused", on_refused),
+            on_uncertain=_choice(OnUncertain, "on_uncertain", on_uncertain),
+            **others,  # type: ignore[arg-type]
+        )
+
+
+def check_name(option: str, value: object) -> None:
+    """Check an option that names something: a connection, a column, a path.
+
+    :raises InputError: it is no text, or blank.
+    """
+    if not isinstance(value, str):
+        raise InputError(f"{option} is {_shown(value)}; it has to be text")
+    if not value.strip():
+        raise InputError(f"{option} is blank; leave it out for its default")
+
+
+def _check_column(option: str, value: object) -> None:
+    """Check a column's name; a frame without a header numbers its columns."""
+    if type(value) is not int:
+        check_name(option, value)
+
+
+def _lang(value: object) -> LangChoice:
+    try:
+        if isinstance(value, str) or type(value) is int or isinstance(value, Lang):
+            return LangChoice.of(value)
+    except InputError:
+        pass
+    raise InputError(f"lang is {_shown(value)}; it can be 'auto', 'english', 'arabic', 0 or 64")
+
+
+_Choice = TypeVar("_Choice", bound=Enum)
+
+
+def _choice(choices: type[_Choice], option: str, value: object) -> _Choice:
+    known = {choice.value: choice for choice in choices}
+    if not isinstance(value, str) or value not in known:
+        raise InputError(f"{option} is {_shown(value)}; it can be {', '.join(map(repr, known))}")
+    return known[value]
+
+
+def _shown(value: object) -> str:
+    """Return a value for an error: not what it holds, for that can be recipients in the wrong place."""
+    if isinstance(value, str | int | float | None):
+        return shown(value) if isinstance(value, str) else repr(value)
+    return f"a {type(value).__name__}"

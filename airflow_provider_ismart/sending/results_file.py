@@ -1,0 +1,237 @@
+"""Every input row with its outcome, as a file."""
+
+from __future__ import annotations
+
+import csv
+import os
+import re
+from contextlib import contextmanager, suppress
+from errno import EISDIR
+from glob import escape
+from io import TextIOWrapper
+from pathlib import Path, PurePath
+from tempfile import mkstemp
+from typing import TYPE_CHECKING, Any, BinaryIO
+
+from airflow.providers.common.compat.sdk import ObjectStoragePath
+
+from airflow_provider_ismart.core.errors import InputError
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from airflow_provider_ismart.core.plan import Plan
+
+#: The columns and their types in Parquet.
+_COLUMNS = {
+    "row": "int64",
+    "recipient": "string",
+    "msisdn": "string",
+    "outcome": "string",
+    "return_code": "int16",
+    "reason": "string",
+    "lang": "int8",
+    "parts": "int8",
+}
+#: Those of few values, which Parquet writes as numbers of values; it would try so with the others in vain.
+_REPEATED = ["outcome", "return_code", "reason", "lang", "parts"]
+_ROW_GROUP = 100_000
+
+
+#: Text that a spreadsheet may run as a formula, by its first character (OWASP, "CSV Injection"); the last four
+#: are the fullwidth forms.
+_FORMULA_STARTS = frozenset("=+-@\t\r\n\uff1d\uff0b\uff0d\uff20")
+#: No formula: a signed number, and one in international notation with spaces.
+_SIGNED_NUMBER = re.compile(r"[+\uff0b-](\d+( \d+)*|\d*\.\d+)", re.ASCII)
+
+
+class ResultsFile:
+    """A CSV or Parquet file, local or at any URL that ``ObjectStoragePath`` knows, by its ending.
+
+    Its columns: ``row`` (from 0, in the order of the input), ``recipient`` (as it was written), ``msisdn``
+    (empty where the number is invalid), ``outcome``, ``return_code``, ``reason``, ``lang`` and ``parts``.
+    It holds full numbers. An earlier file stays as it is until the new one is complete.
+
+    :param path: text, a :class:`pathlib.Path` or an ``ObjectStoragePath``.
+    :raises InputError: the ending is another, or nothing can be written there.
+    """
+
+    def __init__(self, path: Any) -> None:
+        ending = PurePath(str(path)).suffix
+        if ending == ".parquet":
+            _pyarrow()
+        elif ending != ".csv":
+            raise InputError(f"results_path ends with {ending!r}; it can be .csv or .parquet")
+        self._write = _write_csv if ending == ".csv" else _write_parquet
+        try:
+            self._place = _place(path)
+            self._place.check()
+        except (OSError, ImportError, TypeError, ValueError, RuntimeError) as error:
+            raise InputError(f"results_path cannot be written: {type(error).__name__}: {error}") from None
+
+    def write(self, plan: Plan) -> None:
+        """Write the outcome of each row, and replace what was there before."""
+        with self._place.replacing() as file:
+            self._write(plan, file)
+
+
+def _place(path: Any) -> _LocalPlace | _RemotePlace:
+    if not isinstance(path, ObjectStoragePath):
+        text = os.fspath(path).removeprefix("file://")
+        if "://" not in text:
+            return _LocalPlace(Path(text))
+        path = ObjectStoragePath(text)
+    return _LocalPlace(Path(path.path)) if path.protocol in {"file", "local"} else _RemotePlace(path)
+
+
+class _LocalPlace:
+    """A local path. The file is written beside it under a temporary name, with mode 0600, and renamed."""
+
+    def __init__(self, path: Path) -> None:
+        self._path = path.expanduser().resolve()
+
+    def check(self) -> None:
+        self._path.parent.mkdir(parents=True, exist_ok=True)
+        if self._path.is_dir():
+            raise IsADirectoryError(EISDIR, os.strerror(EISDIR), str(self._path))
+        if not self._is_special():
+            descriptor, name = self._new_temporary_file()
+            os.close(descriptor)
+            Path(name).unlink(missing_ok=True)
+
+    @contextmanager
+    def replacing(self) -> Iterator[BinaryIO]:
+        if self._is_special():
+            with self._path.open("wb") as file:
+                yield file
+            return
+        for left_by_a_killed_try in self._path.parent.glob(f".{escape(self._path.name)}.*.partial"):
+            left_by_a_killed_try.unlink(missing_ok=True)
+        descriptor, name = self._new_temporary_file()
+        try:
+            with os.fdopen(descriptor, "wb") as file:
+                yield file
+            Path(name).replace(self._path)
+        except BaseException:
+            Path(name).unlink(missing_ok=True)
+            raise
+
+    def _is_special(self) -> bool:
+        """Tell whether it is a device or a pipe, which holds nothing and cannot be replaced."""
+        return self._path.exists() and not self._path.is_file()
+
+    def _new_temporary_file(self) -> tuple[int, str]:
+        return mkstemp(prefix=f".{self._path.name}.", suffix=".partial", dir=self._path.parent)
+
+
+class _RemotePlace:
+    """An object storage. The object is uploaded under a temporary name and moved there.
+
+    A direct upload is not enough: some storages delete the earlier object first, or complete an upload that an
+    exception has cut short.
+    """
+
+    def __init__(self, path: Any) -> None:
+        self._path = path
+        self._fs = path.fs
+        folder, _, name = path.path.rpartition("/")
+        self._partial = f"{folder}/.{name}.partial"
+
+    def check(self) -> None:
+        self._path.parent.mkdir(parents=True, exist_ok=True)
+        self._fs.touch(self._partial)
+        self._remove_partial()
+
+    @contextmanager
+    def replacing(self) -> Iterator[BinaryIO]:
+        self._remove_partial()  # of a killed try
+        try:
+            with self._fs.open(self._partial, "wb") as file:
+                yield file
+            self._fs.mv(self._partial, self._path.path)
+        except BaseException:
+            with suppress(Exception):  # each kind of storage has its own
+                self._remove_partial()
+            raise
+
+    def _remove_partial(self) -> None:
+        if self._fs.exists(self._partial):
+            self._fs.rm(self._partial)
+
+
+def _write_csv(plan: Plan, file: BinaryIO) -> None:
+    text = TextIOWrapper(file, encoding="utf-8", newline="")
+    writer = csv.writer(text)
+    writer.writerow(_COLUMNS)
+    writer.writerows(_rows(plan))
+    text.flush()
+    text.detach()
+
+
+def _spreadsheet_safe(cell: str) -> str:
+    """Return text as a spreadsheet shows it: one that looks like a formula gets an apostrophe in front."""
+    if cell[:1] not in _FORMULA_STARTS or _SIGNED_NUMBER.fullmatch(cell):
+        return cell
+    return f"'{cell}"
+
+
+def _write_parquet(plan: Plan, file: BinaryIO) -> None:
+    pa, pq, pc = _pyarrow()
+    schema = pa.schema([(name, getattr(pa, type_)()) for name, type_ in _COLUMNS.items()])
+    outcomes = plan.outcomes
+    judgements = [(verdict.outcome.value, verdict.code, verdict.reason) for verdict in outcomes.verdicts]
+    start = 0
+    with pq.ParquetWriter(file, schema, use_dictionary=_REPEATED) as writer:
+        for rows in plan.read_rows(_ROW_GROUP):
+            count = len(rows.written)
+            numbers = pa.py_buffer(outcomes.numbers(start, start + count))
+            judged = pa.Array.from_buffers(pa.uint32(), count, [None, numbers])
+            number_of = {size: number for number, size in enumerate(set(rows.sizes))}
+            sizes = pa.py_buffer(bytes(map(number_of.__getitem__, rows.sizes)))
+            sized = pa.Array.from_buffers(pa.uint8(), count, [None, sizes])
+            written = pa.array(rows.written, pa.string())
+            columns = [
+                pc.cumulative_sum(pa.repeat(1, count), start=start - 1),
+                written,
+                written if rows.written == rows.msisdns else rows.msisdns,
+                *(pa.array(values).take(judged) for values in zip(*judgements, strict=True)),
+                *(
+                    pa.array(values).take(sized)
+                    for values in zip(*(size or (None, None) for size in number_of), strict=True)
+                ),
+            ]
+            writer.write_table(pa.table(columns, schema=schema))
+            start += count
+
+
+def _pyarrow() -> tuple[Any, Any, Any]:
+    try:
+        import pyarrow as pa  # noqa: PLC0415  # heavy, and Parquet alone needs it
+        import pyarrow.compute as pc  # noqa: PLC0415
+        import pyarrow.parquet as pq  # noqa: PLC0415
+    except ImportError:
+        raise InputError(
+            "a .parquet results_path needs pyarrow: install it, or this package with its extra pandas"
+        ) from None
+    return pa, pq, pc
+
+
+def _rows(plan: Plan) -> Iterator[tuple[object, ...]]:
+    verdicts = plan.outcomes.verdicts
+    start = 0
+    for rows in plan.read_rows(_ROW_GROUP):
+        numbers = plan.outcomes.numbers(start, start + len(rows.written))
+        for row, (number, written, msisdn, size) in enumerate(zip(numbers, *rows, strict=True), start):
+            outcome, code, reason = verdicts[number]
+            lang, parts = size or (None, None)
+            yield (
+                row,
+                _spreadsheet_safe(written),
+                msisdn,
+                outcome.value,
+                code,
+                reason and _spreadsheet_safe(reason),
+                lang,
+                parts,
+            )
+        start += len(rows.written)

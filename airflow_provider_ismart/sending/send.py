@@ -1,0 +1,302 @@
+"""One send from recipients to report: the clock, the threads, the log and the errors around the core."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable
+from concurrent.futures import Executor, ThreadPoolExecutor
+from contextlib import ExitStack, closing
+from dataclasses import dataclass, replace
+from datetime import UTC, datetime
+from itertools import islice
+from queue import SimpleQueue
+from typing import TYPE_CHECKING, Any
+
+from airflow_provider_ismart.core.batching import CallLimits
+from airflow_provider_ismart.core.dispatch import Submission
+from airflow_provider_ismart.core.msisdn import mask_in, mask_msisdn
+from airflow_provider_ismart.core.numbering import NumberingPlan
+from airflow_provider_ismart.core.outcomes import Outcome
+from airflow_provider_ismart.core.plan import Plan, plan
+from airflow_provider_ismart.core.recipients import ChunkedRecipients
+from airflow_provider_ismart.core.report import Report, Sample, in_one_line
+from airflow_provider_ismart.core.schedule import PUSH_AT_FORMAT, read_push_at
+from airflow_provider_ismart.core.validation import Reading
+from airflow_provider_ismart.exceptions import (
+    ISmartError,
+    ISmartInputError,
+    ISmartLoginError,
+)
+from airflow_provider_ismart.sending.executor import WaitingQueue, submit_all
+from airflow_provider_ismart.sending.failure import failure
+from airflow_provider_ismart.sending.metrics import count_call, count_numbers
+from airflow_provider_ismart.sending.options import OnEmpty, OnInvalid, OnUncertain, SendOptions
+from airflow_provider_ismart.sending.progress import Log, Progress
+from airflow_provider_ismart.sending.results_file import ResultsFile
+from airflow_provider_ismart.sending.spooled_plan import StoredPlan
+
+if TYPE_CHECKING:
+    from airflow_provider_ismart.core.attempt import Attempt
+    from airflow_provider_ismart.core.batching import Batch
+    from airflow_provider_ismart.core.ledger import Ledger
+    from airflow_provider_ismart.core.outcomes import CallOutcome
+    from airflow_provider_ismart.gateway.client import GatewayClient
+
+#: How often the ledger is asked how rows ended that another task is sending.
+OTHERS_SECONDS = 1.0
+
+#: How many texts a preview shows.
+MAX_SAMPLES = 3
+
+
+def _now() -> datetime:
+    return datetime.now(UTC)
+
+
+def _threads(count: int) -> Executor:
+    return ThreadPoolExecutor(count, thread_name_prefix="ismart")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Runtime:
+    """Where a send gets the time and its threads from. A simulation has its own."""
+
+    now: Callable[[], datetime] = _now
+    monotonic: Callable[[], float] = time.monotonic
+    new_executor: Callable[[int], Executor] = _threads
+    new_queue: Callable[[], WaitingQueue] = SimpleQueue
+
+
+class Send:
+    """A send, ready to go. Making one finds all that can be wrong before the first call. Close it.
+
+    :raises InputError: the recipients, the message or the options cannot be used as they are.
+    """
+
+    def __init__(
+        self,
+        recipients: Any,
+        options: SendOptions,
+        client: GatewayClient,
+        log: Log,
+        runtime: Runtime | None = None,
+    ) -> None:
+        self._runtime = runtime or Runtime()
+        self.started_at = self._runtime.now()
+        self._started = self._runtime.monotonic()
+        self._open = ExitStack()
+        settings = client.settings
+        self.options = options
+        self.client = client
+        self.log = log
+        self._push_time = read_push_at(options.push_at, settings.timezone)
+        self.push_at = self._push_time.strftime(PUSH_AT_FORMAT) if self._push_time else None
+        self.limits = CallLimits(
+            batch_size=options.batch_size,
+            max_query_length=settings.max_query_length,
+            overhead=client.query_overhead(flash=options.flash, push_at=self.push_at),
+        )
+        self.results = ResultsFile(options.results_path) if options.results_path else None
+        self.plan = self._plan(recipients, settings.numbering)
+        self.planned_calls = self.plan.count_calls(self.limits.numbers_for)
+        self.planned_parts = self.plan.parts
+
+    def _plan(self, recipients: Any, numbering: NumberingPlan) -> Plan:
+        reading = Reading(
+            content=self.options.content,
+            recipient_column=self.options.recipient_column,
+            numbering=numbering,
+        )
+        if not isinstance(recipients, ChunkedRecipients):
+            return plan(recipients, reading, deduplicate=self.options.deduplicate)
+        self.log.info("Reading all recipients before anything is sent.")
+        chunks = recipients.read(reading.recipient_column, reading.content.columns)
+        stored = self._open.enter_context(
+            closing(StoredPlan(chunks, reading, deduplicate=self.options.deduplicate))
+        )
+        self.log.info("Read %s rows.", f"{len(stored.outcomes):,}")
+        return stored
+
+    def close(self) -> None:
+        """Remove what the rows were kept in meanwhile."""
+        self._open.close()
+
+    def preview(self) -> Report:
+        """Return the report of what would be sent, without a call.
+
+        :raises ISmartInputError: nothing would be.
+        """
+        report = self._report()
+        self._check_rows(report)
+        if left := self._left_to_send(report):
+            self._check_time(report, left)
+        self._conclude(report)
+        return replace(report, samples=_samples(self.plan))
+
+    def run(
+        self,
+        ledger: Ledger,
+        *,
+        attempt: Attempt | None = None,
+        before_first_call: Callable[[], None] = lambda: None,
+        known_refusal: Callable[[], str | None] = lambda: None,
+    ) -> Report:
+        """Make the calls and return the report.
+
+        :param attempt: what the sends of this try asked for, where it sends several times.
+        :param before_first_call: called once, immediately before the first call is recorded.
+        :param known_refusal: asked, where there is anything to send, whether the login is known to be refused.
+        :raises ISmartError: not every recipient got the message; its class says what to do next.
+        """
+        submission = Submission(
+            self.plan,
+            ledger,
+            self.limits,
+            on_refused=self.options.on_refused,
+            resend_uncertain=self.options.on_uncertain is OnUncertain.RESEND,
+            attempt=attempt,
+            before_first_call=before_first_call,
+        )
+        report = self._report(submission)  # now that it includes what earlier tries sent
+        self._check_rows(report)
+        if left := self._left_to_send(report):
+            self._check_time(report, left)
+            if refusal := known_refusal():
+                self._conclude(report)
+                raise ISmartLoginError(refusal, report=report)
+        at_once = self.client.settings.max_concurrency
+        try:
+            with self._runtime.new_executor(at_once) as executor:
+                submit_all(
+                    submission,
+                    self._submit,
+                    executor,
+                    max_in_flight=at_once,
+                    halted=self.client.halted,
+                    on_progress=Progress(submission, self.log, self._runtime.monotonic),
+                    new_queue=self._runtime.new_queue,
+                )
+            self._wait_for_others(submission)
+        except BaseException:
+            report = self._report(submission)
+            self._conclude(report)
+            error = failure(report, submission, self.options.on_uncertain)
+            if isinstance(error, ISmartLoginError):  # a try after this would be one more wrong login
+                raise error from None
+            raise
+        report = self._report(submission)
+        unwritten = self._conclude(report)
+        if error := failure(report, submission, self.options.on_uncertain) or unwritten:
+            raise error
+        return report
+
+    def _submit(self, batch: Batch) -> CallOutcome:
+        outcome = self.client.submit(batch, flash=self.options.flash, push_at=self.push_at)
+        count_call(outcome)
+        return outcome
+
+    def _wait_for_others(self, submission: Submission) -> None:
+        """Wait for rows that other tasks are sending, for as long as two calls can take; then they stay uncertain.
+
+        A task has two calls a thread on record: one in flight, and one that waits for its end.
+        """
+        settings = self.client.settings
+        monotonic = self._runtime.monotonic
+        deadline = monotonic() + 2 * (settings.connect_timeout + settings.read_timeout)
+        while submission.elsewhere.ask_again() and monotonic() < deadline:
+            if self.client.halted.wait(OTHERS_SECONDS):
+                break
+
+    def _check_rows(self, report: Report) -> None:
+        """Find what is wrong with the rows as a whole, before anything is sent."""
+        invalid = report.outcomes[Outcome.INVALID]
+        if not report.total:
+            if self.options.on_empty is OnEmpty.FAIL:
+                raise ISmartInputError("recipients has no rows, and on_empty is 'fail'.", report=report)
+        elif invalid == report.total:
+            self._conclude(report)
+            raise ISmartInputError(f"no row can be sent: {in_one_line(report.reasons)}.", report=report)
+        elif invalid and self.options.on_invalid is OnInvalid.FAIL:
+            self._conclude(report)
+            raise ISmartInputError(
+                f"on_invalid is 'fail', and there are: {in_one_line(report.reasons)}.", report=report
+            )
+
+    def _left_to_send(self, report: Report) -> int:
+        is_resent = self.options.on_uncertain is OnUncertain.RESEND
+        return report.outcomes[Outcome.NOT_ATTEMPTED] + report.outcomes[Outcome.UNCERTAIN] * is_resent
+
+    def _check_time(self, report: Report, left: int) -> None:
+        """Check, for the rows that are left to send, that their time has not passed."""
+        if self._push_time is None or self._push_time > self._runtime.now():
+            return
+        self._conclude(report)
+        is_first = not report.outcomes[Outcome.ALREADY_SENT] and not report.outcomes[Outcome.UNCERTAIN]
+        raise ISmartInputError(
+            f"push_at is {self._push_time.isoformat()}, which has passed. "
+            f"{'Nothing was sent' if is_first else 'This try sent nothing'}; {left:,} rows are left to send. "
+            "Set a later push_at, or none, and clear the task.",
+            report=report,
+        )
+
+    def _report(self, submission: Submission | None = None) -> Report:
+        outcomes = self.plan.outcomes
+        stopped_by = submission.stopped_by if submission else None
+        return Report(
+            outcomes=outcomes.counts(),
+            codes=outcomes.codes(),
+            reasons=outcomes.reasons(),
+            calls=submission.calls if submission else 0,
+            planned_calls=self.planned_calls,
+            parts=submission.parts if submission else 0,
+            planned_parts=self.planned_parts,
+            push_at=self.push_at,
+            stopped_by=stopped_by.detail if stopped_by else None,
+            dry_run=self.options.dry_run,
+            started_at=self.started_at.isoformat(timespec="seconds"),
+            seconds=self._runtime.monotonic() - self._started,
+        )
+
+    def _conclude(self, report: Report) -> ISmartError | None:
+        """Log what the send came to, and write the results; return what kept them from being written.
+
+        That must not hide how the send itself ended, for that decides whether it may be tried again.
+        """
+        if report.dry_run:
+            self.log.info(
+                "Dry run: %s; to send: %s", report, _calls_and_parts(report.planned_calls, report.planned_parts)
+            )
+        else:
+            count_numbers(report)
+            self.log.info("%s; %s, %.1f s", report, _calls_and_parts(report.calls, report.parts), report.seconds)
+        if report.reasons:
+            self.log.warning("Reasons: %s", in_one_line(report.reasons))
+        if not self.results or report.dry_run:
+            return None
+        try:
+            self.results.write(self.plan)
+        except Exception as error:  # noqa: BLE001  # each kind of storage has its own
+            what = f"The results were not written to results_path: {type(error).__name__}."
+            self.log.warning(what)
+            return ISmartError(what, report=report)
+        return None
+
+
+def _samples(plan: Plan) -> tuple[Sample, ...]:
+    """Return the first texts that are to be sent, each with its first number, which is masked in the text too."""
+    samples = []
+    for group in islice((group for group in plan.groups if not group.copy), MAX_SAMPLES):
+        _, msisdn = next(iter(group.numbers))
+        samples.append(
+            Sample(
+                msisdn=mask_msisdn(msisdn),
+                text=mask_in(group.message.text, msisdn),
+                lang=int(group.message.lang),
+                parts=group.message.parts,
+            )
+        )
+    return tuple(samples)
+
+
+def _calls_and_parts(calls: int, parts: int) -> str:
+    return f"{calls:,} calls, {parts:,} parts"

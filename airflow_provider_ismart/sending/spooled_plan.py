@@ -1,0 +1,141 @@
+"""A plan of more rows than memory holds: all are read before anything is sent, into a private file."""
+
+from __future__ import annotations
+
+import sqlite3
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import closing
+from hashlib import sha256
+from itertools import groupby, tee
+from operator import itemgetter
+
+from airflow_provider_ismart.core.columns import Columns
+from airflow_provider_ismart.core.message import SIZES, Message
+from airflow_provider_ismart.core.outcomes import Outcome, RowOutcomes
+from airflow_provider_ismart.core.plan import Group, ReadRows
+from airflow_provider_ismart.core.recipients import as_written
+from airflow_provider_ismart.core.segmentation import Lang
+from airflow_provider_ismart.core.validation import Reading, Rows
+from airflow_provider_ismart.exceptions import ISmartError
+
+#: Nothing in it outlives the process, so nothing has to be safe from a crash.
+_PRAGMAS = ("journal_mode=OFF", "synchronous=OFF", "locking_mode=EXCLUSIVE", "cache_size=-32768")
+
+_TABLES = (
+    "CREATE TABLE text (id INTEGER PRIMARY KEY, digest BLOB UNIQUE, text TEXT, lang INTEGER, parts INTEGER)",
+    """CREATE TABLE row (row INTEGER PRIMARY KEY, written TEXT, msisdn TEXT, lang INTEGER, parts INTEGER,
+    text INTEGER)""",
+    """CREATE TABLE planned (text INTEGER, copy INTEGER, row INTEGER, msisdn TEXT, PRIMARY KEY (text, copy, row))
+    WITHOUT ROWID""",
+)
+
+#: Texts are numbered as they first appear, so this is the order of the plan.
+_PLAN = """
+INSERT INTO planned
+SELECT text, row_number() OVER (PARTITION BY text, msisdn ORDER BY row) - 1 AS copy, row, msisdn
+FROM row WHERE text IS NOT NULL ORDER BY text, copy, row
+"""
+
+_GROUP_SIZES = "SELECT text, count(*) FROM planned GROUP BY text, copy HAVING count(*) > 1"
+
+
+class StoredPlan:
+    """A plan whose rows are in a temporary SQLite file, which nobody else can open and which goes with it.
+
+    It takes the memory of one chunk, and four bytes a row. The file lies where SQLite puts its temporary files,
+    which the environment variable ``SQLITE_TMPDIR`` can say, and takes about as much room as numbers and texts.
+
+    :param chunks: the recipients, as they are read.
+    :raises InputError: the recipients or the message cannot be sent to anybody as they are.
+    :raises ISmartError: there is no room for the file.
+    """
+
+    def __init__(self, chunks: Iterable[Columns], reading: Reading, *, deduplicate: bool = True) -> None:
+        self.outcomes = RowOutcomes()
+        self._db = sqlite3.connect("", isolation_level=None)
+        try:
+            for pragma in _PRAGMAS:
+                self._db.execute(f"PRAGMA {pragma}").close()
+            for table in _TABLES:
+                self._db.execute(table)
+            for columns in chunks:
+                first = len(self.outcomes)
+                self._store(reading.read(columns, self.outcomes), first)
+            self._plan(deduplicate=deduplicate)
+        except BaseException as error:
+            self.close()
+            if isinstance(error, sqlite3.OperationalError):
+                raise ISmartError(
+                    f"The rows cannot be kept in SQLite's temporary folder: {error}. Give it room, or name "
+                    "another folder in the environment variable SQLITE_TMPDIR. Nothing was sent."
+                ) from None
+            raise
+
+    def close(self) -> None:
+        """Remove the file."""
+        self._db.close()
+
+    def _store(self, rows: Rows, first: int) -> None:
+        told = zip(rows.texts, rows.sizes, rows.msisdns, strict=True)
+        sizes = {text: size for text, size, msisdn in told if text is not None and msisdn}
+        digests = {text: sha256(text.encode()).digest()[:16] for text in sizes}
+        columns = zip(rows.written, rows.msisdns, rows.sizes, rows.texts, strict=True)
+        self._db.execute("BEGIN")
+        self._db.executemany(
+            "INSERT OR IGNORE INTO text (digest, text, lang, parts) VALUES (?, ?, ?, ?)",
+            ((digest, text, *(sizes[text] or ())) for text, digest in digests.items()),
+        )
+        self._db.executemany(
+            "INSERT INTO row VALUES (?, ?, ?, ?, ?, (SELECT id FROM text WHERE digest = ?))",
+            (
+                (row, as_written(written), msisdn, *(size or (None, None)), msisdn and digests.get(text or ""))
+                for row, (written, msisdn, size, text) in enumerate(columns, first)
+            ),
+        )
+        self._db.execute("COMMIT")
+
+    def _plan(self, *, deduplicate: bool) -> None:
+        self._db.execute(_PLAN)
+        if deduplicate:
+            with closing(self._db.execute("SELECT row FROM planned WHERE copy > 0")) as duplicates:
+                self.outcomes.set((row for (row,) in duplicates), Outcome.DUPLICATE)
+            self._db.execute("DELETE FROM planned WHERE copy > 0")
+
+    @property
+    def groups(self) -> Iterator[Group]:
+        """The rows that are to be sent, by message, in the order of the input."""
+        planned = self._db.execute("SELECT text, copy, row, msisdn FROM planned ORDER BY text, copy, row")
+        for (text, copy), same in groupby(planned, itemgetter(0, 1)):
+            rows, msisdns = tee(same)
+            yield Group(self._message(text), copy, map(itemgetter(2), rows), map(itemgetter(3), msisdns))
+
+    def _message(self, text_id: int) -> Message:
+        text, lang, parts = self._db.execute(
+            "SELECT text, lang, parts FROM text WHERE id = ?", (text_id,)
+        ).fetchone()
+        return Message(text=text, lang=Lang(lang), parts=parts)
+
+    @property
+    def parts(self) -> int:
+        """The parts of everything that is to be sent."""
+        every = "SELECT coalesce(sum(parts), 0) FROM planned JOIN text ON text.id = planned.text"
+        return int(self._db.execute(every).fetchone()[0])
+
+    def count_calls(self, numbers_for: Callable[[Message], int]) -> int:
+        """Return how many calls all groups take; ``numbers_for`` says how many numbers fit into one (0 is 1)."""
+        alone = "SELECT count(*) FROM (SELECT 1 FROM planned GROUP BY text, copy HAVING count(*) = 1)"
+        calls = int(self._db.execute(alone).fetchone()[0])
+        for text, size in self._db.execute(_GROUP_SIZES):
+            calls += -(-size // (numbers_for(self._message(text)) or 1))
+        return calls
+
+    def read_rows(self, at_once: int) -> Iterator[ReadRows]:
+        """Yield every row of the input, in order, so many at once."""
+        rows = self._db.execute("SELECT written, msisdn, lang, parts FROM row ORDER BY row")
+        while some := rows.fetchmany(at_once):
+            written, msisdns, langs, parts = zip(*some, strict=True)
+            yield ReadRows(
+                written,
+                msisdns,
+                [lang if lang is None else SIZES[lang, n] for lang, n in zip(langs, parts, strict=True)],
+            )

@@ -1,0 +1,84 @@
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from airflow_provider_ismart.core.credit import ALERT_CODES, ProbeVerdict, Watch, in_words, seen
+from airflow_provider_ismart.core.errors import InputError
+from airflow_provider_ismart.core.outcomes import CallOutcome, Fate
+from airflow_provider_ismart.core.return_codes import RETURN_CODES
+
+LOGIN, ACCOUNT, CREDIT = {3, 12, 17}, {2, 7, 18, 19, 20, 25}, {4, 13, 14}
+watched = st.sets(st.sampled_from(sorted(ACCOUNT | CREDIT)), min_size=1)
+any_code = st.one_of(st.sampled_from(sorted(RETURN_CODES)), st.integers(0, 9999))
+both_ways = st.sampled_from(["alert", "ok"])
+
+
+@given(watched, both_ways, st.sampled_from(sorted(LOGIN)))
+def test_a_refused_login_ends_every_watch(alert_codes, wait_for, code):
+    assert Watch.of(alert_codes, wait_for).verdict(code) is ProbeVerdict.LOGIN_REFUSED
+
+
+@given(watched, any_code)
+def test_what_one_way_of_waiting_finds_the_other_waits_through(alert_codes, code):
+    alert, ok = (Watch.of(alert_codes, wait_for).verdict(code) for wait_for in ("alert", "ok"))
+    assert not (alert is ok is ProbeVerdict.FOUND)
+    if ProbeVerdict.FOUND in {alert, ok}:
+        assert {alert, ok} == {ProbeVerdict.FOUND, ProbeVerdict.NOT_YET}
+    else:
+        assert alert is ok
+
+
+@given(watched, any_code)
+def test_an_alert_is_found_exactly_for_the_alert_codes(alert_codes, code):
+    assert (Watch.of(alert_codes, "alert").verdict(code) is ProbeVerdict.FOUND) == (code in alert_codes)
+
+
+@given(watched, any_code)
+def test_all_is_well_only_after_1_and_9(alert_codes, code):
+    assert (Watch.of(alert_codes, "ok").verdict(code) is ProbeVerdict.FOUND) == (code in {1, 9})
+
+
+@given(watched, both_ways, st.sampled_from(sorted(ACCOUNT)))
+def test_a_dead_account_ends_the_watch_unless_it_is_what_is_watched_for(alert_codes, wait_for, code):
+    verdict = Watch.of(alert_codes, wait_for).verdict(code)
+    assert (verdict is ProbeVerdict.ACCOUNT_REFUSED) == (code not in alert_codes)
+
+
+@pytest.mark.parametrize("code", [None, 0, 5, 11, 15, 21, 24, 99])
+def test_a_look_that_says_nothing_of_the_account_is_no_verdict(code):
+    assert {Watch.of(ALERT_CODES, wait_for).verdict(code) for wait_for in ("alert", "ok")} == {
+        ProbeVerdict.NO_VERDICT
+    }
+
+
+def test_credit_trouble_that_is_no_alert_is_waited_through():
+    assert {Watch.of((4,), wait_for).verdict(13) for wait_for in ("alert", "ok")} == {ProbeVerdict.NOT_YET}
+
+
+@pytest.mark.parametrize("codes", [(), (4, 3), (1,), (9,), (21,), ("4",), "4"])
+def test_codes_that_are_no_trouble_of_an_account_are_refused(codes):
+    with pytest.raises(InputError, match=r"alert_codes is .* can be some of 2, 4, 7, 13, 14, 18, 19, 20, 25"):
+        Watch.of(codes, "alert")
+
+
+def test_another_word_to_wait_for_is_refused():
+    with pytest.raises(InputError, match="wait_for is 'good'; it can be 'alert', 'ok'"):
+        Watch.of(ALERT_CODES, "good")
+
+
+@given(any_code)
+def test_a_look_is_told_with_code_description_and_help(code):
+    told = seen(CallOutcome(fate=Fate.REFUSED, code=code))
+    assert told["code"] == code
+    assert told["description"] in in_words(CallOutcome(fate=Fate.REFUSED, code=code))
+    if code in RETURN_CODES and code not in {1, 9}:
+        assert (told["description"], told["help"]) == (RETURN_CODES[code].description, RETURN_CODES[code].help)
+
+
+def test_a_good_look_does_not_read_as_an_invalid_number():
+    assert seen(CallOutcome(fate=Fate.REFUSED, code=9))["description"] == "No trouble was seen"
+
+
+def test_a_look_without_a_code_is_told_with_what_happened():
+    told = seen(CallOutcome(fate=Fate.NOT_SENT, detail="HTTP 503"))
+    assert (told["code"], told["description"]) == (None, "HTTP 503")

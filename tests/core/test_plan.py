@@ -1,0 +1,229 @@
+import time
+from collections import Counter
+
+import pandas as pd
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from airflow_provider_ismart.core.batching import batches
+from airflow_provider_ismart.core.errors import InputError
+from airflow_provider_ismart.core.message import LangChoice
+from airflow_provider_ismart.core.outcomes import Outcome
+from airflow_provider_ismart.core.plan import plan
+from airflow_provider_ismart.core.segmentation import Lang
+from airflow_provider_ismart.core.validation import Content, Reading
+from tests.core.scripted import counts, limits, numbers, plan_of, plan_of_rows
+from tests.core.strategies import rows
+
+A, B, C = numbers(3)
+
+
+def groups_of(planned):
+    return [(group.message.text, group.copy, [row for row, _ in group.numbers]) for group in planned.groups]
+
+
+def test_rows_that_are_told_the_same_form_a_group_in_the_order_of_the_input():
+    planned = plan_of_rows([(A, "x"), (B, "y"), (C, "x")])
+    assert groups_of(planned) == [("x", 0, [0, 2]), ("y", 0, [1])]
+    assert counts(planned) == {"not_attempted": 3}
+
+
+def test_numbers_are_the_same_once_they_are_written_the_same():
+    planned = plan_of([A, "+968 9000 0000", 90000000, 90000000.0, "٩٠٠٠٠٠٠٠", B])
+    assert groups_of(planned) == [("Hello", 0, [0, 5])]
+    assert counts(planned) == {"not_attempted": 2, "duplicate": 4}
+    assert [msisdn for rows in planned.read_rows(2) for msisdn in rows.msisdns] == [A] * 5 + [B]
+    assert next(planned.read_rows(9)).written[1:4] == ["+968 9000 0000", "90000000", "90000000.0"]
+
+
+def test_a_number_with_two_texts_is_no_duplicate():
+    planned = plan_of_rows([(A, "x"), (A, "y"), (A, "x")])
+    assert groups_of(planned) == [("x", 0, [0]), ("y", 0, [1])]
+    assert planned.outcomes[2] is Outcome.DUPLICATE
+
+
+def test_kept_duplicates_are_copies_in_groups_of_their_own():
+    planned = plan_of([A, B, A, A, B, C], deduplicate=False)
+    assert groups_of(planned) == [("Hello", 0, [0, 1, 5]), ("Hello", 1, [2, 4]), ("Hello", 2, [3])]
+    assert counts(planned) == {"not_attempted": 6}
+
+
+def test_placeholders_make_a_text_a_row_and_equal_ones_share_a_group():
+    source = {"msisdn": [A, B, C], "name": ["Ali", "Mona", "Ali"]}
+    planned = plan_of(source, "Dear {name}")
+    assert groups_of(planned) == [("Dear Ali", 0, [0, 2]), ("Dear Mona", 0, [1])]
+    assert planned.rows.texts == ["Dear Ali", "Dear Mona", "Dear Ali"]
+
+
+def test_rows_that_cannot_be_told_anything_say_why():
+    source = [
+        {"msisdn": A, "name": "Ali"},
+        {"msisdn": "123", "name": "Ali"},
+        {"msisdn": B, "name": None},
+        {"msisdn": None, "name": "x" * 800},
+        {"msisdn": C, "name": " "},
+    ]
+    planned = plan_of(source, "{name}")
+    assert counts(planned) == {"not_attempted": 1, "invalid": 4}
+    assert [planned.outcomes.reason(row) for row in range(5)] == [
+        "",
+        "number: too short: 3 digits instead of 11",
+        "message: no value for {name}",
+        "number: empty",
+        "message: the text is blank",
+    ]
+    assert planned.rows.msisdns == [A, "", B, "", C]
+    assert [text is not None for text in planned.rows.texts] == [True, True, False, False, False]
+
+
+@pytest.mark.parametrize(
+    ("cell", "why"),
+    [
+        (None, "empty"),
+        (pd.NA, "empty"),
+        (7, "a int, not text"),
+        ("", "the text is blank"),
+        ("\u200e\ufeff", "the text is blank"),
+        ("a\ud83d", "half"),
+    ],
+)
+def test_a_column_of_texts_holds_texts(cell, why):
+    planned = plan_of_rows([(A, cell)])
+    assert planned.outcomes[0] is Outcome.INVALID
+    assert why in planned.outcomes.reason(0)
+
+
+def test_texts_of_a_column_are_no_templates():
+    assert groups_of(plan_of_rows([(A, "{name} {")])) == [("{name} {", 0, [0])]
+
+
+@pytest.mark.parametrize(
+    ("message", "why"),
+    [
+        ("", "message: the text is blank"),
+        ("  ", "message: the text is blank"),
+        ("\u200b\u00ad", "message: the text is blank"),
+        ("x" * 800, "message: the text takes 6 parts"),
+        ("x" * 800 + "{name}", "message: the text takes 6 parts"),
+        ("Dear {nam}", r"message has a placeholder for 'nam', but .* they have 'msisdn', 'name'"),
+        ("{", "message is not a template"),
+    ],
+)
+def test_a_message_that_nobody_can_be_sent_fails_before_anything_is_sent(message, why):
+    with pytest.raises(InputError, match=why):
+        plan_of({"msisdn": [A], "name": ["Ali"]}, message)
+
+
+def test_columns_that_are_not_there_are_named_with_those_that_are():
+    with pytest.raises(InputError, match=r"recipient_column is 'msisdn', but .* they have 'phone'"):
+        plan_of({"phone": [A]})
+    with pytest.raises(InputError, match=r"message_column is 'text', but .* they have 'msisdn'"):
+        plan({"msisdn": [A]}, Reading(content=Content(message_column="text")))
+    with pytest.raises(InputError, match=r"message has a placeholder for 'name', but .* they have 'msisdn'"):
+        plan_of([A], "{name}")
+
+
+@pytest.mark.parametrize("nobody", [[], "", {}, pd.DataFrame({"msisdn": []})])
+def test_nobody_makes_an_empty_plan(nobody):
+    planned = plan_of(nobody)
+    assert counts(planned) == {}
+    assert list(planned.groups) == []
+    assert planned.parts == 0
+
+
+@pytest.mark.parametrize(
+    ("options", "why"),
+    [
+        ({}, "give either message or message_column"),
+        ({"message": "x", "message_column": "y"}, "give either message or message_column"),
+        ({"message": 5}, "message is a int; it has to be text"),
+        ({"message": "x", "max_parts": 0}, "max_parts is 0; it can be 1 to 5"),
+        ({"message": "x", "max_parts": 6}, "max_parts is 6; it can be 1 to 5"),
+        ({"message": "x", "max_parts": True}, "max_parts is True; it can be 1 to 5"),
+        ({"message": "x", "max_parts": "3"}, "max_parts is '3'; it can be 1 to 5"),
+    ],
+)
+def test_a_content_has_one_source_of_text_and_a_limit(options, why):
+    with pytest.raises(InputError, match=why):
+        Content(**options)
+
+
+def test_the_language_can_be_forced():
+    planned = plan_of([A], lang=LangChoice.ARABIC)
+    assert next(planned.groups).message.lang is Lang.ARABIC
+    with pytest.raises(InputError, match="lang is english"):
+        plan_of([A], "فاتورتك", lang=LangChoice.ENGLISH)
+
+
+def test_parts_are_counted_for_what_is_to_be_sent():
+    assert plan_of_rows([(A, "x" * 200), (B, "y"), (C, None), (A, "x" * 200)]).parts == 3
+
+
+@given(st.lists(rows, max_size=30), st.booleans())
+def test_every_row_is_planned_once_or_put_down_and_never_both(cases, deduplicate):
+    planned = plan_of_rows([(written, text) for (written, _), text in cases], deduplicate=deduplicate)
+    groups = [(group.message, list(group.numbers)) for group in planned.groups]
+    in_groups = Counter(row for _, numbers in groups for row, _ in numbers)
+    msisdns, texts, sizes = planned.rows.msisdns, planned.rows.texts, planned.rows.sizes
+    for row, ((_, msisdn), _) in enumerate(cases):
+        planned_here = planned.outcomes[row] is Outcome.NOT_ATTEMPTED
+        assert in_groups[row] == planned_here
+        assert msisdns[row] == (msisdn or "")
+        if msisdn is None:
+            assert planned.outcomes[row] is Outcome.INVALID
+    assert sum(planned.outcomes.counts().values()) == len(cases)
+    wanted = Counter((msisdn, text) for row, ((_, msisdn), text) in enumerate(cases) if msisdn and texts[row])
+    found = Counter((msisdn, message.text) for message, told in groups for _, msisdn in told)
+    assert found == (Counter(set(wanted)) if deduplicate else wanted)
+    for message, told in groups:
+        assert told == sorted(told)
+        assert [msisdn for _, msisdn in told] == [msisdns[row] for row, _ in told]
+        assert len({msisdn for _, msisdn in told}) == len(told)
+        assert {texts[row] for row, _ in told} == {message.text}
+        assert {sizes[row] for row, _ in told} == {(message.lang, message.parts)}
+
+
+@given(st.lists(rows, max_size=15), st.booleans())
+def test_the_same_input_makes_the_same_plan(cases, deduplicate):
+    pairs = [(written, text) for (written, _), text in cases]
+    assert groups_of(plan_of_rows(pairs, deduplicate=deduplicate)) == groups_of(
+        plan_of_rows(pairs, deduplicate=deduplicate)
+    )
+
+
+def test_a_million_rows_are_planned_in_seconds_and_none_is_lost():
+    million = 1_000_000
+    written = [f"9689{number:07d}" for number in range(million - 3)] + ["x", None, "96890000000"]
+    start = time.process_time()
+    planned = plan_of({"msisdn": written})
+    calls = sum(1 for _ in batches(planned.groups, limits()))
+    seconds = time.process_time() - start
+    assert counts(planned) == {"not_attempted": million - 3, "invalid": 2, "duplicate": 1}
+    assert calls == planned.count_calls(limits().numbers_for) == million // 50
+    assert seconds < 6
+
+
+def test_a_text_that_placeholders_make_blank_is_the_row_s_fault_alone():
+    people = [{"msisdn": A, "name": "\u200b"}, {"msisdn": B, "name": "Ali"}]
+    planned = plan(people, Reading(content=Content(message="\u200f{name} ")))
+    assert planned.rows.texts == [None, "\u200fAli "]
+    assert counts(planned)["invalid"] == 1
+
+
+def test_a_table_without_a_header_has_its_columns_by_number():
+    table = pd.DataFrame([[A, "Ali", "Your code is 7"], [B, "Zoe", "Your code is 8"]])
+    planned = plan(table, Reading(content=Content(message="Dear {1}"), recipient_column=0))
+    assert planned.rows.msisdns == [A, B]
+    assert planned.rows.texts == ["Dear Ali", "Dear Zoe"]
+    planned = plan(table, Reading(content=Content(message_column=2), recipient_column=0))
+    assert planned.rows.texts == ["Your code is 7", "Your code is 8"]
+
+
+@pytest.mark.parametrize("name", [True, 1.5, None, b"msisdn", ["msisdn"]], ids=repr)
+def test_a_column_is_named_by_text_or_an_integer(name):
+    with pytest.raises(InputError, match=r"recipient_column is a \w+; it can be text, or an integer"):
+        Reading(content=Content(message="Hello"), recipient_column=name)
+    if name is not None:
+        with pytest.raises(InputError, match=r"message_column is a \w+; it can be text, or an integer"):
+            Content(message_column=name)

@@ -1,0 +1,37 @@
+import pytest
+
+from airflow_provider_ismart.core.return_codes import RETURN_CODES, Kind, return_code
+
+#: Gateway document, "Return codes"; 24 and 25 are second-hand.
+DOCUMENT = {
+    Kind.ACCEPTED: {1},
+    Kind.LOGIN: {3, 12, 17},
+    Kind.ACCOUNT: {2, 7, 18, 19, 20, 25},
+    Kind.CREDIT: {4, 13, 14},
+    Kind.MESSAGE: {5, 6, 10, 16, 22},
+    Kind.RECIPIENT: {8, 9, 23, 24},
+    Kind.REQUEST: {15},
+    Kind.UNCERTAIN: {11},
+}
+
+
+@pytest.mark.parametrize("kind", DOCUMENT)
+def test_codes_are_of_the_documents_kinds(kind):
+    assert {number for number, code in RETURN_CODES.items() if code.kind is kind} == DOCUMENT[kind]
+
+
+def test_the_table_has_no_other_codes_and_numbers_them_right():
+    assert set(RETURN_CODES) == set().union(*DOCUMENT.values())
+    assert all(code.number == number for number, code in RETURN_CODES.items())
+
+
+@pytest.mark.parametrize("number", [0, 21, 26, 100, -1])
+def test_a_code_outside_the_table_is_unknown_and_never_a_success(number):
+    assert return_code(number).kind is Kind.UNKNOWN
+    assert return_code(number).number == number
+
+
+def test_a_code_reads_as_what_it_says_and_what_to_do():
+    assert (
+        str(return_code(4)) == "return code 4 (Credit is low). Buy credit from Infocomm, then run the task again."
+    )

@@ -1,0 +1,87 @@
+import pandas
+import pytest
+
+from airflow_provider_ismart.core.dispatch import OnRefused
+from airflow_provider_ismart.core.errors import InputError
+from airflow_provider_ismart.core.message import LangChoice
+from airflow_provider_ismart.sending.options import OnEmpty, OnInvalid, OnUncertain, SendOptions
+
+FRAME = pandas.DataFrame({"msisdn": ["96890001234"]})
+
+
+def test_options_have_the_defaults_that_harm_least():
+    options = SendOptions.of(message="Hello")
+    assert options.content.lang is LangChoice.AUTO
+    assert options.content.max_parts == 5
+    assert options.batch_size == 50
+    assert options.deduplicate is True
+    assert options.on_empty is OnEmpty.SKIP
+    assert options.on_invalid is OnInvalid.SKIP
+    assert options.on_refused is OnRefused.ISOLATE
+    assert options.on_uncertain is OnUncertain.FAIL
+    assert options.dry_run is False
+
+
+def test_options_are_read_as_a_user_writes_them():
+    options = SendOptions.of(
+        message_column="text",
+        lang="arabic",
+        max_parts=2,
+        on_empty="fail",
+        on_invalid="fail",
+        on_refused="skip",
+        on_uncertain="resend",
+        batch_size=10,
+        flash=True,
+        recipient_column="phone",
+    )
+    assert options.content.message_column == "text"
+    assert options.content.lang is LangChoice.ARABIC
+    assert options.on_empty is OnEmpty.FAIL
+    assert options.on_invalid is OnInvalid.FAIL
+    assert options.on_refused is OnRefused.SKIP
+    assert options.on_uncertain is OnUncertain.RESEND
+    assert (options.batch_size, options.flash, options.recipient_column) == (10, True, "phone")
+
+
+@pytest.mark.parametrize(
+    ("option", "value", "why"),
+    [
+        ("batch_size", 0, "batch_size is 0; it can be 1 to 50"),
+        ("batch_size", 51, "batch_size is 51; it can be 1 to 50"),
+        ("batch_size", "50", "batch_size is '50'; it can be 1 to 50"),
+        ("batch_size", True, "batch_size is True; it can be 1 to 50"),
+        ("flash", "no", "flash is 'no'; it can be True or False"),
+        ("flash", None, "flash is None; it can be True or False"),
+        ("deduplicate", 1, "deduplicate is 1; it can be True or False"),
+        ("dry_run", "True", "dry_run is 'True'; it can be True or False"),
+        ("on_empty", "ignore", "on_empty is 'ignore'; it can be 'skip', 'fail'"),
+        ("on_invalid", None, "on_invalid is None; it can be 'skip', 'fail'"),
+        ("on_refused", "retry", "on_refused is 'retry'; it can be 'isolate', 'skip', 'fail'"),
+        ("on_uncertain", [], "on_uncertain is a list; it can be 'fail', 'resend', 'accept'"),
+        ("lang", "en", "lang is 'en'; it can be 'auto', 'english', 'arabic', 0 or 64"),
+        ("max_parts", 9, "max_parts is 9; it can be 1 to 5"),
+        ("message_column", "text", "give either message or message_column"),
+        ("message", None, "give either message or message_column"),
+        ("message", ["96890001234"], "message is a list; it has to be text"),
+        ("recipient_column", None, "recipient_column is None; it has to be text"),
+        ("recipient_column", " ", "recipient_column is blank; leave it out for its default"),
+        ("recipient_column", ["96890001234"], "recipient_column is a list; it has to be text"),
+        ("message_column", True, "message_column is True; it has to be text"),
+        ("results_path", 5, "results_path is 5; it can be text, a Path or a URL"),
+        ("results_path", b"x.csv", "results_path is a bytes; it can be text, a Path or a URL"),
+        ("results_path", [], "results_path is a list; it can be text, a Path or a URL"),
+        ("results_path", "", "results_path is blank; leave it out for its default"),
+        ("lang", True, "lang is True; it can be 'auto', 'english', 'arabic', 0 or 64"),
+        ("lang", ["96890001234"], "lang is a list; it can be 'auto', 'english', 'arabic', 0 or 64"),
+        ("max_parts", FRAME, "max_parts is a DataFrame; it can be 1 to 5"),
+        ("batch_size", FRAME, "batch_size is a DataFrame; it can be 1 to 50"),
+        ("flash", FRAME, "flash is a DataFrame; it can be True or False"),
+        ("on_invalid", FRAME, "on_invalid is a DataFrame; it can be 'skip', 'fail'"),
+        ("on_empty", "96890001234", "on_empty is a name of 11 characters; it can be 'skip', 'fail'"),
+    ],
+)
+def test_an_option_that_is_none_of_what_it_can_be_is_named_with_what_it_can(option, value, why):
+    with pytest.raises(InputError) as caught:
+        SendOptions.of(**({"message": "Hello"} | {option: value}))
+    assert str(caught.value) == why

@@ -1,0 +1,111 @@
+"""A plan in a file is the plan that the same rows make in memory, however they come in."""
+
+import sqlite3
+from contextlib import ExitStack, closing
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from airflow_provider_ismart.core.errors import InputError
+from airflow_provider_ismart.core.outcomes import Outcome
+from airflow_provider_ismart.core.validation import Content, Reading
+from airflow_provider_ismart.sending.spooled_plan import StoredPlan
+from tests.core.scripted import MemoryLedger, ScriptedGateway, columns_of, limits, numbers, plan_of_rows, send
+from tests.core.strategies import rows
+
+A, B, C = numbers(3)
+OWN_TEXTS = Reading(content=Content(message_column="text"))
+
+
+@pytest.fixture(scope="module")
+def stored():
+    with ExitStack() as closing_all:
+
+        def stored(tables, reading=OWN_TEXTS, **options):
+            return closing_all.enter_context(closing(StoredPlan(tables, reading, **options)))
+
+        yield stored
+
+
+def chunked(pairs, cuts):
+    """Tables of the pairs, cut at these places."""
+    ends = [*sorted(min(cut, len(pairs)) for cut in cuts), len(pairs)]
+    return [columns_of(pairs[start:end]) for start, end in zip([0, *ends], ends, strict=False)]
+
+
+def told(planned):
+    return [(group.message, group.copy, list(group.numbers)) for group in planned.groups]
+
+
+def as_read(planned, at_once):
+    """The rows in slices, one by one, which no plan makes larger than asked."""
+    return [list(zip(*some, strict=True)) for some in planned.read_rows(at_once)]
+
+
+@given(
+    st.lists(rows, max_size=30),
+    st.lists(st.integers(0, 30), max_size=5),
+    st.booleans(),
+    st.integers(1, 50),
+)
+def test_it_is_the_plan_that_the_rows_make_in_memory(stored, cases, cuts, deduplicate, batch_size):
+    pairs = [(written, text) for (written, _), text in cases]
+    in_memory = plan_of_rows(pairs, deduplicate=deduplicate)
+    in_file = stored(chunked(pairs, cuts), deduplicate=deduplicate)
+    assert told(in_file) == told(in_memory)
+    assert as_read(in_file, batch_size) == as_read(in_memory, batch_size)
+    assert in_file.parts == in_memory.parts
+    numbers_for = limits(batch_size).numbers_for
+    assert in_file.count_calls(numbers_for) == in_memory.count_calls(numbers_for)
+    for row in range(len(cases)):
+        assert in_file.outcomes[row] is in_memory.outcomes[row]
+        assert in_file.outcomes.reason(row) == in_memory.outcomes.reason(row)
+    in_file.close()
+
+
+def test_duplicates_and_shared_calls_reach_across_tables(stored):
+    reading = Reading(content=Content(message="Hello"))
+    planned = stored([{"msisdn": [A, B]}, {"msisdn": []}, {"msisdn": [B, C, A]}], reading)
+    gateway = ScriptedGateway()
+    send(planned, gateway)
+    assert gateway.sizes == [3]
+    assert list(planned.outcomes.rows(Outcome.DUPLICATE)) == [2, 4]
+
+
+def test_a_later_try_goes_on_with_the_rest(stored):
+    everybody = [(number, f"text {row % 7}") for row, number in enumerate(numbers(100))]
+    ledger = MemoryLedger()
+    first = ScriptedGateway()
+    send(plan_of_rows(everybody[:60]), first, ledger=ledger, batch_size=3)
+    second = ScriptedGateway()
+    planned = stored(chunked(everybody, [10, 50, 51]))
+    send(planned, second, ledger=ledger, batch_size=3)
+    assert planned.outcomes.counts()[Outcome.ALREADY_SENT] == 60
+    assert second.handed.keys() == {number for number, _ in everybody[60:]}
+
+
+def test_no_table_is_nobody(stored):
+    planned = stored([])
+    assert (len(planned.outcomes), told(planned), planned.parts) == (0, [], 0)
+
+
+def test_a_column_that_one_table_lacks_is_named(stored):
+    with pytest.raises(InputError, match=r"message_column is 'text', but .* they have 'msisdn'"):
+        stored([columns_of([(A, "x")]), {"msisdn": [B]}])
+
+
+def test_what_reading_raises_comes_out_and_the_file_goes(stored):
+    def tables():
+        yield columns_of([(A, "x")])
+        raise OSError("the source is gone")
+
+    with pytest.raises(OSError, match="the source is gone"):
+        stored(tables())
+
+
+def test_nothing_is_left_of_it_once_it_is_closed(stored):
+    planned = stored([columns_of([(A, "x")])])
+    planned.close()
+    with pytest.raises(sqlite3.ProgrammingError):
+        list(planned.read_rows(1))
