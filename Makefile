@@ -61,12 +61,9 @@ TOLERATED := -W ignore::DeprecationWarning -W ignore::PendingDeprecationWarning 
 ALL_EXAMPLES_ON := airflow-3.3-py3.11
 # Folders of tests/acceptance/, which kill the processes of a real Airflow and take minutes, and where each is run.
 ACCEPTANCE := attacked_sends@airflow-3.3-py3.11 attacked_sends@airflow-2.11-py3.11 many_workers@airflow-3.3-py3.11 \
-              alerts@airflow-3.3-py3.11
-# What `make acceptance ACCEPTANCE='$(BY_HAND)'` runs: a hundred tasks on a scheduler, not part of test-all yet.
-BY_HAND := mapped_sends@airflow-3.3-py3.11
-# The histories that test-all simulates, always the same ones: a rare one must not keep an unrelated change from
-# landing. `make simulate` and `make test` take fresh ones.
-CI_SEEDS := 2000
+              alerts@airflow-3.3-py3.11 mapped_sends@airflow-3.3-py3.11
+# How many histories test-all simulates, from a random seed that is printed.
+SIMULATED := 10000
 JOBS ?= $(shell getconf _NPROCESSORS_ONLN)
 
 ENV := .venv/airflow-$(AIRFLOW)-py$(PY)
@@ -179,7 +176,7 @@ $(MATRIX:%=installed-%): installed-%:
 $(MATRIX:%=test-%): test-%: installed-%
 	@echo 'Testing the wheel in $* $(call described,$*)'
 	cd .venv/wheel/$*/checkout
-	SIMULATION_SEEDS=$(CI_SEEDS) SIMULATION_START=1 ../bin/python -m pytest $(call left_out,$*) $(ARGS)
+	SIMULATION_SEEDS=$(SIMULATED) ../bin/python -m pytest $(call left_out,$*) $(ARGS)
 	echo "$$SECONDS" > ../passed
 
 # One suite after the other, beside the tests: several Airflows at once starve each other.

@@ -42,7 +42,7 @@ OFFICIAL = [lock for lock in LOCKS if lock.startswith("official-")]
 
 def test_every_suite_of_acceptance_tests_is_run_somewhere():
     suites = {path.parent.name for path in (CHECKOUT / "tests" / "acceptance").glob("*/test_*.py")}
-    runs = variables("ACCEPTANCE")[""] + variables("BY_HAND")[""]
+    runs = variables("ACCEPTANCE")[""]
     assert {run.partition("@")[0] for run in runs} == suites
 
 
