@@ -11,8 +11,8 @@ AIRFLOW := 3.3
 PY := 3.11
 
 # The groups of tests. What is in none of them, such as DAG runs in tests/airflow, runs in every environment.
-SUITE_core := tests/sms tests/sandbox tests/test_docs.py tests/test_makefile.py tests/test_many_workers_doc.py \
-              tests/test_options.py tests/test_results.py tests/test_stored_plan.py
+SUITE_core := tests/core tests/sandbox tests/sending tests/test_docs.py tests/test_makefile.py \
+              tests/test_many_workers_doc.py
 SUITE_gateway := tests/gateway
 SUITE_examples := tests/examples
 SUITE_ledgers := tests/ledgers

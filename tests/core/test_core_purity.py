@@ -9,9 +9,21 @@ from airflow_provider_ismart import core
 
 MODULES = sorted(Path(core.__path__[0]).glob("*.py"))
 HEAVY = {"airflow", "requests", "pandas", "numpy", "pyarrow", "polars", "phonenumbers", "sqlalchemy"}
-IMPURE = {"logging", "random", "secrets", "time", "socket", "ssl", "http", "urllib", "os", "threading", "asyncio"}
-#: The submission waits for calls in threads that it is given.
-ALLOWED = {"submission.py": {"threading"}}
+IMPURE = {
+    "logging",
+    "random",
+    "secrets",
+    "time",
+    "socket",
+    "ssl",
+    "http",
+    "urllib",
+    "os",
+    "threading",
+    "concurrent",
+    "queue",
+    "asyncio",
+}
 
 
 def imports_of(path):
@@ -33,7 +45,7 @@ def test_the_core_imports_nothing_heavy():
 @pytest.mark.parametrize("path", MODULES, ids=lambda path: path.stem)
 def test_the_core_has_no_clock_no_dice_no_log_and_no_socket(path):
     roots = {name.split(".")[0] for name in imports_of(path)}
-    assert roots & IMPURE <= ALLOWED.get(path.name, set())
+    assert not roots & IMPURE
 
 
 @pytest.mark.parametrize("path", MODULES, ids=lambda path: path.stem)
