@@ -29,7 +29,7 @@ from airflow_provider_ismart.gateway.client import MAX_ATTEMPTS
 from airflow_provider_ismart.hooks.ismart import ISmartHook
 from airflow_provider_ismart.operators.ismart import ISmartSendOperator
 from airflow_provider_ismart.sandbox import faults
-from airflow_provider_ismart.sending import send as sending
+from airflow_provider_ismart.sending import progress as progress_module
 from airflow_provider_ismart.sending.options import SendOptions
 from airflow_provider_ismart.sending.send import Send
 
@@ -301,7 +301,7 @@ def test_a_killed_task_lets_calls_in_flight_end_and_starts_no_more(
 def test_an_exception_in_mid_send_lets_calls_in_flight_end(
     send, ismart_default, ismart_sandbox, numbers, tmp_path
 ):
-    from airflow_provider_ismart.sending import send as sending
+    from airflow_provider_ismart.sending import progress as progress_module
 
     ismart_sandbox.configure(latency=0.05)
 
@@ -313,7 +313,7 @@ def test_an_exception_in_mid_send_lets_calls_in_flight_end(
             raise Killed
 
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(sending._Progress, "__call__", progress)
+        patch.setattr(progress_module.Progress, "__call__", progress)
         with pytest.raises(Killed):
             send(numbers(5000), results_path=str(tmp_path / "results.csv"))
     results = pandas.read_csv(tmp_path / "results.csv", dtype={"msisdn": str})
@@ -484,7 +484,7 @@ def test_a_dry_run_leaves_the_results_of_a_real_send_alone(send, numbers, tmp_pa
 
 
 def test_a_long_send_says_every_while_how_far_it_is(client, ismart_sandbox, numbers, caplog, monkeypatch):
-    monkeypatch.setattr(sending, "PROGRESS_SECONDS", 0.05)  # seconds would be long for a test
+    monkeypatch.setattr(progress_module, "PROGRESS_SECONDS", 0.05)  # seconds would be long for a test
     ismart_sandbox.configure(latency=0.02)
     options = SendOptions.of(message="Hello", batch_size=1)
     log = logging.getLogger("a task's")
