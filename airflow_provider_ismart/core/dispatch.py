@@ -109,7 +109,7 @@ class Submission:
             if doom is None:
                 return batch
             outcome, reason = doom
-            self._put_down(batch, outcome, reason=reason)
+            self._record(batch, outcome, reason=reason)
         return None
 
     def record(self, settled: Mapping[Batch, CallOutcome], intents: Sequence[Batch]) -> Sequence[Batch]:
@@ -125,20 +125,20 @@ class Submission:
                     self.elsewhere.add(row, Pending(msisdn, batch.message.digest, batch.copy))
         return granted
 
-    def give_back(self, unsent: Sequence[Batch]) -> None:
+    def requeue(self, unsent: Sequence[Batch]) -> None:
         """Put batches whose calls never started back to where they came from."""
         self._first.extendleft(reversed(unsent))
 
-    def dooms(self, batch: Batch, outcome: CallOutcome) -> bool:
+    def is_terminal(self, batch: Batch, outcome: CallOutcome) -> bool:
         """Whether nothing more may go out after this, whatever became of the other calls in flight."""
         match outcome.fate:
             case Fate.ACCEPTED | Fate.UNCERTAIN:
                 return False
             case Fate.NOT_SENT:
                 return not _is_too_long(batch, outcome) or self._has_only_refused()
-        return self._refusal_dooms(batch, return_code(outcome.code or 0).kind)
+        return self._refusal_is_terminal(batch, return_code(outcome.code or 0).kind)
 
-    def _refusal_dooms(self, batch: Batch, kind: Kind) -> bool:
+    def _refusal_is_terminal(self, batch: Batch, kind: Kind) -> bool:
         if self._on_refused is OnRefused.FAIL or kind in {Kind.LOGIN, Kind.ACCOUNT, Kind.CREDIT}:
             return True
         if self._accepted_rows:
@@ -154,7 +154,7 @@ class Submission:
     def settle(self, batch: Batch, outcome: CallOutcome) -> None:
         """Record how a call ended and draw the consequences."""
         self.calls += outcome.attempts
-        if self.dooms(batch, outcome):
+        if self.is_terminal(batch, outcome):
             self._stop(outcome)
         match outcome.fate:
             case Fate.ACCEPTED:
@@ -174,9 +174,9 @@ class Submission:
                 self._doomed_texts[batch.message.text] = (Outcome.INVALID, reason)
                 self.had_too_long_text = True
                 self._refused_calls += 1
-                self._put_down(batch, Outcome.INVALID, reason=reason)
+                self._record(batch, Outcome.INVALID, reason=reason)
             case Fate.NOT_SENT:
-                self._put_down(batch, Outcome.NOT_ATTEMPTED, reason=outcome.detail)
+                self._record(batch, Outcome.NOT_ATTEMPTED, reason=outcome.detail)
             case Fate.REFUSED:
                 self._settle_refused(batch, outcome.code or 0)
 
@@ -197,9 +197,9 @@ class Submission:
         if kind is not Kind.RECIPIENT:
             self.refused_texts.add(code)
         self._refused_calls += 1
-        self._put_down(batch, Outcome.REFUSED, code=code, reason=return_code(code).description)
+        self._record(batch, Outcome.REFUSED, code=code, reason=return_code(code).description)
 
-    def _put_down(self, batch: Batch, outcome: Outcome, *, code: int | None = None, reason: str) -> None:
+    def _record(self, batch: Batch, outcome: Outcome, *, code: int | None = None, reason: str) -> None:
         """Record that a call reached nobody; rows that an earlier call may have reached stay uncertain."""
         rows = [row for row in batch.rows if self.outcomes[row] is not Outcome.UNCERTAIN]
         self.outcomes.set(rows, outcome, code=code, reason=reason)

@@ -88,10 +88,7 @@ class RowOutcomes:
         self._of_row.extend(repeat(0, count))
 
     def set(self, rows: Iterable[int], outcome: Outcome, *, code: int | None = None, reason: str = "") -> None:
-        """Record the outcome of ``rows``, in place of an earlier one.
-
-        A signal's exception can come between any two rows, so the same outcome can be recorded again.
-        """
+        """Record the outcome of ``rows``, in place of an earlier one."""
         verdict = Verdict(outcome, ACCEPTED_CODE if outcome is Outcome.ACCEPTED else code, reason)
         number = self._numbers.get(verdict)
         if number is None:

@@ -33,8 +33,9 @@ if TYPE_CHECKING:
     from airflow_provider_ismart.core.outcomes import CallOutcome
     from airflow_provider_ismart.core.report import Report
     from airflow_provider_ismart.gateway.client import GatewayClient
+    from airflow_provider_ismart.ledgers.current_try import CurrentTry
     from airflow_provider_ismart.sending.options import SendOptions
-    from airflow_provider_ismart.sending.send import Runtime
+    from airflow_provider_ismart.sending.send import Runtime, Send
 
 
 class ISmartHook(BaseHook):
@@ -177,9 +178,9 @@ class ISmartHook(BaseHook):
         :raises ISmartError: not every recipient got the message; its class says what to do next.
         """
         from airflow_provider_ismart.ledgers.current_try import noting_if_unsent  # noqa: PLC0415  # at run time
-        from airflow_provider_ismart.ledgers.select import open_ledger  # noqa: PLC0415
         from airflow_provider_ismart.sending.lineage import report_gateway  # noqa: PLC0415
         from airflow_provider_ismart.sending.options import SendOptions, check_name  # noqa: PLC0415
+        from airflow_provider_ismart.sending.owner import run_in_own_thread  # noqa: PLC0415
         from airflow_provider_ismart.sending.send import Send  # noqa: PLC0415
         from airflow_provider_ismart.sources.files import check_apart, from_files  # noqa: PLC0415
 
@@ -194,29 +195,41 @@ class ISmartHook(BaseHook):
             settings = self.settings
             read_from = from_files(recipients)
             check_apart(read_from, checked.results_path)
+            report_gateway(self, settings.url)
             with (
                 closing(self._new_client(settings)) as client,
                 closing(Send(read_from, checked, client, self.log, self.runtime)) as send,
-                open_ledger(
-                    context,
-                    this_try,
-                    send.plan,
-                    ledger_conn_id=ledger_conn_id or settings.ledger_conn_id,
-                    idempotency_key=idempotency_key,
-                ) as opened,
-                this_try.tracking(send.plan),  # one send at a time, from here on
             ):
-                report_gateway(self, settings.url)
-                try:
-                    return send.run(
-                        opened.ledger,
-                        attempt=this_try.attempt,
-                        before_first_call=opened.before_first_call,
-                        known_refusal=lambda: self.known_refusal(context),
-                    )
-                except ISmartError as error:
-                    self._share(error, context)
-                    raise
+                ledger = {
+                    "ledger_conn_id": ledger_conn_id or settings.ledger_conn_id,
+                    "idempotency_key": idempotency_key,
+                }
+                return run_in_own_thread(
+                    lambda: self._run(send, context, this_try, ledger),
+                    send.runtime.new_executor(1),
+                    halt=client.halted.set,
+                )
+
+    def _run(
+        self, send: Send, context: Mapping[str, Any], this_try: CurrentTry, ledger: Mapping[str, str | None]
+    ) -> Report:
+        """Send to whom the ledger does not know to have got the message."""
+        from airflow_provider_ismart.ledgers.select import open_ledger  # noqa: PLC0415  # needed at run time alone
+
+        with (
+            open_ledger(context, this_try, send.plan, **ledger) as opened,
+            this_try.tracking(send.plan),  # one send at a time, from here on
+        ):
+            try:
+                return send.run(
+                    opened.ledger,
+                    attempt=this_try.attempt,
+                    before_first_call=opened.before_first_call,
+                    known_refusal=lambda: self.known_refusal(context),
+                )
+            except ISmartError as error:
+                self._share(error, context)
+                raise
 
     def _preview(self, recipients: Any, options: SendOptions) -> Report:
         from airflow_provider_ismart.sending.send import Send  # noqa: PLC0415  # needed at run time alone
@@ -233,8 +246,7 @@ class ISmartHook(BaseHook):
         if isinstance(error, ISmartCreditError):
             leave_for_callbacks(error, context, self.log)
         if isinstance(error, ISmartLoginError) and error.code is not None:  # it was tried just now
-            # Even a signal must not replace this error: after any other, Airflow would try again.
-            with suppress(BaseException):
+            with suppress(Exception):  # nothing must replace this error: after any other, Airflow would try again
                 self._refused_login.record(self.log)
 
     @property

@@ -51,9 +51,10 @@ def submit_all(
     """Make the calls until nothing is left, an outcome stops the send, or ``halted`` is set.
 
     ``executor`` runs ``max_in_flight`` calls concurrently; as many more wait in it with their intent on record, so
-    that no call waits for the ledger. Whatever ends this early, a signal's exception too, the calls in flight
-    finish and their outcomes are recorded first: each as soon as it is known, because Airflow kills a process
-    that takes long to stop.
+    that no call waits for the ledger. However this ends, the calls in flight finish and their outcomes are
+    recorded first: each as soon as it is known, because Airflow kills a process that takes long to stop.
+
+    :raises Exception: the ledger could not be read or written, or a call raised instead of returning its outcome.
     """
     calls = _Calls(submission, submit, executor, halted, new_queue())
     try:
@@ -67,23 +68,17 @@ def submit_all(
                 on_progress()
             elif not intents:
                 break
-    except BaseException:
+    except BaseException:  # the ledger failed
         halted.set()
-        try:
-            calls.record_ends()
-        finally:
-            calls.settle_all()  # the report is right even if the ledger cannot be written
+        calls.settle_all()  # the report is right even if the ledger cannot be written again
+        submission.record(calls.settled, [])  # also withdraws intents whose calls did not start
         raise
     if calls.error:
         raise calls.error
 
 
 class _Calls:
-    """The calls that an executor was given.
-
-    A signal's exception can come between any two lines, so a call is known before it starts and until it is
-    settled, and settling it twice changes no row.
-    """
+    """The calls that an executor was given."""
 
     def __init__(
         self,
@@ -97,12 +92,11 @@ class _Calls:
         self._submit = submit
         self._executor = executor
         self._halted = halted
-        self._futures: dict[Batch, Future[CallOutcome] | None] = {}
-        self._started: set[Batch] = set()
+        self._futures: dict[Batch, Future[CallOutcome]] = {}
         self._ended = ended
         #: How calls ended, for as long as the ledger may not know.
         self.settled: dict[Batch, CallOutcome] = {}
-        #: What a call raised that should have answered with an outcome.
+        #: What a call raised that should have returned an outcome.
         self.error: BaseException | None = None
 
     @property
@@ -110,18 +104,18 @@ class _Calls:
         return len(self._futures)
 
     def start(self, batches: Sequence[Batch]) -> None:
-        self._futures.update(dict.fromkeys(batches))
+        self.settled.update(dict.fromkeys(batches, _NOT_STARTED))  # in case the executor takes no more
         for batch in batches:
             self._futures[batch] = future = self._executor.submit(self._call, batch)
+            del self.settled[batch]
             future.add_done_callback(lambda _, batch=batch: self._ended.put(batch))  # type: ignore[misc]
 
     def _call(self, batch: Batch) -> CallOutcome:
         """Make the call in a thread of the executor, unless the send was halted while it waited there."""
-        self._started.add(batch)  # before the look at halted: what is not in it when that is set makes no call
         if self._halted.is_set():
             return _NOT_STARTED
         outcome = self._submit(batch)
-        if outcome.attempts and self._submission.dooms(batch, outcome):
+        if outcome.attempts and self._submission.is_terminal(batch, outcome):
             self._halted.set()
         return outcome
 
@@ -140,7 +134,7 @@ class _Calls:
             ended.append(self._ended.get())
         for batch in ended:
             self._settle(batch)
-        self._submission.give_back([batch for batch in ended if not self.settled[batch].attempts])
+        self._submission.requeue([batch for batch in ended if not self.settled[batch].attempts])
         if self._submission.stopped_by:
             self._halted.set()
         if self._halted.is_set() or not self._submission.is_proven:
@@ -148,46 +142,27 @@ class _Calls:
 
     def _is_accepted(self, batch: Batch) -> bool:
         future = self._futures[batch]
-        if future is None or future.cancelled() or future.exception() is not None:
+        if future.cancelled() or future.exception() is not None:
             return False
         return future.result().fate is Fate.ACCEPTED
 
-    def record_ends(self) -> None:
-        """Record how calls end, each as soon as it is known; those that have not started do not start any more."""
-        self._cancel_waiting()
-        while True:
-            for batch in [batch for batch, future in self._futures.items() if future is None or future.done()]:
-                self._settle(batch)
-            self._submission.record(self.settled, [])  # also takes back intents whose calls were not started
-            self.settled.clear()
-            if not self._futures:
-                return
-            with suppress(Empty):  # the queue only says when to look: an interruption may have lost what it held
-                self._ended.get(timeout=_STOP_NOTICED_SECONDS)
-
     def settle_all(self) -> None:
-        """Wait for all calls to end, and settle them; those that have not started do not start any more."""
+        """Wait for the calls in flight to end, and settle all; calls that have not started do not start."""
         self._cancel_waiting()
         for batch in list(self._futures):
             self._settle(batch)
 
     def _cancel_waiting(self) -> None:
         for future in self._futures.values():
-            if future:
-                future.cancel()
+            future.cancel()
 
     def _settle(self, batch: Batch) -> None:
-        outcome = self.settled[batch] = self._outcome(batch)
+        outcome = self.settled[batch] = self._outcome(self._futures.pop(batch))
         if outcome.attempts:
             self._submission.settle(batch, outcome)
-        self._started.discard(batch)
-        del self._futures[batch]
 
-    def _outcome(self, batch: Batch) -> CallOutcome:
-        future = self._futures[batch]
-        if future is None and batch in self._started:
-            return CallOutcome(fate=Fate.UNCERTAIN, detail="interrupted as it started")
-        if future is None or future.cancelled():
+    def _outcome(self, future: Future[CallOutcome]) -> CallOutcome:
+        if future.cancelled():
             return _NOT_STARTED
         if (error := future.exception()) is not None:
             self.error = self.error or error

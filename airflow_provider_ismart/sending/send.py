@@ -81,9 +81,9 @@ class Send:
         log: Log,
         runtime: Runtime | None = None,
     ) -> None:
-        self._runtime = runtime or Runtime()
-        self.started_at = self._runtime.now()
-        self._started = self._runtime.monotonic()
+        self.runtime = runtime or Runtime()
+        self.started_at = self.runtime.now()
+        self._started = self.runtime.monotonic()
         self._open = ExitStack()
         settings = client.settings
         self.options = options
@@ -164,31 +164,30 @@ class Send:
             if refusal := known_refusal():
                 self._conclude(report)
                 raise ISmartLoginError(refusal, report=report)
-        at_once = self.client.settings.max_concurrency
         try:
-            with self._runtime.new_executor(at_once) as executor:
-                submit_all(
-                    submission,
-                    self._submit,
-                    executor,
-                    max_in_flight=at_once,
-                    halted=self.client.halted,
-                    on_progress=Progress(submission, self.log, self._runtime.monotonic),
-                    new_queue=self._runtime.new_queue,
-                )
+            self._submit_all(submission)
             self._wait_for_others(submission)
         except BaseException:
-            report = self._report(submission)
-            self._conclude(report)
-            error = failure(report, submission, self.options.on_uncertain)
-            if isinstance(error, ISmartLoginError):  # a try after this would be one more wrong login
-                raise error from None
+            self._conclude(self._report(submission))
             raise
         report = self._report(submission)
         unwritten = self._conclude(report)
         if error := failure(report, submission, self.options.on_uncertain) or unwritten:
             raise error
         return report
+
+    def _submit_all(self, submission: Submission) -> None:
+        max_concurrency = self.client.settings.max_concurrency
+        with self.runtime.new_executor(max_concurrency) as executor:
+            submit_all(
+                submission,
+                self._submit,
+                executor,
+                max_in_flight=max_concurrency,
+                halted=self.client.halted,
+                on_progress=Progress(submission, self.log, self.runtime.monotonic),
+                new_queue=self.runtime.new_queue,
+            )
 
     def _submit(self, batch: Batch) -> CallOutcome:
         outcome = self.client.submit(batch, flash=self.options.flash, push_at=self.push_at)
@@ -201,7 +200,7 @@ class Send:
         A task has two calls a thread on record: one in flight, and one that waits for its end.
         """
         settings = self.client.settings
-        monotonic = self._runtime.monotonic
+        monotonic = self.runtime.monotonic
         deadline = monotonic() + 2 * (settings.connect_timeout + settings.read_timeout)
         while submission.elsewhere.ask_again() and monotonic() < deadline:
             if self.client.halted.wait(OTHERS_SECONDS):
@@ -228,7 +227,7 @@ class Send:
 
     def _check_time(self, report: Report, left: int) -> None:
         """Check, for the rows that are left to send, that their time has not passed."""
-        if self._push_time is None or self._push_time > self._runtime.now():
+        if self._push_time is None or self._push_time > self.runtime.now():
             return
         self._conclude(report)
         is_first = not report.outcomes[Outcome.ALREADY_SENT] and not report.outcomes[Outcome.UNCERTAIN]
@@ -254,7 +253,7 @@ class Send:
             stopped_by=stopped_by.detail if stopped_by else None,
             dry_run=self.options.dry_run,
             started_at=self.started_at.isoformat(timespec="seconds"),
-            seconds=self._runtime.monotonic() - self._started,
+            seconds=self.runtime.monotonic() - self._started,
         )
 
     def _conclude(self, report: Report) -> ISmartError | None:

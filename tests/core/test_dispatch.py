@@ -1,10 +1,7 @@
 import itertools
-import os
-import signal
 from collections import Counter
-from concurrent.futures import Executor, ThreadPoolExecutor
-from contextlib import suppress
-from threading import Barrier, Event, Thread
+from concurrent.futures import ThreadPoolExecutor
+from threading import Barrier, Event
 
 import pytest
 from hypothesis import given, settings
@@ -403,80 +400,6 @@ def test_outcomes_that_a_failed_write_did_not_take_are_written_again():
         send(plan_of(numbers(20)), ScriptedGateway(), ledger=ledger, batch_size=1)
     assert ledger.writes == [(0, 1), (1, 8), (1, 0)]
     assert ledger.states() == {State.ACCEPTED: 1}
-
-
-@pytest.fixture
-def interrupting_signal():
-    """Give a signal that raises KeyboardInterrupt; SIGINT may be ignored where tests run in the background."""
-
-    def interrupt(*_):
-        raise KeyboardInterrupt
-
-    before = signal.signal(signal.SIGUSR1, interrupt)
-    yield signal.SIGUSR1
-    signal.signal(signal.SIGUSR1, before)
-
-
-def test_calls_in_flight_end_and_are_recorded_when_the_main_thread_is_interrupted(pool, interrupting_signal):
-    ledger, gateway, together, halted = NotingLedger(), ScriptedGateway(), Barrier(4), Event()
-
-    def submit(batch):
-        if batch.rows[0] in {1, 2, 3, 4}:
-            if together.wait(PATIENCE_SECONDS) == 0:
-                os.kill(os.getpid(), interrupting_signal)
-                while not halted.wait(
-                    1
-                ):  # Python can drop what a signal raises, as in a callback of its collector
-                    os.kill(os.getpid(), interrupting_signal)
-            else:
-                assert halted.wait(PATIENCE_SECONDS)
-        return gateway(batch)
-
-    planned = plan_of(numbers(500))
-    with pytest.raises(KeyboardInterrupt):
-        send(planned, submit, ledger=ledger, batch_size=1, executor=pool, halted=halted)
-    pool.shutdown()
-    known = {Outcome.ACCEPTED, Outcome.UNCERTAIN}  # a call that was just being started is uncertain
-    assert {row for batch in gateway.batches for row in batch.rows} <= {
-        row for outcome in known for row in planned.outcomes.rows(outcome)
-    }
-    assert ledger.states()[State.SUBMITTING] == 0
-    assert 5 <= len(gateway.batches) < 100
-
-
-class InterruptedExecutor(Executor):
-    """A signal arrives while the second call is being started: just before, or just after, it is known as such."""
-
-    def __init__(self, *, when):
-        self._when = when
-        self._calls = 0
-
-    def submit(self, fn, /, *args):
-        self._calls += 1
-        future = SynchronousExecutor().submit(fn, *args)
-        if self._calls == 2 and self._when == "before":
-            raise KeyboardInterrupt
-        if self._calls == 2:
-            future.add_done_callback = self._interrupt
-        return future
-
-    def _interrupt(self, callback):
-        raise KeyboardInterrupt
-
-
-@pytest.mark.parametrize("when", ["before", "after"])
-def test_a_call_that_was_started_when_a_signal_came_is_put_down_too(when):
-    gateway, planned = ScriptedGateway(), plan_of(numbers(10))
-
-    def interrupted():
-        with suppress(KeyboardInterrupt):
-            send(planned, gateway, batch_size=1, executor=InterruptedExecutor(when=when))
-
-    sender = Thread(target=interrupted, daemon=True)  # it must not take the tests with it where it hangs
-    sender.start()
-    sender.join(2)
-    assert not sender.is_alive()
-    assert _matches(planned, gateway)
 
 
 @pytest.mark.parametrize("error", [ZeroDivisionError, SystemExit])

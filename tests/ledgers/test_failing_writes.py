@@ -1,13 +1,11 @@
 """A ledger that fails at every single point where it can: nobody is told twice, and nobody is forgotten."""
 
-import gc
-import time
 from contextlib import suppress
 from itertools import count
 
 import pytest
 
-from airflow_provider_ismart.core.outcomes import Fate, Outcome
+from airflow_provider_ismart.core.outcomes import Fate
 from airflow_provider_ismart.ledgers import sql
 from tests.ledgers.backings import (
     Store,
@@ -26,10 +24,6 @@ NUMBERS = numbers(6)
 
 class LedgerDown(Exception):  # noqa: N818  # what a database's driver or Airflow's API raise has many names
     """The ledger could not be written to, or could not say that it was."""
-
-
-class TimeIsUp(BaseException):
-    """As what a signal raises, after a statement has come to its end: ``execution_timeout``, say."""
 
 
 class Trap:
@@ -128,28 +122,6 @@ def test_a_database_that_fails_at_any_statement_or_commit_leads_to_no_duplicate(
         if not trap.snapped:
             break
     assert point > 20
-
-
-@pytest.mark.filterwarnings("ignore:<psycopg.ServerCursor:ResourceWarning")  # the signal kept it from being closed
-def test_a_signal_at_any_statement_or_commit_leaves_nobody_uncertain(
-    send, told, database, ismart_sandbox, monkeypatch
-):
-    for point in count(1):
-        ismart_sandbox.reset()
-        run = f"signal {point}"
-        trap = Trap(point, when="after", error=TimeIsUp)
-        began = time.monotonic()
-        with monkeypatch.context() as patch:
-            trap_engines(trap, patch)
-            with suppress(TimeIsUp):
-                send(NUMBERS, ledger=database.connection, run_id=run, batch_size=2)
-        assert time.monotonic() - began < sql.TURN_SECONDS / 2, "a lock that nobody holds was waited for"
-        report = check_after_retry(send, told, {"ledger": database.connection, "run_id": run})
-        assert not report.outcomes[Outcome.UNCERTAIN]
-        if not trap.snapped:
-            break
-    assert point > 20
-    gc.collect()  # cursors, while their warning is ignored
 
 
 @pytest.fixture(params=["before", "after"])

@@ -58,7 +58,7 @@ MUTANTS = (
     # Which call is next, and when to stop
     Mutant(
         "an intent is recorded after the call",
-        "core/dispatch.py",
+        "sending/executor.py",
         "            granted = submission.record(calls.settled, intents) if calls.settled or intents else ()\n"
         "            calls.settled.clear()\n"
         "            calls.start(granted)\n",
@@ -85,9 +85,9 @@ MUTANTS = (
         "MAX_UNCERTAIN_IN_A_ROW = 30",
     ),
     Mutant(
-        "a code that dooms the rest does not stop the threads",
-        "core/dispatch.py",
-        "        if outcome.attempts and self._submission.dooms(batch, outcome):\n"
+        "a terminal code does not stop the threads",
+        "sending/executor.py",
+        "        if outcome.attempts and self._submission.is_terminal(batch, outcome):\n"
         "            self._halted.set()\n",
         "",
     ),
@@ -111,7 +111,7 @@ MUTANTS = (
     ),
     Mutant(
         "an outcome is settled twice",
-        "core/dispatch.py",
+        "sending/executor.py",
         "            self._submission.settle(batch, outcome)\n",
         "            self._submission.settle(batch, outcome)\n"
         "            self._submission.settle(batch, outcome)\n",
@@ -130,15 +130,15 @@ MUTANTS = (
     ),
     Mutant(
         "what was not granted starts all the same",
-        "core/dispatch.py",
+        "sending/executor.py",
         "            calls.start(granted)\n",
         "            calls.start(intents)\n",
     ),
     Mutant(
         "calls in flight are not waited for when a send ends early",
-        "core/dispatch.py",
-        "            calls.record_ends()\n        finally:\n            calls.settle_all()",
-        "            pass\n        finally:\n            pass",
+        "sending/executor.py",
+        "        calls.settle_all()  # the report",
+        "        # the report",
     ),
     # What earlier tries did
     Mutant(
@@ -163,14 +163,14 @@ MUTANTS = (
         "a push_at that has passed drops the rows that are left",
         "sending/send.py",
         "            self._check_time(report, left)\n            if refusal := known_refusal():\n",
-        "            if self._push_time is not None and self._push_time <= self._runtime.now():\n"
+        "            if self._push_time is not None and self._push_time <= self.runtime.now():\n"
         "                return report\n"
         "            if refusal := known_refusal():\n",
     ),
     Mutant(
         "a push_at that has passed is not noticed",
         "sending/send.py",
-        "        if self._push_time is None or self._push_time > self._runtime.now():\n",
+        "        if self._push_time is None or self._push_time > self.runtime.now():\n",
         "        if True:\n",
     ),
     # Mapped tasks
@@ -307,7 +307,7 @@ MUTANTS = (
     ),
     Mutant(
         "uncertain rows are no error",
-        "sending/send.py",
+        "sending/failure.py",
         "    if uncertain and on_uncertain is not OnUncertain.ACCEPT:\n",
         "    if uncertain and on_uncertain is OnUncertain.RESEND:\n",
     ),
@@ -338,7 +338,7 @@ MUTANTS = (
     ),
     Mutant(
         "rows that were not attempted are no error",
-        "sending/send.py",
+        "sending/failure.py",
         "    if left := report.outcomes[Outcome.NOT_ATTEMPTED]:\n        why",
         "    if left := 0:\n        why",
     ),
