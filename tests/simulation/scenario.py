@@ -63,6 +63,19 @@ class Scenario:
         self.zombie_chance = dice.choice([0, 0, 0.4])
         self.time_out_chance = dice.choice([0, 0, 0, 0.2])
         self.user_actions = dice.choice([0, 1, 1, 2, 3])
+        #: Whether some indexes of a mapped task start late, so that lists change before those have a record.
+        self.has_late_indexes = self.shape == "mapped" and dice.random() < 0.3
+        #: Whether the task sends for so long that it is retried while its first try still sends.
+        self.is_long = self.shape in {"task", "key"} and dice.random() < 0.08
+        if self.is_long:
+            self.retries = max(1, self.retries)
+            self.zombie_chance = 0.8
+            self.max_concurrency = 1
+            self.options["batch_size"] = 1
+            self.options["deduplicate"] = True
+            self.ledger = dice.choice(["store", "sql", "sql and store"]) if self.shape == "task" else self.ledger
+            self.has_store, self.has_sql = "store" in self.ledger, "sql" in self.ledger
+            self.numbers = [f"9689000{number:04}" for number in dice.sample(range(10_000), 24)]
         world.count("shape", self.shape)
         world.count("ledger kept in", self.ledger)
         for option, value in self.options.items():
@@ -106,7 +119,8 @@ class Scenario:
     def rows(self, count=None):
         """Return rows: (as it is written, the number or "", the text)."""
         dice = self.dice
-        count = dice.choice([0, 1, 2, 5, 8, 12, 30]) if count is None else count
+        if count is None:
+            count = 30 if self.is_long else dice.choice([0, 1, 2, 5, 8, 12, 30])
         return [self.row() for _ in range(count)]
 
     def row(self):
@@ -171,7 +185,8 @@ class Scenario:
         else:
             self._single(airflow, "run", self.rows())
         for ti in airflow.tis:
-            airflow.schedule(ti, dice.choice([0.0, 0.0, dice.uniform(0, 6)]))
+            is_late = self.has_late_indexes and ti.map_index > 0 and dice.random() < 0.5
+            airflow.schedule(ti, dice.uniform(3, 20) if is_late else dice.choice([0.0, 0.0, dice.uniform(0, 6)]))
 
     def _single(self, airflow, run_id, rows, key=None):
         run = Run(run_id, [rows], is_mapped=False)
@@ -241,7 +256,7 @@ class Scenario:
 
     def act(self):
         """Do one of the things that people do to a run, the account, or the database."""
-        if self.shape == "mapped" and self.dice.random() < 0.4:
+        if self.shape == "mapped" and self.dice.random() < (0.8 if self.has_late_indexes else 0.4):
             self._clear_all(self.airflow.runs[0])
             return
         action, chance = self.dice.choice(
