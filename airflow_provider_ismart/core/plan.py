@@ -4,13 +4,18 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from itertools import compress
+from itertools import compress, islice
 from typing import Any, NamedTuple, Protocol, cast
 
 from airflow_provider_ismart.core.message import Message, Size
+from airflow_provider_ismart.core.msisdn import mask_in, mask_msisdn
 from airflow_provider_ismart.core.outcomes import Outcome, RowOutcomes
 from airflow_provider_ismart.core.recipients import all_as_written, read_recipients
+from airflow_provider_ismart.core.report import Sample
 from airflow_provider_ismart.core.validation import Reading, Rows
+
+#: How many texts a preview shows.
+MAX_SAMPLES = 3
 
 
 class Group(NamedTuple):
@@ -191,3 +196,19 @@ def _copies(rows: list[int] | range, msisdns: list[str]) -> Sequence[_RowNumbers
             copies.append([])
         copies[copy].append(row)
     return [tuple(rows) for rows in copies]
+
+
+def samples(plan: Plan) -> tuple[Sample, ...]:
+    """Return the first texts that are to be sent, each with its first number, which is masked in the text too."""
+    found = []
+    for group in islice((group for group in plan.groups if not group.copy), MAX_SAMPLES):
+        _, msisdn = next(iter(group.numbers))
+        found.append(
+            Sample(
+                msisdn=mask_msisdn(msisdn),
+                text=mask_in(group.message.text, msisdn),
+                lang=int(group.message.lang),
+                parts=group.message.parts,
+            )
+        )
+    return tuple(found)

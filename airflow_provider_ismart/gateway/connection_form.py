@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from typing import Any
 
-from airflow_provider_ismart.gateway.settings import DEFAULT_HOST, EXTRAS
+from airflow_provider_ismart.gateway.address import DEFAULT_HOST
+from airflow_provider_ismart.gateway.settings import EXTRAS
 
 _HIDDEN_FIELDS = ["schema", "extra"]
 _RELABELING = {"login": "User id (UserId)", "password": "Password", "host": "Host or base URL"}

@@ -7,17 +7,13 @@ import re
 import unicodedata
 from collections.abc import Mapping
 from dataclasses import dataclass, fields
-from ipaddress import ip_address
 from pathlib import Path
 from typing import Any, NamedTuple, Protocol
-from urllib.parse import SplitResult, urlsplit
 from zoneinfo import ZoneInfo
 
 from airflow_provider_ismart.core.errors import InputError
 from airflow_provider_ismart.core.numbering import NumberingPlan
-
-MAX_PORT = 65_535
-DEFAULT_HOST = "https://www.ismartsms.net"
+from airflow_provider_ismart.gateway.address import DEFAULT_HOST, gateway_url, split_url
 
 
 class Extra(NamedTuple):
@@ -234,7 +230,9 @@ class Settings:
         _check_characters("password", connection.password)
         extras = _read_extras(_json_object(connection.extra))
         return cls(
-            url=_url(connection, extras),
+            url=gateway_url(
+                connection.host, connection.port, _path(extras["path"]), allow_http=extras["allow_http"]
+            ),
             login=connection.login,
             password=connection.password,
             **_typed(extras),
@@ -281,7 +279,7 @@ def _typed(extras: Mapping[str, Any]) -> dict[str, Any]:
     typed["timezone"] = _timezone(extras["timezone"])
     typed["ca_bundle"] = _existing_file("ca_bundle", extras["ca_bundle"])
     typed["numbering"] = _numbering(extras["country_code"], extras["mobile_prefixes"])
-    proxy = _split_url(extras["proxy"]) if extras["proxy"] else None
+    proxy = split_url(extras["proxy"]) if extras["proxy"] else None
     if extras["proxy"] and not (proxy and proxy.scheme in {"http", "https"} and proxy.hostname):
         raise EXTRAS["proxy"].error(extras["proxy"], "it has to be a URL such as http://proxy.example:3128")
     return typed
@@ -301,14 +299,11 @@ def _numbering(country_code: str, mobile_prefixes: str | None) -> NumberingPlan:
     return plan
 
 
-def _split_url(url: str) -> SplitResult | None:
-    """Take a URL apart, or return ``None`` for what is none; the standard library's error would show it."""
-    try:
-        parts = urlsplit(url)
-        _ = parts.port  # which is checked when it is asked for
-    except ValueError:
-        return None
-    return parts
+def _path(path: str) -> str:
+    path = path if path.startswith("/") else f"/{path}"
+    if not re.fullmatch(r"[\w./~%-]+", path, re.ASCII):
+        raise EXTRAS["path"].error(path, "it has to be the path of a URL, without a query")
+    return path
 
 
 def _timezone(name: str) -> ZoneInfo:
@@ -322,34 +317,3 @@ def _existing_file(name: str, path: str | None) -> str | None:
     if path and not Path(path).is_file():
         raise EXTRAS[name].error(path, "there is no such file")
     return path
-
-
-def _url(connection: AirflowConnection, extras: Mapping[str, Any]) -> str:
-    host = (connection.host or DEFAULT_HOST).strip()
-    base = _split_url(host if "://" in host else f"https://{host}")
-    if not base or base.scheme not in {"http", "https"} or not base.hostname or re.search(r"\s", base.hostname):
-        raise InputError("the connection's host has to be a host name or an http(s) URL")
-    if base.username or base.password or base.query or base.fragment:
-        raise InputError("the connection's host holds more than a host name, a port and a path")
-    if base.scheme == "http" and not (extras["allow_http"] or _is_loopback(base.hostname)):
-        raise InputError(
-            f"the connection's host is {base.scheme}://{base.hostname}, and plain http shows the password to "
-            "the network. Use https, or set the extra allow_http."
-        )
-    port = connection.port or base.port
-    if port and not 0 < port <= MAX_PORT:
-        raise InputError(f"the connection's port is {port}; it can be 1 to {MAX_PORT}")
-    name = f"[{base.hostname}]" if ":" in base.hostname else base.hostname
-    path = extras["path"] if extras["path"].startswith("/") else f"/{extras['path']}"
-    if not re.fullmatch(r"[\w./~%-]+", path, re.ASCII):
-        raise EXTRAS["path"].error(extras["path"], "it has to be the path of a URL, without a query")
-    return f"{base.scheme}://{name}{f':{port}' if port else ''}{base.path.rstrip('/')}{path}"
-
-
-def _is_loopback(host: str) -> bool:
-    if host == "localhost":
-        return True
-    try:
-        return ip_address(host).is_loopback
-    except ValueError:
-        return False

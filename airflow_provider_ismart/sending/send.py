@@ -8,18 +8,16 @@ from concurrent.futures import Executor, ThreadPoolExecutor
 from contextlib import ExitStack, closing
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
-from itertools import islice
 from queue import SimpleQueue
 from typing import TYPE_CHECKING, Any
 
 from airflow_provider_ismart.core.batching import CallLimits
 from airflow_provider_ismart.core.dispatch import Submission
-from airflow_provider_ismart.core.msisdn import mask_in, mask_msisdn
 from airflow_provider_ismart.core.numbering import NumberingPlan
 from airflow_provider_ismart.core.outcomes import Outcome
-from airflow_provider_ismart.core.plan import Plan, plan
+from airflow_provider_ismart.core.plan import Plan, plan, samples
 from airflow_provider_ismart.core.recipients import ChunkedRecipients
-from airflow_provider_ismart.core.report import Report, Sample, in_one_line
+from airflow_provider_ismart.core.report import Report, in_one_line
 from airflow_provider_ismart.core.schedule import PUSH_AT_FORMAT, read_push_at
 from airflow_provider_ismart.core.validation import Reading
 from airflow_provider_ismart.exceptions import (
@@ -44,9 +42,6 @@ if TYPE_CHECKING:
 
 #: How often the ledger is asked how rows ended that another task is sending.
 OTHERS_SECONDS = 1.0
-
-#: How many texts a preview shows.
-MAX_SAMPLES = 3
 
 
 def _now() -> datetime:
@@ -131,7 +126,7 @@ class Send:
         if left := self._left_to_send(report):
             self._check_time(report, left)
         self._conclude(report)
-        return replace(report, samples=_samples(self.plan))
+        return replace(report, samples=samples(self.plan))
 
     def run(
         self,
@@ -167,8 +162,12 @@ class Send:
         try:
             self._submit_all(submission)
             self._wait_for_others(submission)
-        except BaseException:
-            self._conclude(self._report(submission))
+        except BaseException:  # the ledger failed
+            report = self._report(submission)
+            self._conclude(report)
+            error = failure(report, submission, self.options.on_uncertain)
+            if isinstance(error, ISmartLoginError):  # after any other error, Airflow would try the login again
+                raise error from None
             raise
         report = self._report(submission)
         unwritten = self._conclude(report)
@@ -279,22 +278,6 @@ class Send:
             self.log.warning(what)
             return ISmartError(what, report=report)
         return None
-
-
-def _samples(plan: Plan) -> tuple[Sample, ...]:
-    """Return the first texts that are to be sent, each with its first number, which is masked in the text too."""
-    samples = []
-    for group in islice((group for group in plan.groups if not group.copy), MAX_SAMPLES):
-        _, msisdn = next(iter(group.numbers))
-        samples.append(
-            Sample(
-                msisdn=mask_msisdn(msisdn),
-                text=mask_in(group.message.text, msisdn),
-                lang=int(group.message.lang),
-                parts=group.message.parts,
-            )
-        )
-    return tuple(samples)
 
 
 def _calls_and_parts(calls: int, parts: int) -> str:

@@ -1,0 +1,57 @@
+"""Where the gateway is: the URL of its endpoint, from the fields of a connection."""
+
+from __future__ import annotations
+
+import re
+from ipaddress import ip_address
+from urllib.parse import SplitResult, urlsplit
+
+from airflow_provider_ismart.core.errors import InputError
+
+MAX_PORT = 65_535
+DEFAULT_HOST = "https://www.ismartsms.net"
+
+
+def gateway_url(host: str | None, port: int | None, path: str, *, allow_http: bool) -> str:
+    """Return the endpoint's URL, without a query.
+
+    :param host: a host name or a base URL; by default the vendor's.
+    :param path: of the endpoint, from its first slash.
+    :param allow_http: whether plain http may show the password to the network.
+    :raises InputError: ``host`` or ``port`` cannot be used; the text names it.
+    """
+    host = (host or DEFAULT_HOST).strip()
+    base = split_url(host if "://" in host else f"https://{host}")
+    if not base or base.scheme not in {"http", "https"} or not base.hostname or re.search(r"\s", base.hostname):
+        raise InputError("the connection's host has to be a host name or an http(s) URL")
+    if base.username or base.password or base.query or base.fragment:
+        raise InputError("the connection's host holds more than a host name, a port and a path")
+    if base.scheme == "http" and not (allow_http or _is_loopback(base.hostname)):
+        raise InputError(
+            f"the connection's host is {base.scheme}://{base.hostname}, and plain http shows the password to "
+            "the network. Use https, or set the extra allow_http."
+        )
+    port = port or base.port
+    if port and not 0 < port <= MAX_PORT:
+        raise InputError(f"the connection's port is {port}; it can be 1 to {MAX_PORT}")
+    name = f"[{base.hostname}]" if ":" in base.hostname else base.hostname
+    return f"{base.scheme}://{name}{f':{port}' if port else ''}{base.path.rstrip('/')}{path}"
+
+
+def split_url(url: str) -> SplitResult | None:
+    """Split a URL, or return ``None`` if it is malformed: the standard library's error would quote it."""
+    try:
+        parts = urlsplit(url)
+        _ = parts.port  # which is checked when it is asked for
+    except ValueError:
+        return None
+    return parts
+
+
+def _is_loopback(host: str) -> bool:
+    if host == "localhost":
+        return True
+    try:
+        return ip_address(host).is_loopback
+    except ValueError:
+        return False
