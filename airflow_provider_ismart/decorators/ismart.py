@@ -8,7 +8,7 @@ from airflow.providers.common.compat.sdk import DecoratedOperator, determine_kwa
 
 from airflow_provider_ismart.exceptions import ISmartInputError
 from airflow_provider_ismart.operators.ismart import ISmartSendOperator
-from airflow_provider_ismart.redaction import RedactedRecipients, redact_each, revealed
+from airflow_provider_ismart.redaction import redact_each, revealed
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
@@ -38,14 +38,10 @@ class ISmartDecoratedOperator(DecoratedOperator, ISmartSendOperator):
     def __init__(self, **kwargs: Any) -> None:
         super().__init__(recipients=None, **kwargs)
 
-    def execute(self, context: Context) -> dict[str, object]:
-        """Call the function, send, and return the report."""
-        with self.noting_if_unsent(context):
-            self.check_fields(context)
-            self.recipients = RedactedRecipients(self._call(context))
-            return ISmartSendOperator.execute(self, context)
+    # DecoratedOperator's own would return what the function returns.
+    execute = ISmartSendOperator.execute
 
-    def _call(self, context: Context) -> Any:
+    def _find_recipients(self, context: Context) -> Any:
         args = [revealed(argument) for argument in self.op_args]
         kwargs = {name: revealed(argument) for name, argument in self.op_kwargs.items()}
         from_context = determine_kwargs(self.python_callable, args, context)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from contextlib import AbstractContextManager
 from functools import cached_property
 from typing import TYPE_CHECKING, Any, ClassVar
 
@@ -131,55 +130,32 @@ class ISmartSendOperator(RedactsFields, ChecksRenderedOptions, BaseOperator):
 
     def execute(self, context: Context) -> dict[str, object]:
         """Send, and return the report."""
-        with self.noting_if_unsent(context):
-            self.check_fields(context)
+        from airflow_provider_ismart.ledgers.current_try import noting_if_unsent  # noqa: PLC0415  # at run time
+
+        with noting_if_unsent(context, self.ledger_conn_id):
+            self.check_redaction(context)
+            self.check_rendered_options(context)
             report = self.hook.submit(
-                revealed(self.recipients),
-                self._options,
+                self._find_recipients(context),
+                self._send_options(),
                 context,
                 ledger_conn_id=self.ledger_conn_id,
                 idempotency_key=self.idempotency_key,
             )
         if not report.total:
-            raise AirflowSkipException("recipients has no rows: there is nobody to tell.")
+            raise AirflowSkipException("Skipped: recipients has no rows.")
         return report.as_json()
 
-    def noting_if_unsent(self, context: Context) -> AbstractContextManager[object]:
-        """Let the next try know if this one fails and has certainly submitted nothing."""
-        from airflow_provider_ismart.ledgers.current_try import noting_if_unsent  # noqa: PLC0415  # at run time
+    def _find_recipients(self, context: Context) -> Any:  # noqa: ARG002  # a subclass needs it
+        """Return the recipients. A subclass finds them elsewhere."""
+        return revealed(self.recipients)
 
-        return noting_if_unsent(context, self.ledger_conn_id)
+    def _send_options(self) -> dict[str, Any]:
+        """Return the options that :class:`~airflow_provider_ismart.sending.options.SendOptions` checks."""
+        from airflow_provider_ismart.sending.options import OPTIONS  # noqa: PLC0415  # needed at run time alone
 
-    def check_fields(self, context: Context) -> None:
-        """Check what Airflow made of the templated fields.
-
-        :raises ISmartError: a field is not redacted, or an option that is given rendered to nothing.
-        """
-        self.check_redaction(context)
-        self.check_rendered_options(context)
+        return {option: self.is_dry_run if option == "dry_run" else getattr(self, option) for option in OPTIONS}
 
     def on_kill(self) -> None:
         """Start no new calls; let calls in flight finish and record their outcomes."""
         self.hook.halt()
-
-    @property
-    def _options(self) -> dict[str, Any]:
-        return {"dry_run": self.is_dry_run} | {
-            option: getattr(self, option)
-            for option in (
-                "message",
-                "recipient_column",
-                "message_column",
-                "lang",
-                "flash",
-                "push_at",
-                "batch_size",
-                "max_parts",
-                "deduplicate",
-                "on_empty",
-                "on_invalid",
-                "on_refused",
-                "on_uncertain",
-                "results_path",
-            )
-        }

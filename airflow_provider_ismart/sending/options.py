@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 from datetime import datetime
 from enum import Enum
+from inspect import Parameter, signature
 from os import PathLike
 from typing import TypeVar
 
@@ -109,6 +110,15 @@ class SendOptions:
             on_uncertain=_choice(OnUncertain, "on_uncertain", on_uncertain),
             **others,  # type: ignore[arg-type]
         )
+
+
+_WRITTEN = (name for name, of in signature(SendOptions.of).parameters.items() if of.kind is Parameter.KEYWORD_ONLY)
+#: The names of all options, as a user writes them.
+OPTIONS = tuple(
+    dict.fromkeys([*_WRITTEN, *(field.name for field in fields(SendOptions) if field.name != "content")])
+)
+    dict.fromkeys([*_WRITTEN, *(field.name for field in fields(SendOptions) if field.name != "content")])
+)
 
 
 def check_name(option: str, value: object) -> None:

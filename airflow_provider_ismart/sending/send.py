@@ -31,7 +31,7 @@ from airflow_provider_ismart.sending.metrics import count_call, count_numbers
 from airflow_provider_ismart.sending.options import OnEmpty, OnInvalid, OnUncertain, SendOptions
 from airflow_provider_ismart.sending.progress import Log, Progress
 from airflow_provider_ismart.sending.results_file import ResultsFile
-from airflow_provider_ismart.sending.spooled_plan import StoredPlan
+from airflow_provider_ismart.sending.spooled_plan import SpooledPlan
 
 if TYPE_CHECKING:
     from airflow_provider_ismart.core.attempt import Attempt
@@ -107,7 +107,7 @@ class Send:
         self.log.info("Reading all recipients before anything is sent.")
         chunks = recipients.read(reading.recipient_column, reading.content.columns)
         stored = self._open.enter_context(
-            closing(StoredPlan(chunks, reading, deduplicate=self.options.deduplicate))
+            closing(SpooledPlan(chunks, reading, deduplicate=self.options.deduplicate))
         )
         self.log.info("Read %s rows.", f"{len(stored.outcomes):,}")
         return stored

@@ -39,7 +39,7 @@ FROM row WHERE text IS NOT NULL ORDER BY text, copy, row
 _GROUP_SIZES = "SELECT text, count(*) FROM planned GROUP BY text, copy HAVING count(*) > 1"
 
 
-class StoredPlan:
+class SpooledPlan:
     """A plan whose rows are in a temporary SQLite file, which nobody else can open and which goes with it.
 
     It takes the memory of one chunk, and four bytes a row. The file lies where SQLite puts its temporary files,
@@ -52,7 +52,8 @@ class StoredPlan:
 
     def __init__(self, chunks: Iterable[Columns], reading: Reading, *, deduplicate: bool = True) -> None:
         self.outcomes = RowOutcomes()
-        self._db = sqlite3.connect("", isolation_level=None)
+        # made in the thread that reads the recipients, used by the one that sends: never by both at a time
+        self._db = sqlite3.connect("", isolation_level=None, check_same_thread=False)
         try:
             for pragma in _PRAGMAS:
                 self._db.execute(f"PRAGMA {pragma}").close()

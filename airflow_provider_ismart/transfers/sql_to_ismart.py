@@ -8,7 +8,7 @@ from airflow.providers.common.compat.sdk import BaseHook
 
 from airflow_provider_ismart.exceptions import ISmartInputError
 from airflow_provider_ismart.operators.ismart import ISmartSendOperator
-from airflow_provider_ismart.redaction import Redacted, RedactedRecipients, revealed
+from airflow_provider_ismart.redaction import Redacted, revealed
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Mapping, Sequence
@@ -63,13 +63,6 @@ class SqlToISmartOperator(ISmartSendOperator):
         self.parameters = parameters
         self.hook_params = hook_params
 
-    def execute(self, context: Context) -> dict[str, object]:
-        """Run the query, send, and return the report."""
-        with self.noting_if_unsent(context):
-            self.check_fields(context)
-            self.recipients = RedactedRecipients(self._query())
-            return super().execute(context)
-
     def resolve_template_files(self) -> None:
         """Leave files to rendering: Airflow would read one here for each field whose text ends with ``.sql``."""
         self.prepare_template()
@@ -88,7 +81,7 @@ class SqlToISmartOperator(ISmartSendOperator):
         finally:
             self.template_ext = type(self).template_ext
 
-    def _query(self) -> QueryRecipients:
+    def _find_recipients(self, context: Context) -> QueryRecipients:  # noqa: ARG002  # the query is templated
         from airflow_provider_ismart.sources.sql import QueryRecipients  # noqa: PLC0415  # brings SQLAlchemy
 
         return QueryRecipients(self._database_hook(), self.sql, revealed(self.parameters))

@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 from airflow_provider_ismart.core.errors import InputError
 from airflow_provider_ismart.core.outcomes import Outcome
 from airflow_provider_ismart.core.validation import Content, Reading
-from airflow_provider_ismart.sending.spooled_plan import StoredPlan
+from airflow_provider_ismart.sending.spooled_plan import SpooledPlan
 from tests.core.scripted import MemoryLedger, ScriptedGateway, columns_of, limits, numbers, plan_of_rows, send
 from tests.core.strategies import rows
 
@@ -23,7 +23,7 @@ def stored():
     with ExitStack() as closing_all:
 
         def stored(tables, reading=OWN_TEXTS, **options):
-            return closing_all.enter_context(closing(StoredPlan(tables, reading, **options)))
+            return closing_all.enter_context(closing(SpooledPlan(tables, reading, **options)))
 
         yield stored
 
