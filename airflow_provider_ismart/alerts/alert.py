@@ -70,7 +70,7 @@ def _send(
     settings: Settings, recipients: Any, text: str, *, max_parts: int, refused: RefusedLogin, log: Log
 ) -> Report:
     from airflow_provider_ismart.core.ledger import MemoryLedger  # noqa: PLC0415
-    from airflow_provider_ismart.gateway.client import GatewayClient  # noqa: PLC0415  # brings urllib3
+    from airflow_provider_ismart.gateway.client import GatewayClient  # noqa: PLC0415  # brings requests
     from airflow_provider_ismart.sending.options import SendOptions  # noqa: PLC0415  # needed at run time alone
     from airflow_provider_ismart.sending.send import Send  # noqa: PLC0415
 

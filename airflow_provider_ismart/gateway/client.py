@@ -12,24 +12,20 @@ import re
 import time
 from threading import Event
 from typing import TYPE_CHECKING
-from urllib.parse import quote, urlsplit
+from urllib.parse import quote
 
 from pyrate_limiter import Limiter, Rate
 from tenacity import RetryCallState, Retrying, stop_after_attempt, wait_exponential_jitter
 from tenacity.nap import sleep_using_event
-from urllib3 import Timeout
 
-from airflow_provider_ismart import __version__
 from airflow_provider_ismart.core.msisdn import mask_msisdn
 from airflow_provider_ismart.core.outcomes import CallOutcome, Fate
 from airflow_provider_ismart.core.return_codes import ACCEPTED_CODE, Kind, return_code
 from airflow_provider_ismart.core.segmentation import Lang
-from airflow_provider_ismart.gateway.transport import begin_call, connection_pool, request_went_out
+from airflow_provider_ismart.gateway.transport import MaybeSent, NotSent, Reply, Transport
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
-
-    from urllib3 import BaseHTTPResponse
 
     from airflow_provider_ismart.core.batching import Batch
     from airflow_provider_ismart.gateway.settings import Settings
@@ -48,13 +44,6 @@ _RETURN_CODE = re.compile(rb"(?:\s|\xef\xbb\xbf)*(0|[1-9][0-9]{0,3})\s*")
 _OK = 200
 _SERVICE_UNAVAILABLE = 503
 
-_HEADERS = {
-    "User-Agent": f"airflow-provider-ismart/{__version__}",
-    "Accept": "*/*",
-    "Accept-Encoding": "identity",
-    "Connection": "keep-alive",
-}
-
 #: Refused before anything is dispatched, so it costs nothing and reaches nobody (second-hand knowledge).
 PROBE_MSISDN = "1"
 
@@ -71,12 +60,7 @@ class GatewayClient:
     def __init__(self, settings: Settings, *, halted: Event | None = None) -> None:
         self.settings = settings
         self.halted = halted or Event()
-        self._pool = connection_pool(settings)
-        self._timeout = Timeout(connect=settings.connect_timeout, read=settings.read_timeout)
-        #: What stands before the query in a request: a proxy of plain calls is told the host too.
-        self._target = settings.url
-        if settings.url.startswith("https:") or not settings.proxy:
-            self._target = urlsplit(settings.url).path
+        self._transport = Transport(settings)
         self._limiter = None
         if settings.calls_per_second:
             self._limiter = Limiter(Rate(1, math.ceil(1000 / settings.calls_per_second)), buffer_ms=0)
@@ -90,7 +74,7 @@ class GatewayClient:
 
     def close(self) -> None:
         """Close all connections."""
-        self._pool.close()
+        self._transport.close()
         if self._limiter:
             self._limiter.close()
 
@@ -155,22 +139,12 @@ class GatewayClient:
         return self._call(query)._replace(seconds=time.monotonic() - started)
 
     def _call(self, query: str) -> CallOutcome:
-        begin_call(query)
         try:
-            # urllib3 itself would repeat a call three times and follow a redirect, which is a second call
-            response = self._pool.urlopen(
-                "GET",
-                self._target,
-                headers=_HEADERS,
-                timeout=self._timeout,
-                retries=False,
-                redirect=False,
-                assert_same_host=False,  # a proxy's pool is asked for the gateway's host
-            )
-        except Exception as error:  # noqa: BLE001  # whatever it was, what went over the wire decides
-            fate = Fate.UNCERTAIN if request_went_out() else Fate.NOT_SENT
-            return CallOutcome(fate=fate, detail=_what_happened(error, fate))
-        return read_answer(response)
+            return read_answer(self._transport.get(query))
+        except NotSent as error:
+            return CallOutcome(fate=Fate.NOT_SENT, detail=str(error))
+        except MaybeSent as error:
+            return CallOutcome(fate=Fate.UNCERTAIN, detail=str(error))
 
     def _may_try_again(self, state: RetryCallState) -> bool:
         outcome = _last_outcome(state)
@@ -202,18 +176,15 @@ def query_string(
     return "&".join(f"{name}={value}" for name, value in parameters.items())
 
 
-def read_answer(response: BaseHTTPResponse) -> CallOutcome:
-    """Return what a reply says; it says something only if it is whole and is one whole number."""
-    status = response.status
+def read_answer(reply: Reply) -> CallOutcome:
+    """Return what a reply says; it says something only if it is one whole number."""
+    status = reply.status
     if status != _OK:
-        retry_after = _seconds(response.headers.get("Retry-After"))
-        asked_to_wait = status == _SERVICE_UNAVAILABLE and "Retry-After" in response.headers
+        retry_after = _seconds(reply.headers.get("Retry-After"))
+        asked_to_wait = status == _SERVICE_UNAVAILABLE and "Retry-After" in reply.headers
         fate = Fate.NOT_SENT if status in TURNED_AWAY_STATUSES or asked_to_wait else Fate.UNCERTAIN
         return CallOutcome(fate=fate, http_status=status, detail=f"HTTP {status}", retry_after=retry_after)
-    length = response.headers.get("Content-Length")
-    if length is not None and length != str(response.tell()):
-        return CallOutcome(fate=Fate.UNCERTAIN, http_status=status, detail="the answer was cut short")
-    found = _RETURN_CODE.fullmatch(response.data)
+    found = _RETURN_CODE.fullmatch(reply.body)
     if not found:
         return CallOutcome(fate=Fate.UNCERTAIN, http_status=status, detail="the answer was no return code")
     code = int(found[1])
@@ -226,15 +197,6 @@ def read_answer(response: BaseHTTPResponse) -> CallOutcome:
 
 def _seconds(retry_after: str | None) -> float | None:
     return float(retry_after) if retry_after and retry_after.isascii() and retry_after.isdigit() else None
-
-
-def _what_happened(error: BaseException, fate: Fate) -> str:
-    """Name the error by its innermost cause; the texts of what is around it hold the whole URL."""
-    while cause := error.__cause__ or error.__context__:
-        error = cause
-    what = "no answer came" if fate is Fate.UNCERTAIN else "no connection could be made"
-    text = error.strerror if isinstance(error, OSError) else None  # the system's own words
-    return f"{what}: {type(error).__name__}" + (f" ({text})" if text else "")
 
 
 def _last_outcome(state: RetryCallState) -> CallOutcome:

@@ -1,109 +1,182 @@
-"""Connections that know whether a request went out over them, and add its query themselves.
+"""The HTTP call: a query in, and out comes a reply or an error that says whether the request may have arrived.
 
-The exceptions of HTTP clients tell too little: ``ProxyError`` and ``SSLError`` were seen after a request had
-arrived. A connection that notes when it writes was never wrong.
+``requests`` carries the call. Two things it cannot do, so the connection classes of this module do them:
 
-They also tell too much, as do log records: the whole URL. So urllib3 is not shown the query, with the password in
-it. It would go through it twice as well, character by character, which took a third of a call's CPU time.
+- Say whether a request went out. No exception of an HTTP client proves that it did not: ``SSLError`` and
+  ``ProxyError`` were seen after the request had arrived. A connection that notes when it writes was never wrong.
+- Keep the query, which holds the password, out of exceptions and log records. They show URLs, so the connection
+  adds the query below everything that knows a URL.
 """
 
 from __future__ import annotations
 
 import ssl
-from threading import local
+import threading
+from collections.abc import Mapping
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
-from urllib.parse import unquote
 
-import certifi
-from urllib3 import PoolManager, ProxyManager
+from requests import Request, Response, Session
+from requests.adapters import HTTPAdapter
+from requests.exceptions import InvalidURL
+from requests.utils import DEFAULT_CA_BUNDLE_PATH
 from urllib3.connection import HTTPConnection, HTTPSConnection
-from urllib3.connectionpool import HTTPConnectionPool, HTTPSConnectionPool
-from urllib3.util import make_headers, parse_url
 
+from airflow_provider_ismart import __version__
+from airflow_provider_ismart.core.errors import InputError
 from airflow_provider_ismart.gateway.settings import EXTRAS
 
 if TYPE_CHECKING:
     from airflow_provider_ismart.gateway.settings import Settings
 
-_wire = local()
+_HEADERS = {
+    "User-Agent": f"airflow-provider-ismart/{__version__}",
+    "Accept": "*/*",
+    "Accept-Encoding": "identity",
+    "Connection": "keep-alive",
+}
 
 
-def begin_call(query: str) -> None:
-    """Have the next request of this thread get ``query``, which is all in ASCII and quoted, and be watched."""
-    _wire.query = query
-    _wire.request_went_out = False
+class NotSent(Exception):  # noqa: N818  # named after what it proves
+    """No byte of the request was written; the text says why, and shows no URL."""
 
 
-def request_went_out() -> bool:
-    """Whether any byte of this thread's request may have been written since :func:`begin_call`."""
-    return bool(_wire.request_went_out)
+class MaybeSent(Exception):  # noqa: N818
+    """The request may have arrived, but no whole reply came; the text says why, and shows no URL."""
 
 
-class _AddsQueries:
-    """A connection that adds the query and notes when a request goes out; a proxy's CONNECT is none."""
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Reply:
+    """A whole reply; the names of its headers may be written in any case."""
 
-    _connects_to_proxy = False
+    status: int
+    headers: Mapping[str, str]
+    body: bytes
 
-    def _tunnel(self) -> None:
-        self._connects_to_proxy = True
+
+class Transport:
+    """Make calls from any number of threads, over at most ``max_concurrency`` connections that are kept alive.
+
+    It reads nothing from the environment, follows no redirect, repeats no request and returns no cookie.
+
+    :raises InputError: the URL has no valid host, or the certificates of ``ca_bundle`` cannot be read.
+    """
+
+    def __init__(self, settings: Settings) -> None:
+        self._options: dict[str, Any] = {
+            "timeout": (settings.connect_timeout, settings.read_timeout),
+            "verify": _certificates(settings.ca_bundle),
+            "proxies": {"all": settings.proxy} if settings.proxy else {},
+            "allow_redirects": False,
+        }
+        adapter = _Adapter(max_retries=0, pool_maxsize=settings.max_concurrency, pool_block=True)
+        self._session = _Session()
+        self._session.trust_env = False
+        for scheme in ("http://", "https://"):
+            self._session.mount(scheme, adapter)
         try:
-            super()._tunnel()  # type: ignore[misc]
+            self._request = Request("GET", settings.url, headers=_HEADERS).prepare()
+            # Threads that made the pool with their first calls could make several
+            adapter.get_connection_with_tls_context(
+                self._request, self._options["verify"], self._options["proxies"]
+            )
+        except InvalidURL:
+            raise InputError("the connection's host is no valid host name") from None
+
+    def get(self, query: str) -> Reply:
+        """Make one call with ``query``, which is quoted and in ASCII.
+
+        :raises NotSent: no byte of the request was written.
+        :raises MaybeSent: the request may have arrived; what came back is not a whole reply.
+        """
+        _call.query, _call.is_written = query, False
+        try:
+            response = self._session.send(self._request, **self._options)
+        except Exception as error:  # noqa: BLE001  # whatever it is, only the connection knows what it proves
+            if _call.is_written:
+                raise MaybeSent(f"no answer came: {_innermost(error)}") from None
+            raise NotSent(f"no connection could be made: {_innermost(error)}") from None
         finally:
-            self._connects_to_proxy = False
+            _call.query = ""
+        length = response.headers.get("Content-Length")
+        if length is not None and length != str(response.raw.tell()):
+            raise MaybeSent("the answer was cut short")
+        return Reply(status=response.status_code, headers=response.headers, body=response.content)
+
+    def close(self) -> None:
+        """Close all idle connections."""
+        self._session.close()
+
+
+class _Call(threading.local):
+    """The call that this thread makes. A connection serves the thread that took it from the pool."""
+
+    query = ""
+    is_written = False
+
+
+_call = _Call()
+
+
+class _Connection:
+    """Add the query to a request, and note that it is written.
+
+    A proxy's CONNECT does not pass here: it is no request to the gateway.
+    """
+
+    sock: Any
 
     def putrequest(self, method: str, url: str, *args: Any, **kwargs: Any) -> None:
-        super().putrequest(method, f"{url}?{_wire.query}", *args, **kwargs)  # type: ignore[misc]
-
-    def send(self, data: Any) -> None:
-        if self.sock is None:  # type: ignore[attr-defined]
-            self.connect()  # type: ignore[attr-defined]
-        if not self._connects_to_proxy:
-            _wire.request_went_out = True
-        super().send(data)  # type: ignore[misc]
+        if self.sock is None:
+            self.connect()  # type: ignore[attr-defined]  # or writing would, after the note
+        _call.is_written = True
+        super().putrequest(method, f"{url}?{_call.query}", *args, **kwargs)  # type: ignore[misc]
 
 
-class _WireHTTPConnection(_AddsQueries, HTTPConnection):
+class _HTTPConnection(_Connection, HTTPConnection):
     pass
 
 
-class _WireHTTPSConnection(_AddsQueries, HTTPSConnection):
-    pass
+class _HTTPSConnection(_Connection, HTTPSConnection):
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        # urllib3's own context logs session keys where the environment's SSLKEYLOGFILE says
+        super().__init__(*args, **kwargs | {"ssl_context": ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)})
 
 
-class _WireHTTPConnectionPool(HTTPConnectionPool):
-    ConnectionCls = _WireHTTPConnection
+_CONNECTION_CLASSES = {"http": _HTTPConnection, "https": _HTTPSConnection}
 
 
-class _WireHTTPSConnectionPool(HTTPSConnectionPool):
-    ConnectionCls = _WireHTTPSConnection
+class _Adapter(HTTPAdapter):
+    """Use this module's connections, and verify a proxy's certificate even where the gateway has none."""
+
+    def get_connection_with_tls_context(self, *args: Any, **kwargs: Any) -> Any:
+        pool = super().get_connection_with_tls_context(*args, **kwargs)
+        pool.ConnectionCls = _CONNECTION_CLASSES[pool.scheme]
+        return pool
+
+    def cert_verify(self, conn: Any, url: Any, verify: Any, cert: Any) -> None:  # noqa: ARG002
+        super().cert_verify(conn, "https:", verify, cert)  # with an http URL, requests verifies nobody
 
 
-_POOLS = {"http": _WireHTTPConnectionPool, "https": _WireHTTPSConnectionPool}
+class _Session(Session):
+    """Find no redirect in any response: requests would prepare the next request, and fail over a bad URL."""
+
+    def get_redirect_target(self, resp: Response) -> None:  # noqa: ARG002
+        return None
 
 
-def connection_pool(settings: Settings) -> HTTPConnectionPool:
-    """Return a pool of up to ``max_concurrency`` connections to the gateway that note when a request goes out.
-
-    Nothing of the environment counts: proxy and certificates are those of the settings.
-
-    :raises InputError: the certificates of ``ca_bundle`` cannot be read.
-    """
-    tls = _tls_context(settings.ca_bundle) if "https:" in f"{settings.url} {settings.proxy}".lower() else None
-    options: dict[str, Any] = {"maxsize": settings.max_concurrency, "block": True, "ssl_context": tls}
-    if settings.proxy:
-        auth = parse_url(settings.proxy).auth
-        headers = make_headers(proxy_basic_auth=unquote(auth)) if auth else None
-        options |= {"proxy_url": settings.proxy, "proxy_headers": headers, "proxy_ssl_context": tls}
-    manager = ProxyManager(**options) if settings.proxy else PoolManager(**options)
-    manager.pool_classes_by_scheme = _POOLS
-    return manager.connection_from_url(settings.url)
-
-
-def _tls_context(ca_bundle: str | None) -> ssl.SSLContext:
-    """Return one context for all connections, as reading the certificates takes 20 to 50 ms."""
-    context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)  # urllib3's own would log keys where SSLKEYLOGFILE says
+def _certificates(ca_bundle: str | None) -> str:
     try:
-        context.load_verify_locations(ca_bundle or certifi.where())
+        if ca_bundle:
+            ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT).load_verify_locations(ca_bundle)
     except OSError:
         raise EXTRAS["ca_bundle"].error(ca_bundle, "it holds no certificates that can be read") from None
-    return context
+    return ca_bundle or DEFAULT_CA_BUNDLE_PATH
+
+
+def _innermost(error: BaseException) -> str:
+    """Name the innermost cause of an error, in the system's own words where it has some."""
+    while cause := error.__cause__ or error.__context__:
+        error = cause
+    text = error.strerror if isinstance(error, OSError) else None
+    return type(error).__name__ + (f" ({text})" if text else "")

@@ -70,7 +70,7 @@ class ISmartHook(BaseHook):
         return self._new_client(self.settings)
 
     def _new_client(self, settings: Settings) -> GatewayClient:
-        from airflow_provider_ismart.gateway.client import GatewayClient  # noqa: PLC0415  # brings urllib3
+        from airflow_provider_ismart.gateway.client import GatewayClient  # noqa: PLC0415  # brings requests
 
         halted = Event()  # a send that ends early sets it, and the next one starts anew
         self._halted.add(halted)

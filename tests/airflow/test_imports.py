@@ -3,7 +3,17 @@
 import subprocess
 import sys
 
-HEAVY = ["pandas", "numpy", "urllib3", "pyarrow", "sqlalchemy", "tenacity", "phonenumbers", "pyrate_limiter"]
+HEAVY = [
+    "pandas",
+    "numpy",
+    "requests",
+    "urllib3",
+    "pyarrow",
+    "sqlalchemy",
+    "tenacity",
+    "phonenumbers",
+    "pyrate_limiter",
+]
 
 SCRIPT = """
 import sys

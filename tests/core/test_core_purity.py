@@ -8,7 +8,7 @@ import pytest
 from airflow_provider_ismart import core
 
 MODULES = sorted(Path(core.__path__[0]).glob("*.py"))
-HEAVY = {"airflow", "requests", "pandas", "numpy", "pyarrow", "polars", "phonenumbers", "sqlalchemy"}
+HEAVY = {"airflow", "requests", "urllib3", "pandas", "numpy", "pyarrow", "polars", "phonenumbers", "sqlalchemy"}
 IMPURE = {
     "logging",
     "random",

@@ -11,6 +11,7 @@ from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat
 from cryptography.x509.oid import NameOID
 
+from airflow_provider_ismart.core.errors import InputError
 from airflow_provider_ismart.core.outcomes import Fate
 
 NOW = datetime.datetime.now(datetime.UTC)
@@ -131,3 +132,27 @@ def test_a_server_that_wants_a_certificate_of_ours_may_have_read_the_call_before
     )  # TLS 1.3 lets the client write before the server has looked
     outcome = submit_to(server.port, ca_bundle=str(certificates / "authority.pem"))
     assert (outcome.fate, outcome.attempts) == (Fate.UNCERTAIN, 1)
+
+
+def test_a_proxy_over_tls_gets_no_plain_call_before_it_proves_who_it_is(
+    tls_server, submit, certificates, quick_back_off
+):
+    server = tls_server("good")
+    extra = {"proxy": f"https://127.0.0.1:{server.port}", "connect_timeout": 2, "read_timeout": 2}
+    assert submit(extra=extra).fate is Fate.NOT_SENT
+    assert not server.requests
+    trusted = extra | {"ca_bundle": str(certificates / "authority.pem")}
+    assert submit(extra=trusted).fate is Fate.ACCEPTED
+    assert len(server.requests) == 1
+
+
+def test_the_environment_gets_no_session_keys(tls_server, submit_to, certificates, monkeypatch, tmp_path):
+    monkeypatch.setenv("SSLKEYLOGFILE", str(tmp_path / "keys"))
+    server = tls_server("good")
+    assert submit_to(server.port, ca_bundle=str(certificates / "authority.pem")).fate is Fate.ACCEPTED
+    assert not (tmp_path / "keys").exists()
+
+
+def test_a_ca_bundle_without_certificates_is_refused_before_any_call(client):
+    with pytest.raises(InputError, match="ca_bundle"):
+        client(extra={"ca_bundle": __file__})

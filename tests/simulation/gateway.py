@@ -5,8 +5,8 @@ from urllib.parse import parse_qs
 
 from tenacity.nap import sleep_using_event
 
-from airflow_provider_ismart.core.outcomes import CallOutcome, Fate
-from airflow_provider_ismart.gateway.client import GatewayClient, read_answer
+from airflow_provider_ismart.gateway.client import GatewayClient
+from airflow_provider_ismart.gateway.transport import MaybeSent, NotSent, Reply
 
 GOOD_PASSWORD = "right-secret"
 
@@ -42,18 +42,6 @@ _CODE = {
     LOGIN: 3,
 }  # fmt: skip
 _TAKES_ALL_THE_SAME = {LOST_ANSWER, LATE_ANSWER, BROKEN_AFTER, UNKNOWN_ERROR_AFTER, GARBAGE, SLOW_ANSWER}
-
-
-class Response:
-    """What the wire gives for an answer."""
-
-    def __init__(self, status, body=b"", headers=None):
-        self.status = status
-        self.data = body
-        self.headers = headers or {}
-
-    def tell(self):
-        return len(self.data)
 
 
 class Call:
@@ -141,7 +129,9 @@ class Gateway:
         if fault in {FORBIDDEN, TOO_MANY, BUSY}:
             headers = {"Retry-After": str(dice.randint(0, 3))} if fault is not FORBIDDEN else {}
             process.step("a call is turned away", dice.uniform(0.01, 0.2))
-            return self._answered(call, f"HTTP {_STATUS[fault]}", Response(_STATUS[fault], headers=headers))
+            return self._answered(
+                call, f"HTTP {_STATUS[fault]}", Reply(status=_STATUS[fault], headers=headers, body=b"")
+            )
         up, down = dice.uniform(0.01, 0.2), dice.uniform(0.01, 0.2)
         if fault == LATE_ANSWER:
             up = timeout + dice.uniform(0.5, 20)
@@ -178,11 +168,11 @@ class Gateway:
 
     def _reply(self, call, fault, code):
         if fault in {BROKEN_AFTER, BROKEN_BEFORE}:
-            call.underway, call.response = "HTTP 500", Response(500)
+            call.underway, call.response = "HTTP 500", Reply(status=500, headers={}, body=b"")
         elif fault == GARBAGE:
-            call.underway, call.response = "garbage", Response(200, b"<html>")
+            call.underway, call.response = "garbage", Reply(status=200, headers={}, body=b"<html>")
         else:
-            call.underway, call.response = code, Response(200, f"{code}".encode())
+            call.underway, call.response = code, Reply(status=200, headers={}, body=f"{code}".encode())
         self._world.count("answer", call.underway)
         for ticket in call.ticket:
             ticket.wake()
@@ -205,8 +195,26 @@ class Gateway:
         return 1
 
 
+class SimulatedTransport:
+    """A transport that makes its calls to the simulated gateway."""
+
+    def __init__(self, process, gateway, read_timeout):
+        self._process = process
+        self._gateway = gateway
+        self._read_timeout = read_timeout
+
+    def get(self, query):
+        """Make a call, as the real transport does."""
+        reply = self._gateway.call(self._process, query, self._read_timeout)
+        if reply is None:
+            raise MaybeSent("no answer came: TimeoutError")
+        if reply == NO_CONNECTION:
+            raise NotSent("no connection could be made: ConnectionRefusedError")
+        return reply
+
+
 class SimulatedClient(GatewayClient):
-    """The real client, whose wire is the simulated gateway's."""
+    """The real client with a simulated transport."""
 
     #: By settings, a client to make others from: real connections, which nobody uses here, take long to set up.
     _models: ClassVar[dict] = {}
@@ -216,8 +224,7 @@ class SimulatedClient(GatewayClient):
             self._models[settings] = GatewayClient(settings)
         self.__dict__ |= self._models[settings].__dict__
         self.halted = halted
-        self._process = process
-        self._gateway = gateway
+        self._transport = SimulatedTransport(process, gateway, settings.read_timeout)
         self._renew_retrying()
 
     def _renew_retrying(self):
@@ -232,11 +239,3 @@ class SimulatedClient(GatewayClient):
         client.__dict__ |= self.__dict__
         client._renew_retrying()
         return super(SimulatedClient, client).submit(batch, flash=flash, push_at=push_at)
-
-    def _call(self, query):
-        response = self._gateway.call(self._process, query, self.settings.read_timeout)
-        if response is None:
-            return CallOutcome(fate=Fate.UNCERTAIN, detail="no answer came: TimeoutError")
-        if response == NO_CONNECTION:
-            return CallOutcome(fate=Fate.NOT_SENT, detail="no connection could be made: ConnectionRefusedError")
-        return read_answer(response)
