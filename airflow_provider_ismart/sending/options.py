@@ -117,8 +117,6 @@ _WRITTEN = (name for name, of in signature(SendOptions.of).parameters.items() if
 OPTIONS = tuple(
     dict.fromkeys([*_WRITTEN, *(field.name for field in fields(SendOptions) if field.name != "content")])
 )
-    dict.fromkeys([*_WRITTEN, *(field.name for field in fields(SendOptions) if field.name != "content")])
-)
 
 
 def check_name(option: str, value: object) -> None:
