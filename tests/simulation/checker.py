@@ -411,6 +411,16 @@ class Checker:
             for attempt in ti.attempts
         )
 
+    def was_elsewhere(self, number, attempt):
+        """Whether another task was sending to the number meanwhile, in vain: the next clear sends it."""
+        return any(
+            number in call.numbers
+            and call.attempt is not attempt
+            and call.started < attempt.ended
+            and (call.answered is None or call.answered > attempt.began)
+            for call in self.calls
+        )
+
     def final(self, attempt):
         name = type(attempt.error).__name__
         if self.scenario.shape == "mapped" and not self.scenario.has_sql and not self.has_planned(attempt.ti):
@@ -423,7 +433,9 @@ class Checker:
         if passed or (self.options.get("on_invalid") == "fail" and any(not row[1] for row in attempt.rows)):
             return
         left = [
-            row for row, result in zip(attempt.rows, attempt.results, strict=True) if result[0] == "not_attempted"
+            row
+            for row, result in zip(attempt.rows, attempt.results, strict=True)
+            if result[0] == "not_attempted" and not self.was_elsewhere(row[1], attempt)
         ]
         gateway = self.airflow.gateway
         if left and not (
