@@ -108,7 +108,7 @@ simulate: $(ENV)/.ready ## run SEEDS simulated histories of sends (10000); ARGS 
 demo: $(ENV)/.ready ## run the demonstration
 	$(PYTHON) demo/run.py
 
-bench: $(BENCH)/.ready ## measure speed and memory beside their budgets, and refresh docs/performance.md
+bench: $(BENCH)/.ready ## measure speed and memory beside their budgets, and refresh docs/contributing/performance.*
 	$(BENCH)/bin/python -m benchmarks $(ARGS)
 
 check: $(CHECK)/.ready ## check the formatting, the lint and the types

@@ -15,7 +15,7 @@ PACKAGES = [
     "sqlalchemy",
     "apache-airflow-providers-common-compat",
     "apache-airflow-providers-common-sql",
-    "urllib3",
+    "requests",
     "tenacity",
 ]
 UPGRADED_IN_AN_IMAGE = {"apache-airflow-providers-common-compat", "apache-airflow-providers-common-sql"}
