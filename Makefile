@@ -121,6 +121,7 @@ format: $(CHECK)/.ready ## format the code and repair what the linter can
 	$(CHECK)/bin/ruff check --fix
 
 docs: $(DOCS)/.ready ## build the documentation into docs/_build/html
+	$(DOCS)/bin/python docs/generate.py
 	$(DOCS)/bin/sphinx-build -W --keep-going -d docs/_build/doctrees docs docs/_build/html
 
 wheel: | $(UV) ## build the wheel into dist/

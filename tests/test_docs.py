@@ -12,7 +12,6 @@ import pytest
 import airflow_provider_ismart
 from airflow_provider_ismart.core.outcomes import Outcome
 from airflow_provider_ismart.core.return_codes import RETURN_CODES, Kind
-from airflow_provider_ismart.gateway.settings import EXTRAS
 from airflow_provider_ismart.notifications.ismart import ISmartNotifier
 from airflow_provider_ismart.operators.ismart import ISmartSendOperator
 from airflow_provider_ismart.sensors.ismart import ISmartCreditSensor
@@ -32,7 +31,6 @@ OPERATORS = [
 ]
 #: What is no parameter of the user's: Airflow gives it.
 GIVEN = {"self", "kwargs", "context"}
-SECOND_HAND_CODES = {24, 25}
 
 
 def table(path, heading):
@@ -46,12 +44,6 @@ def table(path, heading):
         elif rows:
             break
     return rows[2:]
-
-
-def test_each_return_code_is_listed_as_the_package_explains_it():
-    for row, code in zip(table("docs/return-codes.md", "Codes"), RETURN_CODES.values(), strict=True):
-        number = f"{code.number} *" if code.number in SECOND_HAND_CODES else f"{code.number}"
-        assert row == [number, code.description, code.kind.value, code.help]
 
 
 def test_each_kind_of_return_code_is_listed_with_its_codes():
@@ -125,27 +117,6 @@ def test_no_docstring_repeats_the_table_of_return_codes():
     assert repeated == []
 
 
-def test_each_extra_of_the_connection_is_listed_with_its_default_and_range():
-    listed = {row[0].strip("`"): row[1:3] for row in table("docs/connection.md", "Extras")}
-    assert listed.keys() == EXTRAS.keys()
-    for name, extra in EXTRAS.items():
-        default, limits = listed[name]
-        assert default == written(extra.default), name
-        if extra.maximum:
-            assert limits == f"{extra.minimum:g} to {extra.maximum:g}", name
-
-
-def written(default):
-    match default:
-        case None:
-            return "none"
-        case bool():
-            return f"`{default}`".lower()
-        case float():
-            return f"`{default:g}`"
-    return f"`{default}`"
-
-
 @pytest.mark.parametrize(("operator", "page"), OPERATORS)
 def test_each_parameter_of_an_operator_is_listed_and_whether_it_is_templated(operator, page):
     names = inspect.signature(operator.__init__).parameters.keys() - GIVEN
@@ -182,10 +153,10 @@ def test_the_table_of_mutants_lists_each_of_them():
         assert [row["fault"] for row in csv.DictReader(file)] == [mutant.name for mutant in MUTANTS]
 
 
-def test_the_diagrams_are_drawn_from_the_code_as_it_is():
-    for name, draw in runpy.run_path(str(CHECKOUT / "docs/diagrams.py"))["DIAGRAMS"].items():
-        assert (CHECKOUT / "docs/_static" / name).read_text(encoding="utf-8") == draw(), (
-            f"{name} is out of date: run python docs/diagrams.py"
+def test_what_is_generated_from_the_code_is_up_to_date():
+    for name, make in runpy.run_path(str(CHECKOUT / "docs/generate.py"))["GENERATED"].items():
+        assert (CHECKOUT / "docs" / name).read_text(encoding="utf-8") == make(), (
+            f"docs/{name} is out of date: run make docs"
         )
 
 

@@ -1,15 +1,23 @@
-"""Draw the diagrams of the chapter on how a send works: ``python docs/diagrams.py``."""
+"""Write what the documentation derives from the code, tables and diagrams: ``python docs/generate.py``."""
 
 from __future__ import annotations
 
+import csv
+import io
+import json
 from html import escape
 from itertools import pairwise
 from pathlib import Path
 from typing import NamedTuple
 
 from airflow_provider_ismart.core.ledger import TRANSITIONS, State
+from airflow_provider_ismart.core.return_codes import RETURN_CODES
+from airflow_provider_ismart.gateway.settings import EXTRAS, Extra
 
-STATIC = Path(__file__).parent / "_static"
+DOCS = Path(__file__).parent
+
+#: Codes that the gateway document does not have.
+SECOND_HAND_CODES = {24, 25}
 
 #: Dark text on a light card, which is readable on a light and on a dark page.
 STYLE = """
@@ -133,14 +141,54 @@ def ledger() -> str:
     return svg(750, 320, "States of a ledger entry", shapes)
 
 
-DIAGRAMS = {"send.svg": send, "ledger.svg": ledger}
+def return_codes() -> str:
+    """Return the table of return codes."""
+    rows = [("code", "the gateway says", "kind", "what to do")]
+    for code in RETURN_CODES.values():
+        number = f"{code.number}*" if code.number in SECOND_HAND_CODES else f"{code.number}"
+        rows.append((number, code.description, code.kind.value, code.help))
+    return as_csv(rows)
+
+
+def extras() -> str:
+    """Return the table of the connection's extras."""
+    rows = [("extra", "default", "values", "meaning")]
+    rows += [(f"`{extra.name}`", default(extra), values(extra), extra.description) for extra in EXTRAS.values()]
+    return as_csv(rows)
+
+
+def default(extra: Extra) -> str:
+    """Return an extra's default, as JSON."""
+    value = int(extra.default) if isinstance(extra.default, float) else extra.default
+    return "none" if value is None else f"`{json.dumps(value)}`"
+
+
+def values(extra: Extra) -> str:
+    """Return what an extra can be."""
+    if extra.maximum:
+        return f"{extra.minimum:g} to {extra.maximum:g}"
+    return "true, false" if extra.type == "boolean" else "text"
+
+
+def as_csv(rows: list[tuple[str, str, str, str]]) -> str:
+    """Return a table as CSV."""
+    table = io.StringIO()
+    csv.writer(table, lineterminator="\n").writerows(rows)
+    return table.getvalue()
+
+
+GENERATED = {
+    "_static/send.svg": send,
+    "_static/ledger.svg": ledger,
+    "connection-extras.csv": extras,
+    "return-codes.csv": return_codes,
+}
 
 
 def main() -> None:
-    """Write all diagrams."""
-    STATIC.mkdir(exist_ok=True)
-    for name, draw in DIAGRAMS.items():
-        (STATIC / name).write_text(draw(), encoding="utf-8")
+    """Write all of it."""
+    for name, make in GENERATED.items():
+        (DOCS / name).write_text(make(), encoding="utf-8")
 
 
 if __name__ == "__main__":
