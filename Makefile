@@ -108,7 +108,7 @@ simulate: $(ENV)/.ready ## run SEEDS simulated histories of sends (10000); ARGS 
 demo: $(ENV)/.ready ## run the demonstration
 	$(PYTHON) demo/run.py
 
-bench: $(BENCH)/.ready ## measure speed and memory beside their budgets, and refresh docs/performance.md
+bench: $(BENCH)/.ready ## measure speed and memory beside their budgets, and refresh docs/contributing/performance.*
 	$(BENCH)/bin/python -m benchmarks $(ARGS)
 
 check: $(CHECK)/.ready ## check the formatting, the lint and the types
@@ -121,6 +121,7 @@ format: $(CHECK)/.ready ## format the code and repair what the linter can
 	$(CHECK)/bin/ruff check --fix
 
 docs: $(DOCS)/.ready ## build the documentation into docs/_build/html
+	$(DOCS)/bin/python docs/generate.py
 	$(DOCS)/bin/sphinx-build -W --keep-going -d docs/_build/doctrees docs docs/_build/html
 
 wheel: | $(UV) ## build the wheel into dist/

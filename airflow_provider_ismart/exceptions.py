@@ -6,9 +6,9 @@
     ├── ISmartInputError             correct the recipients, the message, an option or the connection
     ├── ISmartUnsupportedAirflowError    install a release that supports this Airflow
     ├── ISmartSourceError            see to the database or file that people are read from, then try again
-    ├── ISmartLoginError             correct the password, or have the account unlocked (codes 3, 12, 17)
-    ├── ISmartAccountError           talk to Infocomm (codes 2, 7, 18, 19, 20, 25)
-    ├── ISmartCreditError            buy credit, then try again (codes 4, 13, 14)
+    ├── ISmartLoginError             correct the password, or have the account unlocked (codes of kind login)
+    ├── ISmartAccountError           contact Infocomm (codes of kind account)
+    ├── ISmartCreditError            buy credit, then try again (codes of kind credit)
     │   └── ISmartCreditTimeoutError    the same; a sensor has waited for it in vain
     ├── ISmartRefusedError           read the code, correct what it names (any other code)
     ├── ISmartUnavailableError       try again: the rest was certainly not sent
@@ -18,7 +18,9 @@
 Where trying again cannot help, or could do harm, the error is an ``AirflowFailException`` too: Airflow then
 ends the task whatever its ``retries`` say. That holds for input, unsupported Airflow, login, account, refused
 and uncertain-final, and for the time-out of a sensor too.
-After the others a retry goes on with the rest, where there is a ledger; without one it refuses to send.
+After the others a retry resumes if there is a ledger; without one it refuses to send.
+
+:class:`~airflow_provider_ismart.core.return_codes.Kind` says which return code is of which kind.
 """
 
 from __future__ import annotations
@@ -56,15 +58,15 @@ class ISmartSourceError(ISmartError):
 
 
 class ISmartLoginError(ISmartError, AirflowFailException):
-    """The login was refused (codes 3, 12, 17). Trying again can lock the account."""
+    """The login was refused (a return code of kind login). Trying again can lock the account."""
 
 
 class ISmartAccountError(ISmartError, AirflowFailException):
-    """The account may not send (codes 2, 7, 18, 19, 20 and 25); Infocomm can tell why."""
+    """The account may not send (a return code of kind account). Contact Infocomm."""
 
 
 class ISmartCreditError(ISmartError):
-    """The credit is low, or it or the account has expired (codes 4, 13, 14)."""
+    """The credit is low, or it or the account has expired (a return code of kind credit)."""
 
 
 class ISmartCreditTimeoutError(ISmartCreditError, AirflowSensorTimeout):

@@ -1,6 +1,6 @@
 """What the package costs, each figure beside its budget and a reference measured in the same run.
 
-``make bench`` runs all of it and refreshes ``docs/performance.md``; ``python -m benchmarks.planning --help`` shows
+``make bench`` runs all of it and refreshes ``docs/contributing/``; ``python -m benchmarks.planning --help`` shows
 how to run one alone. They need Linux.
 """
 

@@ -1,29 +1,34 @@
-"""Put what the benchmarks found into the documentation: the table of ``docs/performance.md``, and its plot."""
+"""Write the results of the benchmarks into the documentation: a table and a plot in ``docs/contributing/``."""
 
 from __future__ import annotations
 
+import csv
+import io
 from pathlib import Path
 
 from benchmarks.measuring import Row, results
 
-PAGE = Path(__file__).parent.parent / "docs/performance.md"
-BEGIN, END = "<!-- benchmarks -->\n", "<!-- end of benchmarks -->\n"
+#: Both are included by ``performance.md`` in the same folder.
+TABLE = Path(__file__).parent.parent / "docs/contributing/performance.csv"
+PLOT = TABLE.with_suffix(".svg")
 
 #: Benchmarks whose rows are points of the plot and no rows of the table.
 SERIES = {"at_once", "planning_series"}
 
 
 def table(rows: list[Row]) -> str:
-    """Return the rows as the documentation's table."""
-    lines = ["| what | measured | reference | ratio | budget |", "|---|---|---|---|---|"]
-    lines += [_line(row) for row in rows if row.benchmark not in SERIES]
-    return "\n".join(lines) + "\n"
+    """Return the rows as CSV, with a header."""
+    text = io.StringIO()
+    writer = csv.writer(text, lineterminator="\n")
+    writer.writerow(["what", "measured", "reference", "ratio", "budget"])
+    writer.writerows(_cells(row) for row in rows if row.benchmark not in SERIES)
+    return text.getvalue()
 
 
-def _line(row: Row) -> str:
+def _cells(row: Row) -> list[str]:
     reference = f"{row.reference}: {_figure(row.reference_value, row.unit)}"
     budget = row.budget if row.is_kept else f"{row.budget} (**missed**)"
-    return f"| {row.what} | {_figure(row.value, row.unit)} | {reference} | {row.ratio:.2f} | {budget} |"
+    return [row.what, _figure(row.value, row.unit), reference, f"{row.ratio:.2f}", budget]
 
 
 def _figure(value: float, unit: str) -> str:
@@ -31,7 +36,7 @@ def _figure(value: float, unit: str) -> str:
 
 
 def draw(rows: list[Row], path: Path) -> None:
-    """Draw how much goes out a minute with how many calls at once, and how planning grows with the rows."""
+    """Draw the throughput by calls in flight, and how planning grows with the rows."""
     import matplotlib as mpl  # noqa: PLC0415  # the table needs none of it
     from matplotlib import pyplot as plt  # noqa: PLC0415
 
@@ -40,26 +45,25 @@ def draw(rows: list[Row], path: Path) -> None:
     sending = [row for row in rows if row.benchmark == "at_once"]
     at_once = [row.size for row in sending]
     left.plot(
-        at_once, [row.reference_value for row in sending], "--", color="grey", label="what 50 ms a call allow"
+        at_once, [row.reference_value for row in sending], "--", color="grey", label="limit at 50 ms per call"
     )
     left.plot(at_once, [row.value for row in sending], "o-", label="sent")
-    left.set(xscale="log", yscale="log", xlabel="calls at once (max_concurrency)", ylabel="numbers a minute")
+    left.set(xscale="log", yscale="log", xlabel="calls in flight (max_concurrency)", ylabel="numbers per minute")
     left.set_xticks(at_once, [f"{count}" for count in at_once])
     left.legend()
     planning = [row for row in rows if row.benchmark == "planning_series"]
     right.plot([row.size for row in planning], [row.value for row in planning], "o-")
-    right.set(xscale="log", ylim=(0, None), xlabel="rows, a text each", ylabel="CPU time of planning a row (µs)")
+    right.set(
+        xscale="log", ylim=(0, None), xlabel="rows with personal texts", ylabel="CPU time to plan a row (µs)"
+    )
     figure.savefig(path, metadata={"Date": None})
 
 
 def main() -> None:
-    """Write both anew."""
+    """Write both."""
     rows = results()
-    text = PAGE.read_text(encoding="utf-8")
-    before, _, rest = text.partition(BEGIN)
-    _, _, after = rest.partition(END)
-    PAGE.write_text(f"{before}{BEGIN}{table(rows)}{END}{after}", encoding="utf-8")
-    draw(rows, PAGE.with_suffix(".svg"))
+    TABLE.write_text(table(rows), encoding="utf-8")
+    draw(rows, PLOT)
 
 
 if __name__ == "__main__":

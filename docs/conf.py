@@ -25,3 +25,5 @@ autodoc_typehints = "description"
 
 html_theme = "furo"
 html_title = f"{project} {release}"
+html_static_path = ["_static"]
+html_logo = "_static/logo.svg"

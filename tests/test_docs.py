@@ -1,23 +1,28 @@
 """What the documentation lists is what there is."""
 
+import ast
+import csv
 import inspect
 import re
+import runpy
 from pathlib import Path
 
 import pytest
 
+import airflow_provider_ismart
 from airflow_provider_ismart.core.outcomes import Outcome
 from airflow_provider_ismart.core.return_codes import RETURN_CODES, Kind
-from airflow_provider_ismart.gateway.settings import EXTRAS
 from airflow_provider_ismart.notifications.ismart import ISmartNotifier
 from airflow_provider_ismart.operators.ismart import ISmartSendOperator
 from airflow_provider_ismart.sensors.ismart import ISmartCreditSensor
 from airflow_provider_ismart.transfers.sql_to_ismart import SqlToISmartOperator
-from benchmarks.document import BEGIN, END
 from benchmarks.document import table as performance_table
 from benchmarks.measuring import results
+from tests.simulation.mutants import MUTANTS
 
 CHECKOUT = Path(__file__).parent.parent
+PAGES = sorted([*CHECKOUT.glob("*.md"), *CHECKOUT.glob("docs/**/*.md")])
+PACKAGE = Path(airflow_provider_ismart.__file__).parent
 OPERATORS = [
     (ISmartSendOperator, "docs/operator.md"),
     (ISmartCreditSensor, "docs/credit.md"),
@@ -26,7 +31,6 @@ OPERATORS = [
 ]
 #: What is no parameter of the user's: Airflow gives it.
 GIVEN = {"self", "kwargs", "context"}
-SECOND_HAND_CODES = {24, 25}
 
 
 def table(path, heading):
@@ -42,38 +46,75 @@ def table(path, heading):
     return rows[2:]
 
 
-def test_readme_explains_each_return_code_as_the_package_does():
-    for row, code in zip(table("README.md", "Return codes"), RETURN_CODES.values(), strict=True):
-        number = f"{code.number} *" if code.number in SECOND_HAND_CODES else f"{code.number}"
-        assert row == [number, code.description, code.kind.value, code.help]
+def test_each_kind_of_return_code_is_listed_with_its_codes():
+    listed = {row[0]: row[1] for row in table("docs/return-codes.md", "Kinds")}
+    assert listed == {kind.value: ", ".join(map(str, sorted(codes_of(kind)))) or "any other" for kind in Kind}
 
 
-def test_each_kind_of_return_code_is_explained_with_its_codes():
-    text = (CHECKOUT / "docs/errors.md").read_text(encoding="utf-8")
-    explained = dict(re.findall(r"^\| (\w+) \| ([\d, ]+|any other) \|", text, flags=re.MULTILINE))
-    codes = {kind: [str(code.number) for code in RETURN_CODES.values() if code.kind is kind] for kind in Kind}
-    assert explained == {kind.value: ", ".join(codes[kind]) or "any other" for kind in Kind}
+def codes_of(kind):
+    return {code.number for code in RETURN_CODES.values() if code.kind is kind}
 
 
-def test_each_extra_of_the_connection_is_listed_with_its_default_and_range():
-    listed = {row[0].strip("`"): row[1:3] for row in table("docs/connection.md", "Extras")}
-    assert listed.keys() == EXTRAS.keys()
-    for name, extra in EXTRAS.items():
-        default, limits = listed[name]
-        assert default == written(extra.default), name
-        if extra.maximum:
-            assert limits == f"{extra.minimum:g} to {extra.maximum:g}", name
+#: Three or more numbers of one or two digits, such as "3, 12 and 17". Two can be a remark about just these.
+CODE_LIST = r"\d{1,2}(?:(?:, | and | or |, and |, or )\d{1,2}\b){2,}"
+#: Where such a list is one of return codes: after "code" or a kind, or alone in brackets or in a cell.
+CODE_LIST_IN_PLACE = re.compile(
+    rf"(?:[Cc]odes?(?: from| are| of)?|{'|'.join(kind.value for kind in Kind)}) \(?({CODE_LIST})(?!\d)"
+    rf"|(?<!\w)\(({CODE_LIST})\)"
+    rf"|\| ({CODE_LIST}) \|"
+)
+#: The sandbox has a table of its own, and its chapter lists the order in which it checks.
+INDEPENDENT = {"docs/sandbox.md"}
 
 
-def written(default):
-    match default:
-        case None:
-            return "none"
-        case bool():
-            return f"`{default}`".lower()
-        case float():
-            return f"`{default:g}`"
-    return f"`{default}`"
+def code_lists(text):
+    """Give each list of return codes in a text, as a set."""
+    for found in CODE_LIST_IN_PLACE.finditer(" ".join(text.split())):
+        yield {int(number) for number in re.findall(r"\d+", next(filter(None, found.groups())))}
+
+
+def docstrings():
+    for path in PACKAGE.rglob("*.py"):
+        if path.is_relative_to(PACKAGE / "sandbox"):
+            continue
+        for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+            if isinstance(node, ast.Module | ast.ClassDef | ast.FunctionDef | ast.AsyncFunctionDef):
+                yield path.name, ast.get_docstring(node) or ""
+
+
+def is_complete(codes):
+    """Whether a list has all codes of each kind that it has any of."""
+    kinds = {RETURN_CODES[code].kind for code in codes if code in RETURN_CODES}
+    return codes == set().union(*map(codes_of, kinds))
+
+
+@pytest.mark.parametrize(
+    ("text", "codes"),
+    [
+        ("the login was refused (3, 12, 17)", {3, 12, 17}),
+        ("codes 4, 13 and 14 raise the alert", {4, 13, 14}),
+        ("| login | 3, 12, 17 | stops |", {3, 12, 17}),
+        ("code 4, 13 or 14", {4, 13, 14}),
+    ],
+)
+def test_lists_of_return_codes_are_found_in_the_ways_that_they_are_written(text, codes):
+    assert list(code_lists(text)) == [codes]
+
+
+def test_each_list_of_return_codes_in_the_documentation_is_complete():
+    lists = {
+        (name, tuple(sorted(codes)))
+        for page in PAGES
+        if (name := str(page.relative_to(CHECKOUT))) not in INDEPENDENT
+        for codes in code_lists(page.read_text(encoding="utf-8"))
+    }
+    assert ("docs/return-codes.md", (3, 12, 17)) in lists
+    assert [(name, codes) for name, codes in lists if not is_complete(set(codes))] == []
+
+
+def test_no_docstring_repeats_the_table_of_return_codes():
+    repeated = [(name, codes) for name, text in docstrings() for codes in code_lists(text)]
+    assert repeated == []
 
 
 @pytest.mark.parametrize(("operator", "page"), OPERATORS)
@@ -103,12 +144,38 @@ def test_each_outcome_is_explained():
 
 
 def test_the_performance_table_is_what_the_benchmarks_found():
-    text = (CHECKOUT / "docs/performance.md").read_text(encoding="utf-8")
-    assert f"{BEGIN}{performance_table(results())}{END}" in text
+    text = (CHECKOUT / "docs/contributing/performance.csv").read_text(encoding="utf-8")
+    assert text == performance_table(results())
 
 
-@pytest.mark.parametrize("path", ["README.md", *(f"docs/{page.name}" for page in CHECKOUT.glob("docs/*.md"))])
-def test_links_lead_to_files_that_exist(path):
-    page = CHECKOUT / path
-    for target in re.findall(r"\]\(((?!http)[^)#]+)", page.read_text(encoding="utf-8")):
-        assert (page.parent / target).exists(), target
+def test_the_table_of_mutants_lists_each_of_them():
+    with (CHECKOUT / "docs/contributing/mutants.csv").open(encoding="utf-8", newline="") as file:
+        assert [row["fault"] for row in csv.DictReader(file)] == [mutant.name for mutant in MUTANTS]
+
+
+def test_what_is_generated_from_the_code_is_up_to_date():
+    for name, make in runpy.run_path(str(CHECKOUT / "docs/generate.py"))["GENERATED"].items():
+        assert (CHECKOUT / "docs" / name).read_text(encoding="utf-8") == make(), (
+            f"docs/{name} is out of date: run make docs"
+        )
+
+
+@pytest.mark.parametrize("page", PAGES, ids=lambda page: str(page.relative_to(CHECKOUT)))
+def test_links_lead_to_files_and_headings_that_exist(page):
+    for target, _, heading in links(page):
+        found = page.parent / target if target else page
+        assert found.exists(), target
+        if heading:
+            assert heading in headings(found), f"{target}#{heading}"
+
+
+def links(page):
+    """Give the links of a page to files of this checkout, as (path, "#", heading)."""
+    for link in re.findall(r"\]\(((?!http)[^)\s]+)\)", page.read_text(encoding="utf-8")):
+        yield link.partition("#")
+
+
+def headings(page):
+    """Give the anchors of a page's headings, as GitHub and MyST make them."""
+    titles = re.findall(r"^#+ (.+)$", page.read_text(encoding="utf-8"), re.MULTILINE)
+    return {re.sub(r"[^\w -]", "", title.lower()).replace(" ", "-") for title in titles}

@@ -1,5 +1,6 @@
 """What the Makefile lists is all that there is, and the documentation's table of versions is what is installed."""
 
+import csv
 import re
 from pathlib import Path
 
@@ -7,7 +8,7 @@ import pytest
 
 CHECKOUT = Path(__file__).parents[1]
 MAKEFILE = (CHECKOUT / "Makefile").read_text(encoding="utf-8").replace("\\\n", " ")
-#: The columns of the table in docs/versions.md that hold versions.
+#: The columns of the table in docs/versions.csv that hold versions.
 PACKAGES = [
     "apache-airflow",
     "pandas",
@@ -15,7 +16,7 @@ PACKAGES = [
     "sqlalchemy",
     "apache-airflow-providers-common-compat",
     "apache-airflow-providers-common-sql",
-    "urllib3",
+    "requests",
     "tenacity",
 ]
 UPGRADED_IN_AN_IMAGE = {"apache-airflow-providers-common-compat", "apache-airflow-providers-common-sql"}
@@ -76,12 +77,9 @@ def test_installing_the_package_in_an_official_image_upgrades_the_common_provide
 
 
 def test_the_table_of_versions_lists_what_each_lock_installs():
-    text = (CHECKOUT / "docs" / "versions.md").read_text(encoding="utf-8")
-    rows = [
-        [cell.strip(" `") for cell in line.split("|")[1:-1]]
-        for line in re.findall(r"^\| `.*$", text, re.MULTILINE)
-    ]
-    assert {row[0]: row[1:] for row in rows} == {
+    with (CHECKOUT / "docs" / "versions.csv").open(encoding="utf-8", newline="") as file:
+        _, *rows = csv.reader(file)
+    assert {lock: versions for lock, *versions in rows} == {
         lock: [pins(f"{lock}.txt")[package] for package in PACKAGES] for lock in LOCKS
     }
 

@@ -14,7 +14,7 @@ from airflow_provider_ismart.core.outcomes import CallOutcome
 from airflow_provider_ismart.core.return_codes import ACCEPTED_CODE, RETURN_CODES, Kind, return_code
 
 #: The codes that raise the credit alert (gateway document): credit low, account expired, credit expired.
-ALERT_CODES = (4, 13, 14)
+ALERT_CODES = tuple(sorted(code.number for code in RETURN_CODES.values() if code.kind is Kind.CREDIT))
 
 #: What the gateway answers to the probe where the login is good: its number is not one.
 PROBE_IS_GOOD = 9

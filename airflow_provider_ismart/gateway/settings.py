@@ -93,8 +93,8 @@ EXTRAS = {
         Extra(
             name="connect_timeout",
             type="number",
-            label="Connect time-out (seconds)",
-            description="How long to wait for a connection.",
+            label="Connect timeout (seconds)",
+            description="How long to wait for a connection. A connect timeout is safe: nothing was sent.",
             default=10.0,
             minimum=0.1,
             maximum=300,
@@ -102,9 +102,9 @@ EXTRAS = {
         Extra(
             name="read_timeout",
             type="number",
-            label="Read time-out (seconds)",
-            description="How long to wait for the gateway's answer; after that, nobody knows what became of "
-            "the call.",
+            label="Read timeout (seconds)",
+            description="How long to wait for the answer. After a read timeout the call is uncertain, so keep it "
+            "long.",
             default=30.0,
             minimum=0.1,
             maximum=600,
@@ -112,8 +112,8 @@ EXTRAS = {
         Extra(
             name="max_concurrency",
             type="integer",
-            label="Calls at once",
-            description="How many calls may be in flight.",
+            label="Calls in flight",
+            description="Calls in flight per task. If the password changes meanwhile, each can be a wrong login.",
             default=4,
             minimum=1,
             maximum=64,
@@ -121,9 +121,8 @@ EXTRAS = {
         Extra(
             name="calls_per_second",
             type="number",
-            label="Calls a second",
-            description="The pace of one task, kept in whole milliseconds between calls; empty for as fast as the "
-            "gateway answers.",
+            label="Calls per second",
+            description="Rate limit per task, in whole milliseconds between calls. Empty: no limit.",
             minimum=0.01,
             maximum=1000,
         ),
@@ -131,28 +130,28 @@ EXTRAS = {
             name="timezone",
             type="string",
             label="Time zone",
-            description="IANA name of the zone that the gateway reads times in.",
+            description="IANA name of the zone of PushDateTime, and of a push_at without an offset.",
             default="Asia/Muscat",
         ),
         Extra(
             name="country_code",
             type="string",
             label="Country code",
-            description="What a local number gets in front.",
+            description="Digits before a local number: 1 to 3 digits, not starting with 0.",
             default="968",
         ),
         Extra(
             name="mobile_prefixes",
             type="string",
             label="Mobile prefixes",
-            description="Digits that the country's mobile numbers start with after its code, separated by commas; "
-            "empty for 7,9 with 968 and for any with another code.",
+            description="First digits of mobile numbers after the country code, comma-separated. Other numbers of "
+            "the country are invalid. Empty: 7,9 for 968, any digit but 0 for another code.",
         ),
         Extra(
             name="max_query_length",
             type="integer",
             label="Longest query string",
-            description="In characters; a call with a long text takes fewer numbers to stay under it.",
+            description="In characters. A call with a long text takes fewer numbers.",
             default=2048,
             minimum=512,
             maximum=65536,
@@ -161,26 +160,26 @@ EXTRAS = {
             name="ca_bundle",
             type="string",
             label="CA bundle",
-            description="File of certificates to trust instead of the usual ones.",
+            description="File with CA certificates to trust instead of the default ones.",
         ),
         Extra(
             name="proxy",
             type="string",
             label="Proxy",
-            description="URL of a proxy, such as http://proxy.example:3128; the environment's are not used.",
+            description="URL of a proxy, such as http://proxy.example:3128. HTTP_PROXY is not used.",
             holds_secret=True,
         ),
         Extra(
             name="ledger_conn_id",
             type="string",
             label="Ledger connection",
-            description="Airflow connection of the PostgreSQL or SQLite database that keeps the ledger.",
+            description="Id of the PostgreSQL or SQLite connection for the ledger.",
         ),
         Extra(
             name="allow_http",
             type="boolean",
             label="Allow plain http",
-            description="Send the password unencrypted to a host other than this machine.",
+            description="Allow sending the password unencrypted to another host.",
             default=False,
         ),
     )

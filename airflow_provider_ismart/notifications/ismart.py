@@ -152,7 +152,7 @@ send_ismart_notification = ISmartNotifier
 
 
 class ISmartCreditAlert(BaseNotifier):
-    """Call other notifiers when a task fails with one of the return codes 4, 13 and 14: the credit has run out.
+    """Call other notifiers when a task fails with a return code of kind credit: the credit has run out.
 
     They find ``ismart_code``, ``ismart_description``, ``ismart_help`` and ``ismart_counts`` (rows by outcome) in
     their context. Any other failure passes. It raises nothing: what a notifier raises is logged.

@@ -63,8 +63,8 @@ class ISmartCreditSensor(RedactsFields, ChecksRenderedOptions, BaseSensorOperato
     :param ismart_conn_id: the connection that holds the account (templated).
     :raises ValueError: an option is none of what it can be.
     :raises ISmartInputError: the connection or the canary's number cannot be used as it is; no retry.
-    :raises ISmartLoginError: the login was refused (3, 12, 17); no further look is made, and no retry.
-    :raises ISmartAccountError: the account may not send (2, 7, 18, 19, 20, 25) and the code is no alert; no retry.
+    :raises ISmartLoginError: the login was refused; no further look is made, and no retry.
+    :raises ISmartAccountError: the account may not send and the code is no alert; no retry.
     :raises ISmartRefusedError: another code that says nothing of the account kept coming, or the canary was
         refused for its number; no retry.
     :raises ISmartUnavailableError: no code came, ``max_failed_looks`` times in a row.

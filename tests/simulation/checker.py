@@ -1,7 +1,7 @@
 """Whether the promises were kept, from what the simulation itself has seen.
 
 It shares no code with what it checks: it knows the rows that went in, the calls that the gateway saw, and what was
-reported. Each exception to a promise is one that ``docs/what-you-can-rely-on.md`` makes, and stands here by name.
+reported. Each exception to a promise is one that ``docs/guarantees.md`` makes, and stands here by name.
 """
 
 from collections import Counter, defaultdict
