@@ -40,7 +40,7 @@ class ISmartDecoratedOperator(DecoratedOperator, ISmartSendOperator):
 
     def execute(self, context: Context) -> dict[str, object]:
         """Call the function, send, and return the report."""
-        with self.noting_if_unsent(context):
+        with self.record_if_unsent(context):
             self.check_fields(context)
             self.recipients = RedactedRecipients(self._call(context))
             return ISmartSendOperator.execute(self, context)

@@ -5,6 +5,7 @@ from __future__ import annotations
 from contextlib import closing, contextmanager, suppress
 from functools import cached_property
 from threading import Event
+from time import monotonic
 from typing import TYPE_CHECKING, Any
 from urllib.parse import quote, quote_plus
 from weakref import WeakSet
@@ -33,6 +34,7 @@ if TYPE_CHECKING:
     from airflow_provider_ismart.core.outcomes import CallOutcome
     from airflow_provider_ismart.core.report import Report
     from airflow_provider_ismart.gateway.client import GatewayClient
+    from airflow_provider_ismart.ledgers.current_try import CurrentTry
     from airflow_provider_ismart.sending.options import SendOptions
     from airflow_provider_ismart.sending.send import Runtime
 
@@ -176,14 +178,14 @@ class ISmartHook(BaseHook):
         :param sends_several_times: whether this may be one of several sends of the same try.
         :raises ISmartError: not every recipient got the message; its class says what to do next.
         """
-        from airflow_provider_ismart.ledgers.current_try import noting_if_unsent  # noqa: PLC0415  # at run time
+        from airflow_provider_ismart.ledgers.current_try import record_if_unsent  # noqa: PLC0415  # at run time
         from airflow_provider_ismart.ledgers.select import open_ledger  # noqa: PLC0415
         from airflow_provider_ismart.sending.lineage import report_gateway  # noqa: PLC0415
         from airflow_provider_ismart.sending.options import SendOptions, check_name  # noqa: PLC0415
         from airflow_provider_ismart.sending.send import Send  # noqa: PLC0415
         from airflow_provider_ismart.sources.files import check_apart, from_files  # noqa: PLC0415
 
-        with noting_if_unsent(context, ledger_conn_id) as this_try, _own_errors():
+        with record_if_unsent(context, ledger_conn_id) as this_try, _own_errors():
             if sends_several_times:
                 this_try.expect_several_sends()
             checked = SendOptions.of(**options)
@@ -191,7 +193,7 @@ class ISmartHook(BaseHook):
                 check_name("ledger_conn_id", ledger_conn_id)
             if checked.dry_run:
                 return self._preview(recipients, checked)
-            settings = self.settings
+            settings = self._settings_of(this_try)
             read_from = from_files(recipients)
             check_apart(read_from, checked.results_path)
             with (
@@ -212,11 +214,23 @@ class ISmartHook(BaseHook):
                         opened.ledger,
                         attempt=this_try.attempt,
                         before_first_call=opened.before_first_call,
-                        known_refusal=lambda: self.known_refusal(context),
+                        known_refusal=lambda: self._known_refusal_of(this_try, context),
                     )
                 except ISmartError as error:
+                    this_try.forget_connection(self.ismart_conn_id)
                     self._share(error, context)
                     raise
+
+    def _settings_of(self, this_try: CurrentTry) -> Settings:
+        """Return the connection's settings, which all hooks of a try share: reading them takes 5 to 30 ms."""
+        if shared := this_try.settings.get(self.ismart_conn_id):
+            vars(self).setdefault("settings", shared)  # as the cached property does
+        this_try.settings[self.ismart_conn_id] = self.settings
+        return self.settings
+
+    def _known_refusal_of(self, this_try: CurrentTry, context: Mapping[str, Any]) -> str | None:
+        now = self.runtime.monotonic() if self.runtime else monotonic()
+        return this_try.check_login(self.ismart_conn_id, lambda: self.known_refusal(context), now)
 
     def _preview(self, recipients: Any, options: SendOptions) -> Report:
         from airflow_provider_ismart.sending.send import Send  # noqa: PLC0415  # needed at run time alone
@@ -260,8 +274,13 @@ class ISmartHook(BaseHook):
         :param ledger_conn_id: the ledger's connection, where it is not the one of this hook's connection.
         :raises ISmartInputError: there is no SQL ledger to ask, or nothing to ask it for.
         """
-        from airflow_provider_ismart.ledgers.select import key_scope, open_engine, sender, task_scope  # noqa: PLC0415
         from airflow_provider_ismart.ledgers.sql import summary  # noqa: PLC0415  # brings SQLAlchemy
+        from airflow_provider_ismart.ledgers.sql_connection import (  # noqa: PLC0415
+            key_scope,
+            open_engine,
+            sender_name,
+            task_scope,
+        )
 
         with _own_errors():
             if (idempotency_key is None) == (task_instance is None):
@@ -273,7 +292,7 @@ class ISmartHook(BaseHook):
                 scope, task = key_scope(idempotency_key), None
             else:
                 identity = TaskIdentity.of_instance(task_instance)
-                scope, task = task_scope(identity), sender(identity)
+                scope, task = task_scope(identity), sender_name(identity)
             with open_engine(conn_id) as engine:
                 return {state.value: count for state, count in summary(engine, scope, task).items()}
 

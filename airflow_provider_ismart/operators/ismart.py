@@ -131,7 +131,7 @@ class ISmartSendOperator(RedactsFields, ChecksRenderedOptions, BaseOperator):
 
     def execute(self, context: Context) -> dict[str, object]:
         """Send, and return the report."""
-        with self.noting_if_unsent(context):
+        with self.record_if_unsent(context):
             self.check_fields(context)
             report = self.hook.submit(
                 revealed(self.recipients),
@@ -144,11 +144,11 @@ class ISmartSendOperator(RedactsFields, ChecksRenderedOptions, BaseOperator):
             raise AirflowSkipException("recipients has no rows: there is nobody to tell.")
         return report.as_json()
 
-    def noting_if_unsent(self, context: Context) -> AbstractContextManager[object]:
+    def record_if_unsent(self, context: Context) -> AbstractContextManager[object]:
         """Let the next try know if this one fails and has certainly submitted nothing."""
-        from airflow_provider_ismart.ledgers.current_try import noting_if_unsent  # noqa: PLC0415  # at run time
+        from airflow_provider_ismart.ledgers.current_try import record_if_unsent  # noqa: PLC0415  # at run time
 
-        return noting_if_unsent(context, self.ledger_conn_id)
+        return record_if_unsent(context, self.ledger_conn_id)
 
     def check_fields(self, context: Context) -> None:
         """Check what Airflow made of the templated fields.

@@ -65,7 +65,7 @@ class SqlToISmartOperator(ISmartSendOperator):
 
     def execute(self, context: Context) -> dict[str, object]:
         """Run the query, send, and return the report."""
-        with self.noting_if_unsent(context):
+        with self.record_if_unsent(context):
             self.check_fields(context)
             self.recipients = RedactedRecipients(self._query())
             return super().execute(context)

@@ -8,7 +8,7 @@ from itertools import count
 import pytest
 
 from airflow_provider_ismart.core.outcomes import Fate, Outcome
-from airflow_provider_ismart.ledgers import sql
+from airflow_provider_ismart.ledgers import sql_schema
 from tests.ledgers.backings import (
     Store,
     StoreOfTry,
@@ -72,17 +72,17 @@ def trapped_store(trap):
 
 def trap_engines(trap, monkeypatch):
     """Let every statement and every commit of the ledgers to come run into the trap."""
-    prepared = sql.prepared
+    prepare_engine = sql_schema.prepare_engine
 
     def with_trap(engine):
-        engine = prepared(engine)
+        engine = prepare_engine(engine)
         dialect = engine.dialect
         for deed in ("do_execute", "do_commit"):
             original = getattr(dialect, deed)
             setattr(dialect, deed, lambda *args, _deed=original, **kw: trap(_deed, *args, **kw))
         return engine
 
-    monkeypatch.setattr(sql, "prepared", with_trap)
+    monkeypatch.setattr(sql_schema, "prepare_engine", with_trap)
 
 
 def check_after_retry(send, told, backing_options):
@@ -143,7 +143,7 @@ def test_a_signal_at_any_statement_or_commit_leaves_nobody_uncertain(
             trap_engines(trap, patch)
             with suppress(TimeIsUp):
                 send(NUMBERS, ledger=database.connection, run_id=run, batch_size=2)
-        assert time.monotonic() - began < sql.TURN_SECONDS / 2, "a lock that nobody holds was waited for"
+        assert time.monotonic() - began < sql_schema.LOCK_SECONDS / 2, "a lock that nobody holds was waited for"
         report = check_after_retry(send, told, {"ledger": database.connection, "run_id": run})
         assert not report.outcomes[Outcome.UNCERTAIN]
         if not trap.snapped:
@@ -168,7 +168,7 @@ def failing_write(request, lasting, monkeypatch):
         original = dialect.do_commit
         monkeypatch.setattr(dialect, "do_commit", lambda *args: trap(original, *args))
         ledger = lasting.open()
-    ledger.take_over()
+    ledger.claim()
     ledger.write([], [batch(ONE), batch(TWO)])
     trap._left = 1
     return ledger
