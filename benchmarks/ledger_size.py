@@ -21,7 +21,8 @@ from airflow_provider_ismart.core.outcomes import CallOutcome, Fate
 from airflow_provider_ismart.core.plan import plan
 from airflow_provider_ismart.core.validation import Content, Reading
 from airflow_provider_ismart.ledgers.records import HASH_BYTES
-from airflow_provider_ismart.ledgers.sql import SqlLedger, calls, create_tables, prepared
+from airflow_provider_ismart.ledgers.sql import SqlLedger
+from airflow_provider_ismart.ledgers.sql_schema import calls, create_tables, prepare_engine
 from benchmarks.callers import numbers
 from benchmarks.measuring import Row, main
 from benchmarks.planning import LIMITS
@@ -35,7 +36,7 @@ CALLS_OF_A_SCOPE = 200
 def measure(messages: int) -> Iterator[Row]:
     """Yield a row for a send's first look at the table, and one for a write."""
     with tempfile.TemporaryDirectory() as folder:
-        engine = prepared(create_engine(f"sqlite:///{Path(folder) / 'ledger.db'}"))
+        engine = prepare_engine(create_engine(f"sqlite:///{Path(folder) / 'ledger.db'}"))
         create_tables(engine)
         empty_look, empty_write = _measure(engine, "empty")
         _fill(engine, messages)
@@ -80,7 +81,7 @@ def _measure(engine: Engine, name: str) -> tuple[float, float]:
     people = numbers(MINE)
     mine = list(_batches(people))
     ledger = SqlLedger(engine, scope=name, task="send")
-    ledger.take_over()
+    ledger.claim()
     writes = [_seconds(lambda batch=batch: _call_and_end(ledger, batch)) for batch in mine]  # type: ignore[misc]
     looks = [_seconds(lambda: _look(engine, name, people)) for _ in range(REPEATS)]
     return median(looks), median(writes)
@@ -98,7 +99,7 @@ def _call_and_end(ledger: SqlLedger, batch: Batch) -> None:
 
 def _look(engine: Engine, name: str, people: list[str]) -> None:
     ledger = SqlLedger(engine, scope=name, task="send")
-    ledger.take_over()
+    ledger.claim()
     assert len(ledger.recorded(people)) == MINE
 
 

@@ -16,7 +16,8 @@ from airflow_provider_ismart.core.ledger import Ledger, MemoryLedger
 from airflow_provider_ismart.core.outcomes import CallOutcome, Fate
 from airflow_provider_ismart.core.plan import Plan, plan
 from airflow_provider_ismart.core.validation import Content, Reading
-from airflow_provider_ismart.ledgers.sql import SqlLedger, prepared
+from airflow_provider_ismart.ledgers.sql import SqlLedger
+from airflow_provider_ismart.ledgers.sql_schema import prepare_engine
 from airflow_provider_ismart.ledgers.task_state import TaskStateLedger
 from benchmarks.callers import TEXT, numbers
 from benchmarks.measuring import Row, in_turns, main
@@ -32,14 +33,14 @@ def measure(rows: int, rounds: int) -> Iterator[Row]:
     """Yield a row for each ledger that lasts."""
     people = numbers(rows)
     with tempfile.TemporaryDirectory() as folder:
-        engine = prepared(create_engine(f"sqlite:///{Path(folder) / 'ledger.db'}"))
+        engine = prepare_engine(create_engine(f"sqlite:///{Path(folder) / 'ledger.db'}"))
         name, store = f"benchmark:{uuid4()}", StateStore(seconds=0)
         ledgers: dict[str, Callable[[], Ledger]] = {
             "SQLite": lambda: SqlLedger(engine, scope=name, task=name),
             "the task state store": lambda: TaskStateLedger(store),
         }
         for ledger in ledgers.values():
-            _put_down_as_sent(people[LEFT:], ledger())
+            _record_as_sent(people[LEFT:], ledger())
         cases: dict[str, Callable[[], object]] = {"nothing": lambda: _begin(people, MemoryLedger(), rows)}
         cases |= {name: lambda make=make: _begin(people, make(), LEFT) for name, make in ledgers.items()}  # type: ignore[misc]
         runs = in_turns(rounds, cases)
@@ -57,8 +58,8 @@ def measure(rows: int, rounds: int) -> Iterator[Row]:
         )
 
 
-def _put_down_as_sent(people: list[str], ledger: Ledger) -> None:
-    ledger.take_over()
+def _record_as_sent(people: list[str], ledger: Ledger) -> None:
+    ledger.claim()
     calls = _calls(plan(people, Reading(content=Content(message=TEXT))))
     while some := list(islice(calls, _CALLS_A_WRITE)):
         ledger.write([], some)

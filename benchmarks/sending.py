@@ -18,7 +18,8 @@ from sqlalchemy import create_engine
 from sqlalchemy.engine import Engine
 
 from airflow_provider_ismart.core.ledger import Ledger
-from airflow_provider_ismart.ledgers.sql import SqlLedger, prepared
+from airflow_provider_ismart.ledgers.sql import SqlLedger
+from airflow_provider_ismart.ledgers.sql_schema import prepare_engine
 from airflow_provider_ismart.ledgers.task_state import TaskStateLedger
 from benchmarks.callers import Callers
 from benchmarks.gateway import Gateway, running_gateway
@@ -109,8 +110,10 @@ def _ledgers() -> Iterator[dict[str, Callable[[], Ledger]]]:
     with tempfile.TemporaryDirectory(prefix="ismart", dir="/tmp") as folder:
         Path(folder).chmod(0o755)  # PostgreSQL runs as another user where this runs as root
         server = _postgresql(Path(folder) / "postgres")
-        sqlite = prepared(create_engine(f"sqlite:///{folder}/ledger.db"))
-        postgresql = prepared(create_engine(f"postgresql+psycopg2://postgres@/postgres?host={folder}/postgres"))
+        sqlite = prepare_engine(create_engine(f"sqlite:///{folder}/ledger.db"))
+        postgresql = prepare_engine(
+            create_engine(f"postgresql+psycopg2://postgres@/postgres?host={folder}/postgres")
+        )
         try:
             yield {
                 "the task state store": lambda: TaskStateLedger(StateStore()),

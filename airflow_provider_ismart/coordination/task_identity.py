@@ -1,4 +1,4 @@
-"""Which try of which task a send belongs to, from Airflow's context or from the environment."""
+"""Identify the try of the task that a send belongs to, from Airflow's context or from the environment."""
 
 from __future__ import annotations
 
@@ -12,14 +12,14 @@ from airflow.providers.common.compat.sdk import AirflowException, get_current_co
 
 from airflow_provider_ismart.core.errors import InputError
 
-#: What Airflow tells the processes that a task starts, such as the interpreter of ``@task.external_python``. It is
-#: read when this module is imported, because Airflow sets it in the task's own process, too, and leaves it there.
+#: What Airflow passes to the processes that a task starts, such as ``@task.external_python``. It is read when
+#: this module is imported, because Airflow sets it in the task's own process too, and leaves it there.
 _ENVIRONMENT = {name: value for name, value in os.environ.items() if name.startswith("AIRFLOW_CTX_")}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class TaskIdentity:
-    """A try of a task instance.
+    """Identify a try of a task instance.
 
     ``map_index`` is -1 where the task is not mapped. ``generation`` changes when tasks of the run are cleared.
     """
@@ -33,9 +33,9 @@ class TaskIdentity:
 
     @classmethod
     def of(cls, context: Mapping[str, Any]) -> TaskIdentity | None:
-        """Return whose ``context`` it is; without a task in it, what the environment of a subprocess says."""
+        """Return the task of ``context``; where it has none, the one that started this subprocess."""
         if (ti := context.get("ti")) is None:
-            return cls._of_environment()
+            return cls.of_environment()
         task = cls.of_instance(ti)
         return replace(task, generation=_generation(context)) if task.is_mapped else task
 
@@ -51,8 +51,8 @@ class TaskIdentity:
         )
 
     @classmethod
-    def _of_environment(cls) -> TaskIdentity | None:
-        """Return the task that started this process. Airflow does not tell it the map index."""
+    def of_environment(cls) -> TaskIdentity | None:
+        """Return the task that started this process. Airflow does not pass it the map index."""
         try:
             return cls(
                 dag_id=_ENVIRONMENT["AIRFLOW_CTX_DAG_ID"],
@@ -63,6 +63,10 @@ class TaskIdentity:
             )
         except (KeyError, ValueError):
             return None
+
+    def is_same_try(self, other: TaskIdentity | None) -> bool:
+        """Whether the other is the same try, whatever generation it names."""
+        return other is not None and replace(other, generation="") == replace(self, generation="")
 
     @property
     def is_mapped(self) -> bool:
@@ -99,7 +103,7 @@ def current_context() -> Mapping[str, Any]:
 
 
 def _generation(context: Mapping[str, Any]) -> str:
-    """Return what differs between the first run of a mapped task and the run after a clear.
+    """Return a text that differs between the first run of a mapped task and the run after a clear.
 
     Airflow 3.3 counts every clear in ``clear_number``. Before, a clear of a run that is still running was not
     counted, but the number of indexes may have changed.

@@ -1,4 +1,4 @@
-"""State that tasks and callbacks share, in whatever process and on whatever machine they run.
+"""State that tasks and callbacks share across processes and machines.
 
 It is stored in an Airflow Variable, the one store that the task's process, the DAG processor and the triggerer all
 reach on every Airflow. A Variable has no compare-and-set, so whoever changes it holds a file lock. The lock
@@ -12,7 +12,7 @@ import os
 from collections.abc import Mapping
 from contextlib import AbstractContextManager
 from functools import lru_cache
-from hashlib import scrypt
+from hashlib import scrypt, sha256
 from threading import Lock
 from typing import Any
 
@@ -43,16 +43,28 @@ hashing = _Hashing()
 
 
 class SharedState:
-    """A small JSON object. Its name contains ``kind``, and does not reveal ``about``."""
+    """Store a small JSON object in a Variable, whose name contains ``kind`` and a hash of ``about``.
 
-    def __init__(self, kind: str, *about: str) -> None:
-        self._kind, self._about = kind, about
+    :param is_private: whether ``about`` can contain a phone number. If not, the Variable's description names it,
+        and the hash is a fast one.
+    """
+
+    def __init__(self, kind: str, *about: str, is_private: bool = True) -> None:
+        self._kind, self._about, self._is_private = kind, about, is_private
 
     @property
     def name(self) -> str:
-        """The Variable's."""
+        """The Variable's name."""
+        if not self._is_private:
+            return f"ismart_{self._kind}_{sha256('/'.join(self._about).encode()).hexdigest()[:16]}"
         with hashing.lock:
             return _name(self._kind, self._about)
+
+    @property
+    def _description(self) -> str:
+        if self._is_private:
+            return "What airflow-provider-ismart keeps for its alerts"
+        return f"airflow-provider-ismart, {self._kind.replace('_', ' ')} of {'/'.join(self._about)}"[:1000]
 
     def lock(self, deadline: Deadline) -> AbstractContextManager[object]:
         """Keep this user's other callbacks on this machine from changing it.
@@ -63,16 +75,30 @@ class SharedState:
         return hold(lambda: (file,) if (file := try_lock(path)) else (), deadline)
 
     def load(self) -> dict[str, Any]:
-        """Return what was recorded last, nothing where that cannot be read."""
+        """Return what was recorded last, or nothing where that is no JSON object."""
         try:
-            found = json.loads(Variable.get(self.name, None))
-        except (TypeError, ValueError):
+            return self.load_strictly()
+        except ValueError:
             return {}
-        return found if isinstance(found, dict) else {}
+
+    def load_strictly(self) -> dict[str, Any]:
+        """Return what was recorded last, or nothing where there is no Variable.
+
+        :raises ValueError: the Variable holds no JSON object.
+        """
+        text = Variable.get(self.name, None)
+        found = json.loads(text) if text else {}
+        if not isinstance(found, dict):
+            raise ValueError(f"the Variable {self.name!r} holds no JSON object")  # noqa: TRY004  # not of a type
+        return found
 
     def record(self, state: Mapping[str, Any]) -> None:
         """Replace what was recorded before."""
-        Variable.set(self.name, json.dumps(state), description="What airflow-provider-ismart keeps for its alerts")
+        Variable.set(self.name, json.dumps(state), description=self._description)
+
+    def delete(self) -> None:
+        """Delete the Variable."""
+        Variable.delete(self.name)
 
 
 @lru_cache

@@ -1,4 +1,4 @@
-"""What the sends of one try of a task have asked for, so that the next one of them knows."""
+"""Remember what the sends of one try of a task asked for, so that its next send knows."""
 
 from __future__ import annotations
 
@@ -20,10 +20,10 @@ _STATE_OF = {
 
 
 class Attempt:
-    """One try of a task that sends several times, as a function does that calls ``hook.send`` in a loop.
+    """Track one try of a task that sends several times, such as a function that calls ``hook.send`` in a loop.
 
-    A message is one text to one number. A message that earlier tries sent stands for one message of this try, so
-    that over all tries a number gets at most as many messages as one try asks for.
+    A message is one text to one number. Each message that earlier tries sent counts for one message of this try,
+    so that over all tries a number gets at most as many messages as one try asks for.
     """
 
     def __init__(self) -> None:
@@ -31,20 +31,20 @@ class Attempt:
         self._matched: dict[str, set[MessageKey]] = defaultdict(set)
 
     def state(self, msisdn: str, key: MessageKey) -> State | None:
-        """Return how an earlier send of this try ended for this message, if it reached the number or may have."""
+        """Return the state of a message that an earlier send of this try sent or may have sent."""
         return self._states[msisdn].get(key) if msisdn in self._states else None
 
     def match(self, msisdn: str, key: MessageKey) -> None:
-        """Note that this message of an earlier try stands for one of this try's messages."""
+        """Record that this message of an earlier try counts for one of this try's messages."""
         self._matched[msisdn].add(key)
 
     def unmatched(self, msisdn: str, entries: Mapping[MessageKey, Entry]) -> dict[MessageKey, Entry]:
-        """Return the earlier tries' messages that do not yet stand for one of this try's messages."""
+        """Return the earlier tries' messages that do not yet count for one of this try's messages."""
         matched = self._matched.get(msisdn, set())
         return {key: entry for key, entry in entries.items() if key not in matched}
 
     def record(self, plan: Plan) -> None:
-        """Note how a send of this try ended, row by row."""
+        """Record the outcomes of a send of this try, row by row."""
         for group in plan.groups:
             key = (group.message.digest, group.copy)
             for row, msisdn in group.numbers:

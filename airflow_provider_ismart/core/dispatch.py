@@ -55,7 +55,7 @@ class Submission:
     ) -> None:
         #: Rows that other tasks are sending.
         self.elsewhere = Elsewhere(plan.outcomes, ledger)
-        if ledger.take_over() or attempt:
+        if ledger.claim() or attempt:
             self._waiting = unsent(
                 plan,
                 ledger,

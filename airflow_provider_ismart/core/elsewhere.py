@@ -1,4 +1,4 @@
-"""Rows that another task is sending; only its ledger entries tell how they end."""
+"""Track rows that another task is sending, whose outcomes only the ledger tells."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from airflow_provider_ismart.core.ledger import Ledger, State
 from airflow_provider_ismart.core.outcomes import Outcome, RowOutcomes
 
 #: The outcome of a row for each state of the other task's message; ``None`` is "not on record".
-_BECAME = {
+_OUTCOMES = {
     State.SUBMITTING: (Outcome.UNCERTAIN, "another task was sending this message and recorded no outcome"),
     State.UNCERTAIN: (Outcome.UNCERTAIN, "another task got no clear answer for it"),
     State.ACCEPTED: (Outcome.ALREADY_SENT, "accepted by another task"),
@@ -19,7 +19,7 @@ _BECAME = {
 
 
 class Pending(NamedTuple):
-    """A message for which another task has recorded its intent: the number, the text and which copy of it."""
+    """Identify a message of another task that has recorded its intent: its number, its text and which copy."""
 
     msisdn: str
     digest: str
@@ -27,10 +27,10 @@ class Pending(NamedTuple):
 
 
 class Elsewhere:
-    """The rows that other tasks with the same ledger were sending when this one came to them.
+    """Track the rows that other tasks with the same ledger were sending when this task reached them.
 
-    Nobody knows of a call in flight whether its sender is alive, so its rows are uncertain until the ledger says
-    how it ended.
+    Nobody can know whether the sender of a call in flight is alive, so the rows are uncertain until the ledger has
+    the outcome.
     """
 
     def __init__(self, outcomes: RowOutcomes, ledger: Ledger) -> None:
@@ -42,23 +42,23 @@ class Elsewhere:
         return row in self._pending
 
     def add(self, row: int, pending: Pending) -> None:
-        """Put the row down as another task's."""
+        """Record that another task is sending the row."""
         self._pending[row] = pending
-        outcome, reason = _BECAME[State.SUBMITTING]
+        outcome, reason = _OUTCOMES[State.SUBMITTING]
         self._outcomes.set([row], outcome, reason=reason)
 
-    def ask_again(self) -> bool:
-        """Record how the rows ended; return whether any is still being sent."""
+    def poll(self) -> bool:
+        """Read the outcomes of the rows from the ledger; return whether any is still being sent."""
         if not self._pending:
             return False
-        recorded = self._ledger.recorded({pending.msisdn for pending in self._pending.values()}, anew=True)
+        recorded = self._ledger.recorded({pending.msisdn for pending in self._pending.values()}, refresh=True)
         for row, pending in list(self._pending.items()):
             states = {
                 Pending(pending.msisdn, entry.digest, entry.copy): entry.state
                 for entry in recorded.get(pending.msisdn, ())
             }
             state = states.get(pending)
-            outcome, reason = _BECAME[state]
+            outcome, reason = _OUTCOMES[state]
             self._outcomes.set([row], outcome, reason=reason)
             if state is not State.SUBMITTING:
                 del self._pending[row]

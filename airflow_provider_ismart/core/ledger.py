@@ -1,7 +1,7 @@
-"""What was submitted, recorded before and after each call, so that a later try knows.
+"""Record each call before and after it is made, so that a later try knows what was submitted.
 
-A ledger that is to survive a crash outlives the process that sends. :class:`MemoryLedger` does not; it serves a
-single try.
+A ledger that survives a crash outlives the process that sends. :class:`MemoryLedger` does not: it serves a single
+try.
 """
 
 from __future__ import annotations
@@ -16,9 +16,9 @@ from airflow_provider_ismart.core.outcomes import CallOutcome, Fate
 
 
 class State(Enum):
-    """What a ledger knows of one message to one number."""
+    """Name what a ledger knows of one message to one number."""
 
-    #: Its call is about to go out, or in flight.
+    #: Its call is about to go out, or is in flight.
     SUBMITTING = "submitting"
     ACCEPTED = "accepted"
     REFUSED = "refused"
@@ -35,8 +35,8 @@ STATE_OF_FATE = {
     Fate.UNCERTAIN: State.UNCERTAIN,
 }
 
-#: What may follow what; ``None`` is "nothing on record". One intent never follows another: two senders cannot
-#: both go ahead. How a call ended may be recorded again, because a write that raised can have been applied.
+#: The allowed transitions; ``None`` is "nothing on record". No intent follows another, so that two senders cannot
+#: both submit. An outcome may be recorded again, because a write that raised can have been applied.
 TRANSITIONS: Mapping[State | None, frozenset[State]] = {
     None: frozenset({State.SUBMITTING}),
     State.SUBMITTING: frozenset(STATE_OF_FATE.values()),
@@ -46,14 +46,14 @@ TRANSITIONS: Mapping[State | None, frozenset[State]] = {
     State.UNCERTAIN: frozenset({State.UNCERTAIN, State.SUBMITTING}),
 }
 
-#: States in which the message has reached the gateway, or may have.
-HANDED_OVER = frozenset({State.SUBMITTING, State.ACCEPTED, State.UNCERTAIN})
+#: The states in which the message has reached the gateway, or may have.
+MAYBE_SENT = frozenset({State.SUBMITTING, State.ACCEPTED, State.UNCERTAIN})
 
 
 class Entry(NamedTuple):
-    """One message to one number: the text's digest, which copy of it, and its state.
+    """Hold the record of one message to one number: the text's digest, which copy of it, and its state.
 
-    ``copy`` is 0 but where a send keeps duplicates: there the second message of the same text is copy 1. ``by``
+    ``copy`` is 0, except where a send keeps duplicates: the second message of the same text is copy 1. ``by``
     names the sender where that was not this task, such as ``"mapped index 3"``. An entry with ``same_text_only``
     says nothing about other texts to the number.
     """
@@ -66,52 +66,51 @@ class Entry(NamedTuple):
 
 
 class LedgerConflictError(Exception):
-    """A transition does not start from the state that it expects: somebody else sends the same."""
+    """Raised where a transition does not start from the expected state, because another sender is active."""
 
 
 class Ledger(Protocol):
-    """Where intents and outcomes are recorded."""
+    """Record intents and outcomes."""
 
-    def take_over(self) -> bool:
-        """Become the one who sends, and return whether anything is on record.
+    def claim(self) -> bool:
+        """Become the one sender, and return whether anything is on record.
 
-        What an earlier try left in mid-call is UNCERTAIN from now on. One that turns out to be alive can put
-        nothing down any more, and so sends nothing more.
+        What an earlier try left in flight is UNCERTAIN from now on. An earlier try that is still alive can record
+        nothing any more, and so sends nothing more.
         """
 
     def accepted_by(self, batch: Batch) -> str | None:
-        """Name who made this very call, the same text to the same numbers, if it is on record as accepted.
+        """Name who sent this very text to these very numbers in one call, if that is on record as accepted.
 
         ``""`` is an earlier try of this task, ``None`` is nobody.
         """
 
-    def recorded(self, msisdns: Collection[str], *, anew: bool = False) -> Mapping[str, Sequence[Entry]]:
-        """Return what is on record for those of the numbers that have anything on record.
+    def recorded(self, msisdns: Collection[str], *, refresh: bool = False) -> Mapping[str, Sequence[Entry]]:
+        """Return the entries of those numbers that have any.
 
-        It may be as it was when this sender took over, unless ``anew`` asks for what others have done since. What
-        :meth:`accepted_by` found may be missing from it, because whoever has asked that knows.
+        They may date from when this sender claimed the ledger, unless ``refresh`` asks for what others have
+        recorded since. Calls that :meth:`accepted_by` has found may be missing, because its caller knows them.
         """
 
     def write(self, settled: Sequence[tuple[Batch, CallOutcome]], intents: Sequence[Batch]) -> Sequence[Batch]:
-        """Record how calls ended and which are about to go out, in one write; return those that may.
+        """Record outcomes and intents in one write; return the intents whose calls may go out.
 
-        They are the intents, without the numbers for which another task has recorded its own intent meanwhile.
-        If this raises, none of them may go out, and what is settled may be recorded again: it can have been
-        written all the same.
+        They lack the numbers for which another task has recorded its own intent meanwhile. If this raises, no call
+        may go out, and the outcomes may be recorded again, because the write can have been applied all the same.
 
         :raises LedgerConflictError: a transition is not one of :data:`TRANSITIONS`.
         """
 
 
 class MemoryLedger:
-    """A ledger that lasts as long as its process."""
+    """Keep a ledger for as long as the process lives."""
 
     def __init__(self) -> None:
         #: By message and copy, the state of each number.
         self._states: dict[tuple[str, int], dict[str, State]] = defaultdict(dict)
 
-    def take_over(self) -> bool:
-        """Count what is in mid-call as UNCERTAIN, and return whether anything is on record."""
+    def claim(self) -> bool:
+        """Count calls in flight as UNCERTAIN, and return whether anything is on record."""
         for states in self._states.values():
             for msisdn, state in states.items():
                 if state is State.SUBMITTING:
@@ -126,9 +125,9 @@ class MemoryLedger:
         self,
         msisdns: Collection[str],
         *,
-        anew: bool = False,  # noqa: ARG002  # it always is
+        refresh: bool = False,  # noqa: ARG002  # it is always up to date
     ) -> Mapping[str, Sequence[Entry]]:
-        """Return what is on record for those of the numbers that have anything on record."""
+        """Return the entries of those numbers that have any."""
         recorded: dict[str, list[Entry]] = defaultdict(list)
         wanted = set(msisdns)
         for (digest, copy), states in self._states.items():
@@ -137,7 +136,7 @@ class MemoryLedger:
         return recorded
 
     def write(self, settled: Sequence[tuple[Batch, CallOutcome]], intents: Sequence[Batch]) -> Sequence[Batch]:
-        """Record how calls ended and which are about to go out, in one write; return the intents.
+        """Record outcomes and intents in one write; return the intents.
 
         :raises LedgerConflictError: a transition is not one of :data:`TRANSITIONS`.
         """

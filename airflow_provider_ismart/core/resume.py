@@ -1,4 +1,4 @@
-"""What was submitted before -> which calls of a plan are still to be made."""
+"""Find which calls of a plan are still to be made, from what was submitted before."""
 
 from __future__ import annotations
 
@@ -8,12 +8,12 @@ from itertools import chain, groupby
 from airflow_provider_ismart.core.attempt import Attempt, MessageKey
 from airflow_provider_ismart.core.batching import Batch, CallLimits, batches
 from airflow_provider_ismart.core.elsewhere import Elsewhere, Pending
-from airflow_provider_ismart.core.ledger import HANDED_OVER, Entry, Ledger, State
+from airflow_provider_ismart.core.ledger import MAYBE_SENT, Entry, Ledger, State
 from airflow_provider_ismart.core.outcomes import Outcome
 from airflow_provider_ismart.core.plan import Group, Plan
 
-#: How many numbers are looked up per chunk, because a ledger may read all of its calls for each look-up.
-LOOK_UP_SIZE = 250_000
+#: How many numbers are looked up per chunk. A ledger may read all of its calls for each look-up.
+LOOKUP_SIZE = 250_000
 
 _BY_THIS_TRY = {
     State.ACCEPTED: (Outcome.ALREADY_SENT, "accepted earlier in this try"),
@@ -32,12 +32,12 @@ def unsent(
 ) -> Iterator[Batch]:
     """Record in the plan which rows were submitted before; return the calls for the others.
 
-    A number gets at most as many messages as one try has rows for it. So a message on record whose text the
-    plan does not have, because it changed between two tries, stands for one of the number's rows. Where the try
-    sends several times, ``attempt`` knows what its sends asked for before. With ``resend_uncertain`` an uncertain
-    message stands for nothing: every recipient gets the message at least once.
+    A number gets at most as many messages as one try has rows for it. So a message on record counts for one of
+    the number's rows, even if its text changed between two tries and the plan no longer has it. Where the try
+    sends several times, ``attempt`` knows what its earlier sends asked for. With ``resend_uncertain``, an
+    uncertain message counts for no row: every recipient gets the message at least once.
     """
-    lookup = _LookUp(plan, ledger, elsewhere, attempt)
+    lookup = _Lookup(plan, ledger, elsewhere, attempt)
     if attempt:
         _recognise_repeats(plan, attempt)
     for batch in batches(plan.groups, limits):
@@ -76,8 +76,8 @@ def _submitted(state: State, by: str) -> tuple[Outcome, str]:
     return Outcome.UNCERTAIN, f"{by or 'an earlier try'} got no clear answer for it"
 
 
-class _LookUp:
-    """Looks up each number of the calls that are not on record as a whole."""
+class _Lookup:
+    """Look up each number of the calls that are not on record as a whole."""
 
     def __init__(self, plan: Plan, ledger: Ledger, elsewhere: Elsewhere, attempt: Attempt | None) -> None:
         self._plan = plan
@@ -87,12 +87,12 @@ class _LookUp:
         self._calls: list[Batch] = []
         self._size = 0
         self._are_all_calls_here = True
-        #: By number, the messages on record that the plan may not have, where a row of its own is not on record.
+        #: By number, the messages on record with other texts, where a row of the number is not on record.
         self._others: dict[str, dict[MessageKey, Entry]] = {}
         self._rows_with_others: list[tuple[int, str]] = []
 
     def add(self, batch: Batch) -> None:
-        if self._size > LOOK_UP_SIZE:
+        if self._size > LOOKUP_SIZE:
             self.run()
             self._calls, self._size, self._are_all_calls_here = [], 0, False
         self._calls.append(batch)
@@ -100,7 +100,7 @@ class _LookUp:
 
     @property
     def groups(self) -> Iterator[Group]:
-        """Groups that contain all of these rows: the rows themselves where they are few, else the whole plan."""
+        """Groups that contain all of these rows: only these rows where they are few, else the whole plan."""
         if not self._are_all_calls_here:
             yield from self._plan.groups
             return
@@ -123,17 +123,17 @@ class _LookUp:
                     continue
                 entries = _submitted_entries(recorded[msisdn])
                 if key in entries:
-                    self._settle(row, msisdn, entries[key])
-                elif others := self._standing_for_others(msisdn, entries):
+                    self._record(row, msisdn, entries[key])
+                elif others := self._unmatched_texts(msisdn, entries):
                     self._others[msisdn] = others
                     self._rows_with_others.append((row, msisdn))
 
-    def _standing_for_others(self, msisdn: str, entries: dict[MessageKey, Entry]) -> dict[MessageKey, Entry]:
+    def _unmatched_texts(self, msisdn: str, entries: dict[MessageKey, Entry]) -> dict[MessageKey, Entry]:
         others = {key: entry for key, entry in entries.items() if not entry.same_text_only}
         return self._attempt.unmatched(msisdn, others) if self._attempt else others
 
     def match_other_texts(self, *, with_uncertain: bool) -> set[int]:
-        """Match rows with messages on record whose texts the plan does not have any more; return the rows."""
+        """Match rows with messages on record whose texts the plan no longer has; return the rows."""
         if not with_uncertain:
             for entries in self._others.values():
                 for key in [key for key, entry in entries.items() if entry.state is State.UNCERTAIN]:
@@ -148,11 +148,11 @@ class _LookUp:
         for row, msisdn in self._rows_with_others:
             if others := self._others[msisdn]:
                 _, entry = others.popitem()
-                self._settle(row, msisdn, entry, ", with another text")
+                self._record(row, msisdn, entry, ", with another text")
                 replaced.add(row)
         return replaced
 
-    def _settle(self, row: int, msisdn: str, entry: Entry, how: str = "") -> None:
+    def _record(self, row: int, msisdn: str, entry: Entry, how: str = "") -> None:
         if self._attempt:
             self._attempt.match(msisdn, (entry.digest, entry.copy))
         if entry.state is State.SUBMITTING:
@@ -163,4 +163,4 @@ class _LookUp:
 
 
 def _submitted_entries(entries: Iterable[Entry]) -> dict[MessageKey, Entry]:
-    return {(entry.digest, entry.copy): entry for entry in entries if entry.state in HANDED_OVER}
+    return {(entry.digest, entry.copy): entry for entry in entries if entry.state in MAYBE_SENT}

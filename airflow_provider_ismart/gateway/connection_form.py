@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from airflow_provider_ismart.gateway.address import DEFAULT_HOST
+from airflow_provider_ismart.gateway.connection_fields import DEFAULT_HOST
 from airflow_provider_ismart.gateway.settings import EXTRAS
 
 _HIDDEN_FIELDS = ["schema", "extra"]

@@ -2,18 +2,23 @@
 
 from __future__ import annotations
 
-import json
 import re
-import unicodedata
 from collections.abc import Mapping
 from dataclasses import dataclass, fields
 from pathlib import Path
-from typing import Any, NamedTuple, Protocol
+from typing import Any, NamedTuple
 from zoneinfo import ZoneInfo
 
 from airflow_provider_ismart.core.errors import InputError
 from airflow_provider_ismart.core.numbering import NumberingPlan
-from airflow_provider_ismart.gateway.address import DEFAULT_HOST, gateway_url, split_url
+from airflow_provider_ismart.gateway.connection_fields import (
+    DEFAULT_HOST,
+    AirflowConnection,
+    check_characters,
+    gateway_url,
+    json_object,
+    split_url,
+)
 
 
 class Extra(NamedTuple):
@@ -186,16 +191,6 @@ EXTRAS = {
 }
 
 
-class AirflowConnection(Protocol):
-    """What this package reads of an Airflow connection."""
-
-    host: str | None
-    port: int | None
-    login: str | None
-    password: str | None
-    extra: str | None
-
-
 @dataclass(frozen=True, slots=True, kw_only=True, repr=False)
 class Settings:
     """What a client needs to know; times in seconds, lengths in characters.
@@ -225,9 +220,9 @@ class Settings:
         """
         if not connection.login or not connection.password:
             raise InputError("the connection needs login (UserId) and password")
-        _check_characters("login (UserId)", connection.login)
-        _check_characters("password", connection.password)
-        extras = _read_extras(_json_object(connection.extra))
+        check_characters("login (UserId)", connection.login)
+        check_characters("password", connection.password)
+        extras = _read_extras(json_object(connection.extra))
         return cls(
             url=gateway_url(
                 connection.host, connection.port, _path(extras["path"]), allow_http=extras["allow_http"]
@@ -241,27 +236,6 @@ class Settings:
     def without_connection(cls) -> Settings:
         """Return the defaults, to plan with; nothing can be sent with them."""
         return cls(url=DEFAULT_HOST, login="", password="", **_typed(_read_extras({})))
-
-
-def _check_characters(field: str, value: str) -> None:
-    """Find what nobody types, such as the line end of a file that a password was read from; show nothing."""
-    if value.endswith(("\n", "\r")):
-        raise InputError(f"the connection's {field} ends with a line end; store it without")
-    if any(unicodedata.category(character) in {"Cc", "Zl", "Zp"} for character in value):
-        raise InputError(f"the connection's {field} holds a line end or another control character")
-
-
-def _json_object(extra: str | None) -> dict[str, Any]:
-    """Read the field extra. Airflow's ``extra_dejson`` takes what cannot be read for an empty one."""
-    if extra is None or not extra.strip():
-        return {}
-    try:
-        found = json.loads(extra)
-    except ValueError:  # whose text can quote what is in there
-        found = None
-    if not isinstance(found, dict):
-        raise InputError('the connection\'s extra has to be a JSON object such as {"max_concurrency": 8}')
-    return found
 
 
 def _read_extras(given: Mapping[str, Any]) -> dict[str, Any]:

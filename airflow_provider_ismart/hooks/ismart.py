@@ -2,23 +2,20 @@
 
 from __future__ import annotations
 
-from contextlib import closing, contextmanager, suppress
+from contextlib import closing, contextmanager
 from functools import cached_property
 from threading import Event
 from typing import TYPE_CHECKING, Any
 from urllib.parse import quote, quote_plus
 from weakref import WeakSet
 
-from airflow.providers.common.compat.sdk import AirflowNotFoundException, BaseHook, mask_secret
+from airflow.providers.common.compat.sdk import BaseHook, mask_secret
 
-from airflow_provider_ismart.coordination.credit_failure import leave_for_callbacks
 from airflow_provider_ismart.coordination.task_identity import TaskIdentity, current_context
 from airflow_provider_ismart.core.errors import InputError
 from airflow_provider_ismart.exceptions import (
-    ISmartCreditError,
     ISmartError,
     ISmartInputError,
-    ISmartLoginError,
 )
 from airflow_provider_ismart.gateway.connection_form import field_behaviour, form_widgets
 from airflow_provider_ismart.gateway.settings import Settings
@@ -33,9 +30,7 @@ if TYPE_CHECKING:
     from airflow_provider_ismart.core.outcomes import CallOutcome
     from airflow_provider_ismart.core.report import Report
     from airflow_provider_ismart.gateway.client import GatewayClient
-    from airflow_provider_ismart.ledgers.current_try import CurrentTry
-    from airflow_provider_ismart.sending.options import SendOptions
-    from airflow_provider_ismart.sending.send import Runtime, Send
+    from airflow_provider_ismart.sending.send import Runtime
 
 
 class ISmartHook(BaseHook):
@@ -67,9 +62,10 @@ class ISmartHook(BaseHook):
 
         :raises ISmartInputError: the connection has a bad field or extra; the text names it.
         """
-        return self._new_client(self.settings)
+        return self.new_client(self.settings)
 
-    def _new_client(self, settings: Settings) -> GatewayClient:
+    def new_client(self, settings: Settings) -> GatewayClient:
+        """Return a client with these settings, which :meth:`halt` stops. Close it."""
         from airflow_provider_ismart.gateway.client import GatewayClient  # noqa: PLC0415  # brings requests
 
         halted = Event()  # a send that ends early sets it, and the next one starts anew
@@ -177,86 +173,21 @@ class ISmartHook(BaseHook):
         :param sends_several_times: whether this may be one of several sends of the same try.
         :raises ISmartError: not every recipient got the message; its class says what to do next.
         """
-        from airflow_provider_ismart.ledgers.current_try import noting_if_unsent  # noqa: PLC0415  # at run time
-        from airflow_provider_ismart.sending.lineage import report_gateway  # noqa: PLC0415
+        from airflow_provider_ismart.hooks.task_send import TaskSend, preview  # noqa: PLC0415  # at run time
+        from airflow_provider_ismart.ledgers.current_try import record_if_unsent  # noqa: PLC0415
         from airflow_provider_ismart.sending.options import SendOptions, check_name  # noqa: PLC0415
-        from airflow_provider_ismart.sending.owner import run_in_own_thread  # noqa: PLC0415
-        from airflow_provider_ismart.sending.send import Send  # noqa: PLC0415
-        from airflow_provider_ismart.sources.files import check_apart, from_files  # noqa: PLC0415
 
-        with noting_if_unsent(context, ledger_conn_id) as this_try, _own_errors():
+        with record_if_unsent(context, ledger_conn_id) as this_try, _own_errors():
             if sends_several_times:
                 this_try.expect_several_sends()
             checked = SendOptions.of(**options)
             if ledger_conn_id is not None:
                 check_name("ledger_conn_id", ledger_conn_id)
             if checked.dry_run:
-                return self._preview(recipients, checked)
-            settings = self.settings
-            read_from = from_files(recipients)
-            check_apart(read_from, checked.results_path)
-            report_gateway(self, settings.url)
-            with (
-                closing(self._new_client(settings)) as client,
-                closing(Send(read_from, checked, client, self.log, self.runtime)) as send,
-            ):
-                ledger = {
-                    "ledger_conn_id": ledger_conn_id or settings.ledger_conn_id,
-                    "idempotency_key": idempotency_key,
-                }
-                return run_in_own_thread(
-                    lambda: self._run(send, context, this_try, ledger),
-                    send.runtime.new_executor(1),
-                    halt=client.halted.set,
-                )
-
-    def _run(
-        self, send: Send, context: Mapping[str, Any], this_try: CurrentTry, ledger: Mapping[str, str | None]
-    ) -> Report:
-        """Send to whom the ledger does not know to have got the message."""
-        from airflow_provider_ismart.ledgers.select import open_ledger  # noqa: PLC0415  # needed at run time alone
-
-        with (
-            open_ledger(context, this_try, send.plan, **ledger) as opened,
-            this_try.tracking(send.plan),  # one send at a time, from here on
-        ):
-            try:
-                return send.run(
-                    opened.ledger,
-                    attempt=this_try.attempt,
-                    before_first_call=opened.before_first_call,
-                    known_refusal=lambda: self.known_refusal(context),
-                )
-            except ISmartError as error:
-                self._share(error, context)
-                raise
-
-    def _preview(self, recipients: Any, options: SendOptions) -> Report:
-        from airflow_provider_ismart.sending.send import Send  # noqa: PLC0415  # needed at run time alone
-        from airflow_provider_ismart.sources.files import from_files  # noqa: PLC0415
-
-        with (
-            closing(self._new_client(self._preview_settings)) as client,
-            closing(Send(from_files(recipients), options, client, self.log, self.runtime)) as send,
-        ):
-            return send.preview()
-
-    def _share(self, error: ISmartError, context: Mapping[str, Any]) -> None:
-        """Let callbacks and other tasks know why a send failed."""
-        if isinstance(error, ISmartCreditError):
-            leave_for_callbacks(error, context, self.log)
-        if isinstance(error, ISmartLoginError) and error.code is not None:  # it was tried just now
-            with suppress(Exception):  # nothing must replace this error: after any other, Airflow would try again
-                self._refused_login.record(self.log)
-
-    @property
-    def _preview_settings(self) -> Settings:
-        """The connection's settings, or the defaults where there is no connection."""
-        try:
-            return self.settings
-        except AirflowNotFoundException:
-            self.log.info("No connection %r: previewing with the defaults.", self.ismart_conn_id)
-            return Settings.without_connection()
+                return preview(self, recipients, checked)
+            return TaskSend(
+                self, context, this_try, ledger_conn_id=ledger_conn_id, idempotency_key=idempotency_key
+            ).send(recipients, checked)
 
     def ledger_summary(
         self,
@@ -272,8 +203,13 @@ class ISmartHook(BaseHook):
         :param ledger_conn_id: the ledger's connection, where it is not the one of this hook's connection.
         :raises ISmartInputError: there is no SQL ledger to ask, or nothing to ask it for.
         """
-        from airflow_provider_ismart.ledgers.select import key_scope, open_engine, sender, task_scope  # noqa: PLC0415
         from airflow_provider_ismart.ledgers.sql import summary  # noqa: PLC0415  # brings SQLAlchemy
+        from airflow_provider_ismart.ledgers.sql_connection import (  # noqa: PLC0415
+            key_scope,
+            open_engine,
+            sender_name,
+            task_scope,
+        )
 
         with _own_errors():
             if (idempotency_key is None) == (task_instance is None):
@@ -285,7 +221,7 @@ class ISmartHook(BaseHook):
                 scope, task = key_scope(idempotency_key), None
             else:
                 identity = TaskIdentity.of_instance(task_instance)
-                scope, task = task_scope(identity), sender(identity)
+                scope, task = task_scope(identity), sender_name(identity)
             with open_engine(conn_id) as engine:
                 return {state.value: count for state, count in summary(engine, scope, task).items()}
 
@@ -311,7 +247,7 @@ class ISmartHook(BaseHook):
             outcome = client.probe()
         count_probe(outcome)
         if outcome.code is not None and return_code(outcome.code).kind is Kind.LOGIN:
-            self._refused_login.record(self.log)
+            self.refused_login.record(self.log)
         return outcome
 
     def known_refusal(self, context: Mapping[str, Any]) -> str | None:
@@ -319,10 +255,10 @@ class ISmartHook(BaseHook):
 
         ``None`` where it may be tried, and outside a task, where it is a person who tries it.
         """
-        return self._refused_login.block_reason() if TaskIdentity.of(context) else None
+        return self.refused_login.block_reason() if TaskIdentity.of(context) else None
 
     @property
-    def _refused_login(self) -> RefusedLogin:
+    def refused_login(self) -> RefusedLogin:
         """What keeps other tasks, and the alert about a refused login, from trying it again."""
         from airflow_provider_ismart.coordination.refused_login import RefusedLogin  # noqa: PLC0415  # brings Variables
 

@@ -1,31 +1,39 @@
-"""What all sends of one try of a task share in its process."""
+"""Share what all sends of one try of a task need in its process.
+
+What a send would read again for each number of a loop, such as the connection, is read once per try here.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager, suppress
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from airflow_provider_ismart.coordination.task_identity import TaskIdentity
-from airflow_provider_ismart.coordination.task_notes import UnsentTries
+from airflow_provider_ismart.coordination.task_notes import MappedSendStart, UnsentTries
 from airflow_provider_ismart.core.attempt import Attempt
 from airflow_provider_ismart.core.ledger import Ledger, MemoryLedger
 from airflow_provider_ismart.core.outcomes import Outcome, RowOutcomes
-from airflow_provider_ismart.ledgers.index_plans import IndexPlan
+from airflow_provider_ismart.ledgers.index_plans import IndexPlan, StoredIndexPlans
 
 if TYPE_CHECKING:
     from airflow_provider_ismart.core.plan import Plan
+    from airflow_provider_ismart.gateway.settings import Settings
+
+#: How long a check of the record of refused logins holds. Each check reads a Variable, which takes as long as a
+#: write to the task state store, so a loop of single sends must not do that for each of them.
+LOGIN_CHECK_SECONDS = 10.0
 
 
 class EarlierRecords(NamedTuple):
-    """Where tries before the current one left records."""
+    """Tell where tries before the current one left records."""
 
     in_sql: bool
     in_store: bool
 
 
 class CurrentTry:
-    """One try, from its first send to its end; outside a task, one send."""
+    """Hold the state of one try, from its first send to its end; outside a task, of one send."""
 
     def __init__(self, task: TaskIdentity | None) -> None:
         self.task = task
@@ -36,8 +44,15 @@ class CurrentTry:
         #: How many sends have been opened, for a mapped index, which checks each one's plan.
         self.sends = 0
         self.has_lasting_ledger = False
+        #: By connection, so that the hooks of a loop read each one once.
+        self.settings: dict[str, Settings] = {}
+        #: What a mapped index planned in its sends, where it has a task state store.
+        self.index_plans: StoredIndexPlans | None = None
+        self._mapped_send_start: MappedSendStart | None = None
+        #: By connection, when its login was last found not to be recorded as refused.
+        self._login_checks: dict[str, float] = {}
         self.earlier_records: EarlierRecords | None = None
-        self._is_noting = False
+        self._is_recording = False
         self._may_have_submitted = False
         self._unsent_tries: UnsentTries | None = None
         self._plan: Plan | None = None
@@ -48,7 +63,7 @@ class CurrentTry:
 
     @contextmanager
     def tracking(self, plan: Plan) -> Iterator[None]:
-        """Track whether a send reaches the gateway; when it has ended, its outcomes say so for certain."""
+        """Track whether a send reaches the gateway, and confirm that from its outcomes when it has ended."""
         before = self._may_have_submitted
         self._plan = plan
         try:
@@ -58,39 +73,59 @@ class CurrentTry:
                 self._may_have_submitted = before
             if self.attempt:
                 self.attempt.record(plan)
-            else:  # whatever sends next in this try has to read what this send recorded
+            else:  # the next send of this try has to read what this one recorded
                 self.ledgers = {key: kept for key, kept in self.ledgers.items() if isinstance(kept, MemoryLedger)}
 
-    def expect_calls(self) -> None:
-        """Note that a call may be made from now on."""
+    def mark_first_call(self) -> None:
+        """Remember that a call may be made from now on."""
         self._may_have_submitted = True
 
     @contextmanager
-    def noting_if_unsent(self) -> Iterator[None]:
-        """Leave a note for the next try if this one fails without a ledger, and certainly submitted nothing."""
-        if self._is_noting:  # in a larger part of the same task
+    def record_if_unsent(self) -> Iterator[None]:
+        """Record for the next try if this one fails without a ledger and certainly submitted nothing."""
+        if self._is_recording:  # nested in a larger part of the same task
             yield
             return
-        self._is_noting = True
+        self._is_recording = True
         try:
             yield
         except Exception:
             if self.task and not self.has_lasting_ledger and not self._may_have_submitted:
-                with suppress(Exception):  # without the note, the next try refuses to send
-                    self._note_unsent(self.task)
+                with suppress(Exception):  # without the record, the next try refuses to send
+                    self._record_unsent(self.task)
             raise
         finally:
-            self._is_noting = False
+            self._is_recording = False
+
+    def check_login(self, conn_id: str, known_refusal: Callable[[], str | None], now: float) -> str | None:
+        """Return why a login must not be tried, from a check that is at most :data:`LOGIN_CHECK_SECONDS` old."""
+        checked = self._login_checks.get(conn_id)
+        if checked is not None and now - checked < LOGIN_CHECK_SECONDS:
+            return None
+        if (refusal := known_refusal()) is None:
+            self._login_checks[conn_id] = now
+        return refusal
+
+    def forget_connection(self, conn_id: str) -> None:
+        """Read the connection and check its login again in the next send, because a send has failed."""
+        self.settings.pop(conn_id, None)
+        self._login_checks.pop(conn_id, None)
+
+    def mapped_send_start(self, task: TaskIdentity) -> MappedSendStart:
+        """Return how the mapped send of this task started. It is read again until it has started."""
+        if self._mapped_send_start is None or not self._mapped_send_start.is_recorded:
+            self._mapped_send_start = MappedSendStart(task)
+        return self._mapped_send_start
 
     def unsent_tries(self, task: TaskIdentity) -> UnsentTries:
-        """Return what is noted of the tries before, as it was when this one began."""
+        """Return the record of the tries before, as it was when this one began."""
         if self._unsent_tries is None:
             self._unsent_tries = UnsentTries(task)
         return self._unsent_tries
 
-    def _note_unsent(self, task: TaskIdentity) -> None:
+    def _record_unsent(self, task: TaskIdentity) -> None:
         tries = self.unsent_tries(task)
-        if tries.are_all_before:
+        if tries.include_all_earlier:
             planned = IndexPlan.of(self._plan, task.generation) if self._plan and task.is_mapped else None
             tries.record(planned.as_json() if planned else None)
 
@@ -101,27 +136,28 @@ def _certainly_submitted_nothing(outcomes: RowOutcomes) -> bool:
 
 
 @contextmanager
-def noting_if_unsent(context: Mapping[str, Any], ledger_conn_id: object) -> Iterator[CurrentTry]:
-    """Give the current try, and let its failure leave a note; see :meth:`CurrentTry.noting_if_unsent`."""
+def record_if_unsent(context: Mapping[str, Any], ledger_conn_id: object) -> Iterator[CurrentTry]:
+    """Yield the current try, and record its failure; see :meth:`CurrentTry.record_if_unsent`."""
     this_try = current_try(context)
     if ledger_conn_id or context.get("task_state_store") is not None:
         this_try.has_lasting_ledger = True
-    with this_try.noting_if_unsent():
+    with this_try.record_if_unsent():
         yield this_try
 
 
-#: The last try of this process, by the task instance that Airflow gave it.
+#: The last try of this process, with the task instance that Airflow passed to it.
 _last: tuple[Any, CurrentTry] = (None, CurrentTry(None))
 
 
 def current_try(context: Mapping[str, Any]) -> CurrentTry:
     """Return the try that a send belongs to, the same for all sends of a try."""
     global _last  # noqa: PLW0603  # a function that sends twice has no other place to remember the first time
-    task = TaskIdentity.of(context)
-    owner = context.get("ti", task)  # without a context, the task that started this process
-    if owner is None:
+    ti = context.get("ti")
+    task = TaskIdentity.of_environment() if ti is None else TaskIdentity.of_instance(ti)
+    if task is None:
         return CurrentTry(None)
-    is_same = owner is _last[0] or (owner is task and owner == _last[0])
-    if not (is_same and _last[1].task == task):
-        _last = (owner, CurrentTry(task))
+    owner = task if ti is None else ti
+    is_same = owner == _last[0] if ti is None else owner is _last[0]
+    if not (is_same and task.is_same_try(_last[1].task)):
+        _last = (owner, CurrentTry(TaskIdentity.of(context)))  # which asks Airflow, where the task is mapped
     return _last[1]

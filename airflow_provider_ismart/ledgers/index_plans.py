@@ -1,4 +1,4 @@
-"""What the indexes of a mapped task planned to send, for ledgers in which an index cannot see its siblings.
+"""Check what a mapped index may send, for ledgers in which an index cannot see its siblings.
 
 When an upstream list changes and the run is cleared, an index can find another index's numbers in its plan. A
 ledger that belongs to one index cannot tell whether a sibling has sent to them. So after a clear, an index may
@@ -8,7 +8,7 @@ everything else.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import asdict, dataclass
 from hashlib import blake2b
 from secrets import token_hex
@@ -17,10 +17,11 @@ from typing import TYPE_CHECKING
 from airflow_provider_ismart.coordination.task_identity import TaskIdentity
 from airflow_provider_ismart.coordination.task_notes import MappedSendStart
 from airflow_provider_ismart.exceptions import ISmartUncertainFinalError
+from airflow_provider_ismart.ledgers.state_store import TaskStateStore, store_forever
 
 if TYPE_CHECKING:
     from airflow_provider_ismart.core.plan import Plan
-    from airflow_provider_ismart.ledgers.task_state import TaskStateStore
+    from airflow_provider_ismart.ledgers.current_try import CurrentTry
 
 PLANS_KEY = "ismart_index_plans"
 _DIGEST_BYTES = 16
@@ -28,7 +29,7 @@ _DIGEST_BYTES = 16
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class IndexPlan:
-    """A salted digest of a plan's numbers: how many messages each gets, in whatever order and with whatever text.
+    """Hold a salted digest of how many messages each number of a plan gets, whatever their order and texts.
 
     ``generation`` is the run's when the plan was made.
     """
@@ -64,7 +65,7 @@ class IndexPlan:
 
 
 class StoredIndexPlans:
-    """The plans of an index's sends, in the order in which a try makes them, in its task state store."""
+    """Keep the plans of an index's sends in its task state store, in the order in which a try makes them."""
 
     def __init__(self, store: TaskStateStore) -> None:
         self._store = store
@@ -76,21 +77,19 @@ class StoredIndexPlans:
 
     def record(self, send: int, plan: IndexPlan) -> None:
         """Record the plan of a send, in place of this and all later ones of an earlier try."""
-        from airflow.sdk import NEVER_EXPIRE  # type: ignore[attr-defined]  # noqa: PLC0415  # not before Airflow 3.3
+        plans = [*self._plans[:send], plan.as_json()]
+        store_forever(self._store, PLANS_KEY, plans)
+        self._plans = plans
 
-        self._plans[send:] = [plan.as_json()]
-        self._store.set(PLANS_KEY, self._plans, retention=NEVER_EXPIRE)
 
-
-def check_index(task: TaskIdentity, plan: Plan, known: IndexPlan | None) -> IndexPlan:
+def check_index(task: TaskIdentity, start: MappedSendStart, plan: Plan, known: IndexPlan | None) -> IndexPlan:
     """Check that no sibling can have sent to the numbers in an index's plan.
 
+    :param start: how the mapped send started.
     :param known: what the index planned when it was run before, if that is on record.
     :returns: the plan to keep on record: ``known`` where that still holds.
     :raises ISmartUncertainFinalError: a sibling can have.
-    :raises ISmartError: the Variable of the mapped send cannot be read.
     """
-    start = MappedSendStart(task)
     started = start.generation
     if start.ledger:
         what = "this mapped send made its first call with a SQL ledger, which is not set any more"
@@ -109,3 +108,17 @@ def check_index(task: TaskIdentity, plan: Plan, known: IndexPlan | None) -> Inde
         "a PostgreSQL or SQLite connection before the first send; add an idempotency_key where the texts differ "
         "between tries, too."
     )
+
+
+def index_start_recorder(
+    this_try: CurrentTry, task: TaskIdentity, plan: Plan, planned: IndexPlan
+) -> Callable[[], None]:
+    """Return what an index has to do before its first call: check its plan again, and record that it starts."""
+
+    def before_first_call() -> None:
+        start = this_try.mapped_send_start(task)
+        check_index(task, start, plan, planned)  # again, because a sibling may have started meanwhile
+        start.record()
+        this_try.mark_first_call()
+
+    return before_first_call

@@ -1,6 +1,6 @@
-"""What a stored ledger remembers: keyed hashes in place of numbers, and how each call ended.
+"""The records of a stored ledger: keyed hashes in place of numbers, and how each call ended.
 
-A hash keeps numbers out of sight, not out of reach: who can read a ledger and its key can try a number on it.
+A hash hides numbers, but does not protect them: who can read a ledger and its key can test a number against it.
 """
 
 from __future__ import annotations
@@ -13,7 +13,7 @@ from struct import unpack
 from typing import NamedTuple
 
 from airflow_provider_ismart.core.batching import Batch
-from airflow_provider_ismart.core.ledger import HANDED_OVER, Entry, State
+from airflow_provider_ismart.core.ledger import MAYBE_SENT, Entry, State
 
 #: 72 bits: of a hundred million numbers, two have the same hash with a probability of one in a million.
 HASH_BYTES = 9
@@ -21,30 +21,35 @@ KEY_BYTES = 32
 
 
 class Call(NamedTuple):
-    """One call as it is stored: its numbers' hashes, one after the other, and a hash of the call as a whole."""
+    """Hold one call as it is stored: the packed hashes of its numbers, and a hash of the call as a whole."""
 
     entry: Entry
     fingerprint: bytes
     hashes: bytes
 
+    @property
+    def size(self) -> int:
+        """How many numbers it has."""
+        return len(self.hashes) // HASH_BYTES
+
 
 @lru_cache
 def shared_entry(digest: str, copy: int, state: str, by: str = "", *, same_text_only: bool = False) -> Entry:
-    """Return what most calls of a send have in common, once for all of them."""
+    """Return the entry that most calls of a send have in common: one object for all of them."""
     return Entry(digest=digest, copy=copy, state=State(state), by=by, same_text_only=same_text_only)
 
 
 class Records:
     """The calls of a ledger; numbers are looked up by hash.
 
-    They stay packed, at some ten bytes a number. The fingerprint tells a call that a later try would make again
-    from all others with one look, so that not every number has to be hashed.
+    They stay packed, at about ten bytes a number. One look-up of a fingerprint finds a call that a later try would
+    repeat, so that not every number has to be hashed.
     """
 
     def __init__(self, key: bytes) -> None:
         self._key = key
         self._keyed = blake2b(key=key, digest_size=HASH_BYTES)
-        # in columns: a garbage collection looks at no call
+        # columns of plain values, because the garbage collector would visit an object for each call
         self._entries: list[Entry] = []
         self._fingerprints: list[bytes] = []
         self._hashes: list[bytes] = []
@@ -61,10 +66,10 @@ class Records:
         return [blake2b(msisdn.encode(), key=key, digest_size=HASH_BYTES).digest() for msisdn in msisdns]
 
     def fingerprint(self, batch: Batch) -> bytes:
-        """Return what another call has only if it says the same to the same numbers."""
-        told = f"{batch.copy},{','.join(batch.msisdns)}\0{batch.message.text}"
+        """Return a hash that another call has only if it sends the same text to the same numbers."""
+        content = f"{batch.copy},{','.join(batch.msisdns)}\0{batch.message.text}"
         keyed = self._keyed.copy()
-        keyed.update(told.encode())
+        keyed.update(content.encode())
         return keyed.digest()
 
     def call(self, batch: Batch, state: State) -> Call:
@@ -85,15 +90,15 @@ class Records:
             self._accepted[fingerprint] = entry.by
 
     def accepted_by(self, batch: Batch) -> str | None:
-        """Name who made this very call, if it is on record as accepted: ``""`` is this task."""
+        """Name who made this very call, if it is on record as accepted; ``""`` is this task."""
         if not self._accepted or (fingerprint := self.fingerprint(batch)) not in self._accepted:
             return None
         self._found.add(fingerprint)
         return self._accepted[fingerprint]
 
     def recorded(self, msisdns: Collection[str]) -> Mapping[str, Sequence[Entry]]:
-        """Return the entries of those of the numbers that have any, but of the calls that were found accepted."""
-        if not self:
+        """Return the entries of the numbers that have any, except of calls that :meth:`accepted_by` found."""
+        if not self or not msisdns:
             return {}
         wanted = dict(zip(self.hashes(msisdns), msisdns, strict=True))
         found: dict[str, tuple[Entry, ...]] = {}
@@ -103,7 +108,7 @@ class Records:
             alone = (entry,)  # most numbers have one entry, which those of a call share
             for hash_ in wanted.keys() & split_hashes(hashes):
                 others = found.get(wanted[hash_])
-                found[wanted[hash_]] = alone if others is None else _followed_by(others, entry)
+                found[wanted[hash_]] = alone if others is None else _with(others, entry)
         return found
 
     def states(self) -> dict[State, int]:
@@ -111,21 +116,21 @@ class Records:
         entries: dict[bytes, tuple[Entry, ...]] = {}
         for entry, hashes in zip(self._entries, self._hashes, strict=True):
             for hash_ in split_hashes(hashes):
-                entries[hash_] = _followed_by(entries.get(hash_, ()), entry)
+                entries[hash_] = _with(entries.get(hash_, ()), entry)
         return dict(Counter(entry.state for found in entries.values() for entry in found))
 
 
-def _followed_by(entries: tuple[Entry, ...], entry: Entry) -> tuple[Entry, ...]:
-    """Add an entry, in place of what there was of the same message.
+def _with(entries: tuple[Entry, ...], entry: Entry) -> tuple[Entry, ...]:
+    """Add an entry, or replace the one of the same message.
 
-    What is uncertain stays so when it was sent again in vain: that says nothing of the time before.
+    An uncertain message stays uncertain when sending it again failed, which says nothing about the first call.
     """
     of_message = [other for other in entries if (other.digest, other.copy) == (entry.digest, entry.copy)]
-    if entry.state not in HANDED_OVER and any(other.state is State.UNCERTAIN for other in of_message):
+    if entry.state not in MAYBE_SENT and any(other.state is State.UNCERTAIN for other in of_message):
         return entries
     return (*(other for other in entries if other not in of_message), entry)
 
 
 def split_hashes(packed: bytes) -> tuple[bytes, ...]:
-    """Take apart what ``b"".join`` has made of hashes."""
+    """Split hashes that ``b"".join`` has packed."""
     return unpack(f"{HASH_BYTES}s" * (len(packed) // HASH_BYTES), packed)

@@ -1,9 +1,9 @@
 """The ledger in Airflow's task state store (Airflow 3.3 and later): nothing to set up.
 
-The store belongs to one task of one run (and map index), outlives tries, killed workers and clearing, and goes
-with the run. It cannot list its keys, so the ledger is a log on pages whose keys are numbered. A write puts down
-one page as a whole, so that it is there or not. A task whose try is over can write no more, for the store's API
-refuses it; that is what stops a zombie.
+The store belongs to one task of one run (and map index). It outlives tries, killed workers and clearing. It is
+deleted with the run, and cannot list its keys, so the ledger is a log on pages with numbered keys. A page is
+written as a whole, so it is either there or not. A task whose try is over cannot write any more, because the
+store's API refuses it; that is what stops a zombie.
 """
 
 from __future__ import annotations
@@ -11,85 +11,121 @@ from __future__ import annotations
 import json
 from base64 import b64encode
 from binascii import a2b_base64
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import AbstractContextManager, contextmanager, nullcontext
 from secrets import token_bytes
-from typing import Any, Protocol
+from typing import Any
 
-from airflow_provider_ismart.core.batching import Batch
-from airflow_provider_ismart.core.ledger import STATE_OF_FATE, Entry, State
+from airflow.providers.common.compat.sdk import conf
+
+from airflow_provider_ismart.coordination.task_identity import TaskIdentity
+from airflow_provider_ismart.core.ledger import STATE_OF_FATE, State
 from airflow_provider_ismart.core.outcomes import CallOutcome
+from airflow_provider_ismart.ledgers.base import LedgerRequest, OpenLedger, StoredLedger
+from airflow_provider_ismart.ledgers.current_try import CurrentTry, EarlierRecords
+from airflow_provider_ismart.ledgers.index_plans import StoredIndexPlans, check_index, index_start_recorder
 from airflow_provider_ismart.ledgers.records import KEY_BYTES, Call, Records, shared_entry
+from airflow_provider_ismart.ledgers.refusals import records_elsewhere, unknown_tries
+from airflow_provider_ismart.ledgers.state_store import TaskStateStore, store_forever
 
 PAGE_KEY = "ismart_ledger_{}"
+SQL_LEDGER_KEY = "ismart_sql_ledger"
 
-#: In characters of JSON. Airflow warns over 65,535 bytes; a page is written anew with each write to it.
+#: In characters of JSON. Airflow warns of a value over 65,535 bytes.
 PAGE_SIZE = 32_000
 
-
-class TaskStateStore(Protocol):
-    """What this ledger uses of ``context["task_state_store"]``."""
-
-    def get(self, key: str) -> Any:
-        """Return the value, or ``None``."""
-
-    def set(self, key: str, value: Any, *, retention: Any) -> None:
-        """Put the value down for ``retention``."""
+#: How many writes a page takes. Each stores the whole page, and 25 KB take 1.6 times as long as 3 KB, so a loop of
+#: single sends must not fill its pages. A send of many calls fills a page in about six writes.
+PAGE_WRITES = 64
 
 
-def is_empty(store: TaskStateStore) -> bool:
-    """Whether no ledger has been begun in the store, or none is left."""
-    return store.get(PAGE_KEY.format(0)) is None
+def open_task_state(request: LedgerRequest) -> AbstractContextManager[OpenLedger] | None:
+    """Open the ledger in the task state store, where Airflow has one.
+
+    :raises ISmartUncertainFinalError: the store does not know what earlier tries or a task's siblings sent.
+    """
+    task, store, this_try = request.this_try.task, request.store, request.this_try
+    if task is None or store is None:
+        return None
+    this_try.has_lasting_ledger = True
+    ledger = this_try.ledgers.get((None, None))
+    if ledger is None:
+        _check_emptied(store, this_try, task)
+        ledger = this_try.ledgers[None, None] = TaskStateLedger(store)
+    before_first_call = this_try.mark_first_call
+    if task.is_mapped and request.plan.parts:
+        plans = this_try.index_plans = this_try.index_plans or StoredIndexPlans(store)
+        known = plans.plan(this_try.sends)
+        planned = check_index(task, this_try.mapped_send_start(task), request.plan, known)
+        if planned != known:
+            plans.record(this_try.sends, planned)
+        this_try.sends += 1
+        before_first_call = index_start_recorder(this_try, task, request.plan, planned)
+    return nullcontext(OpenLedger(ledger=ledger, before_first_call=before_first_call))
 
 
-def has_calls(store: TaskStateStore) -> bool:
-    """Whether a ledger in the store has a call on record."""
-    return bool((store.get(PAGE_KEY.format(0)) or {}).get("calls"))
+def _check_emptied(store: TaskStateStore, this_try: CurrentTry, task: TaskIdentity) -> None:
+    if store.get(PAGE_KEY.format(0)) is not None:
+        return
+    if earlier_records(this_try, store).in_sql:
+        raise records_elsewhere("Airflow's task state store")
+    if _may_be_emptied() and task.try_number > 1:
+        raise unknown_tries(task, "and Airflow has emptied its task state store meanwhile")
 
 
-class TaskStateLedger:
-    """A ledger for all tries of one task instance.
+def _may_be_emptied() -> bool:
+    """Whether Airflow may have emptied a task's store: when a try succeeded, or from 3.4 on when it is cleared."""
+    from airflow import __version__  # noqa: PLC0415  # known at run time alone
 
-    A page is ``{"calls": [[number, digest, copy, fingerprint, hashes], …], "ended": {state: [number, …]}}``;
-    calls are numbered through all pages, and the first page holds the hashes' ``key`` too.
+    major, minor = map(int, __version__.split(".")[:2])
+    return (major, minor) >= (3, 4) or conf.getboolean("state_store", "clear_on_success", fallback=False)
+
+
+def earlier_records(this_try: CurrentTry, store: TaskStateStore | None) -> EarlierRecords:
+    """Return where tries before this one left records, as far as the task state store knows."""
+    if store is None:
+        return EarlierRecords(in_sql=False, in_store=False)
+    if this_try.earlier_records is None:  # once, because this try's own sends leave records, too
+        has_calls = bool((store.get(PAGE_KEY.format(0)) or {}).get("calls"))
+        this_try.earlier_records = EarlierRecords(in_sql=store.get(SQL_LEDGER_KEY) is not None, in_store=has_calls)
+    return this_try.earlier_records
+
+
+def record_sql_ledger(store: TaskStateStore) -> None:
+    """Record that this task has a SQL ledger, in case its database is gone when the task is retried."""
+    store_forever(store, SQL_LEDGER_KEY, True)  # noqa: FBT003  # a JSON value
+
+
+class TaskStateLedger(StoredLedger[None]):
+    """Keep a ledger for all tries of one task instance.
+
+    A page is ``{"calls": [[number, digest, copy, fingerprint, hashes], …], "ended": {state: [number, …]}}``.
+    Calls are numbered across all pages, and the first page holds the hashes' ``key`` too.
     """
 
-    _records: Records
-
     def __init__(self, store: TaskStateStore) -> None:
+        super().__init__()
         self._store = store
-        self._is_claimed = False
-        self._numbers: dict[Batch, int] = {}
-        #: Intents whose write has failed: they may be on record, and their calls never go out.
-        self._ungranted: list[int] = []
+        #: Full pages that have to be stored before the current one, by their numbers.
+        self._unsaved: dict[int, dict[str, Any]] = {}
 
-    def take_over(self) -> bool:
-        """Read what earlier tries recorded; what they left in flight is UNCERTAIN from now on."""
-        if self._is_claimed:
-            return bool(self._records)
+    def _claim(self) -> Records:
         pages = self._read_pages() or [{"key": token_bytes(KEY_BYTES).hex(), "calls": [], "ended": {}}]
+        self._unsaved.clear()
         self._page_number = len(pages) - 1
         self._page = pages[-1]
         self._page_size = len(json.dumps(self._page))
-        self._records = Records(bytes.fromhex(pages[0]["key"]))
-        calls = [call for page in pages for call in page["calls"]]
-        ended: dict[int, str] = {}
-        for page in pages:
-            for state, numbers in page["ended"].items():
-                ended.update(dict.fromkeys(numbers, state))
-        for number, digest, copy, fingerprint, hashes in calls:
-            entry = shared_entry(digest, copy, ended.get(number, State.UNCERTAIN.value))
-            self._records.add(Call(entry, a2b_base64(fingerprint), a2b_base64(hashes)))
-        self._next_number = len(calls)
-        for number in range(len(calls)):
+        self._page_writes = 0
+        records, (numbers, ended) = _records(pages), _contents(pages)
+        self._next_number = len(numbers)
+        for number in numbers:
             if number not in ended:
-                self._put_down_end(number, State.UNCERTAIN)
-        self._save()  # now, so that a task that may not write does not send
-        self._is_claimed = True
-        return bool(self._records)
+                self._record_end(number, State.UNCERTAIN)
+        self._save()  # even where nothing has changed, so that a task that may not write does not send
+        return records
 
-    def accepted_by(self, batch: Batch) -> str | None:
-        """Return ``""`` if this very call is on record as accepted, else ``None``."""
-        return self._records.accepted_by(batch)
+    def _load(self) -> Records:
+        return self._records  # nobody else writes here
 
     def _read_pages(self) -> list[dict[str, Any]]:
         pages: list[dict[str, Any]] = []
@@ -97,52 +133,73 @@ class TaskStateLedger:
             pages.append(page)
         return pages
 
-    def recorded(
-        self,
-        msisdns: Collection[str],
-        *,
-        anew: bool = False,  # noqa: ARG002  # nobody else writes here
-    ) -> Mapping[str, Sequence[Entry]]:
-        """Return what was on record for those of the numbers that had anything on record."""
-        return self._records.recorded(msisdns)
+    @contextmanager
+    def _transaction(self) -> Iterator[None]:
+        """Change the pages and store them.
 
-    def write(self, settled: Sequence[tuple[Batch, CallOutcome]], intents: Sequence[Batch]) -> Sequence[Batch]:
-        """Record how calls ended and which are about to go out; return the intents.
-
-        :raises AirflowRuntimeError: the store refuses; this try is over.
+        A change whose write fails stays on its page, and is stored by the next write.
         """
-        while self._ungranted:
-            self._put_down_end(self._ungranted[-1], State.NOT_SENT)
-            self._ungranted.pop()
-        for batch, outcome in settled:
-            if batch in self._numbers:  # or the page has it from a write that failed
-                self._put_down_end(self._numbers[batch], STATE_OF_FATE[outcome.fate])
-                del self._numbers[batch]
-        for batch in intents:
-            call = self._records.call(batch, State.SUBMITTING)
+        if self._page_writes >= PAGE_WRITES:
+            self._turn_page()
+        yield
+        self._save()
+
+    def _withdraw(self, _: None, numbers: Sequence[int]) -> None:
+        for number in numbers:
+            self._record_end(number, State.NOT_SENT)
+
+    def _record_outcomes(self, _: None, ended: Sequence[tuple[int, CallOutcome]]) -> None:
+        for number, outcome in ended:
+            self._record_end(number, STATE_OF_FATE[outcome.fate])
+
+    def _record_intents(self, _: None, calls: Sequence[Call]) -> Sequence[int]:
+        numbers = range(self._next_number, self._next_number + len(calls))
+        for number, call in zip(numbers, calls, strict=True):
             packed = [b64encode(part).decode() for part in (call.fingerprint, call.hashes)]
             self._make_room(sum(map(len, packed)) + 44)
-            self._page["calls"].append([self._next_number, call.entry.digest, call.entry.copy, *packed])
-            self._numbers[batch] = self._next_number
-            self._ungranted.append(self._next_number)
-            self._next_number += 1
-        self._save()
-        self._ungranted.clear()
-        return intents
+            self._page["calls"].append([number, call.entry.digest, call.entry.copy, *packed])
+        self._next_number = numbers.stop
+        return numbers
 
-    def _put_down_end(self, number: int, state: State) -> None:
+    def _record_end(self, number: int, state: State) -> None:
         self._make_room(12)
         self._page["ended"].setdefault(state.value, []).append(number)
 
     def _make_room(self, characters: int) -> None:
-        """Go on to the next page where this one has no room for as many more."""
+        """Begin a new page where this one has no room for so many characters."""
         if self._page_size + characters > PAGE_SIZE:
-            self._save()
-            self._page_number += 1
-            self._page, self._page_size = {"calls": [], "ended": {}}, 0
+            self._unsaved[self._page_number] = self._page
+            self._turn_page()
         self._page_size += characters
 
-    def _save(self) -> None:
-        from airflow.sdk import NEVER_EXPIRE  # type: ignore[attr-defined]  # noqa: PLC0415  # not before Airflow 3.3
+    def _turn_page(self) -> None:
+        self._page_number += 1
+        self._page, self._page_size, self._page_writes = {"calls": [], "ended": {}}, 0, 0
 
-        self._store.set(PAGE_KEY.format(self._page_number), self._page, retention=NEVER_EXPIRE)
+    def _save(self) -> None:
+        """Store what has changed, in the order of the pages."""
+        while self._unsaved:
+            number = next(iter(self._unsaved))
+            store_forever(self._store, PAGE_KEY.format(number), self._unsaved[number])
+            del self._unsaved[number]
+        store_forever(self._store, PAGE_KEY.format(self._page_number), self._page)
+        self._page_writes += 1
+
+
+def _contents(pages: Sequence[dict[str, Any]]) -> tuple[range, dict[int, str]]:
+    """Return the numbers of all calls, and the states of those that have ended."""
+    ended: dict[int, str] = {}
+    for page in pages:
+        for state, numbers in page["ended"].items():
+            ended.update(dict.fromkeys(numbers, state))
+    return range(sum(len(page["calls"]) for page in pages)), ended
+
+
+def _records(pages: Sequence[dict[str, Any]]) -> Records:
+    records = Records(bytes.fromhex(pages[0]["key"]))
+    _, ended = _contents(pages)
+    for page in pages:
+        for number, digest, copy, fingerprint, hashes in page["calls"]:
+            entry = shared_entry(digest, copy, ended.get(number, State.UNCERTAIN.value))
+            records.add(Call(entry, a2b_base64(fingerprint), a2b_base64(hashes)))
+    return records

@@ -130,9 +130,9 @@ class ISmartSendOperator(RedactsFields, ChecksRenderedOptions, BaseOperator):
 
     def execute(self, context: Context) -> dict[str, object]:
         """Send, and return the report."""
-        from airflow_provider_ismart.ledgers.current_try import noting_if_unsent  # noqa: PLC0415  # at run time
+        from airflow_provider_ismart.ledgers.current_try import record_if_unsent  # noqa: PLC0415  # at run time
 
-        with noting_if_unsent(context, self.ledger_conn_id):
+        with record_if_unsent(context, self.ledger_conn_id):
             self.check_redaction(context)
             self.check_rendered_options(context)
             report = self.hook.submit(

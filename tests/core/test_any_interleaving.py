@@ -38,14 +38,14 @@ class Process:
 
     # The ledger that the process sees
 
-    def take_over(self):
-        return self._ledger.take_over()
+    def claim(self):
+        return self._ledger.claim()
 
     def accepted_by(self, batch):
         return self._ledger.accepted_by(batch)
 
-    def recorded(self, msisdns, *, anew=False):
-        return self._ledger.recorded(msisdns, anew=anew)
+    def recorded(self, msisdns, *, refresh=False):
+        return self._ledger.recorded(msisdns, refresh=refresh)
 
     def write(self, settled, intents):
         self._check_pulse()

@@ -2,7 +2,7 @@ import pytest
 
 from airflow_provider_ismart.core.batching import Batch
 from airflow_provider_ismart.core.ledger import (
-    HANDED_OVER,
+    MAYBE_SENT,
     STATE_OF_FATE,
     TRANSITIONS,
     Entry,
@@ -48,7 +48,7 @@ def states(ledger, msisdn=A):
 def test_every_state_and_fate_has_its_place():
     assert set(TRANSITIONS) == {None, *State}
     assert set(STATE_OF_FATE) == set(Fate)
-    assert {State.SUBMITTING, State.ACCEPTED, State.UNCERTAIN} == HANDED_OVER
+    assert {State.SUBMITTING, State.ACCEPTED, State.UNCERTAIN} == MAYBE_SENT
 
 
 def test_nothing_follows_an_acceptance_and_no_intent_an_intent():
@@ -97,7 +97,7 @@ def test_who_takes_over_counts_what_is_in_mid_call_as_uncertain():
     ledger = MemoryLedger()
     ledger.write([], [batch(A), batch(B)])
     ledger.write([(batch(B), CallOutcome(fate=Fate.ACCEPTED))], [])
-    ledger.take_over()
+    ledger.claim()
     assert states(ledger, A) == [State.UNCERTAIN]
     assert states(ledger, B) == [State.ACCEPTED]
 

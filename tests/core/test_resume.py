@@ -179,14 +179,14 @@ def test_what_became_of_what_another_task_was_handing_over_is_asked_of_the_ledge
     planned = plan_of_rows([(A, "x")])
     elsewhere = Elsewhere(planned.outcomes, ledger)
     assert list(unsent(planned, ledger, limits(), elsewhere)) == []
-    assert elsewhere.ask_again()
+    assert elsewhere.poll()
     for fate in Fate:
         if fate.value == state:
             (in_flight,) = batches(plan_of_rows([(A, "x")]).groups, limits())
             ledger.write([(in_flight, CallOutcome(fate=fate))], [])
-    assert elsewhere.ask_again() is goes_on
+    assert elsewhere.poll() is goes_on
     assert planned.outcomes[0].value == outcome
-    assert elsewhere.ask_again() is goes_on
+    assert elsewhere.poll() is goes_on
 
 
 def test_what_another_task_tells_a_number_stands_for_no_other_text_of_it():
@@ -198,7 +198,7 @@ def test_what_another_task_tells_a_number_stands_for_no_other_text_of_it():
     (mine,) = unsent(planned, ledger, limits(), elsewhere)
     ledger.write([], [mine])
     ledger.write([(mine, ACCEPTED), (theirs, NOT_SENT)], [])
-    assert not elsewhere.ask_again()
+    assert not elsewhere.poll()
     assert planned.outcomes[0] is Outcome.NOT_ATTEMPTED
 
 
@@ -221,5 +221,5 @@ def test_numbers_that_another_task_took_meanwhile_are_not_sent():
     assert set(gateway.handed) == set(numbers(6)[3:])
     assert counts(planned) == {"uncertain": 3, "accepted": 3}
     assert "another task was sending this message" in planned.outcomes.reason(0)
-    assert not submission.elsewhere.ask_again()  # the ledger says that they were told something else
+    assert not submission.elsewhere.poll()  # the ledger says that they were told something else
     assert counts(planned) == {"not_attempted": 3, "accepted": 3}

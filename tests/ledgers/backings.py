@@ -9,7 +9,8 @@ from airflow_provider_ismart.core.batching import Batch
 from airflow_provider_ismart.core.ledger import MemoryLedger
 from airflow_provider_ismart.core.message import LangChoice, compose
 from airflow_provider_ismart.core.outcomes import CallOutcome, Fate
-from airflow_provider_ismart.ledgers.sql import SqlLedger, metadata, prepared
+from airflow_provider_ismart.ledgers.sql import SqlLedger
+from airflow_provider_ismart.ledgers.sql_schema import metadata, prepare_engine
 from airflow_provider_ismart.ledgers.task_state import TaskStateLedger
 
 try:
@@ -27,8 +28,8 @@ def engine_of(connection):
     """Open the database of a connection in JSON, as Airflow's hooks do."""
     where = json.loads(connection)
     if where["conn_type"] == "sqlite":
-        return prepared(create_engine(f"sqlite:///{where['host']}"))
-    return prepared(create_engine(f"postgresql+psycopg2://postgres@/{where['schema']}?host={where['host']}"))
+        return prepare_engine(create_engine(f"sqlite:///{where['host']}"))
+    return prepare_engine(create_engine(f"postgresql+psycopg2://postgres@/{where['schema']}?host={where['host']}"))
 
 
 class MemoryBacking:
@@ -126,7 +127,7 @@ def states(ledger, *msisdns):
 
 def opened(backing, **options):
     ledger = backing.open(**options)
-    ledger.take_over()
+    ledger.claim()
     return ledger
 
 

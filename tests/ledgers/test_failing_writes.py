@@ -6,7 +6,7 @@ from itertools import count
 import pytest
 
 from airflow_provider_ismart.core.outcomes import Fate
-from airflow_provider_ismart.ledgers import sql
+from airflow_provider_ismart.ledgers import sql_schema
 from tests.ledgers.backings import (
     Store,
     StoreOfTry,
@@ -66,17 +66,17 @@ def trapped_store(trap):
 
 def trap_engines(trap, monkeypatch):
     """Let every statement and every commit of the ledgers to come run into the trap."""
-    prepared = sql.prepared
+    prepare_engine = sql_schema.prepare_engine
 
     def with_trap(engine):
-        engine = prepared(engine)
+        engine = prepare_engine(engine)
         dialect = engine.dialect
         for deed in ("do_execute", "do_commit"):
             original = getattr(dialect, deed)
             setattr(dialect, deed, lambda *args, _deed=original, **kw: trap(_deed, *args, **kw))
         return engine
 
-    monkeypatch.setattr(sql, "prepared", with_trap)
+    monkeypatch.setattr(sql_schema, "prepare_engine", with_trap)
 
 
 def check_after_retry(send, told, backing_options):
@@ -140,7 +140,7 @@ def failing_write(request, lasting, monkeypatch):
         original = dialect.do_commit
         monkeypatch.setattr(dialect, "do_commit", lambda *args: trap(original, *args))
         ledger = lasting.open()
-    ledger.take_over()
+    ledger.claim()
     ledger.write([], [batch(ONE), batch(TWO)])
     trap._left = 1
     return ledger

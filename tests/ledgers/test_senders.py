@@ -12,9 +12,9 @@ from pathlib import Path
 import pytest
 from sqlalchemy import inspect
 
-from airflow_provider_ismart.core.ledger import LedgerConflictError
+from airflow_provider_ismart.core.ledger import LedgerConflictError, State
 from airflow_provider_ismart.core.outcomes import Fate
-from airflow_provider_ismart.ledgers.sql import create_tables, metadata
+from airflow_provider_ismart.ledgers.sql_schema import create_tables, metadata
 from tests.ledgers.backings import batch, engine_of, numbers, opened, outcome, states
 
 ROOT = Path(__file__).parents[2]
@@ -131,7 +131,7 @@ def test_whatever_isolation_is_the_databases_default_nobody_is_granted_twice(mak
             here._lock_scope(connection)
             waiting = executor.submit(there.write, [], [batch(ONE, TWO)])  # waits for its turn
             _wait_for_a_lock(database)
-            here._put_down_intents(connection, [batch(TWO, THREE)])
+            here._record_intents(connection, [here._records.call(batch(TWO, THREE), State.SUBMITTING)])
         assert [intent.msisdns for intent in waiting.result()] == [(ONE,)]
     first.dispose()
     second.dispose()

@@ -144,8 +144,8 @@ MUTANTS = (
     Mutant(
         "records of earlier tries are not looked at",
         "core/dispatch.py",
-        "        if ledger.take_over() or attempt:\n",
-        "        if (ledger.take_over() or attempt) and False:\n",
+        "        if ledger.claim() or attempt:\n",
+        "        if (ledger.claim() or attempt) and False:\n",
     ),
     Mutant(
         "resend without being asked",
@@ -176,9 +176,9 @@ MUTANTS = (
     # Mapped tasks
     Mutant(
         "mapped siblings are not looked at (SQL ledger)",
-        "ledgers/select.py",
-        'return f"task:{task.mapped_task}" if task.is_mapped else sender(task)',
-        "return sender(task)",
+        "ledgers/sql_connection.py",
+        'return f"task:{task.mapped_task}" if task.is_mapped else sender_name(task)',
+        "return sender_name(task)",
     ),
     Mutant(
         "an index's changed plan is not noticed (task state store)",
@@ -194,9 +194,9 @@ MUTANTS = (
     ),
     Mutant(
         "the first call of a mapped send is not noted",
-        "ledgers/select.py",
-        "        MappedSendStart(task).record()\n        this_try.expect_calls()\n",
-        "        this_try.expect_calls()\n",
+        "ledgers/index_plans.py",
+        "        start.record()\n        this_try.mark_first_call()\n",
+        "        this_try.mark_first_call()\n",
     ),
     Mutant(
         "a clear is not counted",
@@ -227,7 +227,7 @@ MUTANTS = (
     Mutant(
         "intents of another sender are ignored",
         "ledgers/sql.py",
-        "            self._look_at_others(connection)\n",
+        "        self._load_other_intents(transaction)\n",
         "",
     ),
     Mutant(
@@ -239,20 +239,20 @@ MUTANTS = (
     Mutant(
         "a write that failed is not taken back (SQL ledger)",
         "ledgers/sql.py",
-        "            self._take_back(connection)\n",
+        "        transaction.execute(update(calls).where(open_calls).values(state=State.NOT_SENT.value))\n",
         "",
     ),
     Mutant(
-        "a write that failed is taken for one that was not applied (SQL ledger)",
-        "ledgers/sql.py",
-        "            self._ungranted.extend(ids.values())\n",
+        "a write that failed is taken for one that was not applied",
+        "ledgers/base.py",
+        "            self._unconfirmed.extend(numbers)\n",
         "",
     ),
     Mutant(
         "the note that there was a SQL ledger is ignored",
-        "ledgers/select.py",
-        "        if any(earlier) or is_elsewhere or (",
-        "        if is_elsewhere or (",
+        "ledgers/sql_connection.py",
+        "        any(earlier)\n        or is_elsewhere\n",
+        "        is_elsewhere\n",
     ),
     # The task state store
     Mutant(
@@ -260,12 +260,6 @@ MUTANTS = (
         "ledgers/task_state.py",
         "ended.get(number, State.UNCERTAIN.value)",
         "ended.get(number, State.NOT_SENT.value)",
-    ),
-    Mutant(
-        "a write that failed is taken for one that was not applied (task state store)",
-        "ledgers/task_state.py",
-        "            self._ungranted.append(self._next_number)\n",
-        "",
     ),
     Mutant(
         "the end of a call is not recorded (task state store)",
@@ -282,8 +276,8 @@ MUTANTS = (
     ),
     Mutant(
         "without a ledger a later try sends",
-        "ledgers/select.py",
-        "    if not unsent.are_all_before:\n",
+        "ledgers/one_process.py",
+        "    if not unsent.include_all_earlier:\n",
         "    if False:\n",
     ),
     Mutant(
@@ -314,7 +308,7 @@ MUTANTS = (
     Mutant(
         "a login that is known to be refused is tried",
         "hooks/ismart.py",
-        "return self._refused_login.block_reason() if TaskIdentity.of(context) else None",
+        "return self.refused_login.block_reason() if TaskIdentity.of(context) else None",
         "return None",
     ),
     # Alerts

@@ -165,7 +165,7 @@ class SimulatedHook(ISmartHook):
     def log(self):
         return self._airflow.log_of(self._process)
 
-    def _new_client(self, settings):
+    def new_client(self, settings):
         halted = SimulatedEvent(self._process)
         self._halted.add(halted)
         if self._is_halted:

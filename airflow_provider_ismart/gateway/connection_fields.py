@@ -1,15 +1,28 @@
-"""Where the gateway is: the URL of its endpoint, from the fields of a connection."""
+"""Read the fields of an Airflow connection."""
 
 from __future__ import annotations
 
+import json
 import re
+import unicodedata
 from ipaddress import ip_address
+from typing import Any, Protocol
 from urllib.parse import SplitResult, urlsplit
 
 from airflow_provider_ismart.core.errors import InputError
 
 MAX_PORT = 65_535
 DEFAULT_HOST = "https://www.ismartsms.net"
+
+
+class AirflowConnection(Protocol):
+    """What this package reads of an Airflow connection."""
+
+    host: str | None
+    port: int | None
+    login: str | None
+    password: str | None
+    extra: str | None
 
 
 def gateway_url(host: str | None, port: int | None, path: str, *, allow_http: bool) -> str:
@@ -36,6 +49,33 @@ def gateway_url(host: str | None, port: int | None, path: str, *, allow_http: bo
         raise InputError(f"the connection's port is {port}; it can be 1 to {MAX_PORT}")
     name = f"[{base.hostname}]" if ":" in base.hostname else base.hostname
     return f"{base.scheme}://{name}{f':{port}' if port else ''}{base.path.rstrip('/')}{path}"
+
+
+def check_characters(field: str, value: str) -> None:
+    """Check for characters that nobody types, such as the line end of a file that holds a password.
+
+    :raises InputError: there is one. The text names the field and does not quote it.
+    """
+    if value.endswith(("\n", "\r")):
+        raise InputError(f"the connection's {field} ends with a line end; store it without")
+    if any(unicodedata.category(character) in {"Cc", "Zl", "Zp"} for character in value):
+        raise InputError(f"the connection's {field} holds a line end or another control character")
+
+
+def json_object(extra: str | None) -> dict[str, Any]:
+    """Return the field ``extra``. Airflow's ``extra_dejson`` would return ``{}`` for malformed JSON.
+
+    :raises InputError: it is not a JSON object.
+    """
+    if extra is None or not extra.strip():
+        return {}
+    try:
+        found = json.loads(extra)
+    except ValueError:  # whose text can quote what is in there
+        found = None
+    if not isinstance(found, dict):
+        raise InputError('the connection\'s extra has to be a JSON object such as {"max_concurrency": 8}')
+    return found
 
 
 def split_url(url: str) -> SplitResult | None:

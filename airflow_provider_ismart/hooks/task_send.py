@@ -1,0 +1,129 @@
+"""One send of a task: the hook's connection, the task's ledger, and what others must know of a failure."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from contextlib import closing, suppress
+from time import monotonic
+from typing import TYPE_CHECKING, Any
+
+from airflow.providers.common.compat.sdk import AirflowNotFoundException
+
+from airflow_provider_ismart.coordination.credit_failure import leave_for_callbacks
+from airflow_provider_ismart.exceptions import ISmartCreditError, ISmartError, ISmartLoginError
+from airflow_provider_ismart.gateway.settings import Settings
+from airflow_provider_ismart.ledgers.select import open_ledger
+from airflow_provider_ismart.sending.lineage import report_gateway
+from airflow_provider_ismart.sending.owner import run_in_own_thread
+from airflow_provider_ismart.sending.send import Send
+from airflow_provider_ismart.sources.files import check_apart, from_files
+
+if TYPE_CHECKING:
+    from airflow_provider_ismart.core.report import Report
+    from airflow_provider_ismart.hooks.ismart import ISmartHook
+    from airflow_provider_ismart.ledgers.current_try import CurrentTry
+    from airflow_provider_ismart.sending.options import SendOptions
+
+
+class TaskSend:
+    """A send through a hook, as part of a try.
+
+    :param ledger_conn_id: the connection of the SQL ledger; by default the one that the hook's connection names.
+    """
+
+    def __init__(
+        self,
+        hook: ISmartHook,
+        context: Mapping[str, Any],
+        this_try: CurrentTry,
+        *,
+        ledger_conn_id: str | None,
+        idempotency_key: str | None,
+    ) -> None:
+        self._hook = hook
+        self._context = context
+        self._try = this_try
+        self._ledger_conn_id = ledger_conn_id
+        self._idempotency_key = idempotency_key
+
+    def send(self, recipients: Any, options: SendOptions) -> Report:
+        """Plan the send in this thread, and make it in another, for which a signal waits.
+
+        :raises InputError: the recipients, the options or the ledger cannot be used as they are.
+        :raises ISmartError: not every recipient got the message.
+        """
+        hook = self._hook
+        settings = self._settings()
+        read_from = from_files(recipients)
+        check_apart(read_from, options.results_path)
+        report_gateway(hook, settings.url)
+        with (
+            closing(hook.new_client(settings)) as client,
+            closing(Send(read_from, options, client, hook.log, hook.runtime)) as send,
+        ):
+            return run_in_own_thread(
+                lambda: self._run(send, settings), send.runtime.new_executor(1), halt=client.halted.set
+            )
+
+    def _run(self, send: Send, settings: Settings) -> Report:
+        with (
+            open_ledger(
+                self._context,
+                self._try,
+                send.plan,
+                ledger_conn_id=self._ledger_conn_id or settings.ledger_conn_id,
+                idempotency_key=self._idempotency_key,
+            ) as opened,
+            self._try.tracking(send.plan),  # one send at a time, from here on
+        ):
+            try:
+                return send.run(
+                    opened.ledger,
+                    attempt=self._try.attempt,
+                    before_first_call=opened.before_first_call,
+                    known_refusal=self._known_refusal,
+                )
+            except ISmartError as error:
+                self._try.forget_connection(self._hook.ismart_conn_id)
+                self._share(error)
+                raise
+
+    def _settings(self) -> Settings:
+        """Return the connection's settings, which all hooks of a try share: reading them takes 5 to 30 ms."""
+        hook, shared = self._hook, self._try.settings
+        if known := shared.get(hook.ismart_conn_id):
+            vars(hook).setdefault("settings", known)  # as the cached property does
+        shared[hook.ismart_conn_id] = hook.settings
+        return hook.settings
+
+    def _known_refusal(self) -> str | None:
+        now = self._hook.runtime.monotonic() if self._hook.runtime else monotonic()
+        return self._try.check_login(
+            self._hook.ismart_conn_id, lambda: self._hook.known_refusal(self._context), now
+        )
+
+    def _share(self, error: ISmartError) -> None:
+        """Let callbacks and other tasks know why the send failed."""
+        if isinstance(error, ISmartCreditError):
+            leave_for_callbacks(error, self._context, self._hook.log)
+        if isinstance(error, ISmartLoginError) and error.code is not None:  # it was tried just now
+            with suppress(Exception):  # nothing must replace this error: after any other, Airflow would try again
+                self._hook.refused_login.record(self._hook.log)
+
+
+def preview(hook: ISmartHook, recipients: Any, options: SendOptions) -> Report:
+    """Return the report of what would be sent, without a call.
+
+    :raises InputError: the recipients or the options cannot be used as they are.
+    :raises ISmartInputError: nothing would be sent.
+    """
+    try:
+        settings = hook.settings
+    except AirflowNotFoundException:
+        hook.log.info("No connection %r: previewing with the defaults.", hook.ismart_conn_id)
+        settings = Settings.without_connection()
+    with (
+        closing(hook.new_client(settings)) as client,
+        closing(Send(from_files(recipients), options, client, hook.log, hook.runtime)) as send,
+    ):
+        return send.preview()

@@ -1,0 +1,136 @@
+"""The base of the ledgers that outlive a process, and what opens one for a send.
+
+A further ledger is one module, and one line in ``ledgers/select.py``. The module has a subclass of
+:class:`StoredLedger`, which reads and writes its storage, and an :data:`Opener`.
+"""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from collections.abc import Callable, Collection, Mapping, Sequence
+from contextlib import AbstractContextManager
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Generic, TypeVar
+
+from airflow_provider_ismart.core.batching import Batch
+from airflow_provider_ismart.core.ledger import Entry, Ledger, State
+from airflow_provider_ismart.core.outcomes import CallOutcome
+from airflow_provider_ismart.ledgers.records import Call, Records
+
+if TYPE_CHECKING:
+    from airflow_provider_ismart.core.plan import Plan
+    from airflow_provider_ismart.ledgers.current_try import CurrentTry
+    from airflow_provider_ismart.ledgers.state_store import TaskStateStore
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class LedgerRequest:
+    """Describe a send that needs a ledger. Airflow has the task state ``store`` from 3.3 on."""
+
+    this_try: CurrentTry
+    plan: Plan
+    store: TaskStateStore | None
+    ledger_conn_id: str | None
+    idempotency_key: str | None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class OpenLedger:
+    """Hold the ledger of a send, and what to do immediately before its first call."""
+
+    ledger: Ledger
+    before_first_call: Callable[[], None]
+
+
+#: Opens one kind of ledger for a send, or returns ``None`` where that kind does not serve the send.
+Opener = Callable[[LedgerRequest], AbstractContextManager[OpenLedger] | None]
+
+TransactionT = TypeVar("TransactionT")
+
+
+class StoredLedger(ABC, Generic[TransactionT]):
+    """Keep a ledger in a storage that numbers its calls.
+
+    The base knows which call has which number, and which intents are on record although their write failed. A
+    subclass reads and writes the storage, in transactions of the type that it is generic in.
+    """
+
+    _records: Records
+
+    def __init__(self) -> None:
+        self._is_claimed = False
+        #: The numbers of the calls whose outcomes are not on record.
+        self._numbers: dict[Batch, int] = {}
+        #: Intents whose write failed. They may be on record, and their calls never go out.
+        self._unconfirmed: list[int] = []
+
+    def claim(self) -> bool:
+        """Become the one sender, load what is on record, and return whether anything is.
+
+        What an earlier try left in flight is UNCERTAIN from now on.
+        """
+        if not self._is_claimed:  # else this is a further send of the same try
+            self._records = self._claim()
+            self._is_claimed = True
+        return bool(self._records)
+
+    def accepted_by(self, batch: Batch) -> str | None:
+        """Name who made this very call, if it is on record as accepted: ``""`` is an earlier try of this task."""
+        return self._records.accepted_by(batch)
+
+    def recorded(self, msisdns: Collection[str], *, refresh: bool = False) -> Mapping[str, Sequence[Entry]]:
+        """Return what was on record when this try claimed the ledger; with ``refresh``, what is on record now."""
+        return (self._load() if refresh else self._records).recorded(msisdns)
+
+    def write(self, settled: Sequence[tuple[Batch, CallOutcome]], intents: Sequence[Batch]) -> Sequence[Batch]:
+        """Record the outcomes of calls and the intents of the next ones; return those that may go out.
+
+        :raises LedgerConflictError: a later try of the task has claimed the ledger.
+        :raises Exception: what the storage raises where it cannot be written to.
+        """
+        with self._transaction() as transaction:
+            if self._unconfirmed:
+                self._withdraw(transaction, self._unconfirmed)
+            # a batch without a number was recorded by a write that was interrupted
+            ended = [(self._numbers[batch], outcome) for batch, outcome in settled if batch in self._numbers]
+            self._record_outcomes(transaction, ended)
+            granted = self._grant(transaction, intents)
+            calls = [self._records.call(batch, State.SUBMITTING) for batch in granted]
+            numbers = self._record_intents(transaction, calls) if calls else ()
+            self._unconfirmed.extend(numbers)
+        for batch, _ in settled:  # only now: a write that fails is repeated
+            self._numbers.pop(batch, None)
+        self._numbers.update(zip(granted, numbers, strict=True))
+        self._unconfirmed.clear()
+        return granted
+
+    @abstractmethod
+    def _claim(self) -> Records:
+        """Become the one sender, end what an earlier try left in flight, and return the records."""
+
+    @abstractmethod
+    def _load(self) -> Records:
+        """Return what is on record now."""
+
+    @abstractmethod
+    def _transaction(self) -> AbstractContextManager[TransactionT]:
+        """Begin a write, and commit it in the end.
+
+        :raises LedgerConflictError: this try is not the one sender any more.
+        """
+
+    @abstractmethod
+    def _withdraw(self, transaction: TransactionT, numbers: Sequence[int]) -> None:
+        """Record as NOT_SENT those of the calls that are on record as intents."""
+
+    @abstractmethod
+    def _record_outcomes(self, transaction: TransactionT, ended: Sequence[tuple[int, CallOutcome]]) -> None:
+        """Record how calls ended, whether or not that is on record already."""
+
+    def _grant(self, transaction: TransactionT, intents: Sequence[Batch]) -> Sequence[Batch]:  # noqa: ARG002
+        """Return the intents without the numbers for which another sender has recorded an intent."""
+        return intents
+
+    @abstractmethod
+    def _record_intents(self, transaction: TransactionT, calls: Sequence[Call]) -> Sequence[int]:
+        """Record calls that are about to go out, and return their numbers."""
