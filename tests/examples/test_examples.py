@@ -331,6 +331,29 @@ def test_the_dag_of_the_readme_tells_each_person_by_name(run_dag, ismart_sandbox
         assert [row["outcome"] for row in csv.DictReader(file)] == ["accepted", "accepted"]
 
 
+def test_the_dags_of_the_tutorial_send_what_it_says(run_dag, ismart_sandbox, tmp_path):
+    if AIRFLOW < (3, 0):
+        pytest.skip("the tutorial installs Airflow 3.3")
+    results = tmp_path / "bills.csv"
+    page = (CHECKOUT / "docs" / "tutorial.md").read_text(encoding="utf-8")
+    page = page.replace("~/ismart-tutorial/bills.csv", str(results))
+    sources = re.findall(r"```python\n(.*?)```", page, re.DOTALL)
+    for name, source in zip(["first_sms", "bills"], sources, strict=True):
+        dag_file = tmp_path / f"{name}.py"
+        dag_file.write_text(source, encoding="utf-8")
+        run_dag(dag_file)
+
+    office = "The office opens at 9:00 on Thursday."
+    assert texts_by_phone(ismart_sandbox) == {
+        "96890000001": ["Dear Salim, your bill of OMR 12.500 is due on Thursday.", office],
+        "96890000002": [office, "عزيزنا مريم، فاتورتك بمبلغ 7.250 ر.ع. مستحقة يوم الخميس."],
+        "96890000003": ["Dear Ravi, your bill of OMR 103.000 is due on Thursday."],
+    }
+    with results.open(encoding="utf-8", newline="") as file:
+        outcomes = [row["outcome"] for row in csv.DictReader(file)]
+    assert outcomes == ["accepted", "accepted", "accepted", "duplicate"]
+
+
 def test_each_example_has_a_test():
     tests = Path(__file__).read_text(encoding="utf-8")
     for example in EXAMPLES.glob("*.py"):
