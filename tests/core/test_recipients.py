@@ -219,6 +219,7 @@ NUMBERS = pd.Series([A, B], name="msisdn")
         f"1) {A}\n2) {B}",
         f"0\t{A}\n1\t{B}",
     ],
+    ids=lambda text: re.sub(r"0x[0-9a-f]+", "", text),  # the same in each process
 )
 def test_a_printed_table_or_list_is_refused_whole_and_the_error_says_how_to_pass_the_data(text):
     for rendered in (text, f"\n{text}\n", f"   {text}"):
