@@ -10,7 +10,7 @@ import sys
 
 from benchmarks.measuring import RESULTS
 
-NAMES = ("sending", "calls", "planning", "resuming", "results_file", "ledger_size", "importing")
+NAMES = ("sending", "calls", "planning", "resuming", "results_file", "ledger_size", "loop", "importing")
 
 
 def main() -> None:

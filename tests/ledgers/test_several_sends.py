@@ -13,7 +13,7 @@ import pytest
 from airflow_provider_ismart.exceptions import ISmartError, ISmartUnavailableError, ISmartUncertainError
 from airflow_provider_ismart.hooks.ismart import ISmartHook
 from airflow_provider_ismart.sandbox import faults
-from tests.ledgers.backings import Store, numbers
+from tests.ledgers.backings import Store, StoreOfTry, needs_task_state, numbers
 
 try:
     from airflow.sdk.execution_time.context import set_current_context
@@ -109,6 +109,43 @@ def test_a_loop_that_accepts_uncertain_rows_sends_every_chunk_and_can_fail_at_it
     again = a_try(*[(chunk, "Hello") for chunk in chunks], on_uncertain="accept")
     assert again == [{"already_sent": 10}, {"uncertain": 10}, {"already_sent": 10}, {"already_sent": 10}]
     assert set(told().values()) == {1}
+
+
+class CountedTry(StoreOfTry):
+    """A task state store that notes what is read and written."""
+
+    def __init__(self, store):
+        super().__init__(store)
+        self.reads, self.written = [], []
+
+    def get(self, key, default=None):
+        self.reads.append(key)
+        return super().get(key, default)
+
+    def set(self, key, value, *, retention=None):
+        super().set(key, value, retention=retention)
+        self.written.append(len(self._store.values[key]))
+
+
+@needs_task_state
+def test_the_accesses_of_a_send_do_not_grow_with_the_number_of_sends(ismart_default, told, monkeypatch):
+    store = Store()
+    store.newest = counted = CountedTry(store)
+    connections = []
+    read_connection = ISmartHook.get_connection
+    monkeypatch.setattr(
+        ISmartHook, "get_connection", lambda _, name: connections.append(1) or read_connection(name)
+    )
+    ti = SimpleNamespace(dag_id="dag", run_id="run", task_id="send", map_index=-1, try_number=1)
+    everybody = numbers(120)
+    with set_current_context({"ti": ti, "task_state_store": counted}):
+        for number in everybody:
+            ISmartHook().send([number], "Hello")
+    assert set(told().values()) == {1}
+    assert len(connections) == 1
+    assert len(counted.reads) < 5
+    assert len(counted.written) == 2 * len(everybody) + 1
+    assert max(counted.written[-64:]) <= max(counted.written[:80])  # a page takes a limited number of writes
 
 
 class TestHookSend:
