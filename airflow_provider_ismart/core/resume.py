@@ -37,7 +37,7 @@ def unsent(
     sends several times, ``attempt`` knows what its earlier sends asked for. With ``resend_uncertain``, an
     uncertain message counts for no row: every recipient gets the message at least once.
     """
-    lookup = _Lookup(plan, ledger, elsewhere, attempt)
+    lookup = _Lookup(plan, ledger, elsewhere, attempt, resend_uncertain=resend_uncertain)
     if attempt:
         _recognise_repeats(plan, attempt)
     for batch in batches(plan.groups, limits):
@@ -48,7 +48,7 @@ def unsent(
             outcome, reason = _submitted(State.ACCEPTED, by)
             plan.outcomes.set(batch.rows, outcome, reason=reason)
     lookup.run()
-    replaced = lookup.match_other_texts(with_uncertain=not resend_uncertain)
+    replaced = lookup.match_other_texts()
 
     is_open = plan.outcomes.having(
         {Outcome.NOT_ATTEMPTED, Outcome.UNCERTAIN} if resend_uncertain else {Outcome.NOT_ATTEMPTED}
@@ -79,7 +79,16 @@ def _submitted(state: State, by: str) -> tuple[Outcome, str]:
 class _Lookup:
     """Look up each number of the calls that are not on record as a whole."""
 
-    def __init__(self, plan: Plan, ledger: Ledger, elsewhere: Elsewhere, attempt: Attempt | None) -> None:
+    def __init__(
+        self,
+        plan: Plan,
+        ledger: Ledger,
+        elsewhere: Elsewhere,
+        attempt: Attempt | None,
+        *,
+        resend_uncertain: bool,
+    ) -> None:
+        self._resend_uncertain = resend_uncertain
         self._plan = plan
         self._ledger = ledger
         self._elsewhere = elsewhere
@@ -122,9 +131,12 @@ class _Lookup:
                 if msisdn not in recorded or not is_open(row):
                     continue
                 entries = _submitted_entries(recorded[msisdn])
-                if key in entries:
-                    self._record(row, msisdn, entries[key])
-                elif others := self._unmatched_texts(msisdn, entries):
+                if entry := entries.get(key):
+                    self._record(row, msisdn, entry)
+                    # it is sent again, unless another text was accepted in its place
+                    if not (self._resend_uncertain and entry.state is State.UNCERTAIN):
+                        continue
+                if others := self._unmatched_texts(msisdn, entries):
                     self._others[msisdn] = others
                     self._rows_with_others.append((row, msisdn))
 
@@ -132,9 +144,9 @@ class _Lookup:
         others = {key: entry for key, entry in entries.items() if not entry.same_text_only}
         return self._attempt.unmatched(msisdn, others) if self._attempt else others
 
-    def match_other_texts(self, *, with_uncertain: bool) -> set[int]:
+    def match_other_texts(self) -> set[int]:
         """Match rows with messages on record whose texts the plan no longer has; return the rows."""
-        if not with_uncertain:
+        if self._resend_uncertain:
             for entries in self._others.values():
                 for key in [key for key, entry in entries.items() if entry.state is State.UNCERTAIN]:
                     del entries[key]

@@ -172,7 +172,7 @@ class SqlLedger(StoredLedger[Connection]):
     def _check_token(self, connection: Connection) -> None:
         token = connection.execute(select(senders.c.token).where(senders.c.id == self._sender_id)).scalar()
         if token != self._token:
-            raise LedgerConflictError("a later try of this task has taken over; this one sends no more")
+            raise LedgerConflictError("another try of this task has claimed the ledger; this one sends no more")
 
     def _withdraw(self, transaction: Connection, numbers: Sequence[int]) -> None:
         mine = calls.c.id.in_(numbers) & (calls.c.sender_id == self._sender_id)

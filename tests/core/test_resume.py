@@ -115,6 +115,13 @@ def test_an_uncertain_text_that_was_changed_is_sent_in_its_new_form_when_all_are
     assert second([(A, "new")], ledger, resend_uncertain=True) == ({}, ["already_sent"])
 
 
+def test_an_uncertain_text_is_not_resent_once_another_text_was_accepted_in_its_place():
+    ledger = after([(A, "old")], UNCERTAIN)
+    second([(A, "new")], ledger, resend_uncertain=True)
+    handed, outcomes = second([(A, "old")], ledger, resend_uncertain=True)
+    assert (handed, outcomes) == ({}, ["already_sent"])
+
+
 def test_a_refused_text_that_was_changed_is_sent_in_its_new_form():
     assert second([(A, "new")], after([(A, "x")], refused(6))) == ({A: ["new"]}, ["accepted"])
 

@@ -75,7 +75,7 @@ def test_a_process_killed_again_and_again_tells_nobody_twice(senders, database, 
 
 def test_a_frozen_process_that_thaws_beside_its_retry_sends_no_more(senders, ismart_sandbox, told):
     said = senders("beside_its_retry", latency=0.5, numbers=EVERYBODY, url=f"{ismart_sandbox.url}/_sandbox")
-    assert "a later try of this task has taken over" in said
+    assert "another try of this task has claimed the ledger" in said
     assert set(told().values()) == {1}
 
 

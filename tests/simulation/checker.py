@@ -302,6 +302,8 @@ class Checker:
 
     def left_out(self, attempt, calls, count):
         """What a send must not leave out in silence: rows, for which nothing is a reason, and its report."""
+        if self.was_displaced(attempt):
+            return
         if calls and count and attempt.is_clean and not self.may_stop(calls):
             yield f"nobody dropped: nothing stopped the send, and {count} rows were not attempted"
         if count and attempt.error is None:
@@ -313,6 +315,17 @@ class Checker:
             and type(attempt.error).__name__.startswith("ISmart")
         ):
             yield f"every row accounted for: an error without a report, after {len(calls)} calls: {attempt.error}"
+
+    def was_displaced(self, attempt):
+        """Whether an earlier try, which Airflow gave up on, still ran and could claim the SQL ledger after it."""
+        return self.scenario.has_sql and any(
+            other.ti is attempt.ti
+            and other.process is not attempt.process
+            and other.began < attempt.began
+            and other.process.is_given_up
+            and (other.ended is None or other.ended > attempt.began)
+            for other in self.airflow.attempts
+        )
 
     def may_stop(self, calls):
         """Whether any answer, or another task that shares the ledger, is a reason to leave rows out."""
