@@ -1,11 +1,11 @@
-"""What can go wrong, named by what its reader does next.
+"""The errors, each named by what its reader does next.
 
 ::
 
     ISmartError
     ├── ISmartInputError             correct the recipients, the message, an option or the connection
     ├── ISmartUnsupportedAirflowError    install a release that supports this Airflow
-    ├── ISmartSourceError            see to the database or file that people are read from, then try again
+    ├── ISmartSourceError            repair the database or file with the recipients, then try again
     ├── ISmartLoginError             correct the password, or have the account unlocked (codes of kind login)
     ├── ISmartAccountError           contact Infocomm (codes of kind account)
     ├── ISmartCreditError            buy credit, then try again (codes of kind credit)

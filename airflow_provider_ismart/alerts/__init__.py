@@ -1,1 +1,1 @@
-"""What callbacks tell people."""
+"""Alerts: the messages of callbacks."""

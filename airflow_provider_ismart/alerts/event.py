@@ -1,4 +1,4 @@
-"""What a callback is about, as far as its context tells: in a task, for a DAG, after a deadline."""
+"""The event that a callback is about, from its context: of a task, a DAG or a deadline."""
 
 from __future__ import annotations
 
@@ -81,7 +81,7 @@ def _text(value: Any) -> str:
 
 
 def _time(value: Any) -> str:
-    """Return a time in UTC to the minute; the triggerer is told it as text."""
+    """Return a time in UTC to the minute; the triggerer gets it as text."""
     try:
         time = value if isinstance(value, datetime) else datetime.fromisoformat(value)
         return f"{time.astimezone(UTC):%Y-%m-%d %H:%MZ}"

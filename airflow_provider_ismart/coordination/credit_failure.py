@@ -1,6 +1,6 @@
-"""Where a failure for want of credit is to be found by a callback: in the exception, or in the failed task's XCom.
+"""Let a callback find a credit failure: in the exception, or in the failed task's XCom.
 
-Airflow's DAG processor, which runs a DAG's own callbacks, is not told why a task failed.
+Airflow's DAG processor, which runs a DAG's own callbacks, does not learn why a task failed.
 """
 
 from __future__ import annotations
@@ -39,7 +39,7 @@ class CreditFailure(NamedTuple):
 def leave_for_callbacks(error: ISmartError, context: Mapping[str, Any], log: Log) -> None:
     """Put a failure for want of credit into the XCom of the task that ``context`` belongs to, if it is one.
 
-    Where that cannot be, ``error`` is the one to tell of.
+    Where that fails, a warning is logged.
     """
     found, ti = CreditFailure.of(error), context.get("ti")
     if found is None or ti is None:
@@ -51,7 +51,7 @@ def leave_for_callbacks(error: ISmartError, context: Mapping[str, Any], log: Log
 
 
 def credit_failure(context: Mapping[str, Any]) -> CreditFailure | None:
-    """Return what a callback's context, or the XComs of its run, tell of a failure for want of credit.
+    """Return what a callback's context, or the XComs of its run, say about a credit failure.
 
     Where several tasks of a run failed so, the counts are those of all together.
 

@@ -1,7 +1,7 @@
 """How many alerts may call the gateway through one connection at the same time, on one machine.
 
-Until a login is known to be good, one: a wrong password sent by many at once locks the account. Once a message was
-accepted, as many as the connection's ``max_concurrency``.
+Until a login is known to be good, one: a wrong password that many send concurrently locks the account. Once a
+message was accepted, as many as the connection's ``max_concurrency``.
 """
 
 from __future__ import annotations

@@ -19,7 +19,7 @@ class MappedSendStart:
 
     Each mapped send of a run has one Variable. It may be deleted when nobody will clear the run any more.
 
-    :raises ISmartError: the Variable cannot be read, so that nobody can tell.
+    :raises ISmartError: the Variable cannot be read.
     """
 
     def __init__(self, task: TaskIdentity) -> None:

@@ -1,4 +1,4 @@
-"""Rows that are to be told the same -> the fewest calls.
+"""Rows with the same message -> the fewest calls.
 
 Source: the gateway document, "The call": ``MobileNo`` takes at most 50 numbers, joined by commas.
 """
@@ -24,7 +24,7 @@ _LONGEST_CHARACTER = 12
 
 
 class Batch(NamedTuple):
-    """The numbers of one call and what they are to be told.
+    """The numbers of one call and their message.
 
     ``rows`` are the positions of ``msisdns`` in the input, ``copy`` is their group's. ``oversize`` says that the
     call is longer than the query limit even with its one number.
@@ -100,7 +100,7 @@ def batches(
                 cut = slice(start, start + size)
                 yield Batch(message, rows[cut], tuple(msisdns[cut]), copy, not fit)
             continue
-        left = (told for told in group.numbers if not is_left or is_left(told[0]))
+        left = (number for number in group.numbers if not is_left or is_left(number[0]))
         while taken := list(islice(left, size)):
             cut_rows, cut_msisdns = zip(*taken, strict=True)
             yield Batch(message, cut_rows, cut_msisdns, copy, not fit)

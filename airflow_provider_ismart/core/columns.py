@@ -40,7 +40,7 @@ def column_cells(values: Any, name: str, recipient_column: str) -> list[Any]:
     """
     if isinstance(values, Mapping):
         raise InputError(
-            f"column {shown(name)} is a dict; hand over a list of its values (of a DataFrame, to_dict('list') or "
+            f"column {shown(name)} is a dict; pass a list of its values (of a DataFrame, to_dict('list') or "
             "to_dict('records'))"
         )
     values = native(values)

@@ -1,6 +1,6 @@
-"""What a look at the account says to somebody who watches it.
+"""What a probe or a canary says about the account.
 
-A look is a probe or a canary; see ``docs/credit.md`` for what either proves.
+``docs/credit.md`` says what either proves.
 """
 
 from __future__ import annotations

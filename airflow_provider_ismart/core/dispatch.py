@@ -37,7 +37,7 @@ class OnRefused(Enum):
 
 
 class Submission:
-    """Which calls go out, in which order, how each outcome changes that, and when to stop.
+    """Decide which calls are made, in which order, and when to stop.
 
     Until a call is accepted, and again after one of unknown fate, calls go one at a time.
     """
@@ -83,7 +83,7 @@ class Submission:
         self._doomed_texts: dict[str, tuple[Outcome, str]] = {}
         #: Whether a text was too long for the server.
         self.had_too_long_text = False
-        #: Whether the last calls give reason to make several at once.
+        #: Whether the last calls justify concurrent calls.
         self.is_proven = False
         self._accepted_rows = 0
         self._refused_calls = 0
@@ -96,7 +96,7 @@ class Submission:
         return bool(counts[Outcome.ACCEPTED] or counts[Outcome.ALREADY_SENT])
 
     def take(self, in_flight: int, window: int) -> list[Batch]:
-        """Return the batches whose calls may go out next, beside ``in_flight`` others."""
+        """Return the batches whose calls may start next, beside ``in_flight`` others."""
         taken: list[Batch] = []
         room = (window if self.is_proven else 1) - in_flight
         while len(taken) < room and not self.stopped_by and (batch := self._next()):
@@ -113,7 +113,7 @@ class Submission:
         return None
 
     def record(self, settled: Mapping[Batch, CallOutcome], intents: Sequence[Batch]) -> Sequence[Batch]:
-        """Record how calls ended and which are about to go out; return those that may."""
+        """Record how calls ended and which are about to start; return those that may."""
         if intents and self._before_first_call:
             self._before_first_call()
             self._before_first_call = None
@@ -130,7 +130,7 @@ class Submission:
         self._first.extendleft(reversed(unsent))
 
     def is_terminal(self, batch: Batch, outcome: CallOutcome) -> bool:
-        """Whether nothing more may go out after this, whatever became of the other calls in flight."""
+        """Whether no call may start after this, whatever the outcome of the others in flight."""
         match outcome.fate:
             case Fate.ACCEPTED | Fate.UNCERTAIN:
                 return False

@@ -1,4 +1,4 @@
-"""Track rows that another task is sending, whose outcomes only the ledger tells."""
+"""Track rows that another task is sending, whose outcomes only the ledger knows."""
 
 from __future__ import annotations
 

@@ -2,4 +2,4 @@
 
 
 class InputError(ValueError):
-    """What the caller handed over cannot be sent as it is. Nothing was sent."""
+    """The input cannot be sent as it is. Nothing was sent."""

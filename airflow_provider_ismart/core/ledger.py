@@ -18,7 +18,7 @@ from airflow_provider_ismart.core.outcomes import CallOutcome, Fate
 class State(Enum):
     """Name what a ledger knows of one message to one number."""
 
-    #: Its call is about to go out, or is in flight.
+    #: Its call is about to start, or is in flight.
     SUBMITTING = "submitting"
     ACCEPTED = "accepted"
     REFUSED = "refused"
@@ -93,10 +93,10 @@ class Ledger(Protocol):
         """
 
     def write(self, settled: Sequence[tuple[Batch, CallOutcome]], intents: Sequence[Batch]) -> Sequence[Batch]:
-        """Record outcomes and intents in one write; return the intents whose calls may go out.
+        """Record outcomes and intents in one write; return the intents whose calls may start.
 
         They lack the numbers for which another task has recorded its own intent meanwhile. If this raises, no call
-        may go out, and the outcomes may be recorded again, because the write can have been applied all the same.
+        may start, and the outcomes may be recorded again, because the write can have been applied all the same.
 
         :raises LedgerConflictError: a transition is not one of :data:`TRANSITIONS`.
         """

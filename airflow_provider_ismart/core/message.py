@@ -45,13 +45,13 @@ class LangChoice(Enum):
 
 
 class Size(NamedTuple):
-    """The language that a text goes out in, and how many parts it takes for each number."""
+    """The language that a text is sent in, and how many parts it takes for each number."""
 
     lang: Lang
     parts: int
 
 
-#: All that there can be, so that a million texts share these few.
+#: All possible sizes, so that a million texts share these few.
 SIZES: Mapping[tuple[int, int], Size] = {
     (lang, count): Size(lang, count) for lang in Lang for count in range(1, MAX_PARTS + 1)
 }
@@ -59,7 +59,7 @@ ONE_ENGLISH_PART = SIZES[Lang.ENGLISH, 1]
 
 
 class Message(NamedTuple):
-    """A text as it goes out: its language and how many parts it takes for each number."""
+    """A text as it is sent: its language and how many parts it takes for each number."""
 
     text: str
     lang: Lang

@@ -1,4 +1,4 @@
-"""What people write as a mobile number -> the 11 digits that the gateway takes, or why not."""
+"""A mobile number in any usual notation -> the 11 digits that the gateway takes, or why not."""
 
 from __future__ import annotations
 

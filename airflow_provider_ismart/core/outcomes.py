@@ -13,7 +13,7 @@ from airflow_provider_ismart.core.return_codes import ACCEPTED_CODE
 
 
 class Fate(Enum):
-    """What became of a call, and whether sending it again can reach anybody twice."""
+    """How a call ended, and whether repeating it can reach anybody twice."""
 
     #: Code 1. Never again.
     ACCEPTED = "accepted"
@@ -44,7 +44,7 @@ class CallOutcome(NamedTuple):
 
 
 class Outcome(Enum):
-    """What became of a row; each ends as exactly one of these."""
+    """The outcome of a row; each row ends with exactly one."""
 
     NOT_ATTEMPTED = "not_attempted"
     ACCEPTED = "accepted"
@@ -69,7 +69,7 @@ _AT_FIRST = Verdict(Outcome.NOT_ATTEMPTED, None, "")
 
 
 class RowOutcomes:
-    """What became of each row, in four bytes a row: the number of its verdict, of which there are few."""
+    """The outcome of each row, in four bytes a row: the number of its verdict, of which there are few."""
 
     def __init__(self, total: int = 0) -> None:
         self._verdicts = [_AT_FIRST]
@@ -123,7 +123,7 @@ class RowOutcomes:
         return filter(self.having({outcome}), range(len(self)))
 
     def having(self, outcomes: Collection[Outcome]) -> Callable[[int], bool]:
-        """Return what tells of a row whether it has one of the outcomes, as they are now."""
+        """Return a function that says whether a row has one of the outcomes, as they are now."""
         numbers = {number for verdict, number in self._numbers.items() if verdict.outcome in outcomes}
         of_row = self._of_row
         return lambda row: of_row[row] in numbers

@@ -19,10 +19,10 @@ MAX_SAMPLES = 3
 
 
 class Group(NamedTuple):
-    """Rows that are to be told the same, and their numbers, no number twice.
+    """Rows that get the same message, and their numbers, no number twice.
 
     ``copy`` counts from 0 where duplicates are kept. Rows and numbers can be sliced, or, where ``rows`` is neither
-    a tuple nor a range, be gone through once, side by side, before the next group.
+    a tuple nor a range, iterated once, in parallel, before the next group.
     """
 
     message: Message
@@ -48,11 +48,11 @@ class ReadRows(NamedTuple):
 
 
 class Plan(Protocol):
-    """Which rows are to be told what, and what became of each."""
+    """Which rows get which message, and the outcome of each."""
 
     @property
     def outcomes(self) -> RowOutcomes:
-        """What became of each row so far."""
+        """The outcome of each row so far."""
 
     @property
     def groups(self) -> Iterator[Group]:
@@ -66,7 +66,7 @@ class Plan(Protocol):
         """Return how many calls all groups take; ``numbers_for`` says how many numbers fit into one (0 is 1)."""
 
     def read_rows(self, at_once: int) -> Iterator[ReadRows]:
-        """Yield every row of the input, in order, so many at once."""
+        """Yield every row of the input, in order, ``at_once`` per chunk."""
 
 
 #: A slice of a range is a range, and costs no look at each row.
@@ -122,7 +122,7 @@ class MemoryPlan:
         )
 
     def read_rows(self, at_once: int) -> Iterator[ReadRows]:
-        """Yield every row of the input, in order, so many at once."""
+        """Yield every row of the input, in order, ``at_once`` per chunk."""
         for start in range(0, len(self.rows.msisdns), at_once):
             rows = slice(start, start + at_once)
             written = all_as_written(self.rows.written[rows])

@@ -56,8 +56,7 @@ def read_recipients(source: Any, recipient_column: str) -> Columns:
     """
     if source is None:
         raise InputError(
-            "recipients is None: the task before returned nothing. Where nobody is to be told, hand over an "
-            "empty list."
+            "recipients is None: the task before returned nothing. Pass an empty list where there are none."
         )
     source = native(source)
     if (table := read_table(source)) is not None:

@@ -1,4 +1,4 @@
-"""Recipients and a message -> rows, each with its number and its text, or why it can be told nothing."""
+"""Recipients and a message -> rows, each with its number and its text, or the reason why it is invalid."""
 
 from __future__ import annotations
 
@@ -53,7 +53,7 @@ class Content:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Reading:
-    """How rows are read: what they are to be told, where their number stands, and in which country it is local."""
+    """How rows are read: their message, the column of their number, and the country of local numbers."""
 
     content: Content
     recipient_column: str = "msisdn"
@@ -142,7 +142,7 @@ _Texts = tuple[list[str | None], list[Size | None]]
 
 
 def _texts(content: Content, columns: Columns, msisdns: list[str], invalid: _Invalid) -> _Texts:
-    """Return each row's text and size, or ``None`` where ``invalid`` has been told why it has none."""
+    """Return each row's text and size, or ``None`` where it has none; ``invalid`` gets the reason."""
 
     def invalid_text(row: int, why: str) -> None:
         if msisdns[row]:  # what is wrong with its number is said already

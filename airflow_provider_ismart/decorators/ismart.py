@@ -1,4 +1,4 @@
-"""``@task.ismart``: a function that returns people, and a task that tells them."""
+"""``@task.ismart``: a task that sends to the recipients that a function returns."""
 
 from __future__ import annotations
 
@@ -17,9 +17,9 @@ if TYPE_CHECKING:
 
 
 class ISmartDecoratedOperator(DecoratedOperator, ISmartSendOperator):
-    """Call a function, and send to those it returns.
+    """Call a function, and send to the recipients that it returns.
 
-    The function's arguments are templated, and redacted in Airflow's UI: people go in there, too.
+    The function's arguments are templated. They are redacted in Airflow's UI, because they can hold recipients.
 
     :raises ISmartInputError: the function returned ``None``.
     """
@@ -48,8 +48,8 @@ class ISmartDecoratedOperator(DecoratedOperator, ISmartSendOperator):
         recipients = self.python_callable(*args, **{**from_context, **kwargs})
         if recipients is None:
             raise ISmartInputError(
-                f"the function of task {self.task_id} returned None; it has to return the people, "
-                "and [] where there is nobody. Nothing was sent."
+                f"the function of task {self.task_id} returned None; it has to return the "
+                "recipients, or [] if there are none. Nothing was sent."
             )
         return recipients
 
@@ -57,7 +57,7 @@ class ISmartDecoratedOperator(DecoratedOperator, ISmartSendOperator):
 def ismart_task(
     python_callable: Callable[..., Any] | None = None, *, multiple_outputs: bool = False, **kwargs: Any
 ) -> TaskDecorator:
-    """Make a task of a function that returns people: it tells them by SMS, and returns the report.
+    """Turn a function that returns recipients into a task that sends to them and returns the report.
 
     :param python_callable: the function. It returns what ``recipients`` of
         :class:`~airflow_provider_ismart.operators.ismart.ISmartSendOperator` takes. Each try calls it anew.

@@ -49,7 +49,7 @@ PROBE_MSISDN = "1"
 
 
 class GatewayClient:
-    """Makes calls to the gateway, from as many threads as you like; ``max_concurrency`` of them at once.
+    """Make calls to the gateway from any number of threads, at most ``max_concurrency`` concurrently.
 
     Connections are kept alive for the calls that follow. ``halted`` stops it: once set, no call starts and no
     waiting between calls goes on.

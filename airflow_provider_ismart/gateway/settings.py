@@ -44,7 +44,7 @@ class Extra(NamedTuple):
         return self.description + default + limits
 
     def read(self, value: Any) -> Any:
-        """Return the value that the connection gives, which a form hands over as text.
+        """Return the typed value of what the connection holds, which a form stores as text.
 
         :raises InputError: it is of another type, or out of range.
         """
@@ -195,7 +195,7 @@ EXTRAS = {
 class Settings:
     """What a client needs to know; times in seconds, lengths in characters.
 
-    Its ``repr`` shows nothing, for it holds the password.
+    Its ``repr`` shows nothing, because it holds the password.
     """
 
     url: str

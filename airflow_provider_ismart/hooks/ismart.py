@@ -279,7 +279,7 @@ class ISmartHook(BaseHook):
 
 @contextmanager
 def _own_errors() -> Iterator[None]:
-    """Give the core's errors the classes that tell Airflow, and people, what to do next."""
+    """Raise the core's errors as the classes that say what to do next."""
     from airflow_provider_ismart.core.ledger import LedgerConflictError  # noqa: PLC0415  # brings the whole core
 
     try:

@@ -61,7 +61,7 @@ class StoredLedger(ABC, Generic[TransactionT]):
         self._is_claimed = False
         #: The numbers of the calls whose outcomes are not on record.
         self._numbers: dict[Batch, int] = {}
-        #: Intents whose write failed. They may be on record, and their calls never go out.
+        #: Intents whose write failed. They may be on record, and their calls never start.
         self._unconfirmed: list[int] = []
 
     def claim(self) -> bool:
@@ -83,7 +83,7 @@ class StoredLedger(ABC, Generic[TransactionT]):
         return (self._load() if refresh else self._records).recorded(msisdns)
 
     def write(self, settled: Sequence[tuple[Batch, CallOutcome]], intents: Sequence[Batch]) -> Sequence[Batch]:
-        """Record the outcomes of calls and the intents of the next ones; return those that may go out.
+        """Record the outcomes of calls and the intents of the next ones; return those that may start.
 
         :raises LedgerConflictError: a later try of the task has claimed the ledger.
         :raises Exception: what the storage raises where it cannot be written to.
@@ -133,4 +133,4 @@ class StoredLedger(ABC, Generic[TransactionT]):
 
     @abstractmethod
     def _record_intents(self, transaction: TransactionT, calls: Sequence[Call]) -> Sequence[int]:
-        """Record calls that are about to go out, and return their numbers."""
+        """Record calls that are about to start, and return their numbers."""

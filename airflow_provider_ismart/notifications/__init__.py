@@ -1,1 +1,1 @@
-"""Telling people what happens to tasks and DAGs."""
+"""Notify people of what happens to tasks and DAGs."""

@@ -36,7 +36,7 @@ _SAFE_TO_LOG = (ISmartError, InputError, BusyError, AirflowNotFoundException)
 
 
 class ISmartNotifier(BaseNotifier):
-    """Tell people by SMS what happens to a task or a DAG.
+    """Send an SMS about what happens to a task or a DAG.
 
     For ``on_failure_callback`` and its likes, of tasks and DAGs, and for the ``DeadlineAlert`` of Airflow 3.1 on.
     It gives the gateway 15 seconds, and in a crowd waits up to 3 minutes before, on a DAG 15 seconds. It raises

@@ -1,4 +1,4 @@
-"""The operator: a task that tells people something by SMS."""
+"""The operator: a task that sends an SMS."""
 
 from __future__ import annotations
 
@@ -20,26 +20,26 @@ if TYPE_CHECKING:
 
 
 class ISmartSendOperator(RedactsFields, ChecksRenderedOptions, BaseOperator):
-    """Send an SMS to everybody in ``recipients``, once.
+    """Send an SMS to each of ``recipients``, once.
 
     Returns the report as plain JSON: counts by outcome and return code, calls, parts, credits estimated and
     timing, without full numbers, and without texts but for the ``samples`` of a dry run.
 
-    :param recipients: who is to be told (templated): a number; text with commas, semicolons or line ends
+    :param recipients: who gets the message (templated): a number; text with commas, semicolons or line ends
         between numbers; a list, tuple, set or Series of numbers; a list of records; a dict of columns; a
         DataFrame or anything with ``to_pandas()``; the output of a task or of a mapped task that is one of
         those; a path (``ObjectStoragePath`` or :class:`pathlib.Path`) of a CSV or Parquet file or of a directory
-        of them, or a list of paths; or the text that Jinja makes of a list. A number is 11 digits, or what
-        people write for them.
-    :param message: what they are to be told (templated). ``{column}`` and ``{column:.3f}`` stand for the row's
+        of them, or a list of paths; or the text that Jinja makes of a list. A number is 11 digits, or one of
+        the usual notations.
+    :param message: the text (templated). ``{column}`` and ``{column:.3f}`` stand for the row's
         values, ``{{`` and ``}}`` for braces (in Jinja's raw block, as Jinja reads double braces first).
     :param recipient_column: the column with the numbers (templated).
     :param message_column: a column with each row's own text, in place of ``message`` (templated).
     :param lang: ``"auto"`` (English where the GSM-7 alphabet has every character, Arabic otherwise),
         ``"english"`` or 0, ``"arabic"`` or 64 (templated).
-    :param flash: show the message at once instead of storing it, where the phone can.
+    :param flash: show the message immediately instead of storing it, where the phone can.
     :param push_at: when to deliver: a datetime or ISO 8601 text (templated). Without an offset it is read in
-        the connection's time zone. ``None`` is at once.
+        the connection's time zone. ``None`` is immediately.
     :param batch_size: numbers a call, 1 to 50.
     :param max_parts: parts that a text may take, 1 to 5; a longer one is not sent.
     :param deduplicate: send a text once to a number that has several rows with it.
@@ -59,7 +59,7 @@ class ISmartSendOperator(RedactsFields, ChecksRenderedOptions, BaseOperator):
         of the connection's extra; without that, the task state store of Airflow 3.3, and on an earlier Airflow
         a later try refuses to send.
     :param ismart_conn_id: the connection that holds the account (templated).
-    :raises ISmartError: not everybody who could be told was told; see
+    :raises ISmartError: not every valid row was accepted; see
         :mod:`airflow_provider_ismart.exceptions` for what each class asks of you and which are not retried.
     """
 

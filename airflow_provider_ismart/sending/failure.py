@@ -60,7 +60,7 @@ def _uncertain_error(report: Report, submission: Submission, on_uncertain: OnUnc
     seen = in_one_line(submission.outcomes.reasons(Outcome.UNCERTAIN))
     what = (
         f"{report.outcomes[Outcome.UNCERTAIN]:,} rows may or may not have been accepted ({seen}). Ask Infocomm "
-        "what became of them; results_path lists them."
+        "about them; results_path lists them."
     )
     if left := report.outcomes[Outcome.NOT_ATTEMPTED]:
         what += f" {left:,} rows were certainly not sent: where there is a ledger, clear the task to send them."

@@ -1,4 +1,4 @@
-"""Who was told from what, for Airflow's hook lineage: what a send reads and where it goes.
+"""Report to Airflow's hook lineage what a send reads and where its messages go.
 
 Queries are reported by ``common.sql``'s own function, in ``sources/sql.py``.
 """
@@ -28,7 +28,7 @@ def report_file(path: Any, name: str) -> None:
 
 
 def report_gateway(hook: Any, base_url: str) -> None:
-    """Report the gateway that people are told through: ``ismart://www.ismartsms.net/sms``."""
+    """Report the gateway that takes the messages: ``ismart://www.ismartsms.net/sms``."""
     _report("add_output_asset", hook, f"{SCHEME}://{urlsplit(base_url).netloc}/sms")
 
 

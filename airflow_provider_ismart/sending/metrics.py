@@ -35,7 +35,7 @@ def count_probe(outcome: CallOutcome) -> None:
 
 
 def count_numbers(report: Report) -> None:
-    """Count what became of the rows of one try; it never raises."""
+    """Count the outcomes of the rows of one try; it never raises."""
     with suppress(Exception):
         for outcome, count in report.outcomes.items():
             if count:

@@ -156,7 +156,7 @@ def _choice(choices: type[_Choice], option: str, value: object) -> _Choice:
 
 
 def _shown(value: object) -> str:
-    """Return a value for an error: not what it holds, for that can be recipients in the wrong place."""
+    """Return a value for an error, without its contents, which can be misplaced recipients."""
     if isinstance(value, str | int | float | None):
         return shown(value) if isinstance(value, str) else repr(value)
     return f"a {type(value).__name__}"

@@ -258,7 +258,7 @@ class Send:
     def _conclude(self, report: Report) -> ISmartError | None:
         """Log what the send came to, and write the results; return what kept them from being written.
 
-        That must not hide how the send itself ended, for that decides whether it may be tried again.
+        That must not hide how the send itself ended, because that decides whether a retry is allowed.
         """
         if report.dry_run:
             self.log.info(

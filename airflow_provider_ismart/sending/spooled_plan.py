@@ -77,8 +77,8 @@ class SpooledPlan:
         self._db.close()
 
     def _store(self, rows: Rows, first: int) -> None:
-        told = zip(rows.texts, rows.sizes, rows.msisdns, strict=True)
-        sizes = {text: size for text, size, msisdn in told if text is not None and msisdn}
+        read = zip(rows.texts, rows.sizes, rows.msisdns, strict=True)
+        sizes = {text: size for text, size, msisdn in read if text is not None and msisdn}
         digests = {text: sha256(text.encode()).digest()[:16] for text in sizes}
         columns = zip(rows.written, rows.msisdns, rows.sizes, rows.texts, strict=True)
         self._db.execute("BEGIN")
@@ -131,7 +131,7 @@ class SpooledPlan:
         return calls
 
     def read_rows(self, at_once: int) -> Iterator[ReadRows]:
-        """Yield every row of the input, in order, so many at once."""
+        """Yield every row of the input, in order, ``at_once`` per chunk."""
         rows = self._db.execute("SELECT written, msisdn, lang, parts FROM row ORDER BY row")
         while some := rows.fetchmany(at_once):
             written, msisdns, langs, parts = zip(*some, strict=True)

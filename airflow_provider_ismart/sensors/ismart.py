@@ -200,7 +200,7 @@ class ISmartCreditSensor(RedactsFields, ChecksRenderedOptions, BaseSensorOperato
         return self.max_failed_looks - self._failed_looks
 
     def _send_canary(self, hook: ISmartHook) -> CallOutcome:
-        """Send a message and return what became of it, as of a probe."""
+        """Send a message and return its outcome, as of a probe."""
         from airflow_provider_ismart.core.outcomes import Outcome  # noqa: PLC0415  # needed at run time alone
 
         options = {"message": CANARY_MESSAGE, "on_empty": "fail", "on_uncertain": "accept"}

@@ -7,7 +7,7 @@ from collections.abc import Iterable, Sequence
 from airflow_provider_ismart.core.columns import shown, shown_all
 from airflow_provider_ismart.core.errors import InputError
 
-#: The rows of a chunk: what is in memory at once, however many there are.
+#: Rows per chunk. Only one chunk is in memory, whatever the size of the source.
 CHUNK_ROWS = 10_000
 
 

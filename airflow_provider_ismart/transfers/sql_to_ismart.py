@@ -1,4 +1,4 @@
-"""The transfer: a task that tells the people whom a query finds."""
+"""The transfer: a task that sends to the recipients that a query returns."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 
 
 class SqlToISmartOperator(ISmartSendOperator):
-    """Send an SMS to everybody whom a query finds, once.
+    """Send an SMS to each recipient that a query returns, once.
 
     The whole result is read before anything is sent, a chunk at a time; if the query fails, nothing is sent.
 
@@ -28,13 +28,13 @@ class SqlToISmartOperator(ISmartSendOperator):
         Its columns are there for
         ``recipient_column``, ``message_column`` and the placeholders of ``message``. Airflow's UI shows it.
     :param conn_id: the connection to any database that Airflow's ``common.sql`` provider knows (templated).
-    :param parameters: what stands for the query's placeholders, which are written as the database's driver has
-        them, ``%s`` or ``%(name)s`` or ``?`` (templated). Airflow's UI does not show them.
+    :param parameters: the values of the query's placeholders, which are written as the database's driver expects,
+        ``%s`` or ``%(name)s`` or ``?`` (templated). Airflow's UI does not show them.
     :param hook_params: parameters of the database's hook, such as ``{"database": "crm"}`` (templated).
     :param kwargs: every parameter of :class:`~airflow_provider_ismart.operators.ismart.ISmartSendOperator` but
         ``recipients``.
     :raises ISmartSourceError: the query failed; nothing was sent.
-    :raises ISmartError: not everybody who could be told was told.
+    :raises ISmartError: not every valid row was accepted.
     """
 
     template_fields: Sequence[str] = (

@@ -1,4 +1,4 @@
-"""The trigger: a look at the account from the triggerer, again and again."""
+"""The trigger: probe the account periodically from the triggerer."""
 
 from __future__ import annotations
 
@@ -78,7 +78,7 @@ class ISmartCreditTrigger(BaseEventTrigger):
         )
 
     async def run(self) -> AsyncIterator[TriggerEvent]:
-        """Look until there is something to tell."""
+        """Probe until there is something to report."""
         async for outcome in self._what_ends_a_sensor() if self.once else self._appearances():
             yield TriggerEvent(seen(outcome))  # type: ignore[no-untyped-call]
 

@@ -126,7 +126,7 @@ def test_one_that_fails_keeps_the_others_from_nothing_and_nothing_is_raised(capl
     assert "secret of the mail server" not in caplog.text + "".join(capfd.readouterr())
 
 
-def test_within_the_cooldown_a_code_of_a_connection_is_told_once_in_each_dag():
+def test_within_the_cooldown_a_code_of_a_connection_gets_one_message_in_each_dag():
     told = []
 
     def tell(context):

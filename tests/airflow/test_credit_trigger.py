@@ -58,7 +58,7 @@ def test_a_watch_fires_when_trouble_appears_and_not_while_it_lasts(ismart_sandbo
     assert watch(ismart_sandbox, 9) == [4, 4]
 
 
-def test_a_watch_fires_at_once_where_there_is_trouble_already(ismart_sandbox):
+def test_a_watch_fires_immediately_where_there_is_trouble_already(ismart_sandbox):
     ismart_sandbox.configure(credit=0)
     assert watch(ismart_sandbox, SOME) == [4]
 

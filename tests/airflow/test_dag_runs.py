@@ -113,7 +113,7 @@ def _text(value):
     return inner if isinstance(inner, str) else value
 
 
-def test_a_task_that_gets_sigterm_ends_its_calls_and_writes_down_what_became_of_them(
+def test_a_task_that_gets_sigterm_ends_its_calls_and_writes_down_their_outcomes(
     airflow_command, ismart_default, ismart_sandbox, tmp_path
 ):
     ismart_default(extra={"max_concurrency": 4})

@@ -96,7 +96,7 @@ def test_the_first_batch_goes_alone_and_the_others_together_when_it_is_accepted(
     assert ledger.writes[1] == (1, 8)
 
 
-def test_calls_go_out_at_once_once_one_is_accepted(pool):
+def test_calls_are_concurrent_once_one_is_accepted(pool):
     together = Barrier(4)
     gateway = ScriptedGateway()
 
@@ -138,7 +138,7 @@ def test_calls_are_counted_with_those_that_were_repeated():
 
 
 @pytest.mark.parametrize("code", DOOMING_CODES)
-def test_a_login_account_or_credit_code_stops_the_send_at_once(code, executor):
+def test_a_login_account_or_credit_code_stops_the_send_immediately(code, executor):
     gateway = ScriptedGateway.saying(refused(code))
     submission = send(plan_of(numbers(200)), gateway, executor=executor)
     assert gateway.sizes == [50]
@@ -512,7 +512,7 @@ _outcomes = st.one_of(
     st.integers(1, 4),
     st.booleans(),
 )
-def test_whatever_the_gateway_answers_the_counts_add_up_and_nobody_is_told_twice(
+def test_whatever_the_gateway_answers_the_counts_add_up_and_nobody_is_messaged_twice(
     cases, script, on_refused, batch_size, at_once, deduplicate
 ):
     planned = plan_of_rows([(written, text) for (written, _), text in cases], deduplicate=deduplicate)

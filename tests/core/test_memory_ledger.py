@@ -86,7 +86,7 @@ def test_texts_and_copies_of_a_number_are_on_record_each_for_itself():
     }
 
 
-def test_outcomes_are_put_down_before_the_intents_that_follow_them():
+def test_outcomes_are_recorded_before_the_intents_that_follow_them():
     ledger, moved = MemoryLedger(), batch(A)
     ledger.write([], [moved])
     ledger.write([(moved, CallOutcome(fate=Fate.NOT_SENT))], [moved])

@@ -23,7 +23,7 @@ def groups_of(planned):
     return [(group.message.text, group.copy, [row for row, _ in group.numbers]) for group in planned.groups]
 
 
-def test_rows_that_are_told_the_same_form_a_group_in_the_order_of_the_input():
+def test_rows_with_the_same_message_form_a_group_in_the_order_of_the_input():
     planned = plan_of_rows([(A, "x"), (B, "y"), (C, "x")])
     assert groups_of(planned) == [("x", 0, [0, 2]), ("y", 0, [1])]
     assert counts(planned) == {"not_attempted": 3}
@@ -56,7 +56,7 @@ def test_placeholders_make_a_text_a_row_and_equal_ones_share_a_group():
     assert planned.rows.texts == ["Dear Ali", "Dear Mona", "Dear Ali"]
 
 
-def test_rows_that_cannot_be_told_anything_say_why():
+def test_rows_that_cannot_be_sent_say_why():
     source = [
         {"msisdn": A, "name": "Ali"},
         {"msisdn": "123", "name": "Ali"},
@@ -161,7 +161,7 @@ def test_parts_are_counted_for_what_is_to_be_sent():
 
 
 @given(st.lists(rows, max_size=30), st.booleans())
-def test_every_row_is_planned_once_or_put_down_and_never_both(cases, deduplicate):
+def test_every_row_is_planned_once_or_recorded_and_never_both(cases, deduplicate):
     planned = plan_of_rows([(written, text) for (written, _), text in cases], deduplicate=deduplicate)
     groups = [(group.message, list(group.numbers)) for group in planned.groups]
     in_groups = Counter(row for _, numbers in groups for row, _ in numbers)

@@ -413,7 +413,7 @@ def test_a_column_that_no_table_has_is_not_there():
         ({"msisdn": [A, B], "name": ["x"]}, "columns of different lengths: 'msisdn' has 2, 'name' has 1"),
         ({"msisdn": [A], "name": "x"}, "'name' in it is a single value"),
         ([{"msisdn": A, "tags": ["x"]}], "'msisdn' in it is a single value"),
-        ({"msisdn": {0: A, 1: B}}, "column 'msisdn' is a dict; hand over a list of its values"),
+        ({"msisdn": {0: A, 1: B}}, "column 'msisdn' is a dict; pass a list of its values"),
         (np.array([[A, B]]), "column 'msisdn' has 2 dimensions"),
         (np.array(96890000000), "column 'msisdn' has 0 dimensions"),
         ({"msisdn": np.array([[A]])}, "column 'msisdn' has 2 dimensions"),

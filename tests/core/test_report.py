@@ -33,7 +33,7 @@ def test_rows_begin_as_not_attempted():
     assert outcomes.reasons() == {}
 
 
-def test_accepted_rows_have_code_1_and_others_what_was_put_down():
+def test_accepted_rows_have_code_1_and_others_what_was_recorded():
     outcomes = RowOutcomes(4)
     outcomes.set([0, 2], Outcome.ACCEPTED)
     outcomes.set([1], Outcome.REFUSED, code=9, reason="Invalid mobile number")
@@ -51,7 +51,7 @@ def test_the_most_frequent_reason_comes_first():
 
 
 @given(st.data(), st.integers(0, 30))
-def test_counts_add_up_to_the_rows_whatever_is_put_down(data, total):
+def test_counts_add_up_to_the_rows_whatever_is_recorded(data, total):
     outcomes = RowOutcomes(total)
     rows = st.lists(st.integers(0, total - 1)) if total else st.just([])
     for changed, outcome in data.draw(st.lists(st.tuples(rows, st.sampled_from(Outcome)))):

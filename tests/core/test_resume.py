@@ -181,7 +181,7 @@ def test_what_another_task_is_handing_over_is_left_to_it():
         ("not_sent", "not_attempted", False),
     ],
 )
-def test_what_became_of_what_another_task_was_handing_over_is_asked_of_the_ledger(state, outcome, goes_on):
+def test_the_outcome_of_what_another_task_was_sending_is_read_from_the_ledger(state, outcome, goes_on):
     ledger = after_a_crash([(A, "x")])
     planned = plan_of_rows([(A, "x")])
     elsewhere = Elsewhere(planned.outcomes, ledger)

@@ -151,7 +151,7 @@ def test_taskflow_tells_the_people_that_functions_return_in_mapped_tasks_too(run
 
 
 @pytest.mark.usefixtures("sqlite_ledger")
-def test_many_workers_tell_everybody_once_also_when_they_are_split_otherwise_in_another_run(
+def test_many_workers_message_everybody_once_also_when_they_are_split_otherwise_in_another_run(
     run_dag, run_example, airflow_db, ismart_sandbox, tmp_path
 ):
     with closing(sqlite3.connect(airflow_db)) as metadata, metadata:

@@ -209,14 +209,14 @@ EMPTY = [[], (), "", "  ", "[]", {}, {"msisdn": []}, pandas.DataFrame({"msisdn":
 
 
 @pytest.mark.parametrize("nobody", EMPTY, ids=repr)
-def test_nobody_to_tell_skips_the_task(nobody, send, ismart_sandbox):
+def test_no_recipients_skips_the_task(nobody, send, ismart_sandbox):
     with pytest.raises(AirflowSkipException):
         send(nobody)
     assert not ismart_sandbox.calls
 
 
 @pytest.mark.parametrize("nobody", EMPTY, ids=repr)
-def test_nobody_to_tell_fails_the_task_where_that_is_asked_for(nobody, send):
+def test_no_recipients_fails_the_task_where_that_is_asked_for(nobody, send):
     with pytest.raises(ISmartInputError, match="on_empty"):
         send(nobody, on_empty="fail")
 
@@ -259,7 +259,7 @@ def test_one_number_is_a_recipient_too(one, send, ismart_sandbox):
     assert [message.msisdn for message in ismart_sandbox.messages] == ["96890000001"]
 
 
-def test_who_is_named_twice_is_told_once(send, ismart_sandbox):
+def test_who_is_named_twice_gets_one_message(send, ismart_sandbox):
     report = send(["96890000001", "+968 9000 0001", 90000001, "96890000002"])
     assert sorted(message.msisdn for message in ismart_sandbox.messages) == ["96890000001", "96890000002"]
     assert report["outcomes"]["duplicate"] == 2

@@ -245,7 +245,7 @@ def test_a_busy_gateway_is_waited_for(outcomes, ismart_sandbox, numbers, quick_b
 
 
 @pytest.mark.parametrize("moment", [3, 9])
-def test_a_plug_that_is_pulled_tells_nobody_twice(
+def test_a_plug_that_is_pulled_messages_nobody_twice(
     moment, outcomes, ismart_sandbox, ismart_default, numbers, quick_back_off
 ):
     ismart_default(extra={"max_concurrency": 4})
@@ -325,7 +325,7 @@ def test_an_exception_in_mid_send_lets_calls_in_flight_end(
 # --- speed
 
 
-def test_calls_are_made_at_once_up_to_the_limit(send, ismart_default, ismart_sandbox, numbers):
+def test_calls_are_made_concurrently_up_to_the_limit(send, ismart_default, ismart_sandbox, numbers):
     ismart_default(extra={"max_concurrency": 8})
     ismart_sandbox.configure(latency=0.1)
     started = time.monotonic()

@@ -96,7 +96,7 @@ def test_mapped_tasks_share_a_ledger_under_the_longest_names(
 
 
 class TestSummary:
-    def test_counts_what_became_of_the_messages_of_a_key(self, send, database, ismart_sandbox):
+    def test_counts_the_outcomes_of_messages_of_a_key(self, send, database, ismart_sandbox):
         ismart_sandbox.configure(bad_numbers=[NUMBERS[0]])
         send(NUMBERS, ledger=database.connection, key="bills", batch_size=1)
         assert ISmartHook().ledger_summary(idempotency_key="bills", ledger_conn_id="ledger") == {
@@ -104,7 +104,7 @@ class TestSummary:
             "refused": 1,
         }
 
-    def test_counts_what_became_of_the_messages_of_a_task(self, send, database, ismart_sandbox):
+    def test_counts_the_outcomes_of_messages_of_a_task(self, send, database, ismart_sandbox):
         ismart_sandbox.fail(None, faults.Drop())
         send(NUMBERS, ledger=database.connection, batch_size=3, on_uncertain="accept")
         task = SimpleNamespace(dag_id="dag", run_id="run", task_id="send", map_index=-1)

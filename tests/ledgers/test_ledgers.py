@@ -34,7 +34,7 @@ def test_an_outcome_and_the_next_intent_go_down_together(backing):
     assert states(opened(backing), ONE, TWO) == {ONE: ["accepted"], TWO: ["uncertain"]}
 
 
-def test_a_batch_that_never_started_is_put_down_anew_in_the_same_write(backing):
+def test_a_batch_that_never_started_is_recorded_anew_in_the_same_write(backing):
     ledger = opened(backing)
     ledger.write([], [batch(ONE)])
     ledger.write([(batch(ONE), outcome(Fate.NOT_SENT))], [batch(ONE)])

@@ -62,7 +62,7 @@ def counts(database, **options):
     return Counter(state for states_of_number in found.values() for state in states_of_number)
 
 
-def test_a_process_killed_again_and_again_tells_nobody_twice(senders, database, told):
+def test_a_process_killed_again_and_again_messages_nobody_twice(senders, database, told):
     kills = 8
     senders("killed_again_and_again", numbers=EVERYBODY, times=kills, longest=0.3)
     assert set(told().values()) == {1}
@@ -79,7 +79,7 @@ def test_a_frozen_process_that_thaws_beside_its_retry_sends_no_more(senders, ism
     assert set(told().values()) == {1}
 
 
-def test_tasks_that_send_overlapping_lists_under_one_key_tell_everybody_once(senders, database, told):
+def test_tasks_that_send_overlapping_lists_under_one_key_message_everybody_once(senders, database, told):
     senders("beside_each_other", numbers=EVERYBODY, senders=3, key="bills-2026-11")  # nor are there tables yet
     assert told() == Counter(EVERYBODY)
     assert counts(database, scope="key:bills-2026-11", task="who asks") == {"accepted": len(EVERYBODY)}

@@ -49,7 +49,7 @@ def test_a_later_run_and_a_reset_append_with_ids_of_their_own(tmp_path, target):
     assert len({json.loads(line)["id"] for line in journal.read_text(encoding="utf-8").splitlines()}) == 4
 
 
-def test_a_journal_that_cannot_be_written_is_reported_at_once(tmp_path):
+def test_a_journal_that_cannot_be_written_is_reported_immediately(tmp_path):
     with pytest.raises(FileNotFoundError):
         Sandbox(journal=tmp_path / "nowhere" / "journal.jsonl")
 

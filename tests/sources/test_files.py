@@ -279,7 +279,7 @@ HANDED_OVER = {
 
 
 @pytest.mark.parametrize("recipients", HANDED_OVER.values(), ids=HANDED_OVER)
-def test_those_in_files_are_told_once(recipients, file, send, tmp_path, ismart_sandbox):
+def test_those_in_files_get_one_message(recipients, file, send, tmp_path, ismart_sandbox):
     file("people/a.csv", f"msisdn,name\n{NUMBER},Ali\n9000 0001,Ali\n")
     file("people/b.parquet", {"msisdn": [96890000001], "name": ["Ali"]})
     report = send(recipients(tmp_path / "people"))
@@ -354,7 +354,7 @@ def send_try(ismart_default, monkeypatch, tmp_path):
     return run
 
 
-def test_who_was_told_is_not_told_again_when_the_file_has_changed(file, send_try, ismart_sandbox):
+def test_who_got_the_message_does_not_get_it_again_when_the_file_has_changed(file, send_try, ismart_sandbox):
     path = file("people.csv", f"msisdn,name\n{NUMBER},Ali\n96890000002,Zoe\n")
     assert send_try(1, path)["accepted"] == 2
     file("people.csv", f"msisdn,name\n96890000003,Huda\n{NUMBER},Aly\n")

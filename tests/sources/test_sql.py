@@ -180,7 +180,7 @@ def test_what_a_query_changes_is_not_kept(sql, people, query):
     assert [chunk["name"] for chunk in query("SELECT * FROM people").read("msisdn", ["name"])] == [["Ali"]]
 
 
-def test_those_whom_a_query_finds_are_told_once(people, send, small_chunks, ismart_sandbox):
+def test_those_whom_a_query_finds_get_one_message(people, send, small_chunks, ismart_sandbox):
     people([(NUMBER, "Ali"), ("96890000002", "زينب"), ("+968 9000 0001", "Ali"), ("nobody", "Zoe")])
     report = send(message="Dear {name}")
     assert {message.msisdn: message.text for message in ismart_sandbox.messages} == {

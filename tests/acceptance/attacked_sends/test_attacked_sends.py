@@ -28,13 +28,13 @@ def run(request, version, runs):
     return runs[request.param]
 
 
-def test_nobody_is_told_twice(run, gateway, record_property):
+def test_nobody_is_messaged_twice(run, gateway, record_property):
     told = gateway.told(f"Acceptance of {run.name}")
     record_property("numbers told", len(told))
     assert [number for number, times in told.items() if times > 1] == []
 
 
-def test_everybody_ends_as_told_or_uncertain_and_the_journal_agrees(run, gateway):
+def test_everybody_ends_as_accepted_or_uncertain_and_the_journal_agrees(run, gateway):
     told, outcomes = gateway.told(f"Acceptance of {run.name}").keys(), run.outcomes()
     assert len(outcomes) == NUMBERS
     assert set(outcomes.values()) <= {"accepted", "already_sent", "uncertain"}

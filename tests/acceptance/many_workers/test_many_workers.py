@@ -19,11 +19,11 @@ def test_the_kill_hit_tasks_in_the_middle_of_their_sends(sent):
     assert sum(sent.reports[piece]["outcomes"]["already_sent"] for piece in sent.killed) > 0
 
 
-def test_nobody_is_told_twice(sent):
+def test_nobody_is_messaged_twice(sent):
     assert [number for number, times in sent.told.items() if times > 1] == []
 
 
-def test_everybody_is_in_one_report_as_told_or_uncertain_and_the_journal_agrees(sent):
+def test_everybody_is_in_one_report_as_accepted_or_uncertain_and_the_journal_agrees(sent):
     everybody = {f"9689{number:07}" for number in range(NUMBERS)}
     assert sent.outcomes.keys() == everybody
     assert {len(outcomes) for outcomes in sent.outcomes.values()} == {1}
