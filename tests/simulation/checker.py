@@ -318,10 +318,10 @@ class Checker:
 
     def was_displaced(self, attempt):
         """Whether an earlier try, which Airflow gave up on, still ran and could claim the SQL ledger after it."""
+        earlier = self.world.processes[: self.world.processes.index(attempt.process)]
         return self.scenario.has_sql and any(
             other.ti is attempt.ti
-            and other.process is not attempt.process
-            and other.began < attempt.began
+            and other.process in earlier
             and other.process.is_given_up
             and (other.ended is None or other.ended > attempt.began)
             for other in self.airflow.attempts
