@@ -12,7 +12,7 @@ PIECES = 4  # any other number in another try is fine: the key remembers numbers
 CUSTOMERS = range(96890000001, 96890000021)
 
 with DAG("ismart_many_workers", schedule=None, tags=["ismart"], doc_md=__doc__) as dag:
-    # A wrong password is found here, by one call, and not by every task of the pool at once.
+    # A wrong password is found here, by one call, and not by every task of the pool.
     account = ISmartCreditSensor(task_id="account", wait_for="ok", mode="reschedule", timeout=24 * 60 * 60)
 
     @task.ismart(

@@ -15,7 +15,7 @@ with DAG("ismart_taskflow", schedule=None, tags=["ismart"], doc_md=__doc__, para
         """Return anything that the operator's `recipients` takes; stand in for your query."""
         return [row["msisdn"] for rows in APPOINTMENTS.values() for row in rows]
 
-    # One at a time, so that a wrong password is tried once and not by all of them at once.
+    # One at a time, so that a wrong password is tried once and not by each of them.
     @task.ismart(message="Dear {name}, you are expected at {at} tomorrow.", max_active_tis_per_dag=1)
     def patients_of(branch: str) -> list[dict[str, str]]:
         """Return a branch's patients; where there are none, the task is skipped."""

@@ -125,7 +125,7 @@ def report_table(reports: dict[str, Any]) -> str:
 
 
 def phone_table(journal: list[str]) -> str:
-    """List the accepted messages by phone; the text comes last, for it may run from right to left."""
+    """List the accepted messages by phone; the text comes last, because it may run from right to left."""
     messages = sorted(map(json.loads, journal), key=lambda message: message["msisdn"])
     rows = [[m["msisdn"], LANGUAGES[m["lang"]], m["parts"], m["text"]] for m in messages]
     return table(["phone", "language", "parts", "text"], rows)

@@ -86,7 +86,7 @@ def batches(
 ) -> Iterator[Batch]:
     """Yield the calls in the order of the groups: for each, ceil(rows / numbers that fit).
 
-    ``is_left`` says of a row whether it is still to be sent; it is asked when its turn has come.
+    ``is_left`` says whether a row is still to be sent; it is called when the row is reached.
     """
     for group in groups:
         message, copy, rows, msisdns = group

@@ -22,7 +22,7 @@ def shown(name: Any) -> str:
 
 
 def shown_all(names: Collection[Any]) -> str:
-    """Return the columns' names for an error; none where one looks like a cell, for then they all may be cells."""
+    """Return the columns' names for an error; none if one looks like a cell, because then all may be cells."""
     if not all(map(_is_name, names)):
         return f"{len(names)} columns, whose names look like a row of recipients. Is a line with names missing?"
     return ", ".join(map(shown, names)) or "none"

@@ -38,7 +38,7 @@ _FRACTION = re.compile(r"[0-9]+\.[0-9]+")
 
 
 class InvalidNumberError(ValueError):
-    """Not a number that the gateway can be given; the text says why, for a person, without the number."""
+    """Not a number that the gateway takes. The text says why, without the number."""
 
 
 def canonical_msisdn(written: object, plan: NumberingPlan = OMAN) -> str:

@@ -33,7 +33,7 @@ class ChunkedRecipients(ABC):
 
     @abstractmethod
     def read(self, recipient_column: str, others: Collection[str] = ()) -> Iterator[Columns]:
-        """Return the chunks, with these columns and no others; none where there is nobody.
+        """Return the chunks, with these columns and no others; none if there are no recipients.
 
         :param recipient_column: the column with the numbers.
         :param others: the columns that the texts are made of.
@@ -43,7 +43,7 @@ class ChunkedRecipients(ABC):
 
 
 def read_recipients(source: Any, recipient_column: str) -> Columns:
-    """Return the columns of whatever a caller names its recipients with.
+    """Return the columns of recipients in any of the forms that a caller can pass.
 
     ``source`` is a number; text with commas, semicolons or line ends between numbers; a list, tuple, set,
     Series or array of numbers; a list of records; one record; a dict of columns; a DataFrame or anything
@@ -56,7 +56,7 @@ def read_recipients(source: Any, recipient_column: str) -> Columns:
     """
     if source is None:
         raise InputError(
-            "recipients is None: the task before returned nothing. Pass an empty list where there are none."
+            "recipients is None: the task before returned nothing. To send to nobody, pass an empty list."
         )
     source = native(source)
     if (table := read_table(source)) is not None:

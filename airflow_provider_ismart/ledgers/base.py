@@ -85,13 +85,13 @@ class StoredLedger(ABC, Generic[TransactionT]):
     def write(self, settled: Sequence[tuple[Batch, CallOutcome]], intents: Sequence[Batch]) -> Sequence[Batch]:
         """Record the outcomes of calls and the intents of the next ones; return those that may start.
 
-        :raises LedgerConflictError: a later try of the task has claimed the ledger.
+        :raises LedgerConflictError: another try of the task has claimed the ledger.
         :raises Exception: what the storage raises where it cannot be written to.
         """
         with self._transaction() as transaction:
             if self._unconfirmed:
                 self._withdraw(transaction, self._unconfirmed)
-            # a batch without a number was recorded by a write that was interrupted
+            # the outcome of a batch without a number is on record already
             ended = [(self._numbers[batch], outcome) for batch, outcome in settled if batch in self._numbers]
             self._record_outcomes(transaction, ended)
             granted = self._grant(transaction, intents)

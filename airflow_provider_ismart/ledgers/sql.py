@@ -89,7 +89,7 @@ class SqlLedger(StoredLedger[Connection]):
     def write(self, settled: Sequence[tuple[Batch, CallOutcome]], intents: Sequence[Batch]) -> Sequence[Batch]:
         """Record the outcomes of calls and the intents of the next ones; return those that may start.
 
-        :raises LedgerConflictError: a later try of the task has claimed the ledger.
+        :raises LedgerConflictError: another try of the task has claimed the ledger.
         :raises sqlalchemy.exc.DBAPIError: the database cannot be written to.
         """
         granted = super().write(settled, intents)

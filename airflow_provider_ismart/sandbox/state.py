@@ -17,7 +17,7 @@ from .journal import Batch, JournalFile, Message
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Call:
-    """One call that was seen, whatever became of it. The password is not kept."""
+    """One call that was seen, whatever its outcome. The password is not kept."""
 
     number: int
     #: ISO date-time, UTC.

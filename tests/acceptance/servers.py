@@ -56,7 +56,7 @@ class Postgres:
         self._server.psql(f"CREATE DATABASE {database}")
 
     def query(self, database: str, statement: str) -> list[tuple[Any, ...]]:
-        """Ask a database, or change it, and return the rows. Threads share a connection, for it is asked often."""
+        """Run a statement and return its rows. Threads share a connection, because queries are frequent."""
         import psycopg2  # not everybody runs these tests
 
         with self._lock:
@@ -142,6 +142,6 @@ class Gateway:
         return self.journal.read_bytes().count(b"\n")
 
     def told(self, text: str) -> Counter[str]:
-        """How often each number was told the text."""
+        """How often each number got the text."""
         messages = map(json.loads, self.journal.read_text().splitlines())
         return Counter(message["msisdn"] for message in messages if message["text"] == text)

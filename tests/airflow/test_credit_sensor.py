@@ -73,7 +73,7 @@ def test_the_probe_costs_nothing_and_reaches_nobody(ismart_sandbox):
     assert (ismart_sandbox.messages, ismart_sandbox.account.credit) == ([], credit)
 
 
-# --- what ends it at once
+# --- what ends it immediately
 
 
 @pytest.mark.parametrize("how", HOW_TO_FAIL, **by_name)

@@ -1,4 +1,4 @@
-"""Real DAG runs: what people are told, and what Airflow stores and shows of it."""
+"""Real DAG runs: the messages that are sent, and what Airflow stores and shows of them."""
 
 import csv
 import json
@@ -51,7 +51,7 @@ def test_each_way_to_hand_over_recipients_tells_them_and_shows_none(airflow_comm
     ours_in_log = [line for line in output.splitlines() if "ismart" in line.lower() or "rows:" in line]
     assert ours_in_log
     assert not [line for line in ours_in_log if FULL_NUMBER.search(line)]
-    # Airflow 3.0 logs what it is told to mask, at DEBUG, in `dags test` alone.
+    # Airflow 3.0 logs the secrets that it is to mask, at DEBUG, in `dags test` alone.
     assert ismart_sandbox.password not in re.sub(r"MaskSecret\(.*?\)", "", output)
 
 

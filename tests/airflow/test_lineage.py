@@ -1,4 +1,4 @@
-"""Who was told from what, as Airflow collects it for OpenLineage and its like."""
+"""The lineage of a send, as Airflow collects it for OpenLineage and its like."""
 
 import json
 import sqlite3

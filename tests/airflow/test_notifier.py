@@ -167,7 +167,7 @@ def test_what_could_not_be_sent_counts_as_suppressed_and_is_not_tried_again(isma
     assert [text[-16:] for text in texts(ismart_sandbox)] == [" (+2 suppressed)"]
 
 
-# --- where nobody can be told
+# --- where no message can be sent
 
 
 def alerts(count=3, conn_id="mistyped"):

@@ -1,4 +1,4 @@
-"""A gateway that answers as a test says, and an executor that makes each call at once."""
+"""A gateway that answers as a test says, and an executor that makes each call immediately."""
 
 from concurrent.futures import Executor, Future
 from threading import Event, Lock

@@ -109,7 +109,7 @@ def test_an_uncertain_text_that_was_changed_is_uncertain_still():
     assert second([(A, "new")], after_a_crash([(A, "x")])) == ({}, ["uncertain"])
 
 
-def test_an_uncertain_text_that_was_changed_is_sent_in_its_new_form_when_all_are_to_be_told_at_least_once():
+def test_an_uncertain_text_that_was_changed_is_sent_in_its_new_form_with_resend_uncertain():
     ledger = after_a_crash([(A, "x")])
     assert second([(A, "new")], ledger, resend_uncertain=True) == ({A: ["new"]}, ["accepted"])
     assert second([(A, "new")], ledger, resend_uncertain=True) == ({}, ["already_sent"])
@@ -161,7 +161,7 @@ def test_copies_that_are_kept_are_sent_once_each():
     )
 
 
-def test_what_another_task_is_handing_over_is_left_to_it():
+def test_what_another_task_is_sending_is_left_to_it():
     ledger = after_a_crash([(A, "x")])
     planned = plan_of_rows([(A, "x"), (B, "x")])
     elsewhere = Elsewhere(planned.outcomes, ledger)
@@ -210,7 +210,7 @@ def test_what_another_task_tells_a_number_stands_for_no_other_text_of_it():
 
 
 class SharedLedger(MemoryLedger):
-    """Grants no number that ``others`` have put down their intent for."""
+    """Grants no number that ``others`` have recorded their intent for."""
 
     def __init__(self, others):
         super().__init__()
@@ -228,5 +228,5 @@ def test_numbers_that_another_task_took_meanwhile_are_not_sent():
     assert set(gateway.handed) == set(numbers(6)[3:])
     assert counts(planned) == {"uncertain": 3, "accepted": 3}
     assert "another task was sending this message" in planned.outcomes.reason(0)
-    assert not submission.elsewhere.poll()  # the ledger says that they were told something else
+    assert not submission.elsewhere.poll()  # the ledger says that they got another text
     assert counts(planned) == {"not_attempted": 3, "accepted": 3}

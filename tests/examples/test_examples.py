@@ -208,7 +208,7 @@ def answer(airflow_db, monkeypatch, caplog):
     from fastapi.testclient import TestClient
 
     monkeypatch.setenv("AIRFLOW__CORE__SIMPLE_AUTH_MANAGER_ALL_ADMINS", "True")
-    # Here, for two threads that import Airflow's models at once may wait for each other for ever.
+    # Here, because two threads that import Airflow's models concurrently can deadlock.
     app = cached_app(apps="core")
 
     def wait_and_answer(dag_id, option):

@@ -30,7 +30,7 @@ def numbers():
 
 @pytest.fixture
 def quick_back_off(monkeypatch):
-    """Try again at once instead of after seconds; how often stays as it is."""
+    """Try again immediately instead of after seconds; how often stays as it is."""
     monkeypatch.setattr(client_module, "MAX_BACK_OFF_SECONDS", 0.01)
 
 

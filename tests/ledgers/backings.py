@@ -132,5 +132,5 @@ def opened(backing, **options):
 
 
 def backed_by(backing):
-    """How a send is told to use the backing."""
+    """The options with which a send uses the backing."""
     return {"store": backing} if isinstance(backing, Store) else {"ledger": backing.connection}

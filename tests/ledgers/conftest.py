@@ -77,5 +77,5 @@ def send(ismart_default, monkeypatch):
 
 @pytest.fixture
 def told(ismart_sandbox):
-    """Give how often each number was told something."""
+    """Give how many messages each number got."""
     return lambda: Counter(message.msisdn for message in ismart_sandbox.messages)

@@ -1,4 +1,4 @@
-"""Processes that send for real, so that they can be killed: run as a script, which is told what to do in JSON.
+"""Processes that send for real, so that they can be killed: run as a script, which gets its task as JSON.
 
 Each deed, and each send in it, is a fork of a process that has imported everything, and so takes a moment and not
 seconds.
@@ -19,7 +19,7 @@ import airflow_provider_ismart.gateway.client
 import airflow_provider_ismart.ledgers.sql  # noqa: F401  # a send would import these late, and each fork anew
 from airflow_provider_ismart.hooks.ismart import ISmartHook
 
-#: The first call goes alone, then two at once.
+#: The first call goes alone, then two concurrently.
 IN_FULL_FLIGHT = 3
 
 TASK = SimpleNamespace(dag_id="dag", run_id="run", task_id="send", map_index=-1)
@@ -77,7 +77,7 @@ def beside_its_retry(numbers, *, url):
 
 
 def beside_each_other(numbers, *, senders, key):
-    """Send overlapping lists from several tasks at once."""
+    """Send overlapping lists from several tasks concurrently."""
     lists = [random.sample(numbers, k=len(numbers) * 3 // 4) for _ in range(senders)]
     lists[0] = numbers
     pids = [send(chosen, task_id=f"send_{i}", key=key) for i, chosen in enumerate(lists)]

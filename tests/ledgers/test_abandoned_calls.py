@@ -14,7 +14,7 @@ ONE, TWO = numbers(2)
 
 @pytest.fixture
 def other_task(database):
-    """Another task of the key, which has put down an intent for the first number and has not ended it."""
+    """Another task of the key, which has recorded an intent for the first number and no outcome."""
     ledger = opened(database, scope=f"key:{KEY}", task="task:dag/run/piece/7")
     intent = batch(ONE, text="Hello")
     ledger.write([], [intent])

@@ -1,4 +1,4 @@
-"""A ledger that fails at every single point where it can: nobody is told twice, and nobody is forgotten."""
+"""A ledger that fails at every single point where it can: nobody is messaged twice, and nobody is forgotten."""
 
 from contextlib import suppress
 from itertools import count
@@ -80,7 +80,7 @@ def trap_engines(trap, monkeypatch):
 
 
 def check_after_retry(send, told, backing_options):
-    """Retry without a fault; nobody was told twice, and who was not told is known to be uncertain."""
+    """Retry without a fault; nobody was messaged twice, and who got no message is known to be uncertain."""
     report = send(NUMBERS, try_number=2, batch_size=2, on_uncertain="accept", **backing_options)
     assert set(told().values()) <= {1}
     outcomes = {outcome.value: count for outcome, count in report.outcomes.items() if count}

@@ -31,7 +31,7 @@ UNCERTAIN = {
     "code 11": lambda **options: faults.ReturnCode(code=11, **options),
 }
 
-#: Faults that prove that nobody was told, with the error of the try that meets them.
+#: Faults that prove that nobody got the message, with the error of the try that meets them.
 NOT_SENT = {
     "http 503 that asks to wait": (
         faults.HttpStatus(status=503, headers={"Retry-After": "0"}, times=4),

@@ -1,4 +1,4 @@
-"""Senders that are killed, frozen, or send the same at once: real processes, on real databases."""
+"""Senders that are killed, frozen, or send the same concurrently: real processes, on real databases."""
 
 import json
 import os

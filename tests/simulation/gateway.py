@@ -61,7 +61,7 @@ class Call:
         self.taken = None
         self.answered = None
         self.answered_at = None
-        #: What the sender was told: a code, "HTTP 403", "no connection", or nothing.
+        #: What the sender received: a code, "HTTP 403", "no connection", or nothing.
         self.answer = None
         #: What is on its way to the sender.
         self.underway = None

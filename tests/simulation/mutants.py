@@ -142,7 +142,7 @@ MUTANTS = (
     ),
     # What earlier tries did
     Mutant(
-        "records of earlier tries are not looked at",
+        "records of earlier tries are ignored",
         "core/dispatch.py",
         "        if ledger.claim() or attempt:\n",
         "        if (ledger.claim() or attempt) and False:\n",
@@ -175,7 +175,7 @@ MUTANTS = (
     ),
     # Mapped tasks
     Mutant(
-        "mapped siblings are not looked at (SQL ledger)",
+        "mapped siblings are ignored (SQL ledger)",
         "ledgers/sql_connection.py",
         'return f"task:{task.mapped_task}" if task.is_mapped else sender_name(task)',
         "return sender_name(task)",

@@ -333,7 +333,7 @@ class Scenario:
         return self.changed_lists(run.lists) if run.is_mapped else [self.changed(run.lists[0])]
 
     def may_refuse(self, airflow):
-        """Whether a later try may refuse to send, as nothing tells it what the earlier ones did."""
+        """Whether a later try may refuse to send, because it cannot know what the earlier ones did."""
         is_shifted = self.shape == "mapped" and (airflow.runs[0].generation > 0 or self.was_query)
         return self.ledger == "none" or self.is_ledger_lost or (is_shifted and not self.has_sql)
 

@@ -30,7 +30,7 @@ DAGS = (
 )
 DAGS_OF_AIRFLOW_3 = ("late", "credit_is_low")
 
-#: All happens at once, on as few cores as there may be.
+#: Everything happens concurrently, on as few cores as there may be.
 wait_until = partial(wait_for_seconds, seconds=600)
 
 #: What puts an account into trouble, by the return code that it then answers, and what ends it.
@@ -43,7 +43,7 @@ TROUBLES: dict[int, tuple[dict[str, Any], dict[str, Any]]] = {
 
 @pytest.fixture(scope="module")
 def gateways(folder: Path) -> Iterator[dict[str, Gateway]]:
-    """An account for each thing that happens, so that all can happen at once."""
+    """An account for each thing that happens, so that all can happen concurrently."""
     gateways = {}
     for name in ("money", "watched", "mistyped", "mistyped_for_paging", "mistyped_for_monitor", "paging"):
         (folder / name).mkdir()
@@ -120,7 +120,7 @@ class Events:
         unpause = "UPDATE dag SET is_paused = false WHERE dag_id {} 'many_fail' RETURNING dag_id"
         wait_until(
             lambda: len(self._airflow.query(unpause.format("!="))) == len(self._dags) - 1,
-            "Airflow 2.11 has put down all DAGs",
+            "Airflow 2.11 has recorded all DAGs",
         )
         self._deadline_passes()  # before the triggerer is killed, which could lose what it is about to send
         self._trouble_comes_and_goes()
@@ -166,7 +166,7 @@ class Events:
         return [message["text"] for message in messages if message["msisdn"] == msisdn]
 
     def notes(self, name: str) -> list[Any]:
-        """What a callback or a task has put down."""
+        """What a callback or a task has recorded."""
         notes = self._folder / name
         return list(map(json.loads, notes.read_text().splitlines())) if notes.exists() else []
 

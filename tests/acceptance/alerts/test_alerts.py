@@ -1,4 +1,4 @@
-"""Who is told what, how often, when the credit runs out, a deadline passes or many tasks fail at once."""
+"""Who gets which alert, how often, when the credit runs out, a deadline passes or many tasks fail together."""
 
 from __future__ import annotations
 

@@ -40,12 +40,12 @@ class Sent:
     killed: dict[int, dict[str, int]]
     #: How many messages were accepted when it was killed.
     accepted_before: int
-    #: The most tasks that were at work at once.
+    #: The most tasks that ran concurrently.
     most_at_once: int
     #: By number, the outcome in each of the results files that have it.
     outcomes: dict[str, list[str]]
     reports: list[dict[str, Any]]
-    #: How often each number was told.
+    #: How many messages each number got.
     told: Counter[str]
 
 
@@ -114,7 +114,7 @@ def sent(airflow: Airflow, gateway: Gateway, folder: Path) -> Sent:
     """Start the send, kill a worker when it is half done, and wait for its end."""
     airflow.start_run("many_workers")
     half = NUMBERS // 2
-    wait_until(lambda: gateway.accepted() >= half, f"half of the numbers are told; see {folder}")
+    wait_until(lambda: gateway.accepted() >= half, f"half of the numbers got their message; see {folder}")
     accepted_before = gateway.accepted()
     processes = airflow.kill_service(WORKERS[0])
     tries = [json.loads(note.read_text()) for note in folder.glob("*.try")]

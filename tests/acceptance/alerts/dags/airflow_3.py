@@ -46,9 +46,9 @@ low_credit = Asset("low_credit", watchers=[AssetWatcher(name="credit", trigger=t
 with DAG("credit_is_low", schedule=[low_credit]):
 
     @task
-    def put_down(triggering_asset_events=None):
+    def record_events(triggering_asset_events=None):
         codes = [event.extra["payload"]["code"] for events in triggering_asset_events.values() for event in events]
         with (NOTES / "asset_events").open("a") as notes:
             notes.write(json.dumps(codes) + "\n")
 
-    put_down()
+    record_events()

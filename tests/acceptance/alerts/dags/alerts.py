@@ -1,4 +1,4 @@
-"""What goes wrong so that somebody is told: credit that runs out, wrong passwords, tasks that fail together."""
+"""Failures that raise an alert: credit that runs out, wrong passwords, tasks that fail together."""
 
 import json
 import os
@@ -25,12 +25,12 @@ MODES = {
 def note(name):
     """Make a callback that tells the test what it found in its context."""
 
-    def put_down(context):
+    def record(context):
         found = {key: context[key] for key in context if key.startswith("ismart_")}
         with (NOTES / name).open("a") as notes:
             notes.write(json.dumps(found) + "\n")
 
-    return put_down
+    return record
 
 
 def broken(context):
