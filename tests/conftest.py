@@ -18,13 +18,13 @@ from pathlib import Path
 from uuid import uuid4
 
 import pytest
-from hypothesis import settings
+from hypothesis import HealthCheck, settings
 
-# What one example takes depends on who else uses the machine.
-settings.register_profile("all", deadline=None)
+# How long an example takes, to make or to test, depends on who else uses the machine.
+settings.register_profile("all", deadline=None, suppress_health_check=[HealthCheck.too_slow])
 settings.load_profile("all")
 #: For the environments in which the property tests are not tried in full; see the Makefile.
-settings.register_profile("brief", max_examples=20, deadline=None)
+settings.register_profile("brief", settings.get_profile("all"), max_examples=20)
 
 HOME = Path(tempfile.mkdtemp(prefix="ismart-tests-"))
 

@@ -19,6 +19,7 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     for item in items:
         if HERE in item.path.parents:
             item.add_marker("acceptance")
+            item.add_marker(pytest.mark.timeout(1800))  # the first test waits for all that happens
 
 
 @pytest.fixture(scope="session")
