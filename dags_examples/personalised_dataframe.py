@@ -1,7 +1,9 @@
-"""Tell each customer their own bill, in their own language, from a DataFrame.
+"""Send each customer their bill, in their language, from a DataFrame.
 
-`{name}` and `{amount:.3f}` stand for the row's values. A row that lacks one of them, or whose number is none,
-gets no message and stands in the report with the reason; so nobody reads "Dear nan".
+Requires pandas.
+
+`{name}` and `{amount:.3f}` insert the row's values. If a value is missing or the number is invalid, the row gets
+no message, and the report gives the reason. So nobody reads "Dear nan".
 """
 
 from typing import Any
@@ -17,19 +19,19 @@ MESSAGES = {
 CUSTOMERS = [
     ("english", "96890000001", "Salim", 12.5),
     ("arabic", "96890000002", "مريم", 7.25),
-    ("english", "+968 9000 0003", "Ravi", 103.0),  # however people write their numbers
+    ("english", "+968 9000 0003", "Ravi", 103.0),  # numbers can be written in many ways
     ("arabic", "٩٠٠٠٠٠٠٤", "خالد", 18.75),
-    ("english", "90000005", "Anna", None),  # no amount: no message
-    ("arabic", "9000-ask-me", "زهرة", 4.1),  # no number: no message
-    ("english", "0096890000001", "Salim", 12.5),  # the first row again: one message
+    ("english", "90000005", "Anna", None),  # invalid: no amount
+    ("arabic", "9000-ask-me", "زهرة", 4.1),  # invalid: not a number
+    ("english", "0096890000001", "Salim", 12.5),  # a duplicate of the first row
 ]
 
 with DAG("ismart_personalised_dataframe", schedule=None, tags=["ismart"], doc_md=__doc__) as dag:
 
-    @task(show_return_value_in_logs=False)  # else Airflow logs names and numbers
+    @task(show_return_value_in_logs=False)  # keep names and numbers out of the task log
     def bills(language: str) -> Any:
-        """Stand in for your query."""
-        import pandas as pd  # noqa: PLC0415  # here, for the DAG processor has no use for it
+        """Return the customers who read a language. Replace this with your query."""
+        import pandas as pd  # noqa: PLC0415  # here, so that the DAG processor does not load it
 
         frame = pd.DataFrame(CUSTOMERS, columns=["language", "msisdn", "name", "amount"])
         return frame[frame["language"] == language].assign(due=pd.Timestamp("2030-01-31"))

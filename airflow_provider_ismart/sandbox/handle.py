@@ -1,4 +1,4 @@
-"""The handle of a running sandbox, for tests and demos."""
+"""`Sandbox`: start, stop and control a sandbox in tests and demos."""
 
 import ipaddress
 import json
@@ -20,14 +20,14 @@ if TYPE_CHECKING:
 
 
 class NotLoopbackError(ValueError):
-    """The host is not this machine's own; the sandbox takes other people's numbers, so it stays here."""
+    """The host is not a loopback address. The sandbox has no access control, so it stays on this machine."""
 
 
 class Sandbox:
     """A fake gateway on a loopback port, in a thread of this process.
 
     Use it as a context manager, or call `start` and `stop`. All methods may be called from any
-    thread. Raises `NotLoopbackError`, and `OSError` for a journal that cannot be written.
+    thread. Raises `NotLoopbackError`, and `OSError` if the journal cannot be written.
     """
 
     def __init__(
@@ -36,11 +36,11 @@ class Sandbox:
         host: str = "127.0.0.1",
         port: int = 0,
         user: str = "sandbox-user",
-        password: str = "sandbox-password",  # noqa: S107 - opens nothing but this fake
+        password: str = "sandbox-password",  # noqa: S107 - a password for this fake only
         journal: str | PathLike[str] | None = None,
     ) -> None:
         self._address = _loopback(host)
-        #: 0 until `start` has picked a free one.
+        #: 0 until `start` has picked a free port.
         self.port = port
         self.user = user
         self.password = password
@@ -48,14 +48,14 @@ class Sandbox:
         self._server: Server | None = None
 
     def start(self) -> None:
-        """Listen; calls are answered once this returns. Does nothing if it listens already.
+        """Start to answer calls. Do nothing if the sandbox is already running.
 
-        Raises `OSError` where the port is taken, `ImportError` without the extra ``[sandbox]``.
+        Raises `OSError` if the port is in use, and `ImportError` without the extra ``[sandbox]``.
         """
         if self._server:
             return
         try:
-            from .server import Server  # noqa: PLC0415 - the extra is needed only from here on
+            from .server import Server  # noqa: PLC0415 - only this needs the extra
         except ImportError as exc:
             raise ImportError(
                 "the sandbox needs starlette and uvicorn: install this package with its extra sandbox"
@@ -66,14 +66,14 @@ class Sandbox:
         self._server = Server(self._state, listener)
 
     def stop(self) -> None:
-        """Pull the plug: connections are cut and new ones refused. The record stays, and the port."""
+        """Close all connections and refuse new ones, as in an outage. Keep the port and all records."""
         if self._server:
             self._server.stop()
             self._server = None
 
     @contextmanager
     def pause(self) -> Iterator[None]:
-        """Be stopped for the length of a ``with`` block, then start on the same port."""
+        """Stop for the duration of a ``with`` block, then start on the same port."""
         self.stop()
         try:
             yield
@@ -95,11 +95,11 @@ class Sandbox:
 
     @property
     def url(self) -> str:
-        """The address without a path, such as ``http://127.0.0.1:8025``."""
+        """The base URL, such as ``http://127.0.0.1:8025``."""
         return f"http://{self._host}:{self.port}"
 
     def connection_json(self) -> str:
-        """Give an Airflow connection to this sandbox, for ``AIRFLOW_CONN_ISMART_DEFAULT``."""
+        """Return an Airflow connection to this sandbox, for ``AIRFLOW_CONN_ISMART_DEFAULT``."""
         return json.dumps(
             {
                 "conn_type": "ismart",
@@ -117,12 +117,12 @@ class Sandbox:
 
     @property
     def calls(self) -> list[Call]:
-        """All calls that were seen, accepted or not."""
+        """All calls received, accepted or not."""
         return self._state.calls
 
     @property
     def account(self) -> Account:
-        """The account as it is now; `configure` changes it."""
+        """The current account; `configure` changes it."""
         return self._state.account
 
     def configure(self, **settings: Any) -> None:
@@ -130,11 +130,11 @@ class Sandbox:
         self._state.configure(settings)
 
     def fail(self, *faults: Fault | None) -> None:
-        """Let faults befall the calls to come, one each; ``None`` leaves a call alone."""
+        """Queue faults for the next calls, one each; ``None`` skips a call."""
         self._state.fail(faults)
 
     def reset(self) -> None:
-        """Put everything back to the start: account, faults, calls, messages."""
+        """Restore the initial state: account, faults, calls and messages."""
         self._state.reset()
 
 
@@ -145,7 +145,7 @@ def _loopback(host: str) -> ipaddress.IPv4Address | ipaddress.IPv6Address:
         address = None
     if address is None or not address.is_loopback:
         raise NotLoopbackError(
-            f"the sandbox listens only on this machine itself (127.0.0.1, ::1), not on {host!r}: "
-            "it takes messages to other people's numbers without asking who sends them"
+            f"the sandbox listens only on loopback addresses (127.0.0.1, ::1), not on {host!r}: "
+            "it has no access control, and shows numbers and messages to anyone who can reach it"
         )
     return address

@@ -47,7 +47,7 @@ def test_the_login_can_be_chosen_and_the_journal_is_named(run_sandbox, target, t
 @pytest.mark.parametrize(
     ("arguments", "error"),
     [
-        (["--host", "0.0.0.0"], "only on this machine"),
+        (["--host", "0.0.0.0"], "only on loopback addresses"),
         (["--port", "99999"], "port must be 0-65535"),
         (["--port", "0", "--journal", "/nowhere/journal.jsonl"], "No such file"),
     ],
