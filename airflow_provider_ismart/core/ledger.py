@@ -46,7 +46,7 @@ TRANSITIONS: Mapping[State | None, frozenset[State]] = {
     State.UNCERTAIN: frozenset({State.UNCERTAIN, State.SUBMITTING}),
 }
 
-#: The states in which the message has reached the gateway, or may have.
+#: The states in which the message reached the gateway, or may have.
 MAYBE_SENT = frozenset({State.SUBMITTING, State.ACCEPTED, State.UNCERTAIN})
 
 
@@ -73,16 +73,16 @@ class Ledger(Protocol):
     """Record intents and outcomes."""
 
     def claim(self) -> bool:
-        """Become the one sender, and return whether anything is on record.
+        """Become the only sender, and return whether anything is on record.
 
         What an earlier try left in flight is UNCERTAIN from now on. An earlier try that is still alive can record
         nothing any more, and so sends nothing more.
         """
 
     def accepted_by(self, batch: Batch) -> str | None:
-        """Name who sent this very text to these very numbers in one call, if that is on record as accepted.
+        """Return the sender of an accepted call with exactly this text and these numbers.
 
-        ``""`` is an earlier try of this task, ``None`` is nobody.
+        ``""`` is an earlier try of this task; ``None`` means that there is no such call.
         """
 
     def recorded(self, msisdns: Collection[str], *, refresh: bool = False) -> Mapping[str, Sequence[Entry]]:
@@ -103,14 +103,14 @@ class Ledger(Protocol):
 
 
 class MemoryLedger:
-    """Keep a ledger for as long as the process lives."""
+    """Keep a ledger in memory, for as long as the process lives."""
 
     def __init__(self) -> None:
         #: By message and copy, the state of each number.
         self._states: dict[tuple[str, int], dict[str, State]] = defaultdict(dict)
 
     def claim(self) -> bool:
-        """Count calls in flight as UNCERTAIN, and return whether anything is on record."""
+        """Mark calls in flight as UNCERTAIN, and return whether anything is on record."""
         for states in self._states.values():
             for msisdn, state in states.items():
                 if state is State.SUBMITTING:
@@ -118,7 +118,7 @@ class MemoryLedger:
         return any(self._states.values())
 
     def accepted_by(self, batch: Batch) -> str | None:
-        """Return ``""`` if this very call is on record as accepted, else ``None``."""
+        """Return ``""`` if exactly this call is on record as accepted, else ``None``."""
         return "" if all(found is State.ACCEPTED for found in self._found(batch)) else None
 
     def recorded(
@@ -152,7 +152,7 @@ class MemoryLedger:
     def _move(self, batch: Batch, to: State) -> None:
         found = self._found(batch)
         usual = None if to is State.SUBMITTING else State.SUBMITTING
-        if found.count(usual) < len(found):  # an enum's hash, which a look-up takes, is slow
+        if found.count(usual) < len(found):  # hashing an enum for a look-up is slow
             for state in found:
                 if to not in TRANSITIONS[state]:
                     raise LedgerConflictError(f"{to.value} cannot follow {state.value if state else 'nothing'}")

@@ -7,7 +7,7 @@ from dataclasses import asdict, dataclass
 from airflow_provider_ismart.core.outcomes import Outcome
 from airflow_provider_ismart.core.return_codes import return_code
 
-#: More would not be read.
+#: How many reasons to show; readers skip longer lists.
 MAX_REASONS_SHOWN = 10
 
 
@@ -19,7 +19,7 @@ def in_one_line(reasons: dict[str, int]) -> str:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Sample:
-    """One of the texts that would be sent, with one of its numbers, masked."""
+    """A text that would be sent, with one of its numbers, masked."""
 
     msisdn: str
     text: str
@@ -57,7 +57,7 @@ class Report:
 
     @property
     def total(self) -> int:
-        """How many rows came in."""
+        """The number of input rows."""
         return sum(self.outcomes.values())
 
     def as_json(self) -> dict[str, object]:

@@ -1,4 +1,4 @@
-"""The gateway's return codes: what each says, what kind of trouble it is, and what to do about it.
+"""The gateway's return codes: the description of each, its kind, and what to do.
 
 Source: the gateway document, "Return codes". Codes 24 and 25 are second-hand: newer documents of the vendor
 are said to list them. The document has no 21.
@@ -13,7 +13,7 @@ ACCEPTED_CODE = 1
 
 
 class Kind(Enum):
-    """Who or what a return code speaks of, and so what it dooms."""
+    """What a return code is about, which decides how the send continues."""
 
     ACCEPTED = "accepted"
     LOGIN = "login"
@@ -27,7 +27,7 @@ class Kind(Enum):
 
 
 class ReturnCode(NamedTuple):
-    """One answer of the gateway: its number, the document's description, its kind, and what to do."""
+    """A return code: its number, its description in the gateway's document, its kind, and what to do."""
 
     number: int
     description: str
@@ -127,7 +127,7 @@ RETURN_CODES: dict[int, ReturnCode] = {
 
 
 def return_code(number: int) -> ReturnCode:
-    """Describe an answer; a number outside the table is never a success, so its kind is ``UNKNOWN``."""
+    """Return the return code of a number. A number outside the table is of kind ``UNKNOWN``, never a success."""
     return RETURN_CODES.get(number) or ReturnCode(
         number=number,
         kind=Kind.UNKNOWN,

@@ -1,4 +1,4 @@
-"""When a message is to be delivered."""
+"""Read the delivery time of a message."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from datetime import datetime, tzinfo
 from airflow_provider_ismart.core.errors import InputError
 from airflow_provider_ismart.core.msisdn import is_missing
 
-#: The gateway document: ``MM/DD/YYYY hh:mm:ss``; on a 24-hour clock, because it has no room for AM and PM.
+#: The gateway document: ``MM/DD/YYYY hh:mm:ss``. The clock has 24 hours, because there is no AM or PM.
 PUSH_AT_FORMAT = "%m/%d/%Y %H:%M:%S"
 
 
@@ -32,4 +32,4 @@ def read_push_at(push_at: datetime | str | None, timezone: tzinfo) -> datetime |
     try:
         return (push_at if push_at.tzinfo else push_at.replace(tzinfo=timezone)).astimezone(timezone)
     except OverflowError:
-        raise InputError(f"push_at is {push_at.isoformat()}, which the calendar cannot hold") from None
+        raise InputError(f"push_at is {push_at.isoformat()}, which is outside the calendar") from None

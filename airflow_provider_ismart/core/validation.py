@@ -1,4 +1,4 @@
-"""Recipients and a message -> rows, each with its number and its text, or the reason why it is invalid."""
+"""Read recipients into rows, each with its number and text or the reason why it is invalid."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ from airflow_provider_ismart.core.template import Template
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Content:
-    """What is to be said: one template for all rows, or a column that holds each row's own text."""
+    """The source of the texts: one template for all rows, or a column with the text of each row."""
 
     message: str | None = None
     message_column: str | None = None
@@ -29,7 +29,7 @@ class Content:
     def __post_init__(self) -> None:
         """Check that there is exactly one source of text and a sensible limit.
 
-        :raises InputError: there is none or two, an option has another type, or ``max_parts`` is not 1 to 5.
+        :raises InputError: there are none or two sources, a type is wrong, or ``max_parts`` is not 1 to 5.
         """
         if (self.message is None) == (self.message_column is None):
             raise InputError("give either message or message_column")
@@ -42,7 +42,7 @@ class Content:
 
     @property
     def columns(self) -> Sequence[str]:
-        """The columns that the texts are made of.
+        """The columns that the texts use.
 
         :raises InputError: the message is no template.
         """
@@ -53,21 +53,21 @@ class Content:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Reading:
-    """How rows are read: their message, the column of their number, and the country of local numbers."""
+    """How to read rows: the message, the column of the numbers, and the country of local numbers."""
 
     content: Content
     recipient_column: str = "msisdn"
     numbering: NumberingPlan = OMAN
 
     def __post_init__(self) -> None:
-        """Make the column's name text, as all names of columns are read.
+        """Convert the column's name to text, like all column names.
 
         :raises InputError: it is neither text nor an integer.
         """
         object.__setattr__(self, "recipient_column", _column_name("recipient_column", self.recipient_column))
 
     def read(self, columns: Columns, outcomes: RowOutcomes) -> Rows:
-        """Make every row's number canonical and its text a message; add to ``outcomes`` which cannot be sent.
+        """Normalise each row's number and compose its text; record invalid rows in ``outcomes``.
 
         :raises InputError: a column is missing, or the message cannot be sent to anybody.
         """
@@ -87,7 +87,7 @@ class Reading:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Rows:
-    """Rows that were read, in columns: a million make no object each but their texts.
+    """Rows in columns. A row has no object of its own except its text, to save memory.
 
     ``written`` and ``msisdns`` hold a row's number as it came and in canonical form ("" where it has none),
     ``texts`` its text and ``sizes`` what that takes (``None`` where it has none).
@@ -100,7 +100,7 @@ class Rows:
 
 
 def _column_name(option: str, name: object) -> str:
-    """Return a column's name as text; a table without a header has integers for names."""
+    """Return a column's name as text; columns of a table without a header have integers as names."""
     if isinstance(name, str) or (isinstance(name, Integral) and not isinstance(name, bool)):
         return str(name)
     raise InputError(f"{option} is a {type(name).__name__}; it can be text, or an integer")
@@ -115,10 +115,10 @@ def _column(columns: Columns, name: str, asked_by: str) -> Sequence[Any]:
         ) from None
 
 
-#: Few enough that one number that is written otherwise makes only few others slow.
+#: Few enough that one unusual number slows down only few others.
 _LOOKED_AT_ONCE = 100
 
-#: Takes a row, from 0 in its table, that cannot be sent, and why.
+#: Called with the position of an invalid row in its table, and the reason.
 _Invalid = Callable[[int, str], None]
 
 
@@ -142,10 +142,10 @@ _Texts = tuple[list[str | None], list[Size | None]]
 
 
 def _texts(content: Content, columns: Columns, msisdns: list[str], invalid: _Invalid) -> _Texts:
-    """Return each row's text and size, or ``None`` where it has none; ``invalid`` gets the reason."""
+    """Return each row's text and size, or ``None`` if it is invalid; pass the reason to ``invalid``."""
 
     def invalid_text(row: int, why: str) -> None:
-        if msisdns[row]:  # what is wrong with its number is said already
+        if msisdns[row]:  # already recorded as invalid for its number
             invalid(row, f"message: {why}")
 
     if content.message_column is not None:
@@ -155,7 +155,7 @@ def _texts(content: Content, columns: Columns, msisdns: list[str], invalid: _Inv
     if not is_blank(template.literal) or not template.columns:
         try:
             of_literal = size(template.literal, content.lang, content.max_parts)
-        except InvalidTextError as why:  # no cell can mend what is wrong with the template itself
+        except InvalidTextError as why:  # the template itself is wrong, whatever the cells
             raise InputError(f"message: {why}") from None
         if not template.columns:
             return [template.literal] * len(msisdns), [of_literal] * len(msisdns)
@@ -192,7 +192,7 @@ def _filled(template: Template, columns: Sequence[Sequence[Any]], invalid: _Inva
 
 
 def _sizes(content: Content, texts: list[str | None], invalid: _Invalid) -> list[Size | None]:
-    """Return what the texts take; one that cannot be sent is none any more."""
+    """Return the sizes of the texts; remove texts that cannot be sent."""
     lang, max_parts = content.lang, content.max_parts
     sizes: list[Size | None] = []
     for start in range(0, len(texts), _LOOKED_AT_ONCE):

@@ -130,7 +130,7 @@ class ISmartSendOperator(RedactsFields, ChecksRenderedOptions, BaseOperator):
 
     def execute(self, context: Context) -> dict[str, object]:
         """Send, and return the report."""
-        from airflow_provider_ismart.ledgers.current_try import record_if_unsent  # noqa: PLC0415  # at run time
+        from airflow_provider_ismart.ledgers.current_try import record_if_unsent  # noqa: PLC0415  # only needed at run time
 
         with record_if_unsent(context, self.ledger_conn_id):
             self.check_redaction(context)
@@ -152,7 +152,7 @@ class ISmartSendOperator(RedactsFields, ChecksRenderedOptions, BaseOperator):
 
     def _send_options(self) -> dict[str, Any]:
         """Return the options that :class:`~airflow_provider_ismart.sending.options.SendOptions` checks."""
-        from airflow_provider_ismart.sending.options import OPTIONS  # noqa: PLC0415  # needed at run time alone
+        from airflow_provider_ismart.sending.options import OPTIONS  # noqa: PLC0415  # only needed at run time
 
         return {option: self.is_dry_run if option == "dry_run" else getattr(self, option) for option in OPTIONS}
 

@@ -1,4 +1,4 @@
-"""The error that a send ends with: the gravest of all that went wrong."""
+"""Choose the error that a send ends with."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ _ERROR_OF_KIND: dict[Kind, type[ISmartError]] = {
 
 
 def failure(report: Report, submission: Submission, on_uncertain: OnUncertain) -> ISmartError | None:
-    """Return the error that a send ends with, if it does; the gravest where there are several."""
+    """Return the error of a send, the gravest if there are several, or ``None``."""
     stop, uncertain = submission.stopped_by, report.outcomes[Outcome.UNCERTAIN]
     code = stop.code if stop and stop.fate is Fate.REFUSED else None
     if code is not None and (error := _ERROR_OF_KIND.get(return_code(code).kind)):
