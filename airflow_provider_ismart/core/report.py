@@ -11,6 +11,11 @@ from airflow_provider_ismart.core.return_codes import return_code
 MAX_REASONS_SHOWN = 10
 
 
+def counted(count: int, noun: str) -> str:
+    """Return a count with its noun, such as ``1 row`` or ``2,000 rows``."""
+    return f"{count:,} {noun}{'' if count == 1 else 's'}"
+
+
 def in_one_line(reasons: dict[str, int]) -> str:
     """Return reasons with their counts, for a log or an error."""
     shown = [f"{count:,} x {reason}" for reason, count in reasons.items()]
@@ -29,7 +34,7 @@ class Sample:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Report:
-    """What a send came to: counts, never a full number; and a text only in a preview's ``samples``.
+    """The result of a send: counts, never a full number, and texts only in the ``samples`` of a dry run.
 
     ``calls`` counts calls that were made, repeated ones included, and ``planned_calls`` the batches that the
     rows make. ``parts`` is what the accepted rows came to, which is the credit they are estimated to have
@@ -53,7 +58,7 @@ class Report:
 
     def __str__(self) -> str:
         counts = ", ".join(f"{count:,} {outcome.value}" for outcome, count in self.outcomes.items() if count)
-        return f"{self.total:,} rows: {counts or 'none'}"
+        return f"{counted(self.total, 'row')}: {counts or 'none'}"
 
     @property
     def total(self) -> int:
@@ -61,7 +66,7 @@ class Report:
         return sum(self.outcomes.values())
 
     def as_json(self) -> dict[str, object]:
-        """Return the report as plain JSON values, as it goes into XCom."""
+        """Return the report as plain JSON values, for XCom."""
         return {
             "rows": self.total,
             "outcomes": {outcome.value: count for outcome, count in self.outcomes.items()},

@@ -1,4 +1,4 @@
-"""The connection: one table of what its extras can be, and the settings that a client is made from."""
+"""The connection: the table of its extras, and the settings of a client."""
 
 from __future__ import annotations
 
@@ -22,9 +22,9 @@ from airflow_provider_ismart.gateway.connection_fields import (
 
 
 class Extra(NamedTuple):
-    """One extra of the connection: its form field, its default, and what it can be.
+    """An extra of the connection: its form field, default and allowed values.
 
-    ``type`` is a JSON schema's; ``minimum`` and ``maximum`` bound a number, and stand at 0 for anything else.
+    ``type`` is a JSON schema's; ``minimum`` and ``maximum`` bound a number, and are 0 for other types.
     """
 
     name: str
@@ -44,9 +44,9 @@ class Extra(NamedTuple):
         return self.description + default + limits
 
     def read(self, value: Any) -> Any:
-        """Return the typed value of what the connection holds, which a form stores as text.
+        """Return the typed value of an extra, which a form stores as text.
 
-        :raises InputError: it is of another type, or out of range.
+        :raises InputError: its type is wrong, or it is out of range.
         """
         if value is None or value == "":
             return self.default
@@ -63,7 +63,7 @@ class Extra(NamedTuple):
         raise self.error(value, f"it has to be {_TYPE_NAMES[self.type]}")
 
     def error(self, value: Any, why: str) -> InputError:
-        """Return the error that names this extra and what was found in it."""
+        """Return an error that names this extra and its value."""
         found = "not as it should be" if self.holds_secret else f"{value!r}"
         return InputError(f"the connection's extra {self.name!r} is {found}; {why}")
 
@@ -193,9 +193,9 @@ EXTRAS = {
 
 @dataclass(frozen=True, slots=True, kw_only=True, repr=False)
 class Settings:
-    """What a client needs to know; times in seconds, lengths in characters.
+    """The settings of a client, with times in seconds and lengths in characters.
 
-    Its ``repr`` shows nothing, because it holds the password.
+    The ``repr`` shows nothing, because they include the password.
     """
 
     url: str
@@ -216,7 +216,7 @@ class Settings:
     def of(cls, connection: AirflowConnection) -> Settings:
         """Read and check a connection.
 
-        :raises InputError: a field or an extra is missing, unknown or out of range; the text names it.
+        :raises InputError: a field or an extra is missing, unknown or invalid; the message names it.
         """
         if not connection.login or not connection.password:
             raise InputError("the connection needs login (UserId) and password")
@@ -234,7 +234,7 @@ class Settings:
 
     @classmethod
     def without_connection(cls) -> Settings:
-        """Return the defaults, to plan with; nothing can be sent with them."""
+        """Return the defaults, for planning only; they have no login."""
         return cls(url=DEFAULT_HOST, login="", password="", **_typed(_read_extras({})))
 
 
@@ -247,7 +247,7 @@ def _read_extras(given: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def _typed(extras: Mapping[str, Any]) -> dict[str, Any]:
-    """Return the extras as the fields of :class:`Settings` that go by the same name."""
+    """Return the extras as the fields of :class:`Settings` with the same names."""
     typed = {field.name: extras[field.name] for field in fields(Settings) if field.name in extras}
     typed["timezone"] = _timezone(extras["timezone"])
     typed["ca_bundle"] = _existing_file("ca_bundle", extras["ca_bundle"])
@@ -267,7 +267,7 @@ def _numbering(country_code: str, mobile_prefixes: str | None) -> NumberingPlan:
     plan = NumberingPlan(country_code, prefixes)
     if not all(re.fullmatch(f"[0-9]{{1,{plan.local_digits}}}", prefix) for prefix in prefixes):
         raise EXTRAS["mobile_prefixes"].error(
-            mobile_prefixes, "it has to be digits with commas between, such as 7,9"
+            mobile_prefixes, "it has to be digits separated by commas, such as 7,9"
         )
     return plan
 

@@ -1,4 +1,4 @@
-"""The operator: a task that sends an SMS."""
+"""`ISmartSendOperator`: a task that sends SMS."""
 
 from __future__ import annotations
 
@@ -40,12 +40,12 @@ class ISmartSendOperator(RedactsFields, ChecksRenderedOptions, BaseOperator):
     :param flash: show the message immediately instead of storing it, where the phone can.
     :param push_at: when to deliver: a datetime or ISO 8601 text (templated). Without an offset it is read in
         the connection's time zone. ``None`` is immediately.
-    :param batch_size: numbers a call, 1 to 50.
+    :param batch_size: numbers per call, 1 to 50.
     :param max_parts: parts that a text may take, 1 to 5; a longer one is not sent.
     :param deduplicate: send a text once to a number that has several rows with it.
-    :param on_empty: without any row, ``"skip"`` the task or ``"fail"``.
+    :param on_empty: if there are no rows, ``"skip"`` the task or ``"fail"``.
     :param on_invalid: rows that cannot be sent are left out (``"skip"``), or nothing is sent (``"fail"``).
-    :param on_refused: a batch that is refused for one of its numbers is split until the guilty ones stand alone
+    :param on_refused: a batch that is refused for one of its numbers is split until the refused ones stand alone
         (``"isolate"``), left out (``"skip"``), or stops the send (``"fail"``).
     :param on_uncertain: calls that may or may not have been accepted end the task without a retry (``"fail"``),
         are sent again by the next try (``"resend"``: at least once), or are left alone (``"accept"``: at most
@@ -117,7 +117,7 @@ class ISmartSendOperator(RedactsFields, ChecksRenderedOptions, BaseOperator):
         self.on_invalid = on_invalid
         self.on_refused = on_refused
         self.on_uncertain = on_uncertain
-        self.is_dry_run = dry_run  # BaseOperator.dry_run is a method of Airflow's own
+        self.is_dry_run = dry_run  # BaseOperator.dry_run is a method of Airflow
         self.results_path = results_path
         self.idempotency_key = idempotency_key
         self.ledger_conn_id = ledger_conn_id
@@ -147,7 +147,7 @@ class ISmartSendOperator(RedactsFields, ChecksRenderedOptions, BaseOperator):
         return report.as_json()
 
     def _find_recipients(self, context: Context) -> Any:  # noqa: ARG002  # a subclass needs it
-        """Return the recipients. A subclass finds them elsewhere."""
+        """Return the recipients. Subclasses override this."""
         return revealed(self.recipients)
 
     def _send_options(self) -> dict[str, Any]:

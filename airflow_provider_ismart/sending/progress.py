@@ -6,6 +6,7 @@ from collections.abc import Callable
 from typing import Any, Protocol
 
 from airflow_provider_ismart.core.dispatch import Submission
+from airflow_provider_ismart.core.report import counted
 
 #: The seconds between the log lines of a long send.
 PROGRESS_SECONDS = 5.0
@@ -38,4 +39,4 @@ class Progress:
         self._next = now + PROGRESS_SECONDS
         counts = self._submission.outcomes.counts()
         done = ", ".join(f"{n:,} {outcome.value}" for outcome, n in counts.items() if n)
-        self._log.info("%s calls so far: %s", f"{self._submission.calls:,}", done)
+        self._log.info("%s so far: %s", counted(self._submission.calls, "call"), done)

@@ -51,8 +51,8 @@ class ISmartCreditSensor(RedactsFields, ChecksRenderedOptions, BaseSensorOperato
     good answer is code 9: the login is good, and no trouble was seen.
 
     :param alert_codes: the return codes that mean trouble, of those of kind credit or account.
-    :param wait_for: ``"alert"`` succeeds on the first alert code; ``"ok"`` waits while there is one, to delay a send
-        until the account is usable.
+    :param wait_for: ``"alert"`` succeeds on the first alert code; ``"ok"`` waits while there is one, to delay a
+        send until the account is usable.
     :param canary: your own number (templated), which gets a real message at each check in place of the probe. This
         is conclusive, but costs one part per check. It cannot be combined with ``deferrable=True``.
     :param max_failed_looks: fail after this many checks in a row without a verdict: no answer, or one that says

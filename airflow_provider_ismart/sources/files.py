@@ -21,6 +21,7 @@ from airflow_provider_ismart.core.errors import InputError
 from airflow_provider_ismart.core.msisdn import is_narrow_float
 from airflow_provider_ismart.core.native import cells_of
 from airflow_provider_ismart.core.recipients import ChunkedRecipients
+from airflow_provider_ismart.core.report import counted
 from airflow_provider_ismart.exceptions import ISmartSourceError
 from airflow_provider_ismart.sending.lineage import report_file
 from airflow_provider_ismart.sources import CHUNK_ROWS, positions
@@ -124,8 +125,8 @@ class _Csv:
                 yield row
             elif row:  # a blank line is not a row
                 raise InputError(
-                    f"{_name(self.path)}, line {rows.line_num}: {len(row)} cells, but the header has {width}. "
-                    "Quote cells that contain a comma."
+                    f"{_name(self.path)}, line {rows.line_num}: {counted(len(row), 'cell')}, but the header "
+                    f"has {width}. Quote cells that contain a comma."
                 )
 
     @contextmanager
@@ -199,7 +200,7 @@ def _parts(path: Any) -> list[_Csv | _Parquet]:
             return [_part(path)]
         parts = [_part(file) for file in _files(path)]
     if not parts:
-        raise InputError(f"{_name(path)} is a directory without {', '.join(_KINDS)} files")
+        raise InputError(f"{_name(path)} is a directory without files of recipients ({', '.join(_KINDS)})")
     return parts
 
 

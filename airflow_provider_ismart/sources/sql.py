@@ -17,6 +17,7 @@ from sqlalchemy.pool import NullPool
 from airflow_provider_ismart.core.columns import Columns, shown
 from airflow_provider_ismart.core.errors import InputError
 from airflow_provider_ismart.core.recipients import ChunkedRecipients
+from airflow_provider_ismart.core.report import counted
 from airflow_provider_ismart.exceptions import ISmartSourceError
 from airflow_provider_ismart.sources import CHUNK_ROWS, positions
 
@@ -75,7 +76,7 @@ class QueryRecipients(ChunkedRecipients):
             raise
         except Exception as error:  # noqa: BLE001  # each driver raises its own errors
             raise ISmartSourceError(
-                f"the query failed after {read:,} rows ({_why(error)}). Nothing was sent."
+                f"the query failed after {counted(read, 'row')} ({_why(error)}). Nothing was sent."
             ) from None
         send_sql_hook_lineage(context=self._hook, sql=self._sql, row_count=read)
 

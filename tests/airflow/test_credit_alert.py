@@ -168,5 +168,5 @@ def test_a_cooldown_that_cannot_be_is_refused_when_the_dag_is_read(cooldown):
 
 @pytest.mark.parametrize("notifiers", [print, [print, "ops@example.invalid"], None], ids=str)
 def test_notifiers_that_cannot_be_called_are_refused_when_the_dag_is_read(notifiers):
-    with pytest.raises(ValueError, match="notifiers has to be a list"):
+    with pytest.raises(ValueError, match="notifiers must be a list"):
         ISmartCreditAlert(notifiers=notifiers)
