@@ -17,16 +17,21 @@ class InvalidSettingError(ValueError):
 class Account:
     """The state of the account and the gateway's settings for it."""
 
-    #: Credit left, in parts. A call costs its parts times its numbers.
+    #: Credit left, in parts. A call costs its parts times its numbers; it is refused (4) if it costs more.
     credit: int = 1_000_000
     #: The account is refused (13) from this time on; ``None``: never.
     expires_at: datetime | None = None
     #: The credit is refused (14) from this time on; ``None``: never.
     credit_expires_at: datetime | None = None
+    #: If false, calls are refused with 2.
     company_exists: bool = True
+    #: If false, calls are refused with 7.
     active: bool = True
+    #: If false, calls are refused with 18.
     http_get_enabled: bool = True
+    #: If false, calls are refused with 19.
     header_registered: bool = True
+    #: If false, calls are refused with 20.
     ip_allowed: bool = True
     #: If true, every login is refused (12). Unlocking resets `failed_logins`.
     locked: bool = False
@@ -36,7 +41,9 @@ class Account:
     max_failed_logins: int = 3
     #: Whether a call with ``MobileNo=1`` and no credit gets 4 instead of 9.
     probe_sees_credit: bool = True
+    #: Numbers that are refused with 23.
     opted_out: frozenset[str] = frozenset()
+    #: Numbers that are refused with 9.
     bad_numbers: frozenset[str] = frozenset()
     #: Longer raw query strings, in bytes, get HTTP 404 from the web server; ``None``: no limit.
     max_query_length: int | None = None

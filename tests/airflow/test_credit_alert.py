@@ -162,7 +162,7 @@ def test_a_dags_callback_says_where_it_cannot_learn_why_a_task_failed_and_does_n
 
 @pytest.mark.parametrize("cooldown", [60, timedelta(0)], ids=str)
 def test_a_cooldown_that_cannot_be_is_refused_when_the_dag_is_read(cooldown):
-    with pytest.raises(ValueError, match="it can be"):
+    with pytest.raises(ValueError, match="it must be"):
         ISmartCreditAlert(notifiers=[], cooldown=cooldown)
 
 

@@ -202,7 +202,7 @@ def test_a_canary_that_does_not_want_messages_ends_the_sensor(ismart_sandbox):
 
 
 def test_a_canary_cannot_be_sent_by_the_triggerer():
-    with pytest.raises(ValueError, match="the triggerer sends none"):
+    with pytest.raises(ValueError, match="a canary cannot be sent from the triggerer"):
         ISmartCreditSensor(task_id="watch", canary=CANARY, deferrable=True)
 
 

@@ -116,7 +116,7 @@ def test_bad_input_ends_the_task_before_anything_is_sent(recipients, options, na
         ({"login": "a\nb"}, "login.* control character"),
         ({"password": "opens-nothing\n"}, "password ends with a line break"),
         ({"password": "opens-nothing\r\n"}, "password ends with a line break"),
-        ({"password": "opens\x00nothing"}, "password holds .* control character"),
+        ({"password": "opens\x00nothing"}, "password contains .* control character"),
     ],
 )
 @pytest.mark.parametrize("dry_run", [False, True])
@@ -153,7 +153,7 @@ REASONS = {
     "too long": ["968900000011", 968900000011],
     "several numbers": ["96890000001/96890000002", "90000001 or 90000002"],
     "fraction": [96890000001.5, Decimal("90000001.5")],
-    "truth value": [True],
+    "boolean": [True],
 }
 
 

@@ -137,8 +137,8 @@ MUTANTS = (
     Mutant(
         "calls in flight are not waited for when a send ends early",
         "sending/executor.py",
-        "        calls.settle_all()  # the report",
-        "        # the report",
+        "        calls.settle_all()  # keeps the report",
+        "        # keeps the report",
     ),
     # What earlier tries did
     Mutant(
