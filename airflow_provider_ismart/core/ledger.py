@@ -16,7 +16,7 @@ from airflow_provider_ismart.core.outcomes import CallOutcome, Fate
 
 
 class State(Enum):
-    """Name what a ledger knows of one message to one number."""
+    """The state of one message to one number in a ledger."""
 
     #: Its call is about to start, or is in flight.
     SUBMITTING = "submitting"
@@ -51,7 +51,7 @@ MAYBE_SENT = frozenset({State.SUBMITTING, State.ACCEPTED, State.UNCERTAIN})
 
 
 class Entry(NamedTuple):
-    """Hold the record of one message to one number: the text's digest, which copy of it, and its state.
+    """The record of one message to one number: the text's digest, its copy number and its state.
 
     ``copy`` is 0, except where a send keeps duplicates: the second message of the same text is copy 1. ``by``
     names the sender where that was not this task, such as ``"mapped index 3"``. An entry with ``same_text_only``
@@ -66,7 +66,7 @@ class Entry(NamedTuple):
 
 
 class LedgerConflictError(Exception):
-    """Raised where a transition does not start from the expected state, because another sender is active."""
+    """A transition does not start from the expected state, because another sender is active."""
 
 
 class Ledger(Protocol):
@@ -86,10 +86,10 @@ class Ledger(Protocol):
         """
 
     def recorded(self, msisdns: Collection[str], *, refresh: bool = False) -> Mapping[str, Sequence[Entry]]:
-        """Return the entries of those numbers that have any.
+        """Return the entries of the numbers that have any.
 
-        They may date from when this sender claimed the ledger, unless ``refresh`` asks for what others have
-        recorded since. Calls that :meth:`accepted_by` has found may be missing, because its caller knows them.
+        They can date from when this sender claimed the ledger; with ``refresh`` they are current. Calls that
+        :meth:`accepted_by` has found can be missing, because its caller knows them.
         """
 
     def write(self, settled: Sequence[tuple[Batch, CallOutcome]], intents: Sequence[Batch]) -> Sequence[Batch]:

@@ -149,7 +149,7 @@ def _why_not_eleven(digits: str, is_local: bool, plan: NumberingPlan) -> str:  #
         starts = " or ".join(plan.prefixes) if len(plan.prefixes) < len("123456789") else "anything but 0"
         return f"not a mobile number: after the country code {code} they start with {starts}"
     local = plan.prefixes[-1].ljust(plan.local_digits, "X")
-    return f"not written as one number is: write it as {local} or {code}{local}, others as +, country code, number"
+    return f"not in a known format: write {local} or {code}{local}; foreign numbers with + and country code"
 
 
 def is_missing(value: object) -> bool:

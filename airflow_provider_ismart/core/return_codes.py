@@ -43,7 +43,7 @@ _ASK_INFOCOMM = "Ask Infocomm (support@ismartsms.net)"
 RETURN_CODES: dict[int, ReturnCode] = {
     number: ReturnCode(number=number, kind=kind, description=description, help=help_)
     for number, kind, description, help_ in [
-        (ACCEPTED_CODE, Kind.ACCEPTED, "Message pushed successfully", "The gateway took the message."),
+        (ACCEPTED_CODE, Kind.ACCEPTED, "Message pushed successfully", "The gateway accepted the message."),
         (2, Kind.ACCOUNT, "Company does not exist", f"{_ASK_INFOCOMM} whether the account still exists."),
         (
             3,
@@ -52,10 +52,10 @@ RETURN_CODES: dict[int, ReturnCode] = {
             "Correct login and password before anything runs again: repeated refusals lock the account (code 12).",
         ),
         (4, Kind.CREDIT, "Credit is low", "Buy credit from Infocomm, then run the task again."),
-        (5, Kind.MESSAGE, "Message is blank", "Give the message a text."),
+        (5, Kind.MESSAGE, "Message is blank", "Set a message text."),
         (6, Kind.MESSAGE, "Message length exceeded", "Shorten the text: five parts are the most."),
         (7, Kind.ACCOUNT, "Account is inactive", f"{_ASK_INFOCOMM} to activate the account."),
-        (8, Kind.RECIPIENT, "Mobile number is empty", "Look for empty numbers in the recipients."),
+        (8, Kind.RECIPIENT, "Mobile number is empty", "Remove empty numbers from the recipients."),
         (
             9,
             Kind.RECIPIENT,

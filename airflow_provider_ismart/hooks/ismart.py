@@ -272,7 +272,7 @@ class ISmartHook(BaseHook):
 
         outcome = self.probe_outcome()
         if outcome.code == PROBE_IS_GOOD:
-            return True, "The login is good. (Whether there is credit, this does not show.)"
+            return True, "The login is good. This does not show whether there is credit."
         if outcome.code is not None:
             return False, f"The gateway answered {return_code(outcome.code)}"
         return False, f"No return code: {outcome.detail}"

@@ -105,8 +105,8 @@ def check_index(task: TaskIdentity, start: MappedSendStart, plan: Plan, known: I
         f"Mapped index {task.map_index} sends nothing: {what}, and without a SQL ledger an index cannot know what "
         "the others sent. Find out who got the message (logs and "
         "results_path of all indexes) and send to the others in a new run. To prevent this, set ledger_conn_id to "
-        "a PostgreSQL or SQLite connection before the first send; add an idempotency_key where the texts differ "
-        "between tries, too."
+        "a PostgreSQL or SQLite connection before the first send; if texts can also differ between tries, add an "
+        "idempotency_key."
     )
 
 

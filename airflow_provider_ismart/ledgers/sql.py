@@ -217,7 +217,7 @@ class SqlLedger(StoredLedger[Connection]):
         return batch._replace(rows=rows, msisdns=msisdns) if free else None
 
     def _record_intents(self, transaction: Connection, calls_to_make: Sequence[Call]) -> Sequence[int]:
-        """Record the intents in two statements, however many they are; return the rows' ids."""
+        """Record any number of intents in two statements, and return the ids of their rows."""
         shared = {"scope_id": self._scope_id, "sender_id": self._sender_id, "at": datetime.now(UTC)}
         rows = [
             {

@@ -32,9 +32,7 @@ from tests.core.strategies import (
 )
 
 MSISDN = "96890001234"
-NOT_ONE_NUMBER = (
-    "not written as one number is: write it as 9XXXXXXX or 9689XXXXXXX, others as +, country code, number"
-)
+NOT_ONE_NUMBER = "not in a known format: write 9XXXXXXX or 9689XXXXXXX; foreign numbers with + and country code"
 NO_MOBILE = "not a mobile number: after the country code 968 they start with 7 or 9"
 
 

@@ -318,6 +318,8 @@ def test_the_fewest_calls_are_made(send, ismart_sandbox, numbers):
 def test_results_among_the_files_of_recipients_are_refused(send, ismart_sandbox, tmp_path):
     (tmp_path / "people.csv").write_text("msisdn\n96890000001\n")
     for results in (tmp_path / "results.csv", tmp_path / "sub" / "results.csv", tmp_path / "people.csv"):
-        with pytest.raises(ISmartInputError, match="results_path is inside the directory of the recipients"):
+        with pytest.raises(
+            ISmartInputError, match="results_path is a file of the recipients or in their directory"
+        ):
             send(tmp_path, results_path=str(results))
     assert ismart_sandbox.calls == []
