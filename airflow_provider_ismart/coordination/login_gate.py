@@ -90,8 +90,8 @@ class LoginGate:
         if self._verdict() is not Verdict.REFUSED:
             return None
         return (
-            "The login was refused less than a day ago and has not changed since. It is not tried, as that could "
-            "lock the account. Correct the connection or, where Infocomm has unlocked the account, delete the "
+            "The login was refused less than a day ago and has not changed since. It is not tried, because that "
+            "could lock the account. Correct the connection or, if Infocomm has unlocked the account, delete the "
             f"file {str(self._path)!r}."
         )
 

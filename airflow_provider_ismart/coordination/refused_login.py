@@ -49,8 +49,8 @@ class RefusedLogin:
             return None
         return (
             f"The login of {self._conn_id!r} was refused at {refused_at.isoformat()} and has not changed since. "
-            f"It is not tried until {(refused_at + PAUSE).isoformat()}, because that could lock the account. Correct "
-            "the connection or, if Infocomm has unlocked the account, delete the Variable "
+            f"It is not tried until {(refused_at + PAUSE).isoformat()}, because that could lock the account. "
+            "Correct the connection or, if Infocomm has unlocked the account, delete the Variable "
             f"{self.name!r}."
         )
 

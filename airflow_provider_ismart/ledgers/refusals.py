@@ -11,8 +11,8 @@ def records_elsewhere(ledger: str) -> ISmartUncertainFinalError:
     return ISmartUncertainFinalError(
         f"This task has sent before, but {ledger} has no trace of it, so it is not known who got the message, "
         "and nothing is sent. Restore the database, or set ledger_conn_id and idempotency_key as they were when "
-        "the run first sent. Otherwise find out who got the message (logs and results_path) and send to the others in "
-        "a new run."
+        "the run first sent. Otherwise find out who got the message (logs and results_path) and send to the "
+        "others in a new run."
     )
 
 

@@ -60,8 +60,8 @@ def check_apart(recipients: Any, results_path: object) -> None:
         source = str(path) if isinstance(path, ObjectStoragePath) else str(path.expanduser().resolve())
         if results == source or results.startswith(f"{source.rstrip('/')}/"):
             raise InputError(
-                "results_path is a file of the recipients or in their directory, so the next send would read it as "
-                "recipients. Write the results elsewhere"
+                "results_path is a file of the recipients or in their directory, so the next send would read it "
+                "as recipients. Write the results elsewhere"
             )
 
 
