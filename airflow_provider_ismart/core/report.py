@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
-from dataclasses import asdict, dataclass
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass, field
 
+from airflow_provider_ismart.core.languages import LanguageCounts
 from airflow_provider_ismart.core.outcomes import Outcome
 from airflow_provider_ismart.core.return_codes import return_code
 
@@ -19,12 +21,20 @@ def in_one_line(reasons: dict[str, int]) -> str:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Sample:
-    """One of the texts that would be sent, with one of its numbers, masked."""
+    """One of the texts that would be sent, with one of its numbers, masked.
+
+    ``language`` is the key of its template, where there is one for each language.
+    """
 
     msisdn: str
     text: str
     lang: int
     parts: int
+    language: str | None = None
+
+    def as_json(self) -> dict[str, object]:
+        """Return the sample as plain JSON values."""
+        return {name: value for name, value in asdict(self).items() if value is not None}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -33,8 +43,9 @@ class Report:
 
     ``calls`` counts calls that were made, repeated ones included, and ``planned_calls`` the batches that the
     rows make. ``parts`` is what the accepted rows came to, which is the credit they are estimated to have
-    cost; ``planned_parts`` is the same for every row that is to be sent. Times are ISO 8601 with an offset,
-    durations seconds.
+    cost; ``planned_parts`` is the same for every row that is to be sent. Where there is a template for each
+    language, ``languages`` is what each came to, and ``planned_languages`` what was planned for it. Times are
+    ISO 8601 with an offset, durations seconds.
     """
 
     outcomes: dict[Outcome, int]
@@ -50,10 +61,12 @@ class Report:
     started_at: str
     seconds: float
     samples: tuple[Sample, ...] = ()
+    languages: Mapping[str, LanguageCounts] = field(default_factory=dict)
+    planned_languages: Mapping[str, LanguageCounts] = field(default_factory=dict)
 
     def __str__(self) -> str:
-        counts = ", ".join(f"{count:,} {outcome.value}" for outcome, count in self.outcomes.items() if count)
-        return f"{self.total:,} rows: {counts or 'none'}"
+        by_language = "; ".join(f"{name}: {_counted(counts.rows)}" for name, counts in self.languages.items())
+        return f"{self.total:,} rows: {_counted(self.outcomes)}" + (f" ({by_language})" if by_language else "")
 
     @property
     def total(self) -> int:
@@ -80,4 +93,21 @@ class Report:
             "dry_run": self.dry_run,
             "started_at": self.started_at,
             "seconds": round(self.seconds, 3),
-        } | ({"samples": [asdict(sample) for sample in self.samples]} if self.dry_run else {})
+            **({"languages": self._languages_as_json()} if self.languages else {}),
+            **({"samples": [sample.as_json() for sample in self.samples]} if self.dry_run else {}),
+        }
+
+    def _languages_as_json(self) -> dict[str, object]:
+        return {
+            name: {
+                "rows": sum(counts.rows.values()),
+                "outcomes": {outcome.value: count for outcome, count in counts.rows.items()},
+                "parts": counts.parts[Outcome.ACCEPTED],
+                "planned_parts": self.planned_languages[name].parts[Outcome.NOT_ATTEMPTED],
+            }
+            for name, counts in self.languages.items()
+        }
+
+
+def _counted(outcomes: Mapping[Outcome, int]) -> str:
+    return ", ".join(f"{count:,} {outcome.value}" for outcome, count in outcomes.items() if count) or "none"

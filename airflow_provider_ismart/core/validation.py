@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from numbers import Integral
 from typing import Any
 
 from airflow_provider_ismart.core.columns import Columns, shown, shown_all
 from airflow_provider_ismart.core.errors import InputError
+from airflow_provider_ismart.core.languages import choose_languages, read_templates
 from airflow_provider_ismart.core.message import ONE_ENGLISH_PART, InvalidTextError, LangChoice, Size, size
 from airflow_provider_ismart.core.msisdn import InvalidNumberError, canonical_msisdn, canonical_texts, is_missing
 from airflow_provider_ismart.core.numbering import OMAN, NumberingPlan
@@ -19,10 +20,14 @@ from airflow_provider_ismart.core.template import Template
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Content:
-    """What is to be said: one template for all rows, or a column that holds each row's own text."""
+    """What is to be said: a template, one for each language, or a column that holds each row's own text.
 
-    message: str | None = None
+    With templates by language, ``language_column`` says which of them a row gets.
+    """
+
+    message: str | Mapping[str, str] | None = None
     message_column: str | None = None
+    language_column: str | None = None
     lang: LangChoice = LangChoice.AUTO
     max_parts: int = MAX_PARTS
 
@@ -33,12 +38,35 @@ class Content:
         """
         if (self.message is None) == (self.message_column is None):
             raise InputError("give either message or message_column")
-        if self.message is not None and not isinstance(self.message, str):
+        if self.message is not None and not isinstance(self.message, str | Mapping):
             raise InputError(f"message is a {type(self.message).__name__}; it has to be text")
         if self.message_column is not None:
             object.__setattr__(self, "message_column", _column_name("message_column", self.message_column))
+        self._check_languages()
         if type(self.max_parts) is not int or not 1 <= self.max_parts <= MAX_PARTS:
             raise InputError(f"max_parts is {self.max_parts!r}; it can be 1 to {MAX_PARTS}")
+
+    def _check_languages(self) -> None:
+        if isinstance(self.message, Mapping):
+            read_templates(self.message)
+            if self.language_column is None:
+                raise InputError("message is a dict; name the column with each row's language in language_column")
+            object.__setattr__(self, "language_column", _column_name("language_column", self.language_column))
+        elif self.language_column is not None:
+            raise InputError("language_column needs message as a dict of language and template")
+
+    @property
+    def template(self) -> Template:
+        """The template that all rows share.
+
+        :raises InputError: it is none.
+        """
+        return Template(self.message if isinstance(self.message, str) else "")
+
+    @property
+    def templates(self) -> Mapping[str, Template]:
+        """The templates by language; none where all rows share one, or have their own texts."""
+        return read_templates(self.message) if isinstance(self.message, Mapping) else {}
 
     @property
     def columns(self) -> Sequence[str]:
@@ -48,7 +76,10 @@ class Content:
         """
         if self.message_column is not None:
             return [self.message_column]
-        return Template(self.message or "").columns
+        if self.language_column is not None:
+            named = (name for template in self.templates.values() for name in template.columns)
+            return list(dict.fromkeys([self.language_column, *named]))
+        return self.template.columns
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -81,8 +112,14 @@ class Reading:
             outcomes.set([first + row], Outcome.INVALID, reason=why)
 
         msisdns = _canonical(written, self.numbering, invalid)
-        texts, sizes = _texts(self.content, columns, msisdns, invalid)
-        return Rows(written=written, msisdns=msisdns, texts=texts, sizes=sizes)
+
+        def invalid_text(row: int, why: str) -> None:
+            if msisdns[row]:  # what is wrong with its number is said already
+                invalid(row, why)
+
+        languages = _languages(self.content, columns, invalid_text)
+        texts, sizes = _texts(self.content, columns, languages, len(msisdns), invalid_text)
+        return Rows(written=written, msisdns=msisdns, texts=texts, sizes=sizes, languages=languages)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -90,13 +127,15 @@ class Rows:
     """Rows that were read, in columns: a million make no object each but their texts.
 
     ``written`` and ``msisdns`` hold a row's number as it came and in canonical form ("" where it has none),
-    ``texts`` its text and ``sizes`` what that takes (``None`` where it has none).
+    ``texts`` its text and ``sizes`` what that takes (``None`` where it has none). ``languages`` says which
+    template a row gets (``None`` where it gets none), or nothing where all rows share one.
     """
 
     written: Sequence[Any]
     msisdns: list[str]
     texts: Sequence[str | None]
     sizes: Sequence[Size | None]
+    languages: Sequence[str | None] = ()
 
 
 def _column_name(option: str, name: object) -> str:
@@ -141,27 +180,65 @@ def _canonical(written: Sequence[Any], numbering: NumberingPlan, invalid: _Inval
 _Texts = tuple[list[str | None], list[Size | None]]
 
 
-def _texts(content: Content, columns: Columns, msisdns: list[str], invalid: _Invalid) -> _Texts:
+def _languages(content: Content, columns: Columns, invalid: _Invalid) -> Sequence[str | None]:
+    if content.language_column is None:
+        return ()
+    cells = _column(columns, content.language_column, "language_column is")
+    return choose_languages(cells, content.templates, invalid)
+
+
+def _texts(
+    content: Content, columns: Columns, languages: Sequence[str | None], count: int, invalid: _Invalid
+) -> _Texts:
     """Return each row's text and size, or ``None`` where it has none; ``invalid`` gets the reason."""
 
     def invalid_text(row: int, why: str) -> None:
-        if msisdns[row]:  # what is wrong with its number is said already
-            invalid(row, f"message: {why}")
+        invalid(row, f"message: {why}")
 
     if content.message_column is not None:
         texts = _own_texts(_column(columns, content.message_column, "message_column is"), invalid_text)
         return texts, _sizes(content, texts, invalid_text)
-    template = Template(content.message or "")
+    if content.language_column is not None:
+        return _texts_by_language(content, columns, languages, invalid_text)
+    template = content.template
+    return _of_template(content, template, _cells(template, columns), count, invalid_text)
+
+
+def _texts_by_language(
+    content: Content, columns: Columns, languages: Sequence[str | None], invalid: _Invalid
+) -> _Texts:
+    texts: list[str | None] = [None] * len(languages)
+    sizes: list[Size | None] = [None] * len(languages)
+    for language, template in content.templates.items():
+        rows = [row for row, of_row in enumerate(languages) if of_row == language]
+
+        def invalid_row(at: int, why: str, rows: Sequence[int] = rows) -> None:
+            invalid(rows[at], why)
+
+        cells = [[column[row] for row in rows] for column in _cells(template, columns)]
+        found = _of_template(content, template, cells, len(rows), invalid_row)
+        for row, text, size_ in zip(rows, *found, strict=True):
+            texts[row], sizes[row] = text, size_
+    return texts, sizes
+
+
+def _cells(template: Template, columns: Columns) -> list[Sequence[Any]]:
+    return [_column(columns, name, f"{template.name} has a placeholder for") for name in template.columns]
+
+
+def _of_template(
+    content: Content, template: Template, cells: Sequence[Sequence[Any]], count: int, invalid: _Invalid
+) -> _Texts:
+    """Return the text and size of each of ``count`` rows that share a template."""
     if not is_blank(template.literal) or not template.columns:
         try:
             of_literal = size(template.literal, content.lang, content.max_parts)
         except InvalidTextError as why:  # no cell can mend what is wrong with the template itself
-            raise InputError(f"message: {why}") from None
+            raise InputError(f"{template.name}: {why}") from None
         if not template.columns:
-            return [template.literal] * len(msisdns), [of_literal] * len(msisdns)
-    cells = [_column(columns, name, "message has a placeholder for") for name in template.columns]
-    texts = _filled(template, cells, invalid_text)
-    return texts, _sizes(content, texts, invalid_text)
+            return [template.literal] * count, [of_literal] * count
+    texts = _filled(template, cells, invalid)
+    return texts, _sizes(content, texts, invalid)
 
 
 def _own_texts(column: Sequence[Any], invalid: _Invalid) -> list[str | None]:

@@ -106,8 +106,9 @@ class ISmartHook(BaseHook):
     def send(
         self,
         recipients: Any,
-        message: str,
+        message: str | Mapping[str, str],
         *,
+        language_column: str | None = None,
         lang: str | int = "auto",
         flash: bool = False,
         push_at: datetime | str | None = None,
@@ -124,6 +125,7 @@ class ISmartHook(BaseHook):
         """
         options = {
             "message": message,
+            "language_column": language_column,
             "lang": lang,
             "flash": flash,
             "push_at": push_at,

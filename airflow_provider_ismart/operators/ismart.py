@@ -32,9 +32,12 @@ class ISmartSendOperator(RedactsFields, ChecksRenderedOptions, BaseOperator):
         of them, or a list of paths; or the text that Jinja makes of a list. A number is 11 digits, or one of
         the usual notations.
     :param message: the text (templated). ``{column}`` and ``{column:.3f}`` stand for the row's
-        values, ``{{`` and ``}}`` for braces (in Jinja's raw block, as Jinja reads double braces first).
+        values, ``{{`` and ``}}`` for braces (in Jinja's raw block, as Jinja reads double braces first). Or a dict
+        with a text for each language: ``{"ar": "…", "en": "…"}``; its key ``"default"`` is for all other rows.
     :param recipient_column: the column with the numbers (templated).
     :param message_column: a column with each row's own text, in place of ``message`` (templated).
+    :param language_column: with a dict as ``message``, the column with each row's language (templated): ``ar``,
+        ``en``, their names or a locale such as ``ar-OM``.
     :param lang: ``"auto"`` (English where the GSM-7 alphabet has every character, Arabic otherwise),
         ``"english"`` or 0, ``"arabic"`` or 64 (templated).
     :param flash: show the message immediately instead of storing it, where the phone can.
@@ -68,6 +71,7 @@ class ISmartSendOperator(RedactsFields, ChecksRenderedOptions, BaseOperator):
         "message",
         "recipient_column",
         "message_column",
+        "language_column",
         "lang",
         "push_at",
         "results_path",
@@ -82,9 +86,10 @@ class ISmartSendOperator(RedactsFields, ChecksRenderedOptions, BaseOperator):
         self,
         *,
         recipients: Any,
-        message: str | XComArg | None = None,
+        message: str | Mapping[str, str] | XComArg | None = None,
         recipient_column: str = "msisdn",
         message_column: str | None = None,
+        language_column: str | None = None,
         lang: str | int = "auto",
         flash: bool = False,
         push_at: datetime | str | XComArg | None = None,
@@ -107,6 +112,7 @@ class ISmartSendOperator(RedactsFields, ChecksRenderedOptions, BaseOperator):
         self.message = message
         self.recipient_column = recipient_column
         self.message_column = message_column
+        self.language_column = language_column
         self.lang = lang
         self.flash = flash
         self.push_at = push_at

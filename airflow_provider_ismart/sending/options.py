@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass, fields
 from datetime import datetime
 from enum import Enum
@@ -82,8 +83,9 @@ class SendOptions:
     def of(
         cls,
         *,
-        message: str | None = None,
+        message: str | Mapping[str, str] | None = None,
         message_column: str | None = None,
+        language_column: str | None = None,
         lang: str | int = "auto",
         max_parts: int = MAX_PARTS,
         on_empty: str = "skip",
@@ -98,12 +100,20 @@ class SendOptions:
         """
         if type(max_parts) is not int:
             raise InputError(f"max_parts is {_shown(max_parts)}; it can be 1 to {MAX_PARTS}")
-        if message is not None and not isinstance(message, str):
+        if message is not None and not isinstance(message, str | Mapping):
             raise InputError(f"message is {_shown(message)}; it has to be text")
         if message_column is not None:
             _check_column("message_column", message_column)
+        if language_column is not None:
+            _check_column("language_column", language_column)
         return cls(
-            content=Content(message=message, message_column=message_column, lang=_lang(lang), max_parts=max_parts),
+            content=Content(
+                message=message,
+                message_column=message_column,
+                language_column=language_column,
+                lang=_lang(lang),
+                max_parts=max_parts,
+            ),
             on_empty=_choice(OnEmpty, "on_empty", on_empty),
             on_invalid=_choice(OnInvalid, "on_invalid", on_invalid),
             on_refused=_choice(OnRefused, "on_refused", on_refused),

@@ -95,6 +95,7 @@ class Send:
         self.plan = self._plan(recipients, settings.numbering)
         self.planned_calls = self.plan.count_calls(self.limits.numbers_for)
         self.planned_parts = self.plan.parts
+        self.planned_languages = self.plan.languages.counts(self.plan.outcomes)
 
     def _plan(self, recipients: Any, numbering: NumberingPlan) -> Plan:
         reading = Reading(
@@ -253,6 +254,8 @@ class Send:
             dry_run=self.options.dry_run,
             started_at=self.started_at.isoformat(timespec="seconds"),
             seconds=self.runtime.monotonic() - self._started,
+            languages=self.plan.languages.counts(outcomes),
+            planned_languages=self.planned_languages,
         )
 
     def _conclude(self, report: Report) -> ISmartError | None:

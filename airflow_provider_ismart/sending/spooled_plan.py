@@ -10,6 +10,7 @@ from itertools import groupby, tee
 from operator import itemgetter
 
 from airflow_provider_ismart.core.columns import Columns
+from airflow_provider_ismart.core.languages import RowLanguages
 from airflow_provider_ismart.core.message import SIZES, Message
 from airflow_provider_ismart.core.outcomes import Outcome, RowOutcomes
 from airflow_provider_ismart.core.plan import Group, ReadRows
@@ -42,8 +43,9 @@ _GROUP_SIZES = "SELECT text, count(*) FROM planned GROUP BY text, copy HAVING co
 class SpooledPlan:
     """A plan whose rows are in a temporary SQLite file, which nobody else can open and which goes with it.
 
-    It takes the memory of one chunk, and four bytes a row. The file lies where SQLite puts its temporary files,
-    which the environment variable ``SQLITE_TMPDIR`` can say, and takes about as much room as numbers and texts.
+    It takes the memory of one chunk, and four bytes a row, or six with a template for each language. The file lies
+    where SQLite puts its temporary files, which the environment variable ``SQLITE_TMPDIR`` can say, and takes about
+    as much room as numbers and texts.
 
     :param chunks: the recipients, as they are read.
     :raises InputError: the recipients or the message cannot be sent to anybody as they are.
@@ -52,6 +54,7 @@ class SpooledPlan:
 
     def __init__(self, chunks: Iterable[Columns], reading: Reading, *, deduplicate: bool = True) -> None:
         self.outcomes = RowOutcomes()
+        self.languages = RowLanguages(reading.content.templates)
         # made in the thread that reads the recipients, used by the one that sends: never by both at a time
         self._db = sqlite3.connect("", isolation_level=None, check_same_thread=False)
         try:
@@ -77,6 +80,7 @@ class SpooledPlan:
         self._db.close()
 
     def _store(self, rows: Rows, first: int) -> None:
+        self.languages.extend(rows.languages, rows.sizes)
         read = zip(rows.texts, rows.sizes, rows.msisdns, strict=True)
         sizes = {text: size for text, size, msisdn in read if text is not None and msisdn}
         digests = {text: sha256(text.encode()).digest()[:16] for text in sizes}
