@@ -65,8 +65,11 @@ class Report:
     planned_languages: Mapping[str, LanguageCounts] = field(default_factory=dict)
 
     def __str__(self) -> str:
-        by_language = "; ".join(f"{name}: {_counted(counts.rows)}" for name, counts in self.languages.items())
-        return f"{self.total:,} rows: {_counted(self.outcomes)}" + (f" ({by_language})" if by_language else "")
+        by_language = "; ".join(
+            f"{name}: {counted}" for name, of in self.languages.items() if (counted := _counted(of.rows))
+        )
+        counts = _counted(self.outcomes) or "none"
+        return f"{self.total:,} rows: {counts}" + (f" ({by_language})" if by_language else "")
 
     @property
     def total(self) -> int:
@@ -110,4 +113,4 @@ class Report:
 
 
 def _counted(outcomes: Mapping[Outcome, int]) -> str:
-    return ", ".join(f"{count:,} {outcome.value}" for outcome, count in outcomes.items() if count) or "none"
+    return ", ".join(f"{count:,} {outcome.value}" for outcome, count in outcomes.items() if count)

@@ -43,9 +43,9 @@ _GROUP_SIZES = "SELECT text, count(*) FROM planned GROUP BY text, copy HAVING co
 class SpooledPlan:
     """A plan whose rows are in a temporary SQLite file, which nobody else can open and which goes with it.
 
-    It takes the memory of one chunk, and four bytes a row, or six with a template for each language. The file lies
-    where SQLite puts its temporary files, which the environment variable ``SQLITE_TMPDIR`` can say, and takes about
-    as much room as numbers and texts.
+    It takes the memory of one chunk, and four bytes a row, or six with a template for each language. The file
+    lies where SQLite puts its temporary files, which the environment variable ``SQLITE_TMPDIR`` can say, and takes
+    about as much room as numbers and texts.
 
     :param chunks: the recipients, as they are read.
     :raises InputError: the recipients or the message cannot be sent to anybody as they are.

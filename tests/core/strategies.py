@@ -116,6 +116,9 @@ any_texts = st.text(
 few_texts = st.sampled_from(["Hello", "Reminder €5", "فاتورتك جاهزة", "😀", "x" * 200])
 not_texts = st.sampled_from([None, "", "   ", float("nan"), 7, "y" * 800, "\ud83d"])
 
+#: Cells of a language: Arabic, English, another, none.
+languages = st.sampled_from(["ar", "AR_om", "عربي", "en", " English ", "en-GB", "fr", "", None, 7])
+
 #: (what is written, the msisdn or None), (the text, or one that cannot be sent)
 rows = st.tuples(
     st.one_of(few_written_numbers, few_written_numbers, st.tuples(not_numbers, st.none())),

@@ -3,6 +3,7 @@ import json
 from hypothesis import given
 from hypothesis import strategies as st
 
+from airflow_provider_ismart.core.languages import LanguageCounts
 from airflow_provider_ismart.core.outcomes import Outcome, RowOutcomes
 from airflow_provider_ismart.core.report import Report, Sample, in_one_line
 
@@ -63,6 +64,29 @@ def test_counts_add_up_to_the_rows_whatever_is_recorded(data, total):
 def test_a_report_reads_as_a_line():
     assert str(report()) == "1,202 rows: 1,200 accepted, 2 refused"
     assert str(report(outcomes=dict.fromkeys(Outcome, 0))) == "0 rows: none"
+
+
+def test_a_report_of_two_languages_counts_each():
+    nothing = dict.fromkeys(Outcome, 0)
+    unused = LanguageCounts(rows=nothing, parts=nothing)
+    planned = LanguageCounts(
+        rows=nothing | {Outcome.NOT_ATTEMPTED: 1201}, parts=nothing | {Outcome.NOT_ATTEMPTED: 2402}
+    )
+    sent = LanguageCounts(
+        rows=nothing | {Outcome.ACCEPTED: 1200, Outcome.REFUSED: 1},
+        parts=nothing | {Outcome.ACCEPTED: 2400, Outcome.REFUSED: 2},
+    )
+    found = report(languages={"ar": sent, "en": unused}, planned_languages={"ar": planned, "en": unused})
+    assert str(found) == "1,202 rows: 1,200 accepted, 2 refused (ar: 1,200 accepted, 1 refused)"
+    as_json = found.as_json()["languages"]
+    assert as_json["ar"] == {
+        "rows": 1201,
+        "outcomes": {outcome.value: 0 for outcome in Outcome} | {"accepted": 1200, "refused": 1},
+        "parts": 2400,
+        "planned_parts": 2402,
+    }
+    assert as_json["en"]["rows"] == as_json["en"]["planned_parts"] == 0
+    assert "languages" not in report().as_json()
 
 
 def test_a_report_is_plain_json_with_every_outcome():

@@ -79,9 +79,58 @@ def test_options_are_read_as_a_user_writes_them():
         ("flash", FRAME, "flash is a DataFrame; it can be True or False"),
         ("on_invalid", FRAME, "on_invalid is a DataFrame; it can be 'skip', 'fail'"),
         ("on_empty", "96890001234", "on_empty is a name of 11 characters; it can be 'skip', 'fail'"),
+        (
+            "message",
+            {"en": "Hello"},
+            "message is a dict; name the column with each row's language in language_column",
+        ),
+        ("message", {}, "message is an empty dict; give it a template for each language"),
+        ("language_column", "lang", "language_column needs message as a dict of language and template"),
+        ("language_column", " ", "language_column is blank; leave it out for its default"),
+        ("language_column", ["lang"], "language_column is a list; it has to be text"),
     ],
 )
 def test_an_option_that_is_none_of_what_it_can_be_is_named_with_what_it_can(option, value, why):
     with pytest.raises(InputError) as caught:
         SendOptions.of(**({"message": "Hello"} | {option: value}))
     assert str(caught.value) == why
+
+
+@pytest.mark.parametrize(
+    ("message", "why"),
+    [
+        ({"fr": "Bonjour"}, "message has the key 'fr'; a key can be 'ar', 'en' or 'default'"),
+        ({1: "Hello"}, "message has the key '1'; a key can be 'ar', 'en' or 'default'"),
+        (
+            {"96890001234": "Hello"},
+            "message has the key a name of 11 characters; a key can be 'ar', 'en' or 'default'",
+        ),
+        ({"en": "Hello", "English": "Hi"}, "message has two keys for the same language, 'en' and 'English'"),
+        (
+            {"default": "Hello", " Default": "Hi"},
+            "message has two keys for the same language, 'default' and ' Default'",
+        ),
+        ({"en": "Hello", "ar-OM": " \n"}, "message['ar-OM'] is blank; leave the key out, or give it a text"),
+        ({"en": None}, "message['en'] is a NoneType; it has to be text"),
+        ({"en": ["96890001234"]}, "message['en'] is a list; it has to be text"),
+        ({"en": "Dear {name"}, "message['en'] is not a template: expected '}' before end of string."),
+        ({"en": "Dear {}"}, "message['en'] has a placeholder {} without a name; write the column's name in it"),
+        ({"en": "Dear {name.x}"}, "message['en'] has the placeholder 'name.x'"),
+    ],
+)
+def test_a_fault_of_a_dict_of_templates_is_named_with_its_key(message, why):
+    with pytest.raises(InputError) as caught:
+        SendOptions.of(message=message, language_column="lang")
+    assert str(caught.value).startswith(why)
+
+
+@pytest.mark.parametrize("message", [None, "Hello"])
+def test_a_language_column_goes_with_a_dict_alone(message):
+    options = {"message_column": "text"} if message is None else {"message": message}
+    with pytest.raises(InputError, match="language_column needs message as a dict"):
+        SendOptions.of(**options, language_column="lang")
+
+
+def test_a_dict_of_templates_and_a_column_of_texts_exclude_each_other():
+    with pytest.raises(InputError, match="give either message or message_column"):
+        SendOptions.of(message={"en": "Hello"}, language_column="lang", message_column="text")

@@ -9,10 +9,11 @@ from hypothesis import strategies as st
 
 from airflow_provider_ismart.core.errors import InputError
 from airflow_provider_ismart.core.outcomes import Outcome
+from airflow_provider_ismart.core.plan import plan, samples
 from airflow_provider_ismart.core.validation import Content, Reading
 from airflow_provider_ismart.sending.spooled_plan import SpooledPlan
 from tests.core.scripted import MemoryLedger, ScriptedGateway, columns_of, limits, numbers, plan_of_rows, send
-from tests.core.strategies import rows
+from tests.core.strategies import few_msisdns, languages, rows
 
 A, B, C = numbers(3)
 OWN_TEXTS = Reading(content=Content(message_column="text"))
@@ -61,6 +62,32 @@ def test_it_is_the_plan_that_the_rows_make_in_memory(stored, cases, cuts, dedupl
     for row in range(len(cases)):
         assert in_file.outcomes[row] is in_memory.outcomes[row]
         assert in_file.outcomes.reason(row) == in_memory.outcomes.reason(row)
+    in_file.close()
+
+
+@given(
+    st.lists(st.tuples(few_msisdns, languages, st.sampled_from(["Ali", "مريم", None])), max_size=20),
+    st.integers(0, 20),
+    st.booleans(),
+)
+def test_templates_by_language_make_the_plan_that_they_make_in_memory(stored, cases, cut, deduplicate):
+    content = Content(message={"ar": "عزيزنا {name}", "en": "Dear {name}"}, language_column="lang")
+    reading = Reading(content=content)
+    tables = [
+        {
+            name: list(cells)
+            for name, cells in zip(("msisdn", "lang", "name"), zip(*some, strict=True), strict=True)
+        }
+        for some in (cases[:cut], cases[cut:])
+        if some
+    ]
+    everybody = {name: [cell for table in tables for cell in table[name]] for name in ("msisdn", "lang", "name")}
+    in_memory = plan(everybody, reading, deduplicate=deduplicate)
+    in_file = stored(tables, reading, deduplicate=deduplicate)
+    assert told(in_file) == told(in_memory)
+    assert in_file.outcomes.reasons() == in_memory.outcomes.reasons()
+    assert in_file.languages.counts(in_file.outcomes) == in_memory.languages.counts(in_memory.outcomes)
+    assert samples(in_file) == samples(in_memory)
     in_file.close()
 
 

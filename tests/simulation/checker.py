@@ -167,10 +167,22 @@ class Checker:
             yield f"counts are the gateway's: {report.calls} calls reported, {len(calls)} made"
         if report.parts != accepted:
             yield f"counts are the gateway's: {report.parts} parts reported, {accepted} taken"
+        if self.scenario.has_languages:
+            yield from self.languages(report)
         if attempt.results is not None:
             seen = Counter(outcome for outcome, _, _ in attempt.results)
             if {outcome: count for outcome, count in outcomes.items() if count} != seen:
                 yield f"every row accounted for: the report says {outcomes}, the results {dict(seen)}"
+
+    @staticmethod
+    def languages(report):
+        of_each = report.languages.values()
+        outcomes = {outcome: sum(of.rows[outcome] for of in of_each) for outcome in report.outcomes}
+        if outcomes != report.outcomes:
+            yield f"every row accounted for: by language {outcomes}, in all {report.outcomes}"
+        parts = sum(part for of in of_each for outcome, part in of.parts.items() if outcome.value == "accepted")
+        if parts != report.parts:
+            yield f"counts are the gateway's: {parts} parts by language, {report.parts} in all"
 
     def rows(self, attempt, calls):
         results = attempt.results

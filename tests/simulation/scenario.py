@@ -1,6 +1,7 @@
 """What one seed decides: the task, its ledger and options, its people, and the faults of its history."""
 
 from datetime import UTC, datetime, timedelta
+from random import Random
 
 from tests.simulation.gateway import ACCOUNT, BAD_REQUEST, CREDIT, FAULTS, FORBIDDEN, GOOD_PASSWORD, LOGIN, Gateway
 from tests.simulation.scheduler import Run, TaskInstance
@@ -10,6 +11,11 @@ EPOCH = datetime(2030, 1, 31, 12, 0, tzinfo=UTC)
 TEXTS = ("Water is off today.", "Your bill is 12.500.", "Meter reading due.", "Thank you for paying.")
 #: Cells that are nobody's number.
 NO_NUMBERS = ("", "hello", "12", "9689000")
+
+#: Templates by language, where a scenario has them: a row has its text in the column of its language alone.
+MESSAGE = {"ar": "{arabic}", "English": "{english}", "default": "{other}"}
+#: Cells of a language, each with the column that its template reads.
+LANGUAGES = (("ar-OM", "arabic"), (" EN", "english"), ("fr", "other"))
 
 #: Faults of the gateway that each end a send.
 STOPS = (FORBIDDEN, ACCOUNT, CREDIT, LOGIN, BAD_REQUEST)
@@ -76,7 +82,10 @@ class Scenario:
             self.ledger = dice.choice(["store", "sql", "sql and store"]) if self.shape == "task" else self.ledger
             self.has_store, self.has_sql = "store" in self.ledger, "sql" in self.ledger
             self.numbers = [f"9689000{number:04}" for number in dice.sample(range(10_000), 24)]
+        #: Whether there is a template for each language; from dice of its own, as this changes no other choice.
+        self.has_languages = Random(self.numbers[0]).random() < 0.25
         world.count("shape", self.shape)
+        world.count("option", "message by language" if self.has_languages else "message_column")
         world.count("ledger kept in", self.ledger)
         for option, value in self.options.items():
             world.count("option", option if option == "push_at" else f"{option}={value}")
@@ -86,6 +95,19 @@ class Scenario:
             f"{self.shape}, ledger: {self.ledger}, retries: {self.retries}, max_concurrency: "
             f"{self.max_concurrency}, {self.options}"
         )
+
+    def table_of(self, rows):
+        """Return rows as a send gets them: their columns, and the options that say where the texts are."""
+        numbers, texts = [row[0] for row in rows], [row[2] for row in rows]
+        if not self.has_languages:
+            return {"msisdn": numbers, "text": texts}, {"message_column": "text"}
+        languages = [LANGUAGES[len(text) % len(LANGUAGES)] for text in texts]
+        table = {"msisdn": numbers, "lang": [cell for cell, _ in languages]}
+        for _, column in LANGUAGES:
+            table[column] = [
+                text if own == column else None for text, (_, own) in zip(texts, languages, strict=True)
+            ]
+        return table, {"message": MESSAGE, "language_column": "lang"}
 
     # The parts of the world
 

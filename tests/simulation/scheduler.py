@@ -290,11 +290,11 @@ class Airflow:
         process.on_signal = hook.halt
         path = Path(self._folder) / f"{len(self.attempts)}.csv"
         path.unlink(missing_ok=True)  # another history's
-        table = {"msisdn": [row[0] for row in rows], "text": [row[2] for row in rows]}
+        table, message = scenario.table_of(rows)
         try:
             attempt.report = hook.submit(
                 table,
-                {"message_column": "text", "results_path": str(path), **options},
+                {**message, "results_path": str(path), **options},
                 context,
                 ledger_conn_id="ledger" if scenario.has_sql else None,
                 idempotency_key=ti.key,

@@ -199,6 +199,18 @@ def test_people_in_different_chunks_share_the_fewest_calls(people, send, small_c
     assert send()["calls"] == 3
 
 
+def test_each_person_gets_the_text_of_their_language_across_chunks(people, send, small_chunks, ismart_sandbox):
+    people([(f"968900{number:05d}", ("ar", "English", None)[number % 3]) for number in range(9)])
+    report = send(message={"ar": "مرحبا", "en": "{{ greeting }}"}, language_column="{{ 'name' }}",
+                  context={"greeting": "Hello"})  # fmt: skip
+    texts = {message.msisdn: message.text for message in ismart_sandbox.messages}
+    assert texts == {
+        f"968900{number:05d}": ("مرحبا", "Hello")[number % 3] for number in range(9) if number % 3 < 2
+    }
+    assert {name: counts["parts"] for name, counts in report["languages"].items()} == {"ar": 3, "en": 3}
+    assert (report["reasons"], report["calls"]) == ({"no language": 3}, 2)
+
+
 def test_sql_and_parameters_are_templates(database, people, send, ismart_sandbox):
     people([(NUMBER, "Ali"), ("96890000002", "Zoe")])
     sql = f"SELECT * FROM {{{{ table }}}} WHERE name = {PLACEHOLDERS[database][0]}"
