@@ -25,9 +25,8 @@ class SqlToISmartOperator(ISmartSendOperator):
     The whole result is read before anything is sent, a chunk at a time; if the query fails, nothing is sent.
 
     :param sql: one SELECT, or the name of a ``.sql`` file with one (templated; no other parameter names a file).
-        Its columns are there for
-        ``recipient_column``, ``message_column``, ``language_column`` and the placeholders of ``message``. Airflow's
-        UI shows it.
+        Its columns are there for ``recipient_column``, ``message_column``, ``language_column`` and the
+        placeholders of ``message``. Airflow's UI shows it.
     :param conn_id: the connection to any database that Airflow's ``common.sql`` provider knows (templated).
     :param parameters: the values of the query's placeholders, which are written as the database's driver expects,
         ``%s`` or ``%(name)s`` or ``?`` (templated). Airflow's UI does not show them.
