@@ -8,11 +8,12 @@ from itertools import chain, compress
 from typing import Any, NamedTuple, Protocol, cast
 
 from airflow_provider_ismart.core.languages import RowLanguages
-from airflow_provider_ismart.core.message import Message, Size
+from airflow_provider_ismart.core.message import ONE_ENGLISH_PART, Message, Size
 from airflow_provider_ismart.core.msisdn import mask_in, mask_msisdn
 from airflow_provider_ismart.core.outcomes import Outcome, RowOutcomes
 from airflow_provider_ismart.core.recipients import all_as_written, read_recipients
 from airflow_provider_ismart.core.report import Sample
+from airflow_provider_ismart.core.segmentation import Lang
 from airflow_provider_ismart.core.validation import Reading, Rows
 
 #: How many texts a preview shows, of each language where there is a template for each.
@@ -67,6 +68,10 @@ class Plan(Protocol):
     def parts(self) -> int:
         """The parts of everything that is to be sent."""
 
+    @property
+    def long_arabic(self) -> Iterator[tuple[Message, int]]:
+        """The messages of ``Lang.ARABIC`` that take several parts, each with how many rows get it."""
+
     def count_calls(self, numbers_for: Callable[[Message], int]) -> int:
         """Return how many calls all groups take; ``numbers_for`` says how many numbers fit into one (0 is 1)."""
 
@@ -119,6 +124,18 @@ class MemoryPlan:
             else alike.message.parts * len(alike.rows)
             for alike in self.alike
         )
+
+    @property
+    def long_arabic(self) -> Iterator[tuple[Message, int]]:
+        """The messages of ``Lang.ARABIC`` that take several parts, each with how many rows get it."""
+        texts = cast("Sequence[str]", self.rows.texts)  # what is to be sent has a text and a size
+        sizes = cast("Sequence[Size]", self.rows.sizes)
+        for alike in self.alike:
+            if not isinstance(alike, int):
+                if alike.message.parts > 1 and alike.message.lang is Lang.ARABIC:
+                    yield alike.message, len(alike.rows)
+            elif (size := sizes[alike]) is not ONE_ENGLISH_PART and size.parts > 1 and size.lang is Lang.ARABIC:
+                yield Message(texts[alike], *size), 1
 
     def count_calls(self, numbers_for: Callable[[Message], int]) -> int:
         """Return how many calls all groups take; ``numbers_for`` says how many numbers fit into one (0 is 1)."""

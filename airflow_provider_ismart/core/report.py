@@ -8,6 +8,7 @@ from dataclasses import asdict, dataclass, field
 from airflow_provider_ismart.core.languages import LanguageCounts
 from airflow_provider_ismart.core.outcomes import Outcome
 from airflow_provider_ismart.core.return_codes import return_code
+from airflow_provider_ismart.core.simplification import Saving
 
 #: More would not be read.
 MAX_REASONS_SHOWN = 10
@@ -43,9 +44,9 @@ class Report:
 
     ``calls`` counts calls that were made, repeated ones included, and ``planned_calls`` the batches that the
     rows make. ``parts`` is what the accepted rows came to, which is the credit they are estimated to have
-    cost; ``planned_parts`` is the same for every row that is to be sent. Where there is a template for each
-    language, ``languages`` is what each came to, and ``planned_languages`` what was planned for it. Times are
-    ISO 8601 with an offset, durations seconds.
+    cost; ``planned_parts`` is the same for every row that is to be sent, and ``saving`` how many of them
+    ``simplify_text`` would save. Where there is a template for each language, ``languages`` is what each came to,
+    and ``planned_languages`` what was planned for it. Times are ISO 8601 with an offset, durations seconds.
     """
 
     outcomes: dict[Outcome, int]
@@ -63,6 +64,7 @@ class Report:
     samples: tuple[Sample, ...] = ()
     languages: Mapping[str, LanguageCounts] = field(default_factory=dict)
     planned_languages: Mapping[str, LanguageCounts] = field(default_factory=dict)
+    saving: Saving | None = None
 
     def __str__(self) -> str:
         by_language = "; ".join(
@@ -91,6 +93,7 @@ class Report:
             "parts": self.parts,
             "planned_parts": self.planned_parts,
             "credits_estimated": self.planned_parts if self.dry_run else self.parts,
+            "simplify_text_saves": self.saving.as_json() if self.saving else None,
             "push_at": self.push_at,
             "stopped_by": self.stopped_by,
             "dry_run": self.dry_run,

@@ -15,6 +15,7 @@ from airflow_provider_ismart.core.msisdn import InvalidNumberError, canonical_ms
 from airflow_provider_ismart.core.numbering import OMAN, NumberingPlan
 from airflow_provider_ismart.core.outcomes import Outcome, RowOutcomes
 from airflow_provider_ismart.core.segmentation import MAX_PARTS, are_one_english_part, is_blank
+from airflow_provider_ismart.core.simplification import simplified
 from airflow_provider_ismart.core.template import Template
 
 
@@ -30,6 +31,7 @@ class Content:
     language_column: str | None = None
     lang: LangChoice = LangChoice.AUTO
     max_parts: int = MAX_PARTS
+    simplify_text: bool = False
 
     def __post_init__(self) -> None:
         """Check that there is exactly one source of text and a sensible limit.
@@ -67,6 +69,11 @@ class Content:
     def templates(self) -> Mapping[str, Template]:
         """The templates by language; none where all rows share one, or have their own texts."""
         return read_templates(self.message) if isinstance(self.message, Mapping) else {}
+
+    @property
+    def simplifies(self) -> bool:
+        """Whether texts are simplified; where all travel as Arabic, it would save nothing."""
+        return self.simplify_text and self.lang is not LangChoice.ARABIC
 
     @property
     def columns(self) -> Sequence[str]:
@@ -230,13 +237,14 @@ def _of_template(
     content: Content, template: Template, cells: Sequence[Sequence[Any]], count: int, invalid: _Invalid
 ) -> _Texts:
     """Return the text and size of each of ``count`` rows that share a template."""
-    if not is_blank(template.literal) or not template.columns:
+    literal = simplified(template.literal) if content.simplifies else template.literal
+    if not is_blank(literal) or not template.columns:
         try:
-            of_literal = size(template.literal, content.lang, content.max_parts)
+            of_literal = size(literal, content.lang, content.max_parts)
         except InvalidTextError as why:  # no cell can mend what is wrong with the template itself
             raise InputError(f"{template.name}: {why}") from None
         if not template.columns:
-            return [template.literal] * count, [of_literal] * count
+            return [literal] * count, [of_literal] * count
     texts = _filled(template, cells, invalid)
     return texts, _sizes(content, texts, invalid)
 
@@ -269,7 +277,7 @@ def _filled(template: Template, columns: Sequence[Sequence[Any]], invalid: _Inva
 
 
 def _sizes(content: Content, texts: list[str | None], invalid: _Invalid) -> list[Size | None]:
-    """Return what the texts take; one that cannot be sent is none any more."""
+    """Return what the texts take, after simplifying them in place; one that cannot be sent is none any more."""
     lang, max_parts = content.lang, content.max_parts
     sizes: list[Size | None] = []
     for start in range(0, len(texts), _LOOKED_AT_ONCE):
@@ -277,6 +285,8 @@ def _sizes(content: Content, texts: list[str | None], invalid: _Invalid) -> list
         if lang is not LangChoice.ARABIC and are_one_english_part(some):
             sizes += [ONE_ENGLISH_PART] * len(some)
             continue
+        if content.simplifies:
+            some = texts[start : start + len(some)] = [text and simplified(text) for text in some]
         for row, text in enumerate(some, start):
             try:
                 sizes.append(None if text is None else size(text, lang, max_parts))

@@ -45,6 +45,8 @@ class ISmartSendOperator(RedactsFields, ChecksRenderedOptions, BaseOperator):
         the connection's time zone. ``None`` is immediately.
     :param batch_size: numbers a call, 1 to 50.
     :param max_parts: parts that a text may take, 1 to 5; a longer one is not sent.
+    :param simplify_text: replace curly quotes, dashes and the like by plain characters, where the whole text then
+        fits English; otherwise it stays as it is.
     :param deduplicate: send a text once to a number that has several rows with it.
     :param on_empty: without any row, ``"skip"`` the task or ``"fail"``.
     :param on_invalid: rows that cannot be sent are left out (``"skip"``), or nothing is sent (``"fail"``).
@@ -95,6 +97,7 @@ class ISmartSendOperator(RedactsFields, ChecksRenderedOptions, BaseOperator):
         push_at: datetime | str | XComArg | None = None,
         batch_size: int = 50,
         max_parts: int = 5,
+        simplify_text: bool = False,
         deduplicate: bool = True,
         on_empty: str = "skip",
         on_invalid: str = "skip",
@@ -118,6 +121,7 @@ class ISmartSendOperator(RedactsFields, ChecksRenderedOptions, BaseOperator):
         self.push_at = push_at
         self.batch_size = batch_size
         self.max_parts = max_parts
+        self.simplify_text = simplify_text
         self.deduplicate = deduplicate
         self.on_empty = on_empty
         self.on_invalid = on_invalid

@@ -88,6 +88,7 @@ class SendOptions:
         language_column: str | None = None,
         lang: str | int = "auto",
         max_parts: int = MAX_PARTS,
+        simplify_text: bool = False,
         on_empty: str = "skip",
         on_invalid: str = "skip",
         on_refused: str = "isolate",
@@ -100,6 +101,8 @@ class SendOptions:
         """
         if type(max_parts) is not int:
             raise InputError(f"max_parts is {_shown(max_parts)}; it can be 1 to {MAX_PARTS}")
+        if not isinstance(simplify_text, bool):
+            raise InputError(f"simplify_text is {_shown(simplify_text)}; it can be True or False")
         if message is not None and not isinstance(message, str | Mapping):
             raise InputError(f"message is {_shown(message)}; it has to be text")
         if message_column is not None:
@@ -113,6 +116,7 @@ class SendOptions:
                 language_column=language_column,
                 lang=_lang(lang),
                 max_parts=max_parts,
+                simplify_text=simplify_text,
             ),
             on_empty=_choice(OnEmpty, "on_empty", on_empty),
             on_invalid=_choice(OnInvalid, "on_invalid", on_invalid),

@@ -13,12 +13,14 @@ from typing import TYPE_CHECKING, Any
 
 from airflow_provider_ismart.core.batching import CallLimits
 from airflow_provider_ismart.core.dispatch import Submission
+from airflow_provider_ismart.core.message import LangChoice
 from airflow_provider_ismart.core.numbering import NumberingPlan
 from airflow_provider_ismart.core.outcomes import Outcome
 from airflow_provider_ismart.core.plan import Plan, plan, samples
 from airflow_provider_ismart.core.recipients import ChunkedRecipients
 from airflow_provider_ismart.core.report import Report, in_one_line
 from airflow_provider_ismart.core.schedule import PUSH_AT_FORMAT, read_push_at
+from airflow_provider_ismart.core.simplification import find_saving
 from airflow_provider_ismart.core.validation import Reading
 from airflow_provider_ismart.exceptions import (
     ISmartError,
@@ -96,6 +98,7 @@ class Send:
         self.planned_calls = self.plan.count_calls(self.limits.numbers_for)
         self.planned_parts = self.plan.parts
         self.planned_languages = self.plan.languages.counts(self.plan.outcomes)
+        self.saving = find_saving(self.plan.long_arabic) if options.content.lang is LangChoice.AUTO else None
 
     def _plan(self, recipients: Any, numbering: NumberingPlan) -> Plan:
         reading = Reading(
@@ -256,6 +259,7 @@ class Send:
             seconds=self.runtime.monotonic() - self._started,
             languages=self.plan.languages.counts(outcomes),
             planned_languages=self.planned_languages,
+            saving=self.saving,
         )
 
     def _conclude(self, report: Report) -> ISmartError | None:
@@ -270,6 +274,8 @@ class Send:
         else:
             count_numbers(report)
             self.log.info("%s; %s, %.1f s", report, _calls_and_parts(report.calls, report.parts), report.seconds)
+        if report.saving:
+            self.log.info("%s", report.saving)
         if report.reasons:
             self.log.warning("Reasons: %s", in_one_line(report.reasons))
         if not self.results or report.dry_run:

@@ -39,6 +39,11 @@ FROM row WHERE text IS NOT NULL ORDER BY text, copy, row
 
 _GROUP_SIZES = "SELECT text, count(*) FROM planned GROUP BY text, copy HAVING count(*) > 1"
 
+_LONG_TEXTS = """
+SELECT text.text, text.parts, count(*) FROM text JOIN planned ON planned.text = text.id
+WHERE text.lang = ? AND text.parts > 1 GROUP BY text.id
+"""
+
 
 class SpooledPlan:
     """A plan whose rows are in a temporary SQLite file, which nobody else can open and which goes with it.
@@ -125,6 +130,13 @@ class SpooledPlan:
         """The parts of everything that is to be sent."""
         every = "SELECT coalesce(sum(parts), 0) FROM planned JOIN text ON text.id = planned.text"
         return int(self._db.execute(every).fetchone()[0])
+
+    @property
+    def long_arabic(self) -> Iterator[tuple[Message, int]]:
+        """The messages of ``Lang.ARABIC`` that take several parts, each with how many rows get it."""
+        counted = self._db.execute(_LONG_TEXTS, (Lang.ARABIC,))
+        for text, parts, recipients in counted:
+            yield Message(text=text, lang=Lang.ARABIC, parts=parts), recipients
 
     def count_calls(self, numbers_for: Callable[[Message], int]) -> int:
         """Return how many calls all groups take; ``numbers_for`` says how many numbers fit into one (0 is 1)."""

@@ -113,7 +113,7 @@ any_texts = st.text(
     st.one_of(st.characters(codec="utf-8"), st.sampled_from("aا😀€^ "), st.sampled_from(GSM7_BASIC)), max_size=400
 )
 #: Texts that can be sent, few enough that rows share them.
-few_texts = st.sampled_from(["Hello", "Reminder €5", "فاتورتك جاهزة", "😀", "x" * 200])
+few_texts = st.sampled_from(["Hello", "Reminder €5", "فاتورتك جاهزة", "😀", "x" * 200, "It’s due – " * 8])
 not_texts = st.sampled_from([None, "", "   ", float("nan"), 7, "y" * 800, "\ud83d"])
 
 #: Cells of a language: Arabic, English, another, none.

@@ -6,6 +6,7 @@ from hypothesis import strategies as st
 from airflow_provider_ismart.core.languages import LanguageCounts
 from airflow_provider_ismart.core.outcomes import Outcome, RowOutcomes
 from airflow_provider_ismart.core.report import Report, Sample, in_one_line
+from airflow_provider_ismart.core.simplification import Saving
 
 
 def report(**changes):
@@ -98,6 +99,14 @@ def test_a_report_is_plain_json_with_every_outcome():
     assert "gateway document does not have" in found["return_codes"]["99"]["description"]
     assert found["credits_estimated"] == found["parts"] == 2400
     assert found["seconds"] == 1.235
+
+
+def test_a_report_says_what_simplify_text_would_save():
+    saving = Saving(credits=1200, characters=("’ (U+2019)",))
+    assert report().as_json()["simplify_text_saves"] is None
+    found = report(saving=saving).as_json()
+    assert found["simplify_text_saves"] == {"credits": 1200, "characters": ["’ (U+2019)"]}
+    assert json.loads(json.dumps(found)) == found
 
 
 def test_texts_are_in_the_report_of_a_dry_run_alone():

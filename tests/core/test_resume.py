@@ -104,6 +104,17 @@ def test_a_text_that_was_changed_between_two_tries_is_not_sent_to_who_got_the_ol
     assert planned.outcomes.reason(0) == "accepted in an earlier try, with another text"
 
 
+@pytest.mark.parametrize("was_on", [False, True])
+def test_simplify_text_that_was_changed_between_two_tries_sends_to_nobody_twice(was_on):
+    ledger, gateway = MemoryLedger(), ScriptedGateway.saying(ACCEPTED, refused(4))
+    for is_on, answers in ((was_on, gateway), (not was_on, again := ScriptedGateway())):
+        planned = plan_of([A, B], "It’s due", simplify_text=is_on)
+        send(planned, answers, ledger=ledger, batch_size=1)
+    assert gateway.handed == {A: ["It's due" if was_on else "It’s due"]}
+    assert again.handed == {B: ["It’s due" if was_on else "It's due"]}
+    assert counts(planned) == {"already_sent": 1, "accepted": 1}
+
+
 def test_an_uncertain_text_that_was_changed_is_uncertain_still():
     assert second([(A, "new")], after([(A, "x")], UNCERTAIN)) == ({}, ["uncertain"])
     assert second([(A, "new")], after_a_crash([(A, "x")])) == ({}, ["uncertain"])

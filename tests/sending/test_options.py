@@ -20,6 +20,7 @@ def test_options_have_the_defaults_that_harm_least():
     assert options.on_refused is OnRefused.ISOLATE
     assert options.on_uncertain is OnUncertain.FAIL
     assert options.dry_run is False
+    assert options.content.simplify_text is False
 
 
 def test_options_are_read_as_a_user_writes_them():
@@ -27,6 +28,7 @@ def test_options_are_read_as_a_user_writes_them():
         message_column="text",
         lang="arabic",
         max_parts=2,
+        simplify_text=True,
         on_empty="fail",
         on_invalid="fail",
         on_refused="skip",
@@ -37,6 +39,7 @@ def test_options_are_read_as_a_user_writes_them():
     )
     assert options.content.message_column == "text"
     assert options.content.lang is LangChoice.ARABIC
+    assert options.content.simplify_text is True
     assert options.on_empty is OnEmpty.FAIL
     assert options.on_invalid is OnInvalid.FAIL
     assert options.on_refused is OnRefused.SKIP
@@ -61,6 +64,9 @@ def test_options_are_read_as_a_user_writes_them():
         ("on_uncertain", [], "on_uncertain is a list; it can be 'fail', 'resend', 'accept'"),
         ("lang", "en", "lang is 'en'; it can be 'auto', 'english', 'arabic', 0 or 64"),
         ("max_parts", 9, "max_parts is 9; it can be 1 to 5"),
+        ("simplify_text", "yes", "simplify_text is 'yes'; it can be True or False"),
+        ("simplify_text", 1, "simplify_text is 1; it can be True or False"),
+        ("simplify_text", FRAME, "simplify_text is a DataFrame; it can be True or False"),
         ("message_column", "text", "give either message or message_column"),
         ("message", None, "give either message or message_column"),
         ("message", ["96890001234"], "message is a list; it has to be text"),

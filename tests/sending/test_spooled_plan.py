@@ -1,6 +1,7 @@
 """A plan in a file is the plan that the same rows make in memory, however they come in."""
 
 import sqlite3
+from collections import Counter
 from contextlib import ExitStack, closing
 
 import pytest
@@ -39,6 +40,13 @@ def told(planned):
     return [(group.message, group.copy, list(group.numbers)) for group in planned.groups]
 
 
+def recipients_of(messages):
+    total = Counter()
+    for message, recipients in messages:
+        total[message] += recipients
+    return total
+
+
 def as_read(planned, at_once):
     """The rows in slices, one by one, which no plan makes larger than asked."""
     return [list(zip(*some, strict=True)) for some in planned.read_rows(at_once)]
@@ -57,6 +65,7 @@ def test_it_is_the_plan_that_the_rows_make_in_memory(stored, cases, cuts, dedupl
     assert told(in_file) == told(in_memory)
     assert as_read(in_file, batch_size) == as_read(in_memory, batch_size)
     assert in_file.parts == in_memory.parts
+    assert recipients_of(in_file.long_arabic) == recipients_of(in_memory.long_arabic)
     numbers_for = limits(batch_size).numbers_for
     assert in_file.count_calls(numbers_for) == in_memory.count_calls(numbers_for)
     for row in range(len(cases)):
@@ -89,6 +98,17 @@ def test_templates_by_language_make_the_plan_that_they_make_in_memory(stored, ca
     assert in_file.languages.counts(in_file.outcomes) == in_memory.languages.counts(in_memory.outcomes)
     assert samples(in_file) == samples(in_memory)
     in_file.close()
+
+
+def test_texts_are_stored_simplified(stored):
+    reading = Reading(content=Content(message="It’s for {name}", simplify_text=True))
+    planned = stored(
+        [{"msisdn": [A, B], "name": ["O’Neill", "علي"]}, {"msisdn": [C], "name": ["O'Neill"]}], reading
+    )
+    assert [(group.message.text, list(group.msisdns)) for group in planned.groups] == [
+        ("It's for O'Neill", [A, C]),
+        ("It’s for علي", [B]),
+    ]
 
 
 def test_duplicates_and_shared_calls_reach_across_tables(stored):

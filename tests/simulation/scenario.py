@@ -62,6 +62,10 @@ class Scenario:
             f"9689000{number:04}" for number in dice.sample(range(10_000), dice.choice([3, 6, 12, 24]))
         ]
         self.texts = TEXTS[: dice.choice([1, 1, 2, 4])]
+        #: Which tries simplify their texts. It has dice of its own, so that the other choices stay as they are.
+        self.simplifies = Random(f"simplified {self.numbers[0]}").choice(
+            [None] * 4 + ["each try", "every other try"]
+        )
         #: Whether the input changes between the tries of one generation, as a query's result does.
         self.is_query = not self.is_function and dice.random() < 0.2
         #: How likely a process is to be killed, to lose its heartbeat, to run out of time.
@@ -86,6 +90,7 @@ class Scenario:
         self.has_languages = Random(self.numbers[0]).random() < 0.25
         world.count("shape", self.shape)
         world.count("option", "message by language" if self.has_languages else "message_column")
+        world.count("simplified in", self.simplifies or "no try")
         world.count("ledger kept in", self.ledger)
         for option, value in self.options.items():
             world.count("option", option if option == "push_at" else f"{option}={value}")
@@ -236,12 +241,23 @@ class Scenario:
             rows = self.changed(rows)
             ti.run.lists = [rows if position == max(ti.map_index, 0) else others
                             for position, others in enumerate(ti.run.lists)]  # fmt: skip
+        options = self.options
+        if self.simplifies:
+            rows = [(written, number, f"{text} – It’s here…") for written, number, text in rows]
+            options = {**options, "simplify_text": self.simplifies == "each try" or ti.try_number % 2 == 0}
         if self.is_function:
             size = max(1, self.function_chunk)
-            return [(rows[at : at + size], self.options) for at in range(0, len(rows), size)] or [
-                ([], self.options)
-            ]
-        return [(rows, self.options)]
+            return [(rows[at : at + size], options) for at in range(0, len(rows), size)] or [([], options)]
+        return [(rows, options)]
+
+    @staticmethod
+    def as_sent(rows, options):
+        """Return the rows with the texts that recipients are to get."""
+        if not options.get("simplify_text"):
+            return rows
+        return [
+            (written, number, text.replace(" – It’s here…", " - It's here...")) for written, number, text in rows
+        ]
 
     @property
     def function_chunk(self):

@@ -282,7 +282,7 @@ class Airflow:
 
     def _send(self, ti, process, context, rows, options):
         scenario = self.scenario
-        attempt = Attempt(ti, process, rows, options, ti.run.generation)
+        attempt = Attempt(ti, process, scenario.as_sent(rows, options), options, ti.run.generation)
         process.attempt = attempt
         self.attempts.append(attempt)
         ti.attempts.append(attempt)

@@ -54,6 +54,15 @@ def test_all_rows_come_in_chunks_with_the_wanted_columns_alone(people, query):
     assert (chunks[1]["msisdn"][0], chunks[1]["name"][0]) == (f"968900{CHUNK_ROWS:05d}", f"name {CHUNK_ROWS}")
 
 
+def test_texts_are_simplified(people, send, ismart_sandbox, small_chunks):
+    people([("96890000001", "O’Neill"), ("96890000002", "زينب"), ("96890000003", "Zoe")])
+    report = send(message="{name}’s bill", simplify_text=True)
+    assert [message.text for message in ismart_sandbox.messages] == ["O'Neill's bill", "زينب’s bill", "Zoe's bill"]
+    assert report["simplify_text_saves"] is None
+    long = send(message="{name}’s bill is due on Thursday. Please do not forget to pay it before noon.")
+    assert long["simplify_text_saves"] == {"credits": 2, "characters": ["’ (U+2019)"]}
+
+
 def test_no_more_is_fetched_than_is_read(database, query):
     reading = query(ENDLESS[database]).read("msisdn")
     assert next(reading)["msisdn"] == list(range(1, CHUNK_ROWS + 1))
