@@ -11,7 +11,7 @@ from airflow.providers.common.compat.sdk import AirflowFailException
 from airflow_provider_ismart.exceptions import ISmartError
 from airflow_provider_ismart.gateway.settings import Settings
 from airflow_provider_ismart.hooks.ismart import ISmartHook
-from airflow_provider_ismart.sending.send import Runtime
+from airflow_provider_ismart.sending.runtime import Runtime
 from tests.simulation.gateway import GOOD_PASSWORD, SimulatedClient
 from tests.simulation.threads import SimulatedEvent, SimulatedExecutor, SimulatedQueue
 from tests.simulation.world import Killed, Process
