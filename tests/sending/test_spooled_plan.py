@@ -13,7 +13,7 @@ from airflow_provider_ismart.core.plan import plan, samples
 from airflow_provider_ismart.core.validation import Content, Reading
 from airflow_provider_ismart.sending.spooled_plan import SpooledPlan
 from tests.core.scripted import MemoryLedger, ScriptedGateway, columns_of, limits, numbers, plan_of_rows, send
-from tests.core.strategies import few_msisdns, languages, rows
+from tests.core.strategies import exclusions, few_msisdns, languages, rows
 
 A, B, C = numbers(3)
 OWN_TEXTS = Reading(content=Content(message_column="text"))
@@ -88,6 +88,19 @@ def test_templates_by_language_make_the_plan_that_they_make_in_memory(stored, ca
     assert in_file.outcomes.reasons() == in_memory.outcomes.reasons()
     assert in_file.languages.counts(in_file.outcomes) == in_memory.languages.counts(in_memory.outcomes)
     assert samples(in_file) == samples(in_memory)
+    in_file.close()
+
+
+@given(st.lists(rows, max_size=30), st.lists(st.integers(0, 30), max_size=5), exclusions)
+def test_who_is_excluded_is_so_in_a_file_too(stored, cases, cuts, exclusion):
+    pairs = [(written, text) for (written, _), text in cases]
+    reading = Reading(content=Content(message_column="text"), exclusion=exclusion)
+    in_memory, in_file = plan(columns_of(pairs), reading), stored(chunked(pairs, cuts), reading)
+    assert told(in_file) == told(in_memory)
+    assert (in_file.parts, as_read(in_file, 7)) == (in_memory.parts, as_read(in_memory, 7))
+    for row in range(len(cases)):
+        assert in_file.outcomes[row] is in_memory.outcomes[row]
+        assert in_file.outcomes.reason(row) == in_memory.outcomes.reason(row)
     in_file.close()
 
 
