@@ -154,6 +154,7 @@ class Checker:
             return
         if attempt.results is not None:
             yield from self.rows(attempt, calls)
+            yield from self.excluded(attempt)
         if attempt.report is not None:
             yield from self.counts(attempt, calls)
         yield from self.error(attempt, calls)
@@ -199,8 +200,6 @@ class Checker:
             said[outcome][key] += 1
             if bool(number) == (outcome == "invalid"):
                 yield f"every row accounted for: {number or 'no number'} is {outcome}"
-            if bool(number) and self.scenario.is_excluded(number) != (outcome == "excluded"):
-                yield f"nobody who is excluded: {number} is {outcome}"
             if outcome == "duplicate" and not (self.deduplicate and key in seen):
                 yield f"every row accounted for: {number} is called a duplicate, and is none"
             if outcome == "refused" and not self.was_refused(calls, number, text, code):
@@ -218,6 +217,11 @@ class Checker:
         )
         if unclear - said["uncertain"] - accepted:
             yield f"nobody dropped: unclear answers for {dict(unclear)}, uncertain {dict(said['uncertain'])}"
+
+    def excluded(self, attempt):
+        for (_, number, _), (outcome, _, _) in zip(attempt.rows, attempt.results, strict=False):
+            if number and self.scenario.is_excluded(number) != (outcome == "excluded"):
+                yield f"nobody who is excluded: {number} is {outcome}"
 
     @staticmethod
     def was_refused(calls, number, text, code):

@@ -336,6 +336,31 @@ MUTANTS = (
         "    if left := report.outcomes[Outcome.NOT_ATTEMPTED]:\n        why",
         "    if left := 0:\n        why",
     ),
+    # Guard rails
+    Mutant(
+        "an excluded row is sent",
+        "core/exclusion.py",
+        "                texts[row] = sizes[row] = None\n",
+        "                pass\n",
+    ),
+    Mutant(
+        "exclude is not applied",
+        "sending/send.py",
+        "            opted_out=frozenset() if exclude is None else read_opt_outs(exclude, column, numbering),\n",
+        "            opted_out=frozenset(),\n",
+    ),
+    Mutant(
+        "a restricted connection plans for every number",
+        "sending/send.py",
+        "            allowed=settings.allowed_numbers,\n",
+        "            allowed=None,\n",
+    ),
+    Mutant(
+        "max_credits is not checked",
+        "sending/send.py",
+        "            self._check_cost(report, submission)\n",
+        "",
+    ),
 )
 
 
