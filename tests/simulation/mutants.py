@@ -162,10 +162,10 @@ MUTANTS = (
     Mutant(
         "a push_at that has passed drops the rows that are left",
         "sending/send.py",
-        "            self._check_time(report, left)\n            if refusal := known_refusal():\n",
+        "            self._check_time(report, left)\n            self._check_cost(report, submission)\n",
         "            if self._push_time is not None and self._push_time <= self.runtime.now():\n"
         "                return report\n"
-        "            if refusal := known_refusal():\n",
+        "            self._check_cost(report, submission)\n",
     ),
     Mutant(
         "a push_at that has passed is not noticed",
