@@ -27,7 +27,7 @@ PREVIEW = """
 | calls | {{ report.planned_calls }} |
 | parts, and so credits | {{ report.planned_parts }} |
 | duplicates, told once | {{ report.outcomes.duplicate }} |
-| **get nothing** | {{ report.outcomes.invalid }} |
+| **get nothing** | {{ report.outcomes.invalid + report.outcomes.excluded }} |
 {% for reason, rows in report.reasons.items() %}
 - {{ rows }} x `{{ reason }}`
 {% endfor %}

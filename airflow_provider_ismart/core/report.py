@@ -46,7 +46,8 @@ class Report:
     rows make. ``parts`` is what the accepted rows came to, which is the credit they are estimated to have
     cost; ``planned_parts`` is the same for every row that is to be sent, and ``saving`` how many of them
     ``simplify_text`` would save. Where there is a template for each language, ``languages`` is what each came to,
-    and ``planned_languages`` what was planned for it. Times are ISO 8601 with an offset, durations seconds.
+    and ``planned_languages`` what was planned for it. ``restricted`` says which connection reaches only its
+    allowed numbers, if it does. Times are ISO 8601 with an offset, durations seconds.
     """
 
     outcomes: dict[Outcome, int]
@@ -65,13 +66,16 @@ class Report:
     languages: Mapping[str, LanguageCounts] = field(default_factory=dict)
     planned_languages: Mapping[str, LanguageCounts] = field(default_factory=dict)
     saving: Saving | None = None
+    restricted: str | None = None
+    max_credits: int | None = None
 
     def __str__(self) -> str:
         by_language = "; ".join(
             f"{name}: {counted}" for name, of in self.languages.items() if (counted := _counted(of.rows))
         )
         counts = _counted(self.outcomes) or "none"
-        return f"{self.total:,} rows: {counts}" + (f" ({by_language})" if by_language else "")
+        rows = f"{self.total:,} rows: {counts}" + (f" ({by_language})" if by_language else "")
+        return f"{self.restricted}. {rows}" if self.restricted else rows
 
     @property
     def total(self) -> int:
@@ -81,6 +85,7 @@ class Report:
     def as_json(self) -> dict[str, object]:
         """Return the report as plain JSON values, as it goes into XCom."""
         return {
+            "restricted": self.restricted,
             "rows": self.total,
             "outcomes": {outcome.value: count for outcome, count in self.outcomes.items()},
             "return_codes": {
@@ -94,13 +99,20 @@ class Report:
             "planned_parts": self.planned_parts,
             "credits_estimated": self.planned_parts if self.dry_run else self.parts,
             "simplify_text_saves": self.saving.as_json() if self.saving else None,
+            "max_credits": self.max_credits,
             "push_at": self.push_at,
             "stopped_by": self.stopped_by,
             "dry_run": self.dry_run,
             "started_at": self.started_at,
             "seconds": round(self.seconds, 3),
             **({"languages": self._languages_as_json()} if self.languages else {}),
-            **({"samples": [sample.as_json() for sample in self.samples]} if self.dry_run else {}),
+            **(self._preview() if self.dry_run else {}),
+        }
+
+    def _preview(self) -> dict[str, object]:
+        return {
+            "exceeds_max_credits": self.max_credits is not None and self.planned_parts > self.max_credits,
+            "samples": [sample.as_json() for sample in self.samples],
         }
 
     def _languages_as_json(self) -> dict[str, object]:

@@ -9,9 +9,10 @@ from typing import Any
 
 from airflow_provider_ismart.core.columns import Columns, shown, shown_all
 from airflow_provider_ismart.core.errors import InputError
+from airflow_provider_ismart.core.exclusion import NOBODY_EXCLUDED, Exclusion
 from airflow_provider_ismart.core.languages import choose_languages, read_templates
 from airflow_provider_ismart.core.message import ONE_ENGLISH_PART, InvalidTextError, LangChoice, Size, size
-from airflow_provider_ismart.core.msisdn import InvalidNumberError, canonical_msisdn, canonical_texts, is_missing
+from airflow_provider_ismart.core.msisdn import canonical_column, is_missing
 from airflow_provider_ismart.core.numbering import OMAN, NumberingPlan
 from airflow_provider_ismart.core.outcomes import Outcome, RowOutcomes
 from airflow_provider_ismart.core.segmentation import MAX_PARTS, are_one_english_part, is_blank
@@ -91,11 +92,12 @@ class Content:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Reading:
-    """How rows are read: their message, the column of their number, and the country of local numbers."""
+    """How rows are read: their message, the column and country of their numbers, and who is excluded."""
 
     content: Content
     recipient_column: str = "msisdn"
     numbering: NumberingPlan = OMAN
+    exclusion: Exclusion = NOBODY_EXCLUDED
 
     def __post_init__(self) -> None:
         """Make the column's name text, as all names of columns are read.
@@ -118,7 +120,7 @@ class Reading:
         def invalid(row: int, why: str) -> None:
             outcomes.set([first + row], Outcome.INVALID, reason=why)
 
-        msisdns = _canonical(written, self.numbering, invalid)
+        msisdns = canonical_column(written, self.numbering, lambda row, why: invalid(row, f"number: {why}"))
 
         def invalid_text(row: int, why: str) -> None:
             if msisdns[row]:  # what is wrong with its number is said already
@@ -126,6 +128,8 @@ class Reading:
 
         languages = _languages(self.content, columns, invalid_text)
         texts, sizes = _texts(self.content, columns, languages, len(msisdns), invalid_text)
+        if self.exclusion:
+            self.exclusion.apply(msisdns, texts, sizes, outcomes, first)
         return Rows(written=written, msisdns=msisdns, texts=texts, sizes=sizes, languages=languages)
 
 
@@ -166,22 +170,6 @@ _LOOKED_AT_ONCE = 100
 
 #: Takes a row, from 0 in its table, that cannot be sent, and why.
 _Invalid = Callable[[int, str], None]
-
-
-def _canonical(written: Sequence[Any], numbering: NumberingPlan, invalid: _Invalid) -> list[str]:
-    msisdns: list[str] = []
-    for start in range(0, len(written), _LOOKED_AT_ONCE):
-        cells = written[start : start + _LOOKED_AT_ONCE]
-        if texts := canonical_texts(cells, numbering):
-            msisdns += texts
-            continue
-        for row, cell in enumerate(cells, start):
-            try:
-                msisdns.append(canonical_msisdn(cell, numbering))
-            except InvalidNumberError as why:
-                msisdns.append("")
-                invalid(row, f"number: {why}")
-    return msisdns
 
 
 _Texts = tuple[list[str | None], list[Size | None]]

@@ -55,6 +55,9 @@ class ISmartSendOperator(RedactsFields, ChecksRenderedOptions, BaseOperator):
     :param on_uncertain: calls that may or may not have been accepted end the task without a retry (``"fail"``),
         are sent again by the next try (``"resend"``: at least once), or are left alone (``"accept"``: at most
         once).
+    :param exclude: numbers that get no message, such as opt-outs (templated): whatever ``recipients`` can be. A
+        table has them in ``recipient_column`` or in its only column. An entry that is no number fails the task.
+    :param max_credits: what a try may cost at most; nothing is sent where it would cost more (templated).
     :param dry_run: send nothing and return the report of what would be sent; needs no connection.
     :param results_path: a ``.csv`` or ``.parquet`` file that gets every input row with its outcome, full numbers
         included (templated): a local path, a URL, a :class:`pathlib.Path` or an ``ObjectStoragePath``.
@@ -76,12 +79,17 @@ class ISmartSendOperator(RedactsFields, ChecksRenderedOptions, BaseOperator):
         "language_column",
         "lang",
         "push_at",
+        "exclude",
+        "max_credits",
         "results_path",
         "idempotency_key",
         "ledger_conn_id",
         "ismart_conn_id",
     )
-    redacted_fields: ClassVar[Mapping[str, Callable[[Any], Any]]] = {"recipients": RedactedRecipients}
+    redacted_fields: ClassVar[Mapping[str, Callable[[Any], Any]]] = {
+        "recipients": RedactedRecipients,
+        "exclude": RedactedRecipients,
+    }
     ui_color = "#d8ecf3"
 
     def __init__(
@@ -103,6 +111,8 @@ class ISmartSendOperator(RedactsFields, ChecksRenderedOptions, BaseOperator):
         on_invalid: str = "skip",
         on_refused: str = "isolate",
         on_uncertain: str = "fail",
+        exclude: Any = None,
+        max_credits: int | str | XComArg | None = None,
         dry_run: bool = False,
         results_path: str | PathLike[str] | None = None,
         idempotency_key: str | None = None,
@@ -127,6 +137,8 @@ class ISmartSendOperator(RedactsFields, ChecksRenderedOptions, BaseOperator):
         self.on_invalid = on_invalid
         self.on_refused = on_refused
         self.on_uncertain = on_uncertain
+        self.exclude = exclude
+        self.max_credits = max_credits
         self.is_dry_run = dry_run  # BaseOperator.dry_run is a method of Airflow's own
         self.results_path = results_path
         self.idempotency_key = idempotency_key
@@ -164,7 +176,10 @@ class ISmartSendOperator(RedactsFields, ChecksRenderedOptions, BaseOperator):
         """Return the options that :class:`~airflow_provider_ismart.sending.options.SendOptions` checks."""
         from airflow_provider_ismart.sending.options import OPTIONS  # noqa: PLC0415  # needed at run time alone
 
-        return {option: self.is_dry_run if option == "dry_run" else getattr(self, option) for option in OPTIONS}
+        return {
+            option: self.is_dry_run if option == "dry_run" else revealed(getattr(self, option))
+            for option in OPTIONS
+        }
 
     def on_kill(self) -> None:
         """Start no new calls; let calls in flight finish and record their outcomes."""

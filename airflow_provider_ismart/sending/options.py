@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, fields
+from dataclasses import dataclass, field, fields
 from datetime import datetime
 from enum import Enum
 from inspect import Parameter, signature
 from os import PathLike
-from typing import TypeVar
+from typing import Any, TypeVar
 
 from airflow.providers.common.compat.sdk import ObjectStoragePath
 
@@ -62,6 +62,8 @@ class SendOptions:
     on_uncertain: OnUncertain = OnUncertain.FAIL
     dry_run: bool = False
     results_path: str | PathLike[str] | None = None
+    exclude: Any = field(default=None, repr=False)
+    max_credits: int | None = None
 
     def __post_init__(self) -> None:
         """Check what the types do not.
@@ -93,6 +95,7 @@ class SendOptions:
         on_invalid: str = "skip",
         on_refused: str = "isolate",
         on_uncertain: str = "fail",
+        max_credits: int | str | None = None,
         **others: object,
     ) -> SendOptions:
         """Read the options as a user writes them.
@@ -122,6 +125,7 @@ class SendOptions:
             on_invalid=_choice(OnInvalid, "on_invalid", on_invalid),
             on_refused=_choice(OnRefused, "on_refused", on_refused),
             on_uncertain=_choice(OnUncertain, "on_uncertain", on_uncertain),
+            max_credits=_max_credits(max_credits),
             **others,  # type: ignore[arg-type]
         )
 
@@ -129,7 +133,7 @@ class SendOptions:
 _WRITTEN = (name for name, of in signature(SendOptions.of).parameters.items() if of.kind is Parameter.KEYWORD_ONLY)
 #: The names of all options, as a user writes them.
 OPTIONS = tuple(
-    dict.fromkeys([*_WRITTEN, *(field.name for field in fields(SendOptions) if field.name != "content")])
+    dict.fromkeys([*_WRITTEN, *(option.name for option in fields(SendOptions) if option.name != "content")])
 )
 
 
@@ -157,6 +161,14 @@ def _lang(value: object) -> LangChoice:
     except InputError:
         pass
     raise InputError(f"lang is {_shown(value)}; it can be 'auto', 'english', 'arabic', 0 or 64")
+
+
+def _max_credits(value: object) -> int | None:
+    if isinstance(value, str) and value.strip().isascii() and value.strip().isdigit():  # as a template renders it
+        return int(value)
+    if value is None or (type(value) is int and value >= 0):
+        return value
+    raise InputError(f"max_credits is {_shown(value)}; it can be a whole number from 0, or None")
 
 
 _Choice = TypeVar("_Choice", bound=Enum)

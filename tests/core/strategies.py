@@ -4,6 +4,7 @@ from decimal import Decimal
 
 from hypothesis import strategies as st
 
+from airflow_provider_ismart.core.exclusion import Exclusion
 from airflow_provider_ismart.core.segmentation import GSM7_BASIC, GSM7_EXTENSION
 
 #: A zero of each of these scripts; their other digits follow it.
@@ -123,4 +124,11 @@ languages = st.sampled_from(["ar", "AR_om", "عربي", "en", " English ", "en-G
 rows = st.tuples(
     st.one_of(few_written_numbers, few_written_numbers, st.tuples(not_numbers, st.none())),
     st.one_of(few_texts, few_texts, not_texts),
+)
+#: Exclusions that meet the numbers of ``rows``.
+exclusions = st.builds(
+    Exclusion,
+    opted_out=st.frozensets(few_msisdns),
+    allowed=st.one_of(st.none(), st.frozensets(few_msisdns)),
+    conn_id=st.just("staging"),
 )

@@ -177,7 +177,7 @@ def test_what_another_task_is_sending_is_left_to_it():
     planned = plan_of_rows([(A, "x"), (B, "x")])
     elsewhere = Elsewhere(planned.outcomes, ledger)
     for resend in (False, True):
-        left = unsent(planned, ledger, limits(), elsewhere, resend_uncertain=resend)
+        left = unsent(planned, ledger, limits(), elsewhere, resend_uncertain=resend)()
         assert [batch.rows for batch in left] == [(1,)]
     assert planned.outcomes[0] is Outcome.UNCERTAIN
 
@@ -196,7 +196,7 @@ def test_the_outcome_of_what_another_task_was_sending_is_read_from_the_ledger(st
     ledger = after_a_crash([(A, "x")])
     planned = plan_of_rows([(A, "x")])
     elsewhere = Elsewhere(planned.outcomes, ledger)
-    assert list(unsent(planned, ledger, limits(), elsewhere)) == []
+    assert list(unsent(planned, ledger, limits(), elsewhere)()) == []
     assert elsewhere.poll()
     for fate in Fate:
         if fate.value == state:
@@ -213,7 +213,7 @@ def test_what_another_task_tells_a_number_stands_for_no_other_text_of_it():
     ledger.write([], [theirs])
     planned = plan_of_rows([(A, "x"), (A, "y")])
     elsewhere = Elsewhere(planned.outcomes, ledger)
-    (mine,) = unsent(planned, ledger, limits(), elsewhere)
+    (mine,) = unsent(planned, ledger, limits(), elsewhere)()
     ledger.write([], [mine])
     ledger.write([(mine, ACCEPTED), (theirs, NOT_SENT)], [])
     assert not elsewhere.poll()

@@ -196,6 +196,45 @@ def test_file_send_tells_those_in_all_parts_once(run_example, ismart_sandbox):
     assert (outcomes["accepted"], outcomes["duplicate"]) == (3, 1)
 
 
+def test_the_same_dag_reaches_everybody_in_production_and_on_staging_only_the_allowed_numbers(
+    run_example, ismart_sandbox, monkeypatch
+):
+    report = report_of("send", run_example("staging_and_production"))
+    in_production = ["96890000001", "96890000002", "96890000003"]
+    assert sorted(texts_by_phone(ismart_sandbox)) == in_production
+    assert (report["outcomes"]["excluded"], report["restricted"]) == (1, None)
+
+    staging = json.loads(ismart_sandbox.connection_json()) | {"extra": {"allowed_numbers": "9000 0001"}}
+    monkeypatch.setenv("AIRFLOW_CONN_ISMART_STAGING", json.dumps(staging))
+    monkeypatch.setenv("AIRFLOW_VAR_ISMART_CONN_ID", "ismart_staging")
+    report = report_of("send", run_example("staging_and_production"))
+    assert [message.msisdn for message in ismart_sandbox.messages] == [*in_production, "96890000001"]
+    assert report["reasons"] == {"in exclude": 1, "not in the allowed numbers of connection 'ismart_staging'": 2}
+
+    monkeypatch.setenv("AIRFLOW_VAR_ISMART_MAX_CREDITS", "0")
+    with pytest.raises(AssertionError, match="failed"):
+        run_example("staging_and_production")
+    assert len(ismart_sandbox.messages) == 4
+
+
+def test_the_documented_recipe_excludes_who_was_refused_as_opted_out_in_an_earlier_run(
+    run_dag, ismart_sandbox, tmp_path
+):
+    chapter = (CHECKOUT / "docs/guard-rails.md").read_text(encoding="utf-8")
+    [source] = re.findall(r"```python\n(.*?)```", chapter, re.DOTALL)
+    dag_file, results = tmp_path / "reminders.py", tmp_path / "results"
+    results.mkdir()
+    dag_file.write_text(source.replace("/data/results", str(results)), encoding="utf-8")
+
+    ismart_sandbox.configure(opted_out=["96890000002"])
+    first = report_of("send", run_dag(dag_file))
+    assert (first["outcomes"]["accepted"], first["return_codes"]["23"]["rows"]) == (1, 1)
+    calls = len(ismart_sandbox.calls)
+    second = report_of("send", run_dag(dag_file))
+    assert (second["outcomes"]["accepted"], second["outcomes"]["excluded"]) == (1, 1)
+    assert len(ismart_sandbox.calls) == calls + 1
+
+
 @pytest.fixture
 def answer(airflow_db, monkeypatch, caplog):
     """Answer the approval that a run asks for, through Airflow's REST API; give what its reader saw."""

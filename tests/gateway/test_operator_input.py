@@ -5,6 +5,7 @@ import warnings
 from datetime import UTC, datetime, timedelta
 from decimal import Decimal
 from importlib.metadata import version
+from pathlib import Path
 from urllib.parse import quote
 
 import numpy
@@ -105,6 +106,15 @@ FRAME = pandas.DataFrame([ROW])
         (ROW, {"ismart_conn_id": None}, "ismart_conn_id"),
         (ROW, {"ismart_conn_id": 5}, "ismart_conn_id"),
         (ROW, {"push_at": ["2090-01-31"]}, "push_at"),
+        (ROW, {"max_credits": -1}, "max_credits"),
+        (ROW, {"max_credits": 1.5}, "max_credits"),
+        (ROW, {"max_credits": "many"}, "max_credits"),
+        (ROW, {"max_credits": 0}, "max_credits is 0, .* cost 1 credit for 1 recipient"),
+        (ROW, {"exclude": ["96890000002", "nobody"]}, "exclude has 1 of 2 .*entry 2: has letters"),
+        (ROW, {"exclude": object()}, "exclude: .*object"),
+        (ROW, {"exclude": b"96890000002"}, "exclude: .*bytes"),
+        (ROW, {"exclude": [Path("opt-outs.csv"), "96890000002"]}, "exclude mixes paths"),
+        (ROW, {"exclude": pandas.DataFrame({"a": [1], "b": [2]})}, "exclude: no column 'msisdn'"),
         (None, {}, "None"),
         (b"96890000001", {}, "bytes"),
         (object(), {}, "object"),
@@ -129,6 +139,12 @@ def test_bad_input_ends_the_task_before_anything_is_sent(recipients, options, na
     [
         ({"host": "http://gateway.invalid"}, "plain http"),
         ({"extra": {"read_timeout": 0}}, "read_timeout"),
+        ({"extra": {"allowed_numbers": []}}, "allowed_numbers.*holds no number"),
+        ({"extra": {"allowed_numbers": " , "}}, "allowed_numbers.*holds no number"),
+        ({"extra": {"allowed_numbers": 96890000001}}, "allowed_numbers.*text or a list"),
+        ({"extra": {"allowed_numbers": {"a": 1}}}, "allowed_numbers.*text or a list"),
+        ({"extra": {"allowed_numbers": "90000001, 9000"}}, "allowed_numbers.*entry 2 is .*too short"),
+        ({"extra": {"allowed_numbers": ["90000001", None]}}, "allowed_numbers.*entry 2 is .*empty"),
         ({"login": None}, "login"),
         ({"login": "a\nb"}, "login.* control character"),
         ({"password": "opens-nothing\n"}, "password ends with a line end"),

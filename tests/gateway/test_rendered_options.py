@@ -48,7 +48,11 @@ def test_a_template_of_a_language_that_renders_to_nothing_is_named(
 
 
 @pytest.mark.parametrize(
-    "option", ["push_at", "message_column", "language_column", "results_path", "idempotency_key", "ledger_conn_id"]
+    "option",
+    [
+        *("push_at", "message_column", "language_column", "results_path", "idempotency_key", "ledger_conn_id"),
+        *("exclude", "max_credits"),
+    ],
 )
 def test_none_in_the_dag_file_is_the_default(option, airflow_loaded, ismart_default, ismart_sandbox):
     operator = ISmartSendOperator(task_id="send", **SENT, **{option: None})

@@ -21,6 +21,8 @@ def test_options_have_the_defaults_that_harm_least():
     assert options.on_uncertain is OnUncertain.FAIL
     assert options.dry_run is False
     assert options.content.simplify_text is False
+    assert options.exclude is None
+    assert options.max_credits is None
 
 
 def test_options_are_read_as_a_user_writes_them():
@@ -84,6 +86,14 @@ def test_options_are_read_as_a_user_writes_them():
         ("batch_size", FRAME, "batch_size is a DataFrame; it can be 1 to 50"),
         ("flash", FRAME, "flash is a DataFrame; it can be True or False"),
         ("on_invalid", FRAME, "on_invalid is a DataFrame; it can be 'skip', 'fail'"),
+        ("max_credits", -1, "max_credits is -1; it can be a whole number from 0, or None"),
+        ("max_credits", 5.0, "max_credits is 5.0; it can be a whole number from 0, or None"),
+        ("max_credits", True, "max_credits is True; it can be a whole number from 0, or None"),
+        ("max_credits", "1,000", "max_credits is '1,000'; it can be a whole number from 0, or None"),
+        ("max_credits", "-1", "max_credits is '-1'; it can be a whole number from 0, or None"),
+        ("max_credits", "²", "max_credits is '²'; it can be a whole number from 0, or None"),
+        ("max_credits", "", "max_credits is ''; it can be a whole number from 0, or None"),
+        ("max_credits", [5], "max_credits is a list; it can be a whole number from 0, or None"),
         ("on_empty", "96890001234", "on_empty is a name of 11 characters; it can be 'skip', 'fail'"),
         (
             "message",
@@ -140,3 +150,12 @@ def test_a_language_column_goes_with_a_dict_alone(message):
 def test_a_dict_of_templates_and_a_column_of_texts_exclude_each_other():
     with pytest.raises(InputError, match="give either message or message_column"):
         SendOptions.of(message={"en": "Hello"}, language_column="lang", message_column="text")
+
+
+@pytest.mark.parametrize(("written", "cap"), [(0, 0), (500, 500), ("500", 500), (" 500\n", 500), (None, None)])
+def test_max_credits_may_be_text_as_a_template_renders_it(written, cap):
+    assert SendOptions.of(message="Hello", max_credits=written).max_credits == cap
+
+
+def test_options_show_no_number_of_exclude():
+    assert "9689000" not in repr(SendOptions.of(message="Hello", exclude=["96890001234"]))

@@ -14,7 +14,7 @@ from airflow_provider_ismart.core.plan import plan, samples
 from airflow_provider_ismart.core.validation import Content, Reading
 from airflow_provider_ismart.sending.spooled_plan import SpooledPlan
 from tests.core.scripted import MemoryLedger, ScriptedGateway, columns_of, limits, numbers, plan_of_rows, send
-from tests.core.strategies import few_msisdns, languages, rows
+from tests.core.strategies import exclusions, few_msisdns, languages, rows
 
 A, B, C = numbers(3)
 OWN_TEXTS = Reading(content=Content(message_column="text"))
@@ -109,6 +109,19 @@ def test_texts_are_stored_simplified(stored):
         ("It's for O'Neill", [A, C]),
         ("It’s for علي", [B]),
     ]
+
+
+@given(st.lists(rows, max_size=30), st.lists(st.integers(0, 30), max_size=5), exclusions)
+def test_who_is_excluded_is_so_in_a_file_too(stored, cases, cuts, exclusion):
+    pairs = [(written, text) for (written, _), text in cases]
+    reading = Reading(content=Content(message_column="text"), exclusion=exclusion)
+    in_memory, in_file = plan(columns_of(pairs), reading), stored(chunked(pairs, cuts), reading)
+    assert told(in_file) == told(in_memory)
+    assert (in_file.parts, as_read(in_file, 7)) == (in_memory.parts, as_read(in_memory, 7))
+    for row in range(len(cases)):
+        assert in_file.outcomes[row] is in_memory.outcomes[row]
+        assert in_file.outcomes.reason(row) == in_memory.outcomes.reason(row)
+    in_file.close()
 
 
 def test_duplicates_and_shared_calls_reach_across_tables(stored):

@@ -88,17 +88,34 @@ class Scenario:
             self.numbers = [f"9689000{number:04}" for number in dice.sample(range(10_000), 24)]
         #: Whether there is a template for each language; from dice of its own, as this changes no other choice.
         self.has_languages = Random(self.numbers[0]).random() < 0.25
+        self._draw_guards()
         world.count("shape", self.shape)
         world.count("option", "message by language" if self.has_languages else "message_column")
         world.count("simplified in", self.simplifies or "no try")
         world.count("ledger kept in", self.ledger)
+        world.count("connection", "restricted" if self.allowed_numbers else "reaches every number")
         for option, value in self.options.items():
-            world.count("option", option if option == "push_at" else f"{option}={value}")
+            world.count("option", option if option in {"push_at", "exclude"} else f"{option}={value}")
+
+    def _draw_guards(self):
+        """Draw who is excluded and what a send may cost, from dice of their own, too."""
+        guards = Random(f"guards {self.numbers[0]}")
+        some = lambda chance: [number for number in self.numbers if guards.random() < chance]  # noqa: E731
+        self.allowed_numbers = (some(0.8) or self.numbers[:1]) if guards.random() < 0.1 else None
+        if guards.random() < 0.15:
+            self.options["exclude"] = some(0.3)
+        if guards.random() < 0.12:
+            self.options["max_credits"] = guards.choice([0, 3, 8, 20])
+
+    def is_excluded(self, number):
+        """Whether a number may get no message at all."""
+        is_allowed = self.allowed_numbers is None or number in self.allowed_numbers
+        return number in self.options.get("exclude", ()) or not is_allowed
 
     def describe(self):
         return (
             f"{self.shape}, ledger: {self.ledger}, retries: {self.retries}, max_concurrency: "
-            f"{self.max_concurrency}, {self.options}"
+            f"{self.max_concurrency}, allowed_numbers: {self.allowed_numbers}, {self.options}"
         )
 
     def table_of(self, rows):
