@@ -61,14 +61,18 @@ TOLERATED := -W ignore::DeprecationWarning -W ignore::PendingDeprecationWarning 
 ALL_EXAMPLES_ON := airflow-3.3-py3.11
 # Folders of tests/acceptance/, which kill the processes of a real Airflow and take minutes, and where each is run.
 ACCEPTANCE := attacked_sends@airflow-3.3-py3.11 attacked_sends@airflow-2.11-py3.11 many_workers@airflow-3.3-py3.11 \
-              alerts@airflow-3.3-py3.11 mapped_sends@airflow-3.3-py3.11
+              alerts@airflow-3.3-py3.11 mapped_sends@airflow-3.3-py3.11 demo@airflow-3.3-py3.11
 # How many histories test-all simulates, from a random seed that is printed.
 SIMULATED ?= 10000
 JOBS ?= $(shell getconf _NPROCESSORS_ONLN)
+# What `make test` leaves to test-all: DAG runs in processes of their own, hundreds of killed or interrupted sends.
+SLOW := $(SUITE_examples) $(SUITE_dags) tests/airflow/test_alert_crowd.py tests/airflow/test_triggerer.py \
+        tests/ledgers/test_failing_writes.py tests/ledgers/test_senders.py tests/sending/test_interrupted_sends.py
 
 ENV := .venv/airflow-$(AIRFLOW)-py$(PY)
 BENCH := .venv/bench-py$(PY)
 CHECK := .venv/check-py$(PY)
+CORE := .venv/core-py$(PY)
 DOCS := .venv/docs-py$(PY)
 PYTHON := $(ENV)/bin/python
 UV := .venv/uv/bin/uv
@@ -93,13 +97,16 @@ $(UV) pip install --quiet --python $(1) --exact --no-deps --reinstall-package ai
   --requirement constraints/$(2).txt $(4)
 endef
 
-.PHONY: help test simulate bench demo check format docs wheel test-all lock upgrade clean
+.PHONY: help test test-core simulate bench demo check format docs wheel test-all lock upgrade clean
 
 help: ## show this list
 	@sed -n 's/^\([a-z-]*\):.*## \(.*\)/make \1\t\2/p' Makefile | expand -t 16
 
-test: $(ENV)/.ready ## run the tests on the newest Airflow; ARGS goes to pytest
-	$(PYTHON) -m pytest $(ARGS)
+test: $(ENV)/.ready ## run all but the slow tests on the newest Airflow; ARGS='tests/core -x' runs what it names
+	$(PYTHON) -m pytest $(or $(ARGS),--numprocesses=$(JOBS) --dist=worksteal $(SLOW:%=--ignore=%))
+
+test-core: $(CORE)/.ready ## run the tests of the pure core, without Airflow, in seconds
+	$(CORE)/bin/python -m pytest --numprocesses=$(JOBS) --dist=worksteal --hypothesis-profile=brief tests/core $(ARGS)
 
 SEEDS ?= 10000
 simulate: $(ENV)/.ready ## run SEEDS simulated histories of sends (10000); ARGS goes to the simulator
@@ -206,7 +213,9 @@ $(UV): constraints/build.txt
 COMPILE = $(UV) pip compile --quiet --python-version $(PY) --no-annotate --custom-compile-command 'make lock' $(UPGRADE)
 TESTED = pyproject.toml --all-extras --group test
 lock: | $(UV) ## pin what pyproject.toml asks for in constraints/, keeping the pins that still fit
-	@$(COMPILE) --universal --group build --output-file constraints/build.txt
+	@for group in build core; do
+	  $(COMPILE) --universal --group $$group --output-file constraints/$$group.txt
+	done
 	for lock in $(filter airflow-%,$(LOCKS)); do
 	  $(COMPILE) --universal $(TESTED) constraints/$$lock.in --output-file constraints/$$lock.txt
 	done

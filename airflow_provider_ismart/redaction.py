@@ -19,7 +19,7 @@ class Redacted:
 
 
 class RedactedRecipients(Redacted):
-    """Rendered recipients, which also show their number."""
+    """Rendered recipients, or numbers to exclude, which show how many they are, too."""
 
     def __repr__(self) -> str:
         has_rows = hasattr(self.value, "__len__") and not isinstance(self.value, (str, Mapping))

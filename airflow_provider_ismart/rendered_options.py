@@ -9,6 +9,8 @@ from airflow_provider_ismart.exceptions import ISmartInputError, ISmartUnsupport
 
 #: ``None`` as recipients has its own error, and an empty list is allowed.
 _HAS_OWN_RULES = "recipients"
+#: Dicts whose values are templates, too.
+_HAVE_OPTIONS = frozenset({"hook_params", "message"})
 
 
 def is_nothing(value: Any) -> bool:
@@ -85,7 +87,7 @@ class ChecksRenderedOptions:
 def _nothing_in(option: str, given: Any, rendered: Any) -> Iterator[tuple[str, Any]]:
     if is_nothing(rendered):
         yield option, rendered
-    elif isinstance(given, Mapping) and isinstance(rendered, Mapping) and option == "hook_params":
+    elif isinstance(given, Mapping) and isinstance(rendered, Mapping) and option in _HAVE_OPTIONS:
         for key, value in given.items():
             if not is_nothing(value) and is_nothing(rendered.get(key)):
                 yield f"{option}[{key!r}]", rendered.get(key)

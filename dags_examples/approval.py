@@ -25,9 +25,9 @@ PREVIEW = """
 | rows | {{ report.rows }} |
 | messages to send | {{ report.outcomes.not_attempted }} |
 | calls | {{ report.planned_calls }} |
-| parts (credits) | {{ report.planned_parts }} |
-| duplicates, not sent again | {{ report.outcomes.duplicate }} |
-| **invalid, not sent** | {{ report.outcomes.invalid }} |
+| parts, and so credits | {{ report.planned_parts }} |
+| duplicates, told once | {{ report.outcomes.duplicate }} |
+| **get nothing** | {{ report.outcomes.invalid + report.outcomes.excluded }} |
 {% for reason, rows in report.reasons.items() %}
 - {{ rows }} x `{{ reason }}`
 {% endfor %}

@@ -12,7 +12,8 @@ from typing import NamedTuple
 
 from airflow_provider_ismart.core.ledger import TRANSITIONS, State
 from airflow_provider_ismart.core.return_codes import RETURN_CODES
-from airflow_provider_ismart.gateway.settings import EXTRAS, Extra
+from airflow_provider_ismart.gateway.extra import Extra
+from airflow_provider_ismart.gateway.settings import EXTRAS
 
 DOCS = Path(__file__).parent
 
@@ -167,7 +168,9 @@ def values(extra: Extra) -> str:
     """Return what an extra can be."""
     if extra.maximum:
         return f"{extra.minimum:g} to {extra.maximum:g}"
-    return "true, false" if extra.type == "boolean" else "text"
+    if extra.type == "boolean":
+        return "true, false"
+    return "text, list" if extra.can_be_list else "text"
 
 
 def as_csv(rows: list[tuple[str, str, str, str]]) -> str:

@@ -36,11 +36,13 @@ ENDING_SECONDS = CONNECT_SECONDS + READ_SECONDS
 _THREADS_REACH_AIRFLOW = AIRFLOW_V_3_2_PLUS or not AIRFLOW_V_3_0_PLUS
 
 
-def send_alert(conn_id: str, recipients: Any, text: str, *, max_parts: int, deadline: Deadline, log: Log) -> None:
-    """Send ``text`` to ``recipients``, or raise at most 15 seconds after getting a slot.
+def send_alert(conn_id: str, recipients: Any, text: str, *, max_parts: int, deadline: Deadline, log: Log) -> bool:
+    """Send ``text`` to ``recipients``, or raise 15 seconds after a slot was free, if not before.
 
-    On one machine, alerts of one connection are sent one at a time until a message is accepted, and then up to
-    ``max_concurrency`` at a time.
+    Returns whether anybody got it: a restricted connection can exclude all of them.
+
+    On one machine, alerts through one connection go one at a time until a message was accepted, and then
+    ``max_concurrency`` of them at the same time.
 
     :raises ISmartError: not every recipient got the message. An :class:`ISmartLoginError` can also mean that no
     call
@@ -63,8 +65,10 @@ def send_alert(conn_id: str, recipients: Any, text: str, *, max_parts: int, dead
             if error.report and error.report.outcomes[Outcome.ACCEPTED]:
                 gate.record_good()
             raise
-        if report.outcomes[Outcome.ACCEPTED]:
+        is_sent = bool(report.outcomes[Outcome.ACCEPTED])
+        if is_sent:
             gate.record_good()
+        return is_sent
 
 
 def _send(

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from enum import Enum
 
 from airflow_provider_ismart.core.attempt import Attempt
 from airflow_provider_ismart.core.batching import Batch, CallLimits, batches
+from airflow_provider_ismart.core.cost import Cost
 from airflow_provider_ismart.core.elsewhere import Elsewhere, Pending
 from airflow_provider_ismart.core.ledger import Ledger
 from airflow_provider_ismart.core.outcomes import CallOutcome, Fate, Outcome
@@ -55,8 +56,9 @@ class Submission:
     ) -> None:
         #: Rows that other tasks are sending.
         self.elsewhere = Elsewhere(plan.outcomes, ledger)
+        self._unsent: Callable[[], Iterator[Batch]] = lambda: batches(plan.groups, limits)
         if ledger.claim() or attempt:
-            self._waiting = unsent(
+            self._unsent = unsent(
                 plan,
                 ledger,
                 limits,
@@ -64,8 +66,7 @@ class Submission:
                 attempt=attempt,
                 resend_uncertain=resend_uncertain,
             )
-        else:
-            self._waiting = batches(plan.groups, limits)
+        self._waiting = self._unsent()
         self.outcomes = plan.outcomes
         self._ledger = ledger
         self._before_first_call: Callable[[], None] | None = before_first_call
@@ -94,6 +95,10 @@ class Submission:
         """Whether any message was accepted in this try or an earlier one."""
         counts = self.outcomes.counts()
         return bool(counts[Outcome.ACCEPTED] or counts[Outcome.ALREADY_SENT])
+
+    def planned_cost(self) -> Cost:
+        """Return what this try's calls will cost, before the first of them."""
+        return Cost.of(self._unsent())
 
     def take(self, in_flight: int, window: int) -> list[Batch]:
         """Return the batches whose calls may start next, with ``in_flight`` others still running."""

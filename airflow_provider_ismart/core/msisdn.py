@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 import unicodedata
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from decimal import Decimal
 from numbers import Real
 from typing import Any, cast
@@ -31,6 +31,9 @@ _ASCII = (
     | dict.fromkeys(map(ord, _SPACES), " ")
     | str.maketrans("\uff0b\uff08\uff09\uff3b\uff3d\uff0e", "+()[].")
 )
+#: Few enough that one number that is written otherwise makes only few others slow.
+_CELLS_AT_A_TIME = 100
+
 _SEVERAL = re.compile(r"[0-9]{8}[^0-9]+[0-9]{8}")
 _IN_NO_NUMBER = re.compile(r"[^0-9\s()\[\].+-]")
 _FLOAT_TAIL = re.compile(r"\.0+\Z")
@@ -67,6 +70,25 @@ def canonical_texts(cells: Sequence[object], plan: NumberingPlan) -> Sequence[st
         return None
     is_canonical = set(map(len, texts)) == {MSISDN_DIGITS} and plan.are_canonical("".join(texts))
     return texts if is_canonical else None
+
+
+def canonical_column(
+    written: Sequence[object], plan: NumberingPlan, invalid: Callable[[int, str], None]
+) -> list[str]:
+    """Return the 11 digits of each cell, "" for one that is no number; ``invalid`` gets its place and why."""
+    msisdns: list[str] = []
+    for start in range(0, len(written), _CELLS_AT_A_TIME):
+        cells = written[start : start + _CELLS_AT_A_TIME]
+        if texts := canonical_texts(cells, plan):
+            msisdns += texts
+            continue
+        for row, cell in enumerate(cells, start):
+            try:
+                msisdns.append(canonical_msisdn(cell, plan))
+            except InvalidNumberError as why:
+                msisdns.append("")
+                invalid(row, str(why))
+    return msisdns
 
 
 def _text(written: object) -> str:

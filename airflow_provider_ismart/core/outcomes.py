@@ -50,6 +50,7 @@ class Outcome(Enum):
     REFUSED = "refused"
     UNCERTAIN = "uncertain"
     INVALID = "invalid"
+    EXCLUDED = "excluded"
     DUPLICATE = "duplicate"
     ALREADY_SENT = "already_sent"
 

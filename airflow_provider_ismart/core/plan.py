@@ -4,17 +4,19 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from itertools import compress, islice
+from itertools import chain, compress
 from typing import Any, NamedTuple, Protocol, cast
 
-from airflow_provider_ismart.core.message import Message, Size
+from airflow_provider_ismart.core.languages import RowLanguages
+from airflow_provider_ismart.core.message import ONE_ENGLISH_PART, Message, Size
 from airflow_provider_ismart.core.msisdn import mask_in, mask_msisdn
 from airflow_provider_ismart.core.outcomes import Outcome, RowOutcomes
 from airflow_provider_ismart.core.recipients import all_as_written, read_recipients
 from airflow_provider_ismart.core.report import Sample
+from airflow_provider_ismart.core.segmentation import Lang
 from airflow_provider_ismart.core.validation import Reading, Rows
 
-#: How many texts a preview shows.
+#: How many texts a preview shows, of each language where there is a template for each.
 MAX_SAMPLES = 3
 
 
@@ -55,12 +57,20 @@ class Plan(Protocol):
         """The outcome of each row so far."""
 
     @property
+    def languages(self) -> RowLanguages:
+        """The language of each row, where there is a template for each."""
+
+    @property
     def groups(self) -> Iterator[Group]:
         """The rows to send, by message, in the order of the input."""
 
     @property
     def parts(self) -> int:
         """The parts of all messages to send."""
+
+    @property
+    def long_arabic(self) -> Iterator[tuple[Message, int]]:
+        """The messages of ``Lang.ARABIC`` that take several parts, each with how many rows get it."""
 
     def count_calls(self, numbers_for: Callable[[Message], int]) -> int:
         """Count the calls of all groups, given how many numbers of a message fit into one (0 counts as 1)."""
@@ -92,6 +102,7 @@ class MemoryPlan:
     rows: Rows
     alike: Sequence[int | _Alike]
     outcomes: RowOutcomes
+    languages: RowLanguages
 
     @property
     def groups(self) -> Iterator[Group]:
@@ -113,6 +124,18 @@ class MemoryPlan:
             else alike.message.parts * len(alike.rows)
             for alike in self.alike
         )
+
+    @property
+    def long_arabic(self) -> Iterator[tuple[Message, int]]:
+        """The messages of ``Lang.ARABIC`` that take several parts, each with how many rows get it."""
+        texts = cast("Sequence[str]", self.rows.texts)  # what is to be sent has a text and a size
+        sizes = cast("Sequence[Size]", self.rows.sizes)
+        for alike in self.alike:
+            if not isinstance(alike, int):
+                if alike.message.parts > 1 and alike.message.lang is Lang.ARABIC:
+                    yield alike.message, len(alike.rows)
+            elif (size := sizes[alike]) is not ONE_ENGLISH_PART and size.parts > 1 and size.lang is Lang.ARABIC:
+                yield Message(texts[alike], *size), 1
 
     def count_calls(self, numbers_for: Callable[[Message], int]) -> int:
         """Count the calls of all groups, given how many numbers of a message fit into one (0 counts as 1)."""
@@ -138,7 +161,10 @@ def plan(recipients: Any, reading: Reading, *, deduplicate: bool = True) -> Memo
     """
     outcomes = RowOutcomes()
     rows = reading.read(read_recipients(recipients, reading.recipient_column), outcomes)
-    return MemoryPlan(rows=rows, alike=_alike(rows, outcomes, deduplicate=deduplicate), outcomes=outcomes)
+    languages = RowLanguages(reading.content.templates)
+    languages.extend(rows.languages, rows.sizes)
+    alike = _alike(rows, outcomes, deduplicate=deduplicate)
+    return MemoryPlan(rows=rows, alike=alike, outcomes=outcomes, languages=languages)
 
 
 def _alike(rows: Rows, outcomes: RowOutcomes, *, deduplicate: bool) -> list[int | _Alike]:
@@ -199,16 +225,33 @@ def _copies(rows: list[int] | range, msisdns: list[str]) -> Sequence[_RowNumbers
 
 
 def samples(plan: Plan) -> tuple[Sample, ...]:
-    """Return the first texts to send, each with its first number, which is masked there and in the text."""
-    found = []
-    for group in islice((group for group in plan.groups if not group.copy), MAX_SAMPLES):
-        _, msisdn = next(iter(group.numbers))
-        found.append(
-            Sample(
-                msisdn=mask_msisdn(msisdn),
-                text=mask_in(group.message.text, msisdn),
-                lang=int(group.message.lang),
-                parts=group.message.parts,
-            )
-        )
-    return tuple(found)
+    """Return the first texts that are to be sent, each with its first number, which is masked in the text too.
+
+    Where each language has a template, they are the first texts of each.
+    """
+    counts = plan.languages.counts(plan.outcomes)
+    left: dict[str | None, int] = {
+        language: min(MAX_SAMPLES, of_language.rows[Outcome.NOT_ATTEMPTED])
+        for language, of_language in counts.items()
+    }
+    left = left or {None: MAX_SAMPLES}
+    found: dict[str | None, list[Sample]] = {language: [] for language in left}
+    for group in plan.groups:
+        row, msisdn = next(group.numbers)
+        language = plan.languages[row]
+        if not group.copy and left[language]:
+            left[language] -= 1
+            found[language].append(_sample(group.message, msisdn, language))
+            if not any(left.values()):
+                break
+    return tuple(chain.from_iterable(found.values()))
+
+
+def _sample(message: Message, msisdn: str, language: str | None) -> Sample:
+    return Sample(
+        msisdn=mask_msisdn(msisdn),
+        text=mask_in(message.text, msisdn),
+        lang=int(message.lang),
+        parts=message.parts,
+        language=language,
+    )

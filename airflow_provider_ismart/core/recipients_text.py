@@ -64,6 +64,11 @@ def parse_recipients_text(text: str) -> Any:
             f"could pass for numbers. {_HOW_TO_GIVE_DATA} In text, only commas, semicolons and line ends separate "
             "numbers."
         )
+    return split_numbers(text)
+
+
+def split_numbers(text: str) -> list[str]:
+    """Return the cells between the separators of a text."""
     return [cell for cell in _BETWEEN_NUMBERS.split(text) if cell.strip()]
 
 

@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
-from dataclasses import asdict, dataclass
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass, field
 
+from airflow_provider_ismart.core.languages import LanguageCounts
 from airflow_provider_ismart.core.outcomes import Outcome
 from airflow_provider_ismart.core.return_codes import return_code
+from airflow_provider_ismart.core.simplification import Saving
 
 #: How many reasons to show; readers skip longer lists.
 MAX_REASONS_SHOWN = 10
@@ -24,12 +27,20 @@ def in_one_line(reasons: dict[str, int]) -> str:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Sample:
-    """A text that would be sent, with one of its numbers, masked."""
+    """One of the texts that would be sent, with one of its numbers, masked.
+
+    ``language`` is the key of its template, where there is one for each language.
+    """
 
     msisdn: str
     text: str
     lang: int
     parts: int
+    language: str | None = None
+
+    def as_json(self) -> dict[str, object]:
+        """Return the sample as plain JSON values."""
+        return {name: value for name, value in asdict(self).items() if value is not None}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -38,8 +49,10 @@ class Report:
 
     ``calls`` counts calls that were made, repeated ones included, and ``planned_calls`` the batches that the
     rows make. ``parts`` is what the accepted rows came to, which is the credit they are estimated to have
-    cost; ``planned_parts`` is the same for every row that is to be sent. Times are ISO 8601 with an offset,
-    durations seconds.
+    cost; ``planned_parts`` is the same for every row that is to be sent, and ``saving`` how many of them
+    ``simplify_text`` would save. Where there is a template for each language, ``languages`` is what each came to,
+    and ``planned_languages`` what was planned for it. ``restricted`` says which connection reaches only its
+    allowed numbers, if it does. Times are ISO 8601 with an offset, durations seconds.
     """
 
     outcomes: dict[Outcome, int]
@@ -55,10 +68,19 @@ class Report:
     started_at: str
     seconds: float
     samples: tuple[Sample, ...] = ()
+    languages: Mapping[str, LanguageCounts] = field(default_factory=dict)
+    planned_languages: Mapping[str, LanguageCounts] = field(default_factory=dict)
+    saving: Saving | None = None
+    restricted: str | None = None
+    max_credits: int | None = None
 
     def __str__(self) -> str:
-        counts = ", ".join(f"{count:,} {outcome.value}" for outcome, count in self.outcomes.items() if count)
-        return f"{counted(self.total, 'row')}: {counts or 'none'}"
+        by_language = "; ".join(
+            f"{name}: {counted}" for name, of in self.languages.items() if (counted := _counted(of.rows))
+        )
+        counts = _counted(self.outcomes) or "none"
+        rows = f"{self.total:,} rows: {counts}" + (f" ({by_language})" if by_language else "")
+        return f"{self.restricted}. {rows}" if self.restricted else rows
 
     @property
     def total(self) -> int:
@@ -68,6 +90,7 @@ class Report:
     def as_json(self) -> dict[str, object]:
         """Return the report as plain JSON values, for XCom."""
         return {
+            "restricted": self.restricted,
             "rows": self.total,
             "outcomes": {outcome.value: count for outcome, count in self.outcomes.items()},
             "return_codes": {
@@ -80,9 +103,34 @@ class Report:
             "parts": self.parts,
             "planned_parts": self.planned_parts,
             "credits_estimated": self.planned_parts if self.dry_run else self.parts,
+            "simplify_text_saves": self.saving.as_json() if self.saving else None,
+            "max_credits": self.max_credits,
             "push_at": self.push_at,
             "stopped_by": self.stopped_by,
             "dry_run": self.dry_run,
             "started_at": self.started_at,
             "seconds": round(self.seconds, 3),
-        } | ({"samples": [asdict(sample) for sample in self.samples]} if self.dry_run else {})
+            **({"languages": self._languages_as_json()} if self.languages else {}),
+            **(self._preview() if self.dry_run else {}),
+        }
+
+    def _preview(self) -> dict[str, object]:
+        return {
+            "exceeds_max_credits": self.max_credits is not None and self.planned_parts > self.max_credits,
+            "samples": [sample.as_json() for sample in self.samples],
+        }
+
+    def _languages_as_json(self) -> dict[str, object]:
+        return {
+            name: {
+                "rows": sum(counts.rows.values()),
+                "outcomes": {outcome.value: count for outcome, count in counts.rows.items()},
+                "parts": counts.parts[Outcome.ACCEPTED],
+                "planned_parts": self.planned_languages[name].parts[Outcome.NOT_ATTEMPTED],
+            }
+            for name, counts in self.languages.items()
+        }
+
+
+def _counted(outcomes: Mapping[Outcome, int]) -> str:
+    return ", ".join(f"{count:,} {outcome.value}" for outcome, count in outcomes.items() if count)

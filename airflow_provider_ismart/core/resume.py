@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from itertools import chain, groupby
 
 from airflow_provider_ismart.core.attempt import Attempt, MessageKey
@@ -29,8 +29,8 @@ def unsent(
     *,
     attempt: Attempt | None = None,
     resend_uncertain: bool = False,
-) -> Iterator[Batch]:
-    """Record in the plan which rows were submitted before, and return the calls for the others.
+) -> Callable[[], Iterator[Batch]]:
+    """Record in the plan which rows were submitted before; return what gives the calls for the others.
 
     A number gets at most as many messages as one try has rows for it. So a recorded message counts for one of
     the number's rows, even if its text has changed since and is no longer in the plan. If the try sends several
@@ -57,7 +57,7 @@ def unsent(
     def is_left(row: int) -> bool:
         return is_open(row) and row not in replaced and row not in elsewhere
 
-    return batches(lookup.groups, limits, is_left)
+    return lambda: batches(lookup.groups, limits, is_left)
 
 
 def _recognise_repeats(plan: Plan, attempt: Attempt) -> None:

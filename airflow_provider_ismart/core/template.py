@@ -24,14 +24,16 @@ class Template:
     A placeholder has only a column name and a format spec. Attributes, indexing and conversions would give access
     to the objects in cells.
 
-    :raises InputError: the template is malformed or has another kind of placeholder.
+    :param name: what the template is, for errors.
+    :raises InputError: the template cannot be read, or asks for more than that.
     """
 
-    def __init__(self, source: str) -> None:
-        fields = _parsed(source)
-        for _, name, spec, conversion in fields:
-            if name is not None:
-                _check_placeholder(name, spec or "", conversion)
+    def __init__(self, source: str, name: str = "message") -> None:
+        self.name = name
+        fields = _parsed(source, name)
+        for _, column, spec, conversion in fields:
+            if column is not None:
+                _check_placeholder(name, column, spec or "", conversion)
         #: The columns that the placeholders name, each once.
         self.columns = tuple(dict.fromkeys(name for _, name, _, _ in fields if name is not None))
         #: The text without its placeholders.
@@ -76,18 +78,18 @@ def _listed(names: Iterable[str]) -> str:
     return ", ".join(f"{{{name}}}" for name in names)
 
 
-def _parsed(source: str) -> list[tuple[str, str | None, str | None, str | None]]:
+def _parsed(source: str, name: str) -> list[tuple[str, str | None, str | None, str | None]]:
     try:
         return list(string.Formatter().parse(source))
     except ValueError as error:
-        raise InputError(f"message is not a template: {error}. Write a literal brace as {{{{ or }}}}.") from None
+        raise InputError(f"{name} is not a template: {error}. Write a brace itself as {{{{ or }}}}.") from None
 
 
-def _check_placeholder(name: str, spec: str, conversion: str | None) -> None:
+def _check_placeholder(template: str, name: str, spec: str, conversion: str | None) -> None:
     if not name.strip():
-        raise InputError("message has a placeholder {} without a column name; write it as {name}")
+        raise InputError(f"{template} has a placeholder {{}} without a name; write the column's name in it")
     if "." in name or "[" in name or conversion or "{" in spec:
         raise InputError(
-            f"message has the placeholder {shown(name)}; a placeholder can have a column name and a format spec, "
-            "but no attribute, index, conversion or nested placeholder"
+            f"{template} has the placeholder {shown(name)}: a column's name and a format spec can stand there, "
+            "no attribute, index, conversion or nested placeholder"
         )

@@ -2,29 +2,37 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from numbers import Integral
 from typing import Any
 
 from airflow_provider_ismart.core.columns import Columns, shown, shown_all
 from airflow_provider_ismart.core.errors import InputError
+from airflow_provider_ismart.core.exclusion import NOBODY_EXCLUDED, Exclusion
+from airflow_provider_ismart.core.languages import choose_languages, read_templates
 from airflow_provider_ismart.core.message import ONE_ENGLISH_PART, InvalidTextError, LangChoice, Size, size
-from airflow_provider_ismart.core.msisdn import InvalidNumberError, canonical_msisdn, canonical_texts, is_missing
+from airflow_provider_ismart.core.msisdn import canonical_column, is_missing
 from airflow_provider_ismart.core.numbering import OMAN, NumberingPlan
 from airflow_provider_ismart.core.outcomes import Outcome, RowOutcomes
 from airflow_provider_ismart.core.segmentation import MAX_PARTS, are_one_english_part, is_blank
+from airflow_provider_ismart.core.simplification import simplified
 from airflow_provider_ismart.core.template import Template
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Content:
-    """The source of the texts: one template for all rows, or a column with the text of each row."""
+    """What is to be said: a template, one for each language, or a column that holds each row's own text.
 
-    message: str | None = None
+    With templates by language, ``language_column`` says which of them a row gets.
+    """
+
+    message: str | Mapping[str, str] | None = None
     message_column: str | None = None
+    language_column: str | None = None
     lang: LangChoice = LangChoice.AUTO
     max_parts: int = MAX_PARTS
+    simplify_text: bool = False
 
     def __post_init__(self) -> None:
         """Check that there is exactly one source of text and a sensible limit.
@@ -33,12 +41,40 @@ class Content:
         """
         if (self.message is None) == (self.message_column is None):
             raise InputError("give either message or message_column")
-        if self.message is not None and not isinstance(self.message, str):
+        if self.message is not None and not isinstance(self.message, str | Mapping):
             raise InputError(f"message is a {type(self.message).__name__}; it has to be text")
         if self.message_column is not None:
             object.__setattr__(self, "message_column", _column_name("message_column", self.message_column))
+        self._check_languages()
         if type(self.max_parts) is not int or not 1 <= self.max_parts <= MAX_PARTS:
             raise InputError(f"max_parts is {self.max_parts!r}; it can be 1 to {MAX_PARTS}")
+
+    def _check_languages(self) -> None:
+        if isinstance(self.message, Mapping):
+            read_templates(self.message)
+            if self.language_column is None:
+                raise InputError("message is a dict; name the column with each row's language in language_column")
+            object.__setattr__(self, "language_column", _column_name("language_column", self.language_column))
+        elif self.language_column is not None:
+            raise InputError("language_column needs message as a dict of language and template")
+
+    @property
+    def template(self) -> Template:
+        """The template that all rows share.
+
+        :raises InputError: it is none.
+        """
+        return Template(self.message if isinstance(self.message, str) else "")
+
+    @property
+    def templates(self) -> Mapping[str, Template]:
+        """The templates by language; none where all rows share one, or have their own texts."""
+        return read_templates(self.message) if isinstance(self.message, Mapping) else {}
+
+    @property
+    def simplifies(self) -> bool:
+        """Whether texts are simplified; where all travel as Arabic, it would save nothing."""
+        return self.simplify_text and self.lang is not LangChoice.ARABIC
 
     @property
     def columns(self) -> Sequence[str]:
@@ -48,16 +84,20 @@ class Content:
         """
         if self.message_column is not None:
             return [self.message_column]
-        return Template(self.message or "").columns
+        if self.language_column is not None:
+            named = (name for template in self.templates.values() for name in template.columns)
+            return list(dict.fromkeys([self.language_column, *named]))
+        return self.template.columns
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Reading:
-    """How to read rows: the message, the column of the numbers, and the country of local numbers."""
+    """How rows are read: their message, the column and country of their numbers, and who is excluded."""
 
     content: Content
     recipient_column: str = "msisdn"
     numbering: NumberingPlan = OMAN
+    exclusion: Exclusion = NOBODY_EXCLUDED
 
     def __post_init__(self) -> None:
         """Convert the column's name to text, like all column names.
@@ -80,9 +120,17 @@ class Reading:
         def invalid(row: int, why: str) -> None:
             outcomes.set([first + row], Outcome.INVALID, reason=why)
 
-        msisdns = _canonical(written, self.numbering, invalid)
-        texts, sizes = _texts(self.content, columns, msisdns, invalid)
-        return Rows(written=written, msisdns=msisdns, texts=texts, sizes=sizes)
+        msisdns = canonical_column(written, self.numbering, lambda row, why: invalid(row, f"number: {why}"))
+
+        def invalid_text(row: int, why: str) -> None:
+            if msisdns[row]:  # what is wrong with its number is said already
+                invalid(row, why)
+
+        languages = _languages(self.content, columns, invalid_text)
+        texts, sizes = _texts(self.content, columns, languages, len(msisdns), invalid_text)
+        if self.exclusion:
+            self.exclusion.apply(msisdns, texts, sizes, outcomes, first)
+        return Rows(written=written, msisdns=msisdns, texts=texts, sizes=sizes, languages=languages)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -90,13 +138,15 @@ class Rows:
     """Rows in columns. A row has no object of its own except its text, to save memory.
 
     ``written`` and ``msisdns`` hold a row's number as it came and in canonical form ("" where it has none),
-    ``texts`` its text and ``sizes`` what that takes (``None`` where it has none).
+    ``texts`` its text and ``sizes`` what that takes (``None`` where it has none). ``languages`` says which
+    template a row gets (``None`` where it gets none), or nothing where all rows share one.
     """
 
     written: Sequence[Any]
     msisdns: list[str]
     texts: Sequence[str | None]
     sizes: Sequence[Size | None]
+    languages: Sequence[str | None] = ()
 
 
 def _column_name(option: str, name: object) -> str:
@@ -122,46 +172,69 @@ _LOOKED_AT_ONCE = 100
 _Invalid = Callable[[int, str], None]
 
 
-def _canonical(written: Sequence[Any], numbering: NumberingPlan, invalid: _Invalid) -> list[str]:
-    msisdns: list[str] = []
-    for start in range(0, len(written), _LOOKED_AT_ONCE):
-        cells = written[start : start + _LOOKED_AT_ONCE]
-        if texts := canonical_texts(cells, numbering):
-            msisdns += texts
-            continue
-        for row, cell in enumerate(cells, start):
-            try:
-                msisdns.append(canonical_msisdn(cell, numbering))
-            except InvalidNumberError as why:
-                msisdns.append("")
-                invalid(row, f"number: {why}")
-    return msisdns
-
-
 _Texts = tuple[list[str | None], list[Size | None]]
 
 
-def _texts(content: Content, columns: Columns, msisdns: list[str], invalid: _Invalid) -> _Texts:
-    """Return each row's text and size, or ``None`` if it is invalid; pass the reason to ``invalid``."""
+def _languages(content: Content, columns: Columns, invalid: _Invalid) -> Sequence[str | None]:
+    if content.language_column is None:
+        return ()
+    cells = _column(columns, content.language_column, "language_column is")
+    return choose_languages(cells, content.templates, invalid)
+
+
+def _texts(
+    content: Content, columns: Columns, languages: Sequence[str | None], count: int, invalid: _Invalid
+) -> _Texts:
+    """Return each row's text and size, or ``None`` where it has none; ``invalid`` gets the reason."""
 
     def invalid_text(row: int, why: str) -> None:
-        if msisdns[row]:  # already recorded as invalid for its number
-            invalid(row, f"message: {why}")
+        invalid(row, f"message: {why}")
 
     if content.message_column is not None:
         texts = _own_texts(_column(columns, content.message_column, "message_column is"), invalid_text)
         return texts, _sizes(content, texts, invalid_text)
-    template = Template(content.message or "")
-    if not is_blank(template.literal) or not template.columns:
+    if content.language_column is not None:
+        return _texts_by_language(content, columns, languages, invalid_text)
+    template = content.template
+    return _of_template(content, template, _cells(template, columns), count, invalid_text)
+
+
+def _texts_by_language(
+    content: Content, columns: Columns, languages: Sequence[str | None], invalid: _Invalid
+) -> _Texts:
+    texts: list[str | None] = [None] * len(languages)
+    sizes: list[Size | None] = [None] * len(languages)
+    for language, template in content.templates.items():
+        rows = [row for row, of_row in enumerate(languages) if of_row == language]
+
+        def invalid_row(at: int, why: str, rows: Sequence[int] = rows) -> None:
+            invalid(rows[at], why)
+
+        cells = [[column[row] for row in rows] for column in _cells(template, columns)]
+        found = _of_template(content, template, cells, len(rows), invalid_row)
+        for row, text, size_ in zip(rows, *found, strict=True):
+            texts[row], sizes[row] = text, size_
+    return texts, sizes
+
+
+def _cells(template: Template, columns: Columns) -> list[Sequence[Any]]:
+    return [_column(columns, name, f"{template.name} has a placeholder for") for name in template.columns]
+
+
+def _of_template(
+    content: Content, template: Template, cells: Sequence[Sequence[Any]], count: int, invalid: _Invalid
+) -> _Texts:
+    """Return the text and size of each of ``count`` rows that share a template."""
+    literal = simplified(template.literal) if content.simplifies else template.literal
+    if not is_blank(literal) or not template.columns:
         try:
-            of_literal = size(template.literal, content.lang, content.max_parts)
-        except InvalidTextError as why:  # the template itself is wrong, whatever the cells
-            raise InputError(f"message: {why}") from None
+            of_literal = size(literal, content.lang, content.max_parts)
+        except InvalidTextError as why:  # no cell can mend what is wrong with the template itself
+            raise InputError(f"{template.name}: {why}") from None
         if not template.columns:
-            return [template.literal] * len(msisdns), [of_literal] * len(msisdns)
-    cells = [_column(columns, name, "message has a placeholder for") for name in template.columns]
-    texts = _filled(template, cells, invalid_text)
-    return texts, _sizes(content, texts, invalid_text)
+            return [literal] * count, [of_literal] * count
+    texts = _filled(template, cells, invalid)
+    return texts, _sizes(content, texts, invalid)
 
 
 def _own_texts(column: Sequence[Any], invalid: _Invalid) -> list[str | None]:
@@ -192,7 +265,7 @@ def _filled(template: Template, columns: Sequence[Sequence[Any]], invalid: _Inva
 
 
 def _sizes(content: Content, texts: list[str | None], invalid: _Invalid) -> list[Size | None]:
-    """Return the sizes of the texts; remove texts that cannot be sent."""
+    """Return what the texts take, after simplifying them in place; one that cannot be sent is none any more."""
     lang, max_parts = content.lang, content.max_parts
     sizes: list[Size | None] = []
     for start in range(0, len(texts), _LOOKED_AT_ONCE):
@@ -200,6 +273,8 @@ def _sizes(content: Content, texts: list[str | None], invalid: _Invalid) -> list
         if lang is not LangChoice.ARABIC and are_one_english_part(some):
             sizes += [ONE_ENGLISH_PART] * len(some)
             continue
+        if content.simplifies:
+            some = texts[start : start + len(some)] = [text and simplified(text) for text in some]
         for row, text in enumerate(some, start):
             try:
                 sizes.append(None if text is None else size(text, lang, max_parts))

@@ -18,6 +18,7 @@ from pyrate_limiter import Limiter, Rate
 from tenacity import RetryCallState, Retrying, stop_after_attempt, wait_exponential_jitter
 from tenacity.nap import sleep_using_event
 
+from airflow_provider_ismart.core.errors import InputError
 from airflow_provider_ismart.core.msisdn import mask_msisdn
 from airflow_provider_ismart.core.outcomes import CallOutcome, Fate
 from airflow_provider_ismart.core.return_codes import ACCEPTED_CODE, Kind, return_code
@@ -111,7 +112,13 @@ class GatewayClient:
         return len(empty)
 
     def submit(self, batch: Batch, *, flash: bool, push_at: str | None) -> CallOutcome:
-        """Submit a batch. A call that provably did not reach the gateway is retried a few times."""
+        """Hand a batch over. What provably did not reach the gateway is tried again a few times.
+
+        :raises InputError: the connection is restricted, and a number is not one of those allowed.
+        """
+        allowed = self.settings.allowed_numbers
+        if allowed is not None and not allowed.issuperset(batch.msisdns):
+            raise InputError(f"{self.settings.restriction}, and the call has others")
         query = self._query(batch, flash=flash, push_at=push_at)
         outcome: CallOutcome = self._retrying(self._paced_call, query)
         attempts = self._retrying.statistics["attempt_number"]  # of this thread; the last may not have started

@@ -6,11 +6,13 @@ import re
 from collections.abc import Mapping
 from dataclasses import dataclass, fields
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any
 from zoneinfo import ZoneInfo
 
 from airflow_provider_ismart.core.errors import InputError
+from airflow_provider_ismart.core.msisdn import canonical_column
 from airflow_provider_ismart.core.numbering import NumberingPlan
+from airflow_provider_ismart.core.recipients_text import split_numbers
 from airflow_provider_ismart.gateway.connection_fields import (
     DEFAULT_HOST,
     AirflowConnection,
@@ -19,71 +21,7 @@ from airflow_provider_ismart.gateway.connection_fields import (
     json_object,
     split_url,
 )
-
-
-class Extra(NamedTuple):
-    """An extra of the connection: its form field, default and allowed values.
-
-    ``type`` is a JSON schema's; ``minimum`` and ``maximum`` bound a number, and are 0 for other types.
-    """
-
-    name: str
-    type: str
-    label: str
-    description: str
-    default: str | float | bool | None = None
-    holds_secret: bool = False
-    minimum: float = 0
-    maximum: float = 0
-
-    @property
-    def help(self) -> str:
-        """The description, with the default and the range."""
-        default = "" if self.default is None else f" Default: {self.default}."
-        limits = f" From {self.minimum:g} to {self.maximum:g}." if self.maximum else ""
-        return self.description + default + limits
-
-    def read(self, value: Any) -> Any:
-        """Return the typed value of an extra, which a form stores as text.
-
-        :raises InputError: its type is wrong, or it is out of range.
-        """
-        if value is None or value == "":
-            return self.default
-        if self.type == "string":
-            if isinstance(value, str):
-                return value.strip()
-        elif self.type == "boolean":
-            if str(value).lower() in {"true", "false"}:
-                return str(value).lower() == "true"
-        elif (number := _number(value)) is not None and (self.type == "number" or number.is_integer()):
-            if not self.minimum <= number <= self.maximum:
-                raise self.error(value, f"it can be {self.minimum:g} to {self.maximum:g}")
-            return int(number) if self.type == "integer" else number
-        raise self.error(value, f"it has to be {_TYPE_NAMES[self.type]}")
-
-    def error(self, value: Any, why: str) -> InputError:
-        """Return an error that names this extra and its value."""
-        found = "not as it should be" if self.holds_secret else f"{value!r}"
-        return InputError(f"the connection's extra {self.name!r} is {found}; {why}")
-
-
-_TYPE_NAMES = {
-    "string": "text",
-    "boolean": "true or false",
-    "integer": "a whole number",
-    "number": "a number",
-}
-
-
-def _number(value: Any) -> float | None:
-    if isinstance(value, bool):
-        return None
-    try:
-        return float(value)
-    except (TypeError, ValueError, OverflowError):
-        return None
-
+from airflow_provider_ismart.gateway.extra import Extra
 
 EXTRAS = {
     extra.name: extra
@@ -153,6 +91,15 @@ EXTRAS = {
             "the country are invalid. Empty: 7,9 for 968, any digit but 0 for another code.",
         ),
         Extra(
+            name="allowed_numbers",
+            type="string",
+            label="Allowed numbers",
+            description="The only numbers that this connection reaches, comma-separated or a JSON list, for "
+            "staging. All other rows are excluded. Empty: every number.",
+            holds_secret=True,
+            can_be_list=True,
+        ),
+        Extra(
             name="max_query_length",
             type="integer",
             label="Longest query string",
@@ -211,10 +158,12 @@ class Settings:
     ca_bundle: str | None
     proxy: str | None
     ledger_conn_id: str | None
+    allowed_numbers: frozenset[str] | None
+    conn_id: str = ""
 
     @classmethod
-    def of(cls, connection: AirflowConnection) -> Settings:
-        """Read and check a connection.
+    def of(cls, connection: AirflowConnection, conn_id: str = "") -> Settings:
+        """Read and check a connection, whose id its texts name.
 
         :raises InputError: a field or an extra is missing, unknown or invalid; the message names it.
         """
@@ -229,6 +178,7 @@ class Settings:
             ),
             login=connection.login,
             password=connection.password,
+            conn_id=conn_id,
             **_typed(extras),
         )
 
@@ -236,6 +186,13 @@ class Settings:
     def without_connection(cls) -> Settings:
         """Return the defaults, for planning only; they have no login."""
         return cls(url=DEFAULT_HOST, login="", password="", **_typed(_read_extras({})))
+
+    @property
+    def restriction(self) -> str | None:
+        """That only some numbers are reached, where it is so."""
+        if self.allowed_numbers is None:
+            return None
+        return f"Connection {self.conn_id!r} is restricted to its allowed numbers ({len(self.allowed_numbers):,})"
 
 
 def _read_extras(given: Mapping[str, Any]) -> dict[str, Any]:
@@ -252,6 +209,7 @@ def _typed(extras: Mapping[str, Any]) -> dict[str, Any]:
     typed["timezone"] = _timezone(extras["timezone"])
     typed["ca_bundle"] = _existing_file("ca_bundle", extras["ca_bundle"])
     typed["numbering"] = _numbering(extras["country_code"], extras["mobile_prefixes"])
+    typed["allowed_numbers"] = _allowed_numbers(extras["allowed_numbers"], typed["numbering"])
     proxy = split_url(extras["proxy"]) if extras["proxy"] else None
     if extras["proxy"] and not (proxy and proxy.scheme in {"http", "https"} and proxy.hostname):
         raise EXTRAS["proxy"].error(extras["proxy"], "it has to be a URL such as http://proxy.example:3128")
@@ -270,6 +228,19 @@ def _numbering(country_code: str, mobile_prefixes: str | None) -> NumberingPlan:
             mobile_prefixes, "it has to be digits separated by commas, such as 7,9"
         )
     return plan
+
+
+def _allowed_numbers(given: str | list[Any] | None, numbering: NumberingPlan) -> frozenset[str] | None:
+    if given is None:
+        return None
+    entries = split_numbers(given) if isinstance(given, str) else given
+    if not entries:
+        raise EXTRAS["allowed_numbers"].error(given, "it holds no number; leave it out to reach every number")
+
+    def invalid(entry: int, why: str) -> None:
+        raise EXTRAS["allowed_numbers"].error(given, f"entry {entry + 1} is no mobile number ({why})")
+
+    return frozenset(canonical_column(entries, numbering, invalid))
 
 
 def _path(path: str) -> str:

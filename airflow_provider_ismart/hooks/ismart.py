@@ -30,7 +30,7 @@ if TYPE_CHECKING:
     from airflow_provider_ismart.core.outcomes import CallOutcome
     from airflow_provider_ismart.core.report import Report
     from airflow_provider_ismart.gateway.client import GatewayClient
-    from airflow_provider_ismart.sending.send import Runtime
+    from airflow_provider_ismart.sending.runtime import Runtime
 
 
 class ISmartHook(BaseHook):
@@ -91,8 +91,8 @@ class ISmartHook(BaseHook):
             mask_secret(quote(connection.password, safe="*"))  # encoded as the client does
             mask_secret(quote_plus(connection.password))
         with _own_errors():
-            settings = Settings.of(connection)
-        if settings.proxy:  # it can contain a password
+            settings = Settings.of(connection, self.ismart_conn_id)
+        if settings.proxy:  # it can hold a password
             mask_secret(settings.proxy)
         return settings
 
@@ -106,11 +106,15 @@ class ISmartHook(BaseHook):
     def send(
         self,
         recipients: Any,
-        message: str,
+        message: str | Mapping[str, str],
         *,
+        language_column: str | None = None,
         lang: str | int = "auto",
         flash: bool = False,
         push_at: datetime | str | None = None,
+        simplify_text: bool = False,
+        exclude: Any = None,
+        max_credits: int | str | None = None,
         on_empty: str = "skip",
         on_invalid: str = "skip",
         on_refused: str = "isolate",
@@ -125,9 +129,13 @@ class ISmartHook(BaseHook):
         """
         options = {
             "message": message,
+            "language_column": language_column,
             "lang": lang,
             "flash": flash,
             "push_at": push_at,
+            "simplify_text": simplify_text,
+            "exclude": exclude,
+            "max_credits": max_credits,
             "on_empty": on_empty,
             "on_invalid": on_invalid,
             "on_refused": on_refused,

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from contextlib import closing, suppress
+from dataclasses import replace
 from time import monotonic
 from typing import TYPE_CHECKING, Any
 
@@ -55,7 +56,9 @@ class TaskSend:
         hook = self._hook
         settings = self._settings()
         read_from = from_files(recipients)
+        options = _with_exclude_from_files(options)
         check_apart(read_from, options.results_path)
+        check_apart(options.exclude, options.results_path, "exclude")
         report_gateway(hook, settings.url)
         with (
             closing(hook.new_client(settings)) as client,
@@ -111,6 +114,10 @@ class TaskSend:
                 self._hook.refused_login.record(self._hook.log)
 
 
+def _with_exclude_from_files(options: SendOptions) -> SendOptions:
+    return replace(options, exclude=from_files(options.exclude, "exclude", or_only_column=True))
+
+
 def preview(hook: ISmartHook, recipients: Any, options: SendOptions) -> Report:
     """Return the report of what would be sent, without a call.
 
@@ -124,6 +131,8 @@ def preview(hook: ISmartHook, recipients: Any, options: SendOptions) -> Report:
         settings = Settings.without_connection()
     with (
         closing(hook.new_client(settings)) as client,
-        closing(Send(from_files(recipients), options, client, hook.log, hook.runtime)) as send,
+        closing(
+            Send(from_files(recipients), _with_exclude_from_files(options), client, hook.log, hook.runtime)
+        ) as send,
     ):
         return send.preview()

@@ -110,14 +110,15 @@ class ISmartNotifier(BaseNotifier):
         if suppressed is None:
             self.log.info("Suppressed: an SMS about this event was sent less than %s ago.", self.throttle)
             return
-        self._send(text, deadline, f" (+{suppressed:,} suppressed)" if suppressed else "")
+        if not self._send(text, deadline, f" (+{suppressed:,} suppressed)" if suppressed else ""):
+            return
         try:
             throttle.record_sent(suppressed)
         except Exception as error:  # noqa: BLE001  # a callback must not raise
             _log_failure(self.log, "The SMS was sent, but the next one will count it as suppressed", error)
 
-    def _send(self, text: str, deadline: Deadline, tail: str = "") -> None:
-        send_alert(
+    def _send(self, text: str, deadline: Deadline, tail: str = "") -> bool:
+        return send_alert(
             self.ismart_conn_id,
             self.recipients,
             shorten(text, self.max_parts, tail=tail),

@@ -32,9 +32,12 @@ class ISmartSendOperator(RedactsFields, ChecksRenderedOptions, BaseOperator):
         of them, or a list of paths; or the text that Jinja makes of a list. A number is 11 digits, or one of
         the usual notations.
     :param message: the text (templated). ``{column}`` and ``{column:.3f}`` stand for the row's
-        values, ``{{`` and ``}}`` for braces (in Jinja's raw block, as Jinja reads double braces first).
+        values, ``{{`` and ``}}`` for braces (in Jinja's raw block, as Jinja reads double braces first). Or a dict
+        with a text for each language: ``{"ar": "…", "en": "…"}``; its key ``"default"`` is for all other rows.
     :param recipient_column: the column with the numbers (templated).
     :param message_column: a column with each row's own text, in place of ``message`` (templated).
+    :param language_column: with a dict as ``message``, the column with each row's language (templated): ``ar``,
+        ``en``, their names or a locale such as ``ar-OM``.
     :param lang: ``"auto"`` (English where the GSM-7 alphabet has every character, Arabic otherwise),
         ``"english"`` or 0, ``"arabic"`` or 64 (templated).
     :param flash: show the message immediately instead of storing it, where the phone can.
@@ -42,6 +45,8 @@ class ISmartSendOperator(RedactsFields, ChecksRenderedOptions, BaseOperator):
         the connection's time zone. ``None`` is immediately.
     :param batch_size: numbers per call, 1 to 50.
     :param max_parts: parts that a text may take, 1 to 5; a longer one is not sent.
+    :param simplify_text: replace curly quotes, dashes and the like by plain characters, where the whole text then
+        fits English; otherwise it stays as it is.
     :param deduplicate: send a text once to a number that has several rows with it.
     :param on_empty: if there are no rows, ``"skip"`` the task or ``"fail"``.
     :param on_invalid: rows that cannot be sent are left out (``"skip"``), or nothing is sent (``"fail"``).
@@ -50,6 +55,9 @@ class ISmartSendOperator(RedactsFields, ChecksRenderedOptions, BaseOperator):
     :param on_uncertain: calls that may or may not have been accepted end the task without a retry (``"fail"``),
         are sent again by the next try (``"resend"``: at least once), or are left alone (``"accept"``: at most
         once).
+    :param exclude: numbers that get no message, such as opt-outs (templated): whatever ``recipients`` can be. A
+        table has them in ``recipient_column`` or in its only column. An entry that is no number fails the task.
+    :param max_credits: what a try may cost at most; nothing is sent where it would cost more (templated).
     :param dry_run: send nothing and return the report of what would be sent; needs no connection.
     :param results_path: a ``.csv`` or ``.parquet`` file that gets every input row with its outcome, full numbers
         included (templated): a local path, a URL, a :class:`pathlib.Path` or an ``ObjectStoragePath``.
@@ -68,33 +76,43 @@ class ISmartSendOperator(RedactsFields, ChecksRenderedOptions, BaseOperator):
         "message",
         "recipient_column",
         "message_column",
+        "language_column",
         "lang",
         "push_at",
+        "exclude",
+        "max_credits",
         "results_path",
         "idempotency_key",
         "ledger_conn_id",
         "ismart_conn_id",
     )
-    redacted_fields: ClassVar[Mapping[str, Callable[[Any], Any]]] = {"recipients": RedactedRecipients}
+    redacted_fields: ClassVar[Mapping[str, Callable[[Any], Any]]] = {
+        "recipients": RedactedRecipients,
+        "exclude": RedactedRecipients,
+    }
     ui_color = "#d8ecf3"
 
     def __init__(
         self,
         *,
         recipients: Any,
-        message: str | XComArg | None = None,
+        message: str | Mapping[str, str] | XComArg | None = None,
         recipient_column: str = "msisdn",
         message_column: str | None = None,
+        language_column: str | None = None,
         lang: str | int = "auto",
         flash: bool = False,
         push_at: datetime | str | XComArg | None = None,
         batch_size: int = 50,
         max_parts: int = 5,
+        simplify_text: bool = False,
         deduplicate: bool = True,
         on_empty: str = "skip",
         on_invalid: str = "skip",
         on_refused: str = "isolate",
         on_uncertain: str = "fail",
+        exclude: Any = None,
+        max_credits: int | str | XComArg | None = None,
         dry_run: bool = False,
         results_path: str | PathLike[str] | None = None,
         idempotency_key: str | None = None,
@@ -107,17 +125,21 @@ class ISmartSendOperator(RedactsFields, ChecksRenderedOptions, BaseOperator):
         self.message = message
         self.recipient_column = recipient_column
         self.message_column = message_column
+        self.language_column = language_column
         self.lang = lang
         self.flash = flash
         self.push_at = push_at
         self.batch_size = batch_size
         self.max_parts = max_parts
+        self.simplify_text = simplify_text
         self.deduplicate = deduplicate
         self.on_empty = on_empty
         self.on_invalid = on_invalid
         self.on_refused = on_refused
         self.on_uncertain = on_uncertain
-        self.is_dry_run = dry_run  # BaseOperator.dry_run is a method of Airflow
+        self.exclude = exclude
+        self.max_credits = max_credits
+        self.is_dry_run = dry_run  # BaseOperator.dry_run is a method of Airflow's own
         self.results_path = results_path
         self.idempotency_key = idempotency_key
         self.ledger_conn_id = ledger_conn_id
@@ -154,7 +176,10 @@ class ISmartSendOperator(RedactsFields, ChecksRenderedOptions, BaseOperator):
         """Return the options that :class:`~airflow_provider_ismart.sending.options.SendOptions` checks."""
         from airflow_provider_ismart.sending.options import OPTIONS  # noqa: PLC0415  # only needed at run time
 
-        return {option: self.is_dry_run if option == "dry_run" else getattr(self, option) for option in OPTIONS}
+        return {
+            option: self.is_dry_run if option == "dry_run" else revealed(getattr(self, option))
+            for option in OPTIONS
+        }
 
     def on_kill(self) -> None:
         """Start no new calls; let calls in flight finish and record their outcomes."""

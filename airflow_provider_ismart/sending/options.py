@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, fields
+from collections.abc import Mapping
+from dataclasses import dataclass, field, fields
 from datetime import datetime
 from enum import Enum
 from inspect import Parameter, signature
 from os import PathLike
-from typing import TypeVar
+from typing import Any, TypeVar
 
 from airflow.providers.common.compat.sdk import ObjectStoragePath
 
@@ -61,6 +62,8 @@ class SendOptions:
     on_uncertain: OnUncertain = OnUncertain.FAIL
     dry_run: bool = False
     results_path: str | PathLike[str] | None = None
+    exclude: Any = field(default=None, repr=False)
+    max_credits: int | None = None
 
     def __post_init__(self) -> None:
         """Check what the types do not express.
@@ -82,14 +85,17 @@ class SendOptions:
     def of(
         cls,
         *,
-        message: str | None = None,
+        message: str | Mapping[str, str] | None = None,
         message_column: str | None = None,
+        language_column: str | None = None,
         lang: str | int = "auto",
         max_parts: int = MAX_PARTS,
+        simplify_text: bool = False,
         on_empty: str = "skip",
         on_invalid: str = "skip",
         on_refused: str = "isolate",
         on_uncertain: str = "fail",
+        max_credits: int | str | None = None,
         **others: object,
     ) -> SendOptions:
         """Return the options for a user's values.
@@ -98,16 +104,28 @@ class SendOptions:
         """
         if type(max_parts) is not int:
             raise InputError(f"max_parts is {_shown(max_parts)}; it can be 1 to {MAX_PARTS}")
-        if message is not None and not isinstance(message, str):
+        if not isinstance(simplify_text, bool):
+            raise InputError(f"simplify_text is {_shown(simplify_text)}; it can be True or False")
+        if message is not None and not isinstance(message, str | Mapping):
             raise InputError(f"message is {_shown(message)}; it has to be text")
         if message_column is not None:
             _check_column("message_column", message_column)
+        if language_column is not None:
+            _check_column("language_column", language_column)
         return cls(
-            content=Content(message=message, message_column=message_column, lang=_lang(lang), max_parts=max_parts),
+            content=Content(
+                message=message,
+                message_column=message_column,
+                language_column=language_column,
+                lang=_lang(lang),
+                max_parts=max_parts,
+                simplify_text=simplify_text,
+            ),
             on_empty=_choice(OnEmpty, "on_empty", on_empty),
             on_invalid=_choice(OnInvalid, "on_invalid", on_invalid),
             on_refused=_choice(OnRefused, "on_refused", on_refused),
             on_uncertain=_choice(OnUncertain, "on_uncertain", on_uncertain),
+            max_credits=_max_credits(max_credits),
             **others,  # type: ignore[arg-type]
         )
 
@@ -115,7 +133,7 @@ class SendOptions:
 _WRITTEN = (name for name, of in signature(SendOptions.of).parameters.items() if of.kind is Parameter.KEYWORD_ONLY)
 #: The names of all options.
 OPTIONS = tuple(
-    dict.fromkeys([*_WRITTEN, *(field.name for field in fields(SendOptions) if field.name != "content")])
+    dict.fromkeys([*_WRITTEN, *(option.name for option in fields(SendOptions) if option.name != "content")])
 )
 
 
@@ -143,6 +161,14 @@ def _lang(value: object) -> LangChoice:
     except InputError:
         pass
     raise InputError(f"lang is {_shown(value)}; it can be 'auto', 'english', 'arabic', 0 or 64")
+
+
+def _max_credits(value: object) -> int | None:
+    if isinstance(value, str) and value.strip().isascii() and value.strip().isdigit():  # as a template renders it
+        return int(value)
+    if value is None or (type(value) is int and value >= 0):
+        return value
+    raise InputError(f"max_credits is {_shown(value)}; it can be a whole number from 0, or None")
 
 
 _Choice = TypeVar("_Choice", bound=Enum)

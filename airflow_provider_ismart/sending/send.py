@@ -2,35 +2,35 @@
 
 from __future__ import annotations
 
-import time
 from collections.abc import Callable
-from concurrent.futures import Executor, ThreadPoolExecutor
 from contextlib import ExitStack, closing
-from dataclasses import dataclass, replace
-from datetime import UTC, datetime
-from queue import SimpleQueue
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
-from airflow_provider_ismart.core.batching import CallLimits
+from airflow_provider_ismart.core.batching import CallLimits, batches
+from airflow_provider_ismart.core.cost import Cost
 from airflow_provider_ismart.core.dispatch import Submission
-from airflow_provider_ismart.core.numbering import NumberingPlan
+from airflow_provider_ismart.core.exclusion import Exclusion, read_opt_outs
+from airflow_provider_ismart.core.message import LangChoice
 from airflow_provider_ismart.core.outcomes import Outcome
 from airflow_provider_ismart.core.plan import Plan, plan, samples
 from airflow_provider_ismart.core.recipients import ChunkedRecipients
 from airflow_provider_ismart.core.report import Report, counted, in_one_line
 from airflow_provider_ismart.core.schedule import PUSH_AT_FORMAT, read_push_at
+from airflow_provider_ismart.core.simplification import find_saving
 from airflow_provider_ismart.core.validation import Reading
 from airflow_provider_ismart.exceptions import (
     ISmartError,
     ISmartInputError,
     ISmartLoginError,
 )
-from airflow_provider_ismart.sending.executor import WaitingQueue, submit_all
+from airflow_provider_ismart.sending.executor import submit_all
 from airflow_provider_ismart.sending.failure import failure
 from airflow_provider_ismart.sending.metrics import count_call, count_numbers
 from airflow_provider_ismart.sending.options import OnEmpty, OnInvalid, OnUncertain, SendOptions
 from airflow_provider_ismart.sending.progress import Log, Progress
 from airflow_provider_ismart.sending.results_file import ResultsFile
+from airflow_provider_ismart.sending.runtime import Runtime
 from airflow_provider_ismart.sending.spooled_plan import SpooledPlan
 
 if TYPE_CHECKING:
@@ -39,27 +39,10 @@ if TYPE_CHECKING:
     from airflow_provider_ismart.core.ledger import Ledger
     from airflow_provider_ismart.core.outcomes import CallOutcome
     from airflow_provider_ismart.gateway.client import GatewayClient
+    from airflow_provider_ismart.gateway.settings import Settings
 
 #: The seconds between two reads of the ledger for rows that another task is sending.
 OTHERS_SECONDS = 1.0
-
-
-def _now() -> datetime:
-    return datetime.now(UTC)
-
-
-def _threads(count: int) -> Executor:
-    return ThreadPoolExecutor(count, thread_name_prefix="ismart")
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Runtime:
-    """The source of time and threads of a send. Simulations have their own."""
-
-    now: Callable[[], datetime] = _now
-    monotonic: Callable[[], float] = time.monotonic
-    new_executor: Callable[[int], Executor] = _threads
-    new_queue: Callable[[], WaitingQueue] = SimpleQueue
 
 
 class Send:
@@ -84,6 +67,8 @@ class Send:
         self.options = options
         self.client = client
         self.log = log
+        if settings.restriction:
+            log.warning("%s.", settings.restriction)
         self._push_time = read_push_at(options.push_at, settings.timezone)
         self.push_at = self._push_time.strftime(PUSH_AT_FORMAT) if self._push_time else None
         self.limits = CallLimits(
@@ -92,16 +77,19 @@ class Send:
             overhead=client.query_overhead(flash=options.flash, push_at=self.push_at),
         )
         self.results = ResultsFile(options.results_path) if options.results_path else None
-        self.plan = self._plan(recipients, settings.numbering)
+        self.plan = self._plan(recipients, settings)
         self.planned_calls = self.plan.count_calls(self.limits.numbers_for)
         self.planned_parts = self.plan.parts
+        self.planned_languages = self.plan.languages.counts(self.plan.outcomes)
+        self.saving = find_saving(self.plan.long_arabic) if options.content.lang is LangChoice.AUTO else None
 
-    def _plan(self, recipients: Any, numbering: NumberingPlan) -> Plan:
+    def _plan(self, recipients: Any, settings: Settings) -> Plan:
         reading = Reading(
             content=self.options.content,
             recipient_column=self.options.recipient_column,
-            numbering=numbering,
+            numbering=settings.numbering,
         )
+        reading = replace(reading, exclusion=self._exclusion(reading, settings))
         if not isinstance(recipients, ChunkedRecipients):
             return plan(recipients, reading, deduplicate=self.options.deduplicate)
         self.log.info("Reading all recipients before the first call.")
@@ -111,6 +99,14 @@ class Send:
         )
         self.log.info("Read %s.", counted(len(stored.outcomes), "row"))
         return stored
+
+    def _exclusion(self, reading: Reading, settings: Settings) -> Exclusion:
+        exclude, column, numbering = self.options.exclude, reading.recipient_column, settings.numbering
+        return Exclusion(
+            opted_out=frozenset() if exclude is None else read_opt_outs(exclude, column, numbering),
+            allowed=settings.allowed_numbers,
+            conn_id=settings.conn_id,
+        )
 
     def close(self) -> None:
         """Delete the temporary file of the rows."""
@@ -126,6 +122,8 @@ class Send:
         if left := self._left_to_send(report):
             self._check_time(report, left)
         self._conclude(report)
+        if why := self._too_costly(lambda: Cost.of(batches(self.plan.groups, self.limits))):
+            self.log.warning("The send would fail: %s.", why)
         return replace(report, samples=samples(self.plan))
 
     def run(
@@ -156,6 +154,7 @@ class Send:
         self._check_rows(report)
         if left := self._left_to_send(report):
             self._check_time(report, left)
+            self._check_cost(report, submission)
             if refusal := known_refusal():
                 self._conclude(report)
                 raise ISmartLoginError(refusal, report=report)
@@ -229,13 +228,22 @@ class Send:
         if self._push_time is None or self._push_time > self.runtime.now():
             return
         self._conclude(report)
-        is_first = not report.outcomes[Outcome.ALREADY_SENT] and not report.outcomes[Outcome.UNCERTAIN]
         raise ISmartInputError(
             f"push_at is {self._push_time.isoformat()}, which has passed. "
-            f"{'Nothing was sent' if is_first else 'This try sent nothing'}. Rows left to send: {left:,}. "
-            "Set a later push_at or remove it, then clear the task.",
+            f"{_sent_nothing(report)}; {left:,} rows are left to send. "
+            "Set a later push_at, or none, and clear the task.",
             report=report,
         )
+
+    def _check_cost(self, report: Report, submission: Submission) -> None:
+        """Check, for the rows that are left to send, that they cost no more than ``max_credits``."""
+        if why := self._too_costly(submission.planned_cost):
+            self._conclude(report)
+            raise ISmartInputError(f"{why}. {_sent_nothing(report)}.", report=report)
+
+    def _too_costly(self, cost: Callable[[], Cost]) -> str | None:
+        cap = self.options.max_credits
+        return found.above(cap) if cap is not None and (found := cost()).credits > cap else None
 
     def _report(self, submission: Submission | None = None) -> Report:
         outcomes = self.plan.outcomes
@@ -253,6 +261,11 @@ class Send:
             dry_run=self.options.dry_run,
             started_at=self.started_at.isoformat(timespec="seconds"),
             seconds=self.runtime.monotonic() - self._started,
+            languages=self.plan.languages.counts(outcomes),
+            planned_languages=self.planned_languages,
+            saving=self.saving,
+            restricted=self.client.settings.restriction,
+            max_credits=self.options.max_credits,
         )
 
     def _conclude(self, report: Report) -> ISmartError | None:
@@ -267,6 +280,8 @@ class Send:
         else:
             count_numbers(report)
             self.log.info("%s; %s, %.1f s", report, _calls_and_parts(report.calls, report.parts), report.seconds)
+        if report.saving:
+            self.log.info("%s", report.saving)
         if report.reasons:
             self.log.warning("Reasons: %s", in_one_line(report.reasons))
         if not self.results or report.dry_run:
@@ -278,6 +293,11 @@ class Send:
             self.log.warning(what)
             return ISmartError(what, report=report)
         return None
+
+
+def _sent_nothing(report: Report) -> str:
+    is_first = not report.outcomes[Outcome.ALREADY_SENT] and not report.outcomes[Outcome.UNCERTAIN]
+    return "Nothing was sent" if is_first else "This try sent nothing"
 
 
 def _calls_and_parts(calls: int, parts: int) -> str:

@@ -10,6 +10,7 @@ from itertools import groupby, tee
 from operator import itemgetter
 
 from airflow_provider_ismart.core.columns import Columns
+from airflow_provider_ismart.core.languages import RowLanguages
 from airflow_provider_ismart.core.message import SIZES, Message
 from airflow_provider_ismart.core.outcomes import Outcome, RowOutcomes
 from airflow_provider_ismart.core.plan import Group, ReadRows
@@ -38,12 +39,18 @@ FROM row WHERE text IS NOT NULL ORDER BY text, copy, row
 
 _GROUP_SIZES = "SELECT text, count(*) FROM planned GROUP BY text, copy HAVING count(*) > 1"
 
+_LONG_TEXTS = """
+SELECT text.text, text.parts, count(*) FROM text JOIN planned ON planned.text = text.id
+WHERE text.lang = ? AND text.parts > 1 GROUP BY text.id
+"""
+
 
 class SpooledPlan:
     """A plan whose rows are in a private temporary SQLite file, which is deleted with it.
 
-    It takes the memory of one chunk, and four bytes per row. The file is in SQLite's temporary folder, which the
-    environment variable ``SQLITE_TMPDIR`` sets, and is about as large as the numbers and texts.
+    It takes the memory of one chunk, and four bytes a row, or six with a template for each language. The file
+    lies where SQLite puts its temporary files, which the environment variable ``SQLITE_TMPDIR`` can say, and takes
+    about as much room as numbers and texts.
 
     :param chunks: the recipients.
     :raises InputError: the recipients or the message are invalid as a whole.
@@ -52,7 +59,8 @@ class SpooledPlan:
 
     def __init__(self, chunks: Iterable[Columns], reading: Reading, *, deduplicate: bool = True) -> None:
         self.outcomes = RowOutcomes()
-        # created in the thread that reads the recipients, used in the one that sends, never in both concurrently
+        self.languages = RowLanguages(reading.content.templates)
+        # made in the thread that reads the recipients, used by the one that sends: never by both at a time
         self._db = sqlite3.connect("", isolation_level=None, check_same_thread=False)
         try:
             for pragma in _PRAGMAS:
@@ -77,6 +85,7 @@ class SpooledPlan:
         self._db.close()
 
     def _store(self, rows: Rows, first: int) -> None:
+        self.languages.extend(rows.languages, rows.sizes)
         read = zip(rows.texts, rows.sizes, rows.msisdns, strict=True)
         sizes = {text: size for text, size, msisdn in read if text is not None and msisdn}
         digests = {text: sha256(text.encode()).digest()[:16] for text in sizes}
@@ -121,6 +130,13 @@ class SpooledPlan:
         """The parts of all messages to send."""
         every = "SELECT coalesce(sum(parts), 0) FROM planned JOIN text ON text.id = planned.text"
         return int(self._db.execute(every).fetchone()[0])
+
+    @property
+    def long_arabic(self) -> Iterator[tuple[Message, int]]:
+        """The messages of ``Lang.ARABIC`` that take several parts, each with how many rows get it."""
+        counted = self._db.execute(_LONG_TEXTS, (Lang.ARABIC,))
+        for text, parts, recipients in counted:
+            yield Message(text=text, lang=Lang.ARABIC, parts=parts), recipients
 
     def count_calls(self, numbers_for: Callable[[Message], int]) -> int:
         """Count the calls of all groups, given how many numbers of a message fit into one (0 counts as 1)."""

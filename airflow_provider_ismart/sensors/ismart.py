@@ -200,8 +200,9 @@ class ISmartCreditSensor(RedactsFields, ChecksRenderedOptions, BaseSensorOperato
         return self.max_failed_looks - self._failed_looks
 
     def _send_canary(self, hook: ISmartHook) -> CallOutcome:
-        """Send the canary message and return its outcome, like a probe's."""
-        from airflow_provider_ismart.core.outcomes import Outcome  # noqa: PLC0415  # only needed at run time
+        """Send a message and return its outcome, as of a probe."""
+        from airflow_provider_ismart.core.outcomes import Outcome  # noqa: PLC0415  # needed at run time alone
+        from airflow_provider_ismart.core.report import in_one_line  # noqa: PLC0415
 
         options = {"message": CANARY_MESSAGE, "on_empty": "fail", "on_uncertain": "accept"}
         try:
@@ -213,6 +214,8 @@ class ISmartCreditSensor(RedactsFields, ChecksRenderedOptions, BaseSensorOperato
             return CallOutcome(fate=Fate.NOT_SENT, detail=str(error))
         if report.outcomes[Outcome.ACCEPTED]:
             return CallOutcome(fate=Fate.ACCEPTED, code=ACCEPTED_CODE)
+        if report.outcomes[Outcome.EXCLUDED]:
+            raise ISmartInputError(f"the canary was not sent: {in_one_line(report.reasons)}.", report=report)
         return CallOutcome(fate=Fate.UNCERTAIN, code=next(iter(report.codes), None), detail=str(report))
 
     @contextmanager

@@ -16,7 +16,7 @@ from typing import Any
 
 from airflow.providers.common.compat.sdk import ObjectStoragePath
 
-from airflow_provider_ismart.core.columns import Columns, shown
+from airflow_provider_ismart.core.columns import Columns, is_name, shown
 from airflow_provider_ismart.core.errors import InputError
 from airflow_provider_ismart.core.msisdn import is_narrow_float
 from airflow_provider_ismart.core.native import cells_of
@@ -27,29 +27,31 @@ from airflow_provider_ismart.sending.lineage import report_file
 from airflow_provider_ismart.sources import CHUNK_ROWS, positions
 
 
-def from_files(recipients: Any) -> Any:
-    """Return the recipients in one or more files or directories; other recipients unchanged.
+def from_files(recipients: Any, option: str = "recipients", *, or_only_column: bool = False) -> Any:
+    """Return the recipients in a file, a directory or several of them; any others as they are.
 
-    :raises InputError: recipients are partly paths.
+    :param option: what they are given as.
+    :param or_only_column: whether a file with only one column can have any name for it.
+    :raises InputError: some of them are paths, and some are not.
     """
     if _is_path(recipients):
-        return FileRecipients([recipients])
+        return FileRecipients([recipients], or_only_column=or_only_column)
     is_list = isinstance(recipients, Sequence) and not isinstance(recipients, str)
     if not is_list or not len(recipients) or not _is_path(recipients[0]):
         return recipients
     if not all(map(_is_path, recipients)):
-        raise InputError("recipients mixes paths with other values")
-    return FileRecipients(list(recipients))
+        raise InputError(f"{option} mixes paths with what is none")
+    return FileRecipients(list(recipients), or_only_column=or_only_column)
 
 
 def _is_path(value: Any) -> bool:
     return isinstance(value, (Path, ObjectStoragePath))
 
 
-def check_apart(recipients: Any, results_path: object) -> None:
-    """Check that the results of this send cannot become recipients of the next one.
+def check_apart(recipients: Any, results_path: object, option: str = "recipients") -> None:
+    """Check that the results of this send are not among what the next one reads.
 
-    :raises InputError: ``results_path`` is one of the recipients' files, or in a directory of them.
+    :raises InputError: ``results_path`` is one of the option's files, or in a directory of them.
     """
     if not isinstance(recipients, FileRecipients) or results_path is None:
         return
@@ -60,21 +62,23 @@ def check_apart(recipients: Any, results_path: object) -> None:
         source = str(path) if isinstance(path, ObjectStoragePath) else str(path.expanduser().resolve())
         if results == source or results.startswith(f"{source.rstrip('/')}/"):
             raise InputError(
-                "results_path is a file of the recipients or in their directory, so the next send would read it "
-                "as recipients. Write the results elsewhere"
+                f"results_path lies within {option}, where the next send would read it as {option}. Write the "
+                "results elsewhere"
             )
 
 
 class FileRecipients(ChunkedRecipients):
     """Recipients in files, each ``.csv``, ``.csv.gz`` or ``.parquet``.
 
-    :param paths: files or directories, each a :class:`pathlib.Path` or ``ObjectStoragePath``. In a directory, all
-        files are read recursively in the order of their names, except names that start with ``_`` or ``.``,
-        which writers use for metadata.
+    :param paths: a :class:`pathlib.Path` or ``ObjectStoragePath`` each, of a file or of a directory. Of a
+        directory, all files are read in the order of their names, those below it too, but not what begins with
+        ``_`` or ``.``: there, writers keep what is no part.
+    :param or_only_column: whether a file with only one column can have any name for it.
     """
 
-    def __init__(self, paths: Sequence[Any]) -> None:
+    def __init__(self, paths: Sequence[Any], *, or_only_column: bool = False) -> None:
         self.paths = paths
+        self._or_only_column = or_only_column
 
     def read(self, recipient_column: str, others: Collection[str] = ()) -> Iterator[Columns]:
         """Return the chunks, after checking that all files have the columns.
@@ -83,16 +87,23 @@ class FileRecipients(ChunkedRecipients):
             and the line.
         :raises ISmartSourceError: a file cannot be read.
         """
-        wanted = dict.fromkeys((recipient_column, *others))
-        parts = [part for path in self.paths for part in _parts(path)]
-        for part in parts:
+        parts = []
+        for part in (part for path in self.paths for part in _parts(path)):
             with _reading(part.path):
-                part.check(recipient_column, wanted)
+                column = self._column(part, recipient_column)
+                wanted = dict.fromkeys((column, *others))
+                part.check(column, wanted)
+            parts.append((part, wanted))
         for path in self.paths:
             report_file(path, _name(path))
-        for part in parts:
+        for part, wanted in parts:
             with _reading(part.path):
                 yield from part.chunks(wanted)
+
+    def _column(self, part: _Csv | _Parquet, recipient_column: str) -> str:
+        if not self._or_only_column or len(names := part.names()) != 1 or not is_name(names[0]):
+            return recipient_column
+        return names[0]
 
 
 class _Csv:
@@ -100,6 +111,10 @@ class _Csv:
 
     def __init__(self, path: Any) -> None:
         self.path = path
+
+    def names(self) -> Sequence[str]:
+        with self._open() as rows:
+            return next(rows, ())
 
     def check(self, _: str, wanted: Collection[str]) -> None:
         with self._open() as rows:
@@ -161,6 +176,10 @@ class _Parquet:
 
     def __init__(self, path: Any) -> None:
         self.path = path
+
+    def names(self) -> Sequence[str]:
+        with self._open() as file:
+            return list(file.schema_arrow.names)
 
     def check(self, recipient_column: str, wanted: Collection[str]) -> None:
         with self._open() as file:

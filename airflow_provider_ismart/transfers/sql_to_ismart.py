@@ -8,7 +8,7 @@ from airflow.providers.common.compat.sdk import BaseHook
 
 from airflow_provider_ismart.exceptions import ISmartInputError
 from airflow_provider_ismart.operators.ismart import ISmartSendOperator
-from airflow_provider_ismart.redaction import Redacted, revealed
+from airflow_provider_ismart.redaction import Redacted, RedactedRecipients, revealed
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Mapping, Sequence
@@ -25,8 +25,8 @@ class SqlToISmartOperator(ISmartSendOperator):
     The whole result is read before anything is sent, a chunk at a time; if the query fails, nothing is sent.
 
     :param sql: one SELECT, or the name of a ``.sql`` file with one (templated; no other parameter names a file).
-        Its columns can be
-        ``recipient_column``, ``message_column`` and placeholders of ``message``. Airflow's UI shows the query.
+        Its columns are there for ``recipient_column``, ``message_column``, ``language_column`` and the
+        placeholders of ``message``. Airflow's UI shows it.
     :param conn_id: the connection to any database that Airflow's ``common.sql`` provider knows (templated).
     :param parameters: the values of the query's placeholders, which are written as the database's driver expects,
         ``%s`` or ``%(name)s`` or ``?`` (templated). Airflow's UI does not show them.
@@ -46,7 +46,10 @@ class SqlToISmartOperator(ISmartSendOperator):
     )
     template_ext: Sequence[str] = (".sql",)
     template_fields_renderers: ClassVar[dict[str, str]] = {"sql": "sql"}
-    redacted_fields: ClassVar[Mapping[str, Callable[[Any], Any]]] = {"parameters": Redacted}
+    redacted_fields: ClassVar[Mapping[str, Callable[[Any], Any]]] = {
+        "parameters": Redacted,
+        "exclude": RedactedRecipients,
+    }
 
     def __init__(
         self,

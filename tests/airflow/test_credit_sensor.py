@@ -201,6 +201,15 @@ def test_a_canary_that_does_not_want_messages_ends_the_sensor(ismart_sandbox):
     assert len(ismart_sandbox.calls) == 1
 
 
+def test_a_canary_that_a_restricted_connection_does_not_reach_fails_before_any_call(
+    ismart_default, ismart_sandbox
+):
+    ismart_default(extra={"allowed_numbers": "96890000002"})
+    with pytest.raises(ISmartInputError, match="canary was not sent: 1 x not in the allowed numbers"):
+        sense(canary=CANARY)
+    assert not ismart_sandbox.calls
+
+
 def test_a_canary_cannot_be_sent_by_the_triggerer():
     with pytest.raises(ValueError, match="a canary cannot be sent from the triggerer"):
         ISmartCreditSensor(task_id="watch", canary=CANARY, deferrable=True)

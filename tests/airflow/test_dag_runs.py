@@ -90,6 +90,7 @@ def test_a_function_under_task_ismart_tells_the_people_it_returns_and_shows_none
     assert "list, hidden" in str(shown["from_args", -1]["op_args"])
     assert "'only': " in str(shown["from_mapped", 0]["op_kwargs"])
     assert shown["from_args", -1]["message"] == "Muscat: {name}"
+    assert shown["from_kwargs", -1]["message"] == {"en": "Nobody's", "default": "Only {name}"}
     assert shown["from_args", -1]["recipient_column"] == "phone"
     assert "recipients" not in shown["from_args", -1]
 

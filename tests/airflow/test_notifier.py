@@ -378,3 +378,12 @@ def test_the_variable_that_remembers_shows_no_number(ismart_sandbox):
 def test_an_option_that_cannot_be_is_refused_when_the_dag_is_read(options):
     with pytest.raises(ValueError, match="it must be"):
         ISmartNotifier(recipients=ON_CALL, **options)
+
+
+def test_an_alert_on_a_restricted_connection_reaches_only_its_allowed_numbers(ismart_sandbox, ismart_default):
+    ismart_default(extra={"allowed_numbers": ON_CALL})
+    ISmartNotifier(recipients=[ON_CALL, "96890000002"])(failure())
+    assert [message.msisdn for message in ismart_sandbox.messages] == [ON_CALL]
+    for _ in range(2):
+        ISmartNotifier(recipients="96890000002", throttle=timedelta(hours=1))(failure())
+    assert len(ismart_sandbox.calls) == 1

@@ -16,9 +16,9 @@ NUMBER = "96890000001"
 def run(ismart_default):
     """Run a function under ``@task.ismart``; give what the task returns."""
 
-    def execute(function, *args, context=None, message="Hello", **options):
+    def execute(function, *args, context=None, message="Hello", rendered=None, **options):
         operator = ismart_task(function, message=message, task_id="tell", **options)(*args).operator
-        operator.render_template_fields({})
+        operator.render_template_fields(rendered or {})
         return operator.execute(context or {})
 
     return execute
@@ -28,6 +28,16 @@ def test_those_whom_the_function_returns_are_told_and_the_report_is_returned(run
     report = run(lambda: [{"msisdn": NUMBER, "name": "Ali"}], message="Dear {name}")
     assert [(message.msisdn, message.text) for message in ismart_sandbox.messages] == [(NUMBER, "Dear Ali")]
     assert report["outcomes"]["accepted"] == 1
+
+
+def test_each_recipient_gets_the_rendered_template_of_their_language(run, ismart_sandbox):
+    def people():
+        return [{"msisdn": NUMBER, "lang": "Arabic"}, {"msisdn": "96890000002", "lang": "en"}]
+
+    message = {"ar": "المكتب: {{ office }}", "en": "Office: {{ office }}"}
+    run(people, message=message, language_column="{{ 'lang' }}", rendered={"office": "Muscat"})
+    texts = {message.msisdn: message.text for message in ismart_sandbox.messages}
+    assert texts == {NUMBER: "المكتب: Muscat", "96890000002": "Office: Muscat"}
 
 
 @pytest.mark.parametrize("on_empty", ["skip", "fail"])

@@ -4,6 +4,7 @@ from decimal import Decimal
 
 from hypothesis import strategies as st
 
+from airflow_provider_ismart.core.exclusion import Exclusion
 from airflow_provider_ismart.core.segmentation import GSM7_BASIC, GSM7_EXTENSION
 
 #: A zero of each of these scripts; their other digits follow it.
@@ -113,11 +114,21 @@ any_texts = st.text(
     st.one_of(st.characters(codec="utf-8"), st.sampled_from("aا😀€^ "), st.sampled_from(GSM7_BASIC)), max_size=400
 )
 #: Texts that can be sent, few enough that rows share them.
-few_texts = st.sampled_from(["Hello", "Reminder €5", "فاتورتك جاهزة", "😀", "x" * 200])
+few_texts = st.sampled_from(["Hello", "Reminder €5", "فاتورتك جاهزة", "😀", "x" * 200, "It’s due – " * 8])
 not_texts = st.sampled_from([None, "", "   ", float("nan"), 7, "y" * 800, "\ud83d"])
+
+#: Cells of a language: Arabic, English, another, none.
+languages = st.sampled_from(["ar", "AR_om", "عربي", "en", " English ", "en-GB", "fr", "", None, 7])
 
 #: (what is written, the msisdn or None), (the text, or one that cannot be sent)
 rows = st.tuples(
     st.one_of(few_written_numbers, few_written_numbers, st.tuples(not_numbers, st.none())),
     st.one_of(few_texts, few_texts, not_texts),
+)
+#: Exclusions that meet the numbers of ``rows``.
+exclusions = st.builds(
+    Exclusion,
+    opted_out=st.frozensets(few_msisdns),
+    allowed=st.one_of(st.none(), st.frozensets(few_msisdns)),
+    conn_id=st.just("staging"),
 )

@@ -3,8 +3,10 @@ import json
 from hypothesis import given
 from hypothesis import strategies as st
 
+from airflow_provider_ismart.core.languages import LanguageCounts
 from airflow_provider_ismart.core.outcomes import Outcome, RowOutcomes
 from airflow_provider_ismart.core.report import Report, Sample, in_one_line
+from airflow_provider_ismart.core.simplification import Saving
 
 
 def report(**changes):
@@ -65,6 +67,29 @@ def test_a_report_reads_as_a_line():
     assert str(report(outcomes=dict.fromkeys(Outcome, 0))) == "0 rows: none"
 
 
+def test_a_report_of_two_languages_counts_each():
+    nothing = dict.fromkeys(Outcome, 0)
+    unused = LanguageCounts(rows=nothing, parts=nothing)
+    planned = LanguageCounts(
+        rows=nothing | {Outcome.NOT_ATTEMPTED: 1201}, parts=nothing | {Outcome.NOT_ATTEMPTED: 2402}
+    )
+    sent = LanguageCounts(
+        rows=nothing | {Outcome.ACCEPTED: 1200, Outcome.REFUSED: 1},
+        parts=nothing | {Outcome.ACCEPTED: 2400, Outcome.REFUSED: 2},
+    )
+    found = report(languages={"ar": sent, "en": unused}, planned_languages={"ar": planned, "en": unused})
+    assert str(found) == "1,202 rows: 1,200 accepted, 2 refused (ar: 1,200 accepted, 1 refused)"
+    as_json = found.as_json()["languages"]
+    assert as_json["ar"] == {
+        "rows": 1201,
+        "outcomes": {outcome.value: 0 for outcome in Outcome} | {"accepted": 1200, "refused": 1},
+        "parts": 2400,
+        "planned_parts": 2402,
+    }
+    assert as_json["en"]["rows"] == as_json["en"]["planned_parts"] == 0
+    assert "languages" not in report().as_json()
+
+
 def test_a_report_is_plain_json_with_every_outcome():
     found = report().as_json()
     assert json.loads(json.dumps(found)) == found
@@ -74,6 +99,14 @@ def test_a_report_is_plain_json_with_every_outcome():
     assert "gateway document does not have" in found["return_codes"]["99"]["description"]
     assert found["credits_estimated"] == found["parts"] == 2400
     assert found["seconds"] == 1.235
+
+
+def test_a_report_says_what_simplify_text_would_save():
+    saving = Saving(credits=1200, characters=("’ (U+2019)",))
+    assert report().as_json()["simplify_text_saves"] is None
+    found = report(saving=saving).as_json()
+    assert found["simplify_text_saves"] == {"credits": 1200, "characters": ["’ (U+2019)"]}
+    assert json.loads(json.dumps(found)) == found
 
 
 def test_texts_are_in_the_report_of_a_dry_run_alone():

@@ -104,6 +104,17 @@ def test_a_text_that_was_changed_between_two_tries_is_not_sent_to_who_got_the_ol
     assert planned.outcomes.reason(0) == "accepted in an earlier try, with another text"
 
 
+@pytest.mark.parametrize("was_on", [False, True])
+def test_simplify_text_that_was_changed_between_two_tries_sends_to_nobody_twice(was_on):
+    ledger, gateway = MemoryLedger(), ScriptedGateway.saying(ACCEPTED, refused(4))
+    for is_on, answers in ((was_on, gateway), (not was_on, again := ScriptedGateway())):
+        planned = plan_of([A, B], "It’s due", simplify_text=is_on)
+        send(planned, answers, ledger=ledger, batch_size=1)
+    assert gateway.handed == {A: ["It's due" if was_on else "It’s due"]}
+    assert again.handed == {B: ["It’s due" if was_on else "It's due"]}
+    assert counts(planned) == {"already_sent": 1, "accepted": 1}
+
+
 def test_an_uncertain_text_that_was_changed_is_uncertain_still():
     assert second([(A, "new")], after([(A, "x")], UNCERTAIN)) == ({}, ["uncertain"])
     assert second([(A, "new")], after_a_crash([(A, "x")])) == ({}, ["uncertain"])
@@ -166,7 +177,7 @@ def test_what_another_task_is_sending_is_left_to_it():
     planned = plan_of_rows([(A, "x"), (B, "x")])
     elsewhere = Elsewhere(planned.outcomes, ledger)
     for resend in (False, True):
-        left = unsent(planned, ledger, limits(), elsewhere, resend_uncertain=resend)
+        left = unsent(planned, ledger, limits(), elsewhere, resend_uncertain=resend)()
         assert [batch.rows for batch in left] == [(1,)]
     assert planned.outcomes[0] is Outcome.UNCERTAIN
 
@@ -185,7 +196,7 @@ def test_the_outcome_of_what_another_task_was_sending_is_read_from_the_ledger(st
     ledger = after_a_crash([(A, "x")])
     planned = plan_of_rows([(A, "x")])
     elsewhere = Elsewhere(planned.outcomes, ledger)
-    assert list(unsent(planned, ledger, limits(), elsewhere)) == []
+    assert list(unsent(planned, ledger, limits(), elsewhere)()) == []
     assert elsewhere.poll()
     for fate in Fate:
         if fate.value == state:
@@ -202,7 +213,7 @@ def test_what_another_task_tells_a_number_stands_for_no_other_text_of_it():
     ledger.write([], [theirs])
     planned = plan_of_rows([(A, "x"), (A, "y")])
     elsewhere = Elsewhere(planned.outcomes, ledger)
-    (mine,) = unsent(planned, ledger, limits(), elsewhere)
+    (mine,) = unsent(planned, ledger, limits(), elsewhere)()
     ledger.write([], [mine])
     ledger.write([(mine, ACCEPTED), (theirs, NOT_SENT)], [])
     assert not elsewhere.poll()

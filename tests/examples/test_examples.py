@@ -79,14 +79,13 @@ def test_personalised_dataframe_sends_each_customer_their_bill_in_their_language
     assert {message.lang for message in ismart_sandbox.messages} == {0, 64}
 
 
-def test_personalised_dataframe_reports_every_row_that_was_not_sent(run_example, ismart_sandbox):
-    tasks = run_example("personalised_dataframe")
-    english, arabic = report_of("send_english", tasks), report_of("send_arabic", tasks)
+def test_personalised_dataframe_reports_every_row_that_got_nothing(run_example, ismart_sandbox):
+    report = report_of("send", run_example("personalised_dataframe"))
+    english, arabic = report["languages"]["en"], report["languages"]["ar"]
 
     assert {k: n for k, n in english["outcomes"].items() if n} == {"accepted": 2, "invalid": 1, "duplicate": 1}
-    assert english["reasons"] == {"message: no value for {amount}": 1}
     assert {k: n for k, n in arabic["outcomes"].items() if n} == {"accepted": 2, "invalid": 1}
-    assert arabic["reasons"] == {"number: has letters": 1}
+    assert report["reasons"] == {"message: no value for {amount}": 1, "number: has letters": 1}
 
 
 def test_scheduled_send_is_accepted_now_for_tomorrow_morning_in_muscat(run_example, ismart_sandbox):
@@ -195,6 +194,45 @@ def test_file_send_messages_the_recipients_in_all_files_once(run_example, ismart
     }
     outcomes = report_of("send", tasks)["outcomes"]
     assert (outcomes["accepted"], outcomes["duplicate"]) == (3, 1)
+
+
+def test_the_same_dag_reaches_everybody_in_production_and_on_staging_only_the_allowed_numbers(
+    run_example, ismart_sandbox, monkeypatch
+):
+    report = report_of("send", run_example("staging_and_production"))
+    in_production = ["96890000001", "96890000002", "96890000003"]
+    assert sorted(texts_by_phone(ismart_sandbox)) == in_production
+    assert (report["outcomes"]["excluded"], report["restricted"]) == (1, None)
+
+    staging = json.loads(ismart_sandbox.connection_json()) | {"extra": {"allowed_numbers": "9000 0001"}}
+    monkeypatch.setenv("AIRFLOW_CONN_ISMART_STAGING", json.dumps(staging))
+    monkeypatch.setenv("AIRFLOW_VAR_ISMART_CONN_ID", "ismart_staging")
+    report = report_of("send", run_example("staging_and_production"))
+    assert [message.msisdn for message in ismart_sandbox.messages] == [*in_production, "96890000001"]
+    assert report["reasons"] == {"in exclude": 1, "not in the allowed numbers of connection 'ismart_staging'": 2}
+
+    monkeypatch.setenv("AIRFLOW_VAR_ISMART_MAX_CREDITS", "0")
+    with pytest.raises(AssertionError, match="failed"):
+        run_example("staging_and_production")
+    assert len(ismart_sandbox.messages) == 4
+
+
+def test_the_documented_recipe_excludes_who_was_refused_as_opted_out_in_an_earlier_run(
+    run_dag, ismart_sandbox, tmp_path
+):
+    chapter = (CHECKOUT / "docs/guard-rails.md").read_text(encoding="utf-8")
+    [source] = re.findall(r"```python\n(.*?)```", chapter, re.DOTALL)
+    dag_file, results = tmp_path / "reminders.py", tmp_path / "results"
+    results.mkdir()
+    dag_file.write_text(source.replace("/data/results", str(results)), encoding="utf-8")
+
+    ismart_sandbox.configure(opted_out=["96890000002"])
+    first = report_of("send", run_dag(dag_file))
+    assert (first["outcomes"]["accepted"], first["return_codes"]["23"]["rows"]) == (1, 1)
+    calls = len(ismart_sandbox.calls)
+    second = report_of("send", run_dag(dag_file))
+    assert (second["outcomes"]["accepted"], second["outcomes"]["excluded"]) == (1, 1)
+    assert len(ismart_sandbox.calls) == calls + 1
 
 
 @pytest.fixture

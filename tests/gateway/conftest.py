@@ -47,7 +47,7 @@ def client(ismart_sandbox):
                 "password": ismart_sandbox.password,
                 "extra": json.dumps(extra or {}),
             }
-            settings = Settings.of(SimpleNamespace(**connection | fields))
+            settings = Settings.of(SimpleNamespace(**connection | fields), "ismart_default")
             return clients.enter_context(closing(GatewayClient(settings, halted=halted)))
 
         yield make

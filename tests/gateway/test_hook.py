@@ -46,6 +46,14 @@ def test_a_send_takes_language_flash_and_schedule(ismart_sandbox):
     assert message.push_at == "2090-01-31T14:30:00+04:00"
 
 
+def test_a_send_takes_a_template_for_each_language(ismart_sandbox):
+    rows = [{"msisdn": "96890000001", "lang": "ar"}, {"msisdn": "96890000002", "lang": "en-OM"}]
+    report = ISmartHook().send(rows, {"ar": "مرحبا", "en": "Hello"}, language_column="lang")
+    texts = {message.msisdn: message.text for message in ismart_sandbox.messages}
+    assert texts == {"96890000001": "مرحبا", "96890000002": "Hello"}
+    assert {name: counts["parts"] for name, counts in report["languages"].items()} == {"ar": 1, "en": 1}
+
+
 def test_a_schedule_with_an_offset_is_told_in_the_gateways_time(ismart_sandbox):
     ISmartHook().send(["96890000001"], "Hello", push_at="2090-01-31T23:30:00+00:00")
     assert ismart_sandbox.messages[0].push_date_time == "02/01/2090 03:30:00"

@@ -5,6 +5,7 @@ import warnings
 from datetime import UTC, datetime, timedelta
 from decimal import Decimal
 from importlib.metadata import version
+from pathlib import Path
 from urllib.parse import quote
 
 import numpy
@@ -52,6 +53,20 @@ FRAME = pandas.DataFrame([ROW])
         (ROW, {"message": None}, "message"),
         (ROW, {"message": "Hello", "message_column": "name"}, "message_column"),
         (ROW, {"message": 5}, "message"),
+        (ROW, {"message": {"en": "Hello"}}, "language_column"),
+        (ROW, {"language_column": "name"}, "language_column"),
+        (FRAME, {"message": {"en": "Hello"}, "language_column": "lang"}, "language_column is 'lang'"),
+        (ROW, {"message": {}, "language_column": "name"}, "message is an empty dict"),
+        (ROW, {"message": {"fr": "Bonjour"}, "language_column": "name"}, "message has the key 'fr'"),
+        (ROW, {"message": {"en": "a", "EN": "b"}, "language_column": "name"}, "'en' and 'EN'"),
+        (ROW, {"message": {"en": "Hello", "ar": " "}, "language_column": "name"}, r"message\['ar'\] is blank"),
+        (ROW, {"message": {"default": "{nmae}"}, "language_column": "name"}, r"message\['default'\] .*nmae"),
+        (ROW, {"message": {"ar": "ا" * 336}, "language_column": "name"}, r"message\['ar'\].*6 parts"),
+        (
+            ROW,
+            {"message": {"ar": "مرحبا"}, "language_column": "name", "lang": "english"},
+            r"message\['ar'\].*english",
+        ),
         (ROW, {"push_at": "2020-01-01T00:00"}, "passed"),
         (ROW, {"push_at": datetime.now(UTC) - timedelta(seconds=1)}, "passed"),
         (ROW, {"push_at": "tomorrow"}, "push_at"),
@@ -76,6 +91,9 @@ FRAME = pandas.DataFrame([ROW])
         (ROW, {"on_uncertain": "yes"}, "on_uncertain"),
         (ROW, {"flash": "yes"}, "flash"),
         (ROW, {"deduplicate": None}, "deduplicate"),
+        (ROW, {"simplify_text": "yes"}, "simplify_text"),
+        (ROW, {"simplify_text": None}, "simplify_text"),
+        (ROW, {"message": "Dear علي, it’s due", "lang": "english", "simplify_text": True}, "english"),
         (ROW, {"dry_run": "no"}, "dry_run"),
         (ROW, {"results_path": "results.xlsx"}, "results_path"),
         (ROW, {"results_path": "nowhere://bucket/results.csv"}, "results_path"),
@@ -88,6 +106,15 @@ FRAME = pandas.DataFrame([ROW])
         (ROW, {"ismart_conn_id": None}, "ismart_conn_id"),
         (ROW, {"ismart_conn_id": 5}, "ismart_conn_id"),
         (ROW, {"push_at": ["2090-01-31"]}, "push_at"),
+        (ROW, {"max_credits": -1}, "max_credits"),
+        (ROW, {"max_credits": 1.5}, "max_credits"),
+        (ROW, {"max_credits": "many"}, "max_credits"),
+        (ROW, {"max_credits": 0}, "max_credits is 0, .* cost 1 credit for 1 recipient"),
+        (ROW, {"exclude": ["96890000002", "nobody"]}, "exclude has 1 of 2 .*entry 2: has letters"),
+        (ROW, {"exclude": object()}, "exclude: .*object"),
+        (ROW, {"exclude": b"96890000002"}, "exclude: .*bytes"),
+        (ROW, {"exclude": [Path("opt-outs.csv"), "96890000002"]}, "exclude mixes paths"),
+        (ROW, {"exclude": pandas.DataFrame({"a": [1], "b": [2]})}, "exclude: no column 'msisdn'"),
         (None, {}, "None"),
         (b"96890000001", {}, "bytes"),
         (object(), {}, "object"),
@@ -112,6 +139,12 @@ def test_bad_input_ends_the_task_before_anything_is_sent(recipients, options, na
     [
         ({"host": "http://gateway.invalid"}, "plain http"),
         ({"extra": {"read_timeout": 0}}, "read_timeout"),
+        ({"extra": {"allowed_numbers": []}}, "allowed_numbers.*holds no number"),
+        ({"extra": {"allowed_numbers": " , "}}, "allowed_numbers.*holds no number"),
+        ({"extra": {"allowed_numbers": 96890000001}}, "allowed_numbers.*text or a list"),
+        ({"extra": {"allowed_numbers": {"a": 1}}}, "allowed_numbers.*text or a list"),
+        ({"extra": {"allowed_numbers": "90000001, 9000"}}, "allowed_numbers.*entry 2 is .*too short"),
+        ({"extra": {"allowed_numbers": ["90000001", None]}}, "allowed_numbers.*entry 2 is .*empty"),
         ({"login": None}, "login"),
         ({"login": "a\nb"}, "login.* control character"),
         ({"password": "opens-nothing\n"}, "password ends with a line break"),
@@ -287,6 +320,100 @@ def test_each_row_may_bring_its_own_text(send, ismart_sandbox):
     send(rows, None, message_column="text")
     texts = {message.msisdn: message.text for message in ismart_sandbox.messages}
     assert texts == {"96890000001": "One {x}", "96890000002": "Two"}
+
+
+BOTH = {"Arabic": "فاتورتك {name}", "en": "Your bill, {name}"}
+TWO_LANGUAGES = [
+    {"msisdn": "96890000001", "lang": "ar-OM", "name": "مريم"},
+    {"msisdn": "96890000002", "lang": " EN ", "name": "Zoe"},
+    {"msisdn": "96890000003", "lang": "عربي", "name": "خالد"},
+    {"msisdn": "96890000004", "lang": "fr", "name": "Anne"},
+    {"msisdn": "96890000005", "lang": None, "name": "Ali"},
+    {"msisdn": "96890000002", "lang": "english", "name": "Zoe"},
+    {"msisdn": "nobody", "lang": "ar", "name": "زهرة"},
+]
+TO_ARABIC = {"96890000001": ("فاتورتك مريم", 64), "96890000003": ("فاتورتك خالد", 64)}
+
+
+def texts_and_langs(sandbox):
+    return {message.msisdn: (message.text, message.lang) for message in sandbox.messages}
+
+
+def test_each_row_gets_the_text_of_its_language_and_one_report_counts_both(send, ismart_sandbox):
+    report = send(TWO_LANGUAGES, BOTH, language_column="lang")
+    assert texts_and_langs(ismart_sandbox) == TO_ARABIC | {"96890000002": ("Your bill, Zoe", 0)}
+    assert report["reasons"] == {
+        "no message for language 'fr'": 1,
+        "no language": 1,
+        "number: has letters": 1,
+    }
+    none = dict.fromkeys(report["outcomes"], 0)
+    assert report["languages"] == {
+        "ar": {"rows": 3, "outcomes": none | {"accepted": 2, "invalid": 1}, "parts": 2, "planned_parts": 2},
+        "en": {"rows": 2, "outcomes": none | {"accepted": 1, "duplicate": 1}, "parts": 1, "planned_parts": 1},
+    }
+    assert json.loads(json.dumps(report)) == report
+
+
+def test_the_default_is_for_rows_without_a_language_or_with_another(send, ismart_sandbox):
+    report = send(TWO_LANGUAGES, BOTH | {"DEFAULT": "Bill: {name}"}, language_column="lang")
+    assert texts_and_langs(ismart_sandbox) == TO_ARABIC | {
+        "96890000002": ("Your bill, Zoe", 0),
+        "96890000004": ("Bill: Anne", 0),
+        "96890000005": ("Bill: Ali", 0),
+    }
+    assert report["languages"]["default"]["outcomes"]["accepted"] == 2
+    assert sum(counts["rows"] for counts in report["languages"].values()) == report["rows"] == 7
+
+
+def test_the_encoding_follows_the_text_and_not_the_language_unless_it_is_forced(send, ismart_sandbox):
+    rows = [{"msisdn": "96890000001", "lang": "en", "name": "مريم"}]
+    send(rows, BOTH, language_column="lang")
+    assert texts_and_langs(ismart_sandbox) == {"96890000001": ("Your bill, مريم", 64)}
+    rows = [{"msisdn": "96890000002", "lang": "en", "name": "Zoe"}]
+    send(rows, BOTH, language_column="lang", lang="arabic")
+    assert texts_and_langs(ismart_sandbox)["96890000002"] == ("Your bill, Zoe", 64)
+
+
+def test_a_dry_run_shows_three_texts_of_each_language(send, ismart_sandbox, numbers):
+    rows = [
+        {"msisdn": number, "lang": "ar" if index > 4 else "en", "name": f"no. {index}"}
+        for index, number in enumerate(numbers(10))
+    ]
+    report = send(rows, BOTH | {"default": "{name}"}, language_column="lang", dry_run=True)
+    assert [(sample["language"], sample["text"]) for sample in report["samples"]] == [
+        *(("ar", f"فاتورتك no. {index}") for index in (5, 6, 7)),
+        *(("en", f"Your bill, no. {index}") for index in (0, 1, 2)),
+    ]
+    planned = {
+        language: (counts["outcomes"]["not_attempted"], counts["planned_parts"])
+        for language, counts in report["languages"].items()
+    }
+    assert planned == {"ar": (5, 5), "en": (5, 5), "default": (0, 0)}
+    assert not ismart_sandbox.calls
+
+
+def test_a_file_with_two_languages_is_sent_as_records_are(send, ismart_sandbox, tmp_path):
+    people = tmp_path / "people.csv"
+    lines = ["msisdn,lang,name", *(f"{row['msisdn']},{row['lang'] or ''},{row['name']}" for row in TWO_LANGUAGES)]
+    people.write_text("\n".join(lines), encoding="utf-8")
+    in_file = send(people, BOTH, language_column="lang")
+    sent = texts_and_langs(ismart_sandbox)
+    in_memory = send(TWO_LANGUAGES, BOTH, language_column="lang")
+    assert sent == texts_and_langs(ismart_sandbox)
+    assert (in_file["languages"], in_file["reasons"]) == (in_memory["languages"], in_memory["reasons"])
+
+
+def test_a_column_of_names_in_place_of_languages_is_not_shown(send, numbers):
+    rows = [{"msisdn": number, "lang": f"Salim {index}", "name": "x"} for index, number in enumerate(numbers(20))]
+    with pytest.raises(ISmartInputError, match="20 x no message for its language") as error:
+        send(rows, BOTH, language_column="lang")
+    assert "Salim" not in str(error.value)
+
+
+def test_a_report_of_one_template_has_no_languages(send):
+    assert "languages" not in send(ROW)
+    assert "language" not in send(ROW, dry_run=True)["samples"][0]
 
 
 def test_a_long_arabic_text_takes_fewer_numbers_a_call_and_stays_under_the_servers_limit(

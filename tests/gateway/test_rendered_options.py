@@ -34,8 +34,25 @@ def test_an_option_that_renders_to_nothing_is_named_and_nothing_is_sent(
     assert not ismart_sandbox.calls
 
 
+@pytest.mark.parametrize("rendered", [None, "None", " "], ids=repr)
+def test_a_template_of_a_language_that_renders_to_nothing_is_named(
+    rendered, airflow_loaded, ismart_default, ismart_sandbox
+):
+    recipients = [{"msisdn": "96890000001", "lang": "en"}]
+    message = {"en": "Hello", "ar": "{{ rendered }}"}
+    operator = ISmartSendOperator(task_id="send", recipients=recipients, message=message, language_column="lang")
+    operator.render_template_fields({"rendered": rendered})
+    with pytest.raises(ISmartInputError, match=r"^message\['ar'\] is given in the DAG, but rendered to "):
+        operator.execute({})
+    assert not ismart_sandbox.calls
+
+
 @pytest.mark.parametrize(
-    "option", ["push_at", "message_column", "results_path", "idempotency_key", "ledger_conn_id"]
+    "option",
+    [
+        *("push_at", "message_column", "language_column", "results_path", "idempotency_key", "ledger_conn_id"),
+        *("exclude", "max_credits"),
+    ],
 )
 def test_none_in_the_dag_file_is_the_default(option, airflow_loaded, ismart_default, ismart_sandbox):
     operator = ISmartSendOperator(task_id="send", **SENT, **{option: None})

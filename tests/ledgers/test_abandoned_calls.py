@@ -1,6 +1,7 @@
 """One key, and a call that another task is making, or was when it died."""
 
-from threading import Timer
+from concurrent.futures import ThreadPoolExecutor
+from time import sleep
 
 import pytest
 
@@ -51,12 +52,18 @@ def test_a_call_of_another_task_that_has_ended_counts_as_what_it_ended_as(fate, 
 )
 def test_a_call_of_a_task_that_is_alive_is_waited_for(fate, outcome_here, other_task, send, database, told):
     ledger, intent = other_task
-    ends = Timer(0.5, ledger.write, [[(intent, outcome(fate))], []])
-    ends.start()
-    try:
-        report = send([ONE, TWO], ledger=database.connection, key=KEY)
-    except ISmartUnavailableError as error:  # a retry sends what the other task did not
-        report = error.report
-    ends.join()
+
+    def end_once_this_task_waits():
+        while not told():  # once the second number is sent to, this task has read the ledger
+            sleep(0.01)
+        ledger.write([(intent, outcome(fate))], [])
+
+    with ThreadPoolExecutor(1) as other_process:
+        ended = other_process.submit(end_once_this_task_waits)
+        try:
+            report = send([ONE, TWO], ledger=database.connection, key=KEY)
+        except ISmartUnavailableError as error:  # a retry sends what the other task did not
+            report = error.report
+        ended.result()
     assert (report.outcomes[outcome_here], report.outcomes[Outcome.ACCEPTED]) == (1, 1)
     assert told() == {TWO: 1}

@@ -1,5 +1,7 @@
 """Every fault of the gateway, met by the first try or a later one: what is sent again, and what never."""
 
+from collections import Counter
+
 import pytest
 
 from airflow_provider_ismart.core.outcomes import Outcome
@@ -162,6 +164,17 @@ class TestChangedInput:
         send(BEFORE, **backed)
         report = send(BEFORE + MET, message="Changed", try_number=2, **backed)
         assert set(told().values()) == {1}
+        assert report.reasons == {"accepted in an earlier try, with another text": len(BEFORE)}
+
+    @pytest.mark.parametrize("was_on", [False, True])
+    def test_simplify_text_that_has_changed_sends_nothing_again(self, was_on, send, told, backed, ismart_sandbox):
+        send(BEFORE, message="It’s due", simplify_text=was_on, **backed)
+        report = send(BEFORE + MET, message="It’s due", simplify_text=not was_on, try_number=2, **backed)
+        assert set(told().values()) == {1}
+        assert Counter(message.text for message in ismart_sandbox.messages) == {
+            "It's due": len(BEFORE) if was_on else len(MET),
+            "It’s due": len(MET) if was_on else len(BEFORE),
+        }
         assert report.reasons == {"accepted in an earlier try, with another text": len(BEFORE)}
 
     def test_a_further_row_of_a_number_with_another_text_is_sent(self, send, told, backed):

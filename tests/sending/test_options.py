@@ -20,6 +20,9 @@ def test_options_have_the_defaults_that_harm_least():
     assert options.on_refused is OnRefused.ISOLATE
     assert options.on_uncertain is OnUncertain.FAIL
     assert options.dry_run is False
+    assert options.content.simplify_text is False
+    assert options.exclude is None
+    assert options.max_credits is None
 
 
 def test_options_are_read_as_a_user_writes_them():
@@ -27,6 +30,7 @@ def test_options_are_read_as_a_user_writes_them():
         message_column="text",
         lang="arabic",
         max_parts=2,
+        simplify_text=True,
         on_empty="fail",
         on_invalid="fail",
         on_refused="skip",
@@ -37,6 +41,7 @@ def test_options_are_read_as_a_user_writes_them():
     )
     assert options.content.message_column == "text"
     assert options.content.lang is LangChoice.ARABIC
+    assert options.content.simplify_text is True
     assert options.on_empty is OnEmpty.FAIL
     assert options.on_invalid is OnInvalid.FAIL
     assert options.on_refused is OnRefused.SKIP
@@ -61,6 +66,9 @@ def test_options_are_read_as_a_user_writes_them():
         ("on_uncertain", [], "on_uncertain is a list; it can be 'fail', 'resend', 'accept'"),
         ("lang", "en", "lang is 'en'; it can be 'auto', 'english', 'arabic', 0 or 64"),
         ("max_parts", 9, "max_parts is 9; it can be 1 to 5"),
+        ("simplify_text", "yes", "simplify_text is 'yes'; it can be True or False"),
+        ("simplify_text", 1, "simplify_text is 1; it can be True or False"),
+        ("simplify_text", FRAME, "simplify_text is a DataFrame; it can be True or False"),
         ("message_column", "text", "give either message or message_column"),
         ("message", None, "give either message or message_column"),
         ("message", ["96890001234"], "message is a list; it has to be text"),
@@ -78,10 +86,76 @@ def test_options_are_read_as_a_user_writes_them():
         ("batch_size", FRAME, "batch_size is a DataFrame; it can be 1 to 50"),
         ("flash", FRAME, "flash is a DataFrame; it can be True or False"),
         ("on_invalid", FRAME, "on_invalid is a DataFrame; it can be 'skip', 'fail'"),
+        ("max_credits", -1, "max_credits is -1; it can be a whole number from 0, or None"),
+        ("max_credits", 5.0, "max_credits is 5.0; it can be a whole number from 0, or None"),
+        ("max_credits", True, "max_credits is True; it can be a whole number from 0, or None"),
+        ("max_credits", "1,000", "max_credits is '1,000'; it can be a whole number from 0, or None"),
+        ("max_credits", "-1", "max_credits is '-1'; it can be a whole number from 0, or None"),
+        ("max_credits", "²", "max_credits is '²'; it can be a whole number from 0, or None"),
+        ("max_credits", "", "max_credits is ''; it can be a whole number from 0, or None"),
+        ("max_credits", [5], "max_credits is a list; it can be a whole number from 0, or None"),
         ("on_empty", "96890001234", "on_empty is a name of 11 characters; it can be 'skip', 'fail'"),
+        (
+            "message",
+            {"en": "Hello"},
+            "message is a dict; name the column with each row's language in language_column",
+        ),
+        ("message", {}, "message is an empty dict; give it a template for each language"),
+        ("language_column", "lang", "language_column needs message as a dict of language and template"),
+        ("language_column", " ", "language_column is blank; leave it out for its default"),
+        ("language_column", ["lang"], "language_column is a list; it has to be text"),
     ],
 )
 def test_an_option_that_is_none_of_what_it_can_be_is_named_with_what_it_can(option, value, why):
     with pytest.raises(InputError) as caught:
         SendOptions.of(**({"message": "Hello"} | {option: value}))
     assert str(caught.value) == why
+
+
+@pytest.mark.parametrize(
+    ("message", "why"),
+    [
+        ({"fr": "Bonjour"}, "message has the key 'fr'; a key can be 'ar', 'en' or 'default'"),
+        ({1: "Hello"}, "message has the key '1'; a key can be 'ar', 'en' or 'default'"),
+        (
+            {"96890001234": "Hello"},
+            "message has the key a name of 11 characters; a key can be 'ar', 'en' or 'default'",
+        ),
+        ({"en": "Hello", "English": "Hi"}, "message has two keys for the same language, 'en' and 'English'"),
+        (
+            {"default": "Hello", " Default": "Hi"},
+            "message has two keys for the same language, 'default' and ' Default'",
+        ),
+        ({"en": "Hello", "ar-OM": " \n"}, "message['ar-OM'] is blank; leave the key out, or give it a text"),
+        ({"en": None}, "message['en'] is a NoneType; it has to be text"),
+        ({"en": ["96890001234"]}, "message['en'] is a list; it has to be text"),
+        ({"en": "Dear {name"}, "message['en'] is not a template: expected '}' before end of string."),
+        ({"en": "Dear {}"}, "message['en'] has a placeholder {} without a name; write the column's name in it"),
+        ({"en": "Dear {name.x}"}, "message['en'] has the placeholder 'name.x'"),
+    ],
+)
+def test_a_fault_of_a_dict_of_templates_is_named_with_its_key(message, why):
+    with pytest.raises(InputError) as caught:
+        SendOptions.of(message=message, language_column="lang")
+    assert str(caught.value).startswith(why)
+
+
+@pytest.mark.parametrize("message", [None, "Hello"])
+def test_a_language_column_goes_with_a_dict_alone(message):
+    options = {"message_column": "text"} if message is None else {"message": message}
+    with pytest.raises(InputError, match="language_column needs message as a dict"):
+        SendOptions.of(**options, language_column="lang")
+
+
+def test_a_dict_of_templates_and_a_column_of_texts_exclude_each_other():
+    with pytest.raises(InputError, match="give either message or message_column"):
+        SendOptions.of(message={"en": "Hello"}, language_column="lang", message_column="text")
+
+
+@pytest.mark.parametrize(("written", "cap"), [(0, 0), (500, 500), ("500", 500), (" 500\n", 500), (None, None)])
+def test_max_credits_may_be_text_as_a_template_renders_it(written, cap):
+    assert SendOptions.of(message="Hello", max_credits=written).max_credits == cap
+
+
+def test_options_show_no_number_of_exclude():
+    assert "9689000" not in repr(SendOptions.of(message="Hello", exclude=["96890001234"]))

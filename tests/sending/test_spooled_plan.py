@@ -1,6 +1,7 @@
 """A plan in a file is the plan that the same rows make in memory, however they come in."""
 
 import sqlite3
+from collections import Counter
 from contextlib import ExitStack, closing
 
 import pytest
@@ -9,10 +10,11 @@ from hypothesis import strategies as st
 
 from airflow_provider_ismart.core.errors import InputError
 from airflow_provider_ismart.core.outcomes import Outcome
+from airflow_provider_ismart.core.plan import plan, samples
 from airflow_provider_ismart.core.validation import Content, Reading
 from airflow_provider_ismart.sending.spooled_plan import SpooledPlan
 from tests.core.scripted import MemoryLedger, ScriptedGateway, columns_of, limits, numbers, plan_of_rows, send
-from tests.core.strategies import rows
+from tests.core.strategies import exclusions, few_msisdns, languages, rows
 
 A, B, C = numbers(3)
 OWN_TEXTS = Reading(content=Content(message_column="text"))
@@ -38,6 +40,13 @@ def told(planned):
     return [(group.message, group.copy, list(group.numbers)) for group in planned.groups]
 
 
+def recipients_of(messages):
+    total = Counter()
+    for message, recipients in messages:
+        total[message] += recipients
+    return total
+
+
 def as_read(planned, at_once):
     """The rows in slices, one by one, which no plan makes larger than asked."""
     return [list(zip(*some, strict=True)) for some in planned.read_rows(at_once)]
@@ -56,8 +65,59 @@ def test_it_is_the_plan_that_the_rows_make_in_memory(stored, cases, cuts, dedupl
     assert told(in_file) == told(in_memory)
     assert as_read(in_file, batch_size) == as_read(in_memory, batch_size)
     assert in_file.parts == in_memory.parts
+    assert recipients_of(in_file.long_arabic) == recipients_of(in_memory.long_arabic)
     numbers_for = limits(batch_size).numbers_for
     assert in_file.count_calls(numbers_for) == in_memory.count_calls(numbers_for)
+    for row in range(len(cases)):
+        assert in_file.outcomes[row] is in_memory.outcomes[row]
+        assert in_file.outcomes.reason(row) == in_memory.outcomes.reason(row)
+    in_file.close()
+
+
+@given(
+    st.lists(st.tuples(few_msisdns, languages, st.sampled_from(["Ali", "مريم", None])), max_size=20),
+    st.integers(0, 20),
+    st.booleans(),
+)
+def test_templates_by_language_make_the_plan_that_they_make_in_memory(stored, cases, cut, deduplicate):
+    content = Content(message={"ar": "عزيزنا {name}", "en": "Dear {name}"}, language_column="lang")
+    reading = Reading(content=content)
+    tables = [
+        {
+            name: list(cells)
+            for name, cells in zip(("msisdn", "lang", "name"), zip(*some, strict=True), strict=True)
+        }
+        for some in (cases[:cut], cases[cut:])
+        if some
+    ]
+    everybody = {name: [cell for table in tables for cell in table[name]] for name in ("msisdn", "lang", "name")}
+    in_memory = plan(everybody, reading, deduplicate=deduplicate)
+    in_file = stored(tables, reading, deduplicate=deduplicate)
+    assert told(in_file) == told(in_memory)
+    assert in_file.outcomes.reasons() == in_memory.outcomes.reasons()
+    assert in_file.languages.counts(in_file.outcomes) == in_memory.languages.counts(in_memory.outcomes)
+    assert samples(in_file) == samples(in_memory)
+    in_file.close()
+
+
+def test_texts_are_stored_simplified(stored):
+    reading = Reading(content=Content(message="It’s for {name}", simplify_text=True))
+    planned = stored(
+        [{"msisdn": [A, B], "name": ["O’Neill", "علي"]}, {"msisdn": [C], "name": ["O'Neill"]}], reading
+    )
+    assert [(group.message.text, list(group.msisdns)) for group in planned.groups] == [
+        ("It's for O'Neill", [A, C]),
+        ("It’s for علي", [B]),
+    ]
+
+
+@given(st.lists(rows, max_size=30), st.lists(st.integers(0, 30), max_size=5), exclusions)
+def test_who_is_excluded_is_so_in_a_file_too(stored, cases, cuts, exclusion):
+    pairs = [(written, text) for (written, _), text in cases]
+    reading = Reading(content=Content(message_column="text"), exclusion=exclusion)
+    in_memory, in_file = plan(columns_of(pairs), reading), stored(chunked(pairs, cuts), reading)
+    assert told(in_file) == told(in_memory)
+    assert (in_file.parts, as_read(in_file, 7)) == (in_memory.parts, as_read(in_memory, 7))
     for row in range(len(cases)):
         assert in_file.outcomes[row] is in_memory.outcomes[row]
         assert in_file.outcomes.reason(row) == in_memory.outcomes.reason(row)

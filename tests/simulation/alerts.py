@@ -72,6 +72,7 @@ class Crowd:
     """What one seed decides, and what is promised of it."""
 
     shape = "alerts"
+    allowed_numbers = None
 
     def __init__(self, world, folder):
         self.world = world

@@ -72,6 +72,8 @@ class Checker:
             for number in call.numbers:
                 if (number, call.text) not in asked:
                     yield f"no stranger: call {call.number} says {call.text!r} to {number}, who is not asked for"
+                if self.scenario.is_excluded(number):
+                    yield f"nobody who is excluded: call {call.number} is to {number}"
             if len(set(call.numbers)) < len(call.numbers):
                 yield f"no number twice: call {call.number} names one twice"
             pushed = (
@@ -145,12 +147,14 @@ class Checker:
 
     def attempt(self, attempt):
         calls = self.calls_of[attempt]
+        yield from self.cap(attempt, calls)
         yield from self.stops(attempt, calls)
         yield from self.one_at_a_time(attempt, calls)
         if attempt.ended is None or attempt.is_terminated:
             return
         if attempt.results is not None:
             yield from self.rows(attempt, calls)
+            yield from self.excluded(attempt)
         if attempt.report is not None:
             yield from self.counts(attempt, calls)
         yield from self.error(attempt, calls)
@@ -167,10 +171,22 @@ class Checker:
             yield f"counts are the gateway's: {report.calls} calls reported, {len(calls)} made"
         if report.parts != accepted:
             yield f"counts are the gateway's: {report.parts} parts reported, {accepted} taken"
+        if self.scenario.has_languages:
+            yield from self.languages(report)
         if attempt.results is not None:
             seen = Counter(outcome for outcome, _, _ in attempt.results)
             if {outcome: count for outcome, count in outcomes.items() if count} != seen:
                 yield f"every row accounted for: the report says {outcomes}, the results {dict(seen)}"
+
+    @staticmethod
+    def languages(report):
+        of_each = report.languages.values()
+        outcomes = {outcome: sum(of.rows[outcome] for of in of_each) for outcome in report.outcomes}
+        if outcomes != report.outcomes:
+            yield f"every row accounted for: by language {outcomes}, in all {report.outcomes}"
+        parts = sum(part for of in of_each for outcome, part in of.parts.items() if outcome.value == "accepted")
+        if parts != report.parts:
+            yield f"counts are the gateway's: {parts} parts by language, {report.parts} in all"
 
     def rows(self, attempt, calls):
         results = attempt.results
@@ -202,6 +218,11 @@ class Checker:
         if unclear - said["uncertain"] - accepted:
             yield f"nobody dropped: unclear answers for {dict(unclear)}, uncertain {dict(said['uncertain'])}"
 
+    def excluded(self, attempt):
+        for (_, number, _), (outcome, _, _) in zip(attempt.rows, attempt.results, strict=False):
+            if number and self.scenario.is_excluded(number) != (outcome == "excluded"):
+                yield f"nobody who is excluded: {number} is {outcome}"
+
     @staticmethod
     def was_refused(calls, number, text, code):
         return any(call.answer == code and number in call.numbers and call.text == text for call in calls)
@@ -230,6 +251,21 @@ class Checker:
             if other.may_leave_unknown or (other is not attempt and other.ended > attempt.began):
                 return True
         return False
+
+    # The cap: each text is one part, so each message that the gateway takes is one credit
+
+    def is_over_cap(self, attempt):
+        return "max_credits is" in str(attempt.error)
+
+    def cap(self, attempt, calls):
+        cap = self.options.get("max_credits")
+        if self.is_over_cap(attempt):
+            wanted = sum(bool(number) and not self.scenario.is_excluded(number) for _, number, _ in attempt.rows)
+            if calls or cap is None or wanted <= cap:
+                yield f"the cap is kept: {len(calls)} calls, {wanted} rows, and {attempt.error}"
+        taken = sum(len(call.numbers) for call in calls if call.taken)
+        if cap is not None and taken > cap:
+            yield f"the cap is kept: {taken} messages taken, max_credits is {cap}"
 
     # When to stop, and one at a time
 
@@ -404,7 +440,8 @@ class Checker:
                 continue
             yield from self.final(attempt)
         # a mapped index knows its siblings' messages by their texts alone
-        is_other_text = self.scenario.shape == "mapped" and self.scenario.has_time_in_text
+        has_other_texts = self.scenario.has_time_in_text or self.scenario.simplifies == "every other try"
+        is_other_text = self.scenario.shape == "mapped" and has_other_texts
         if second_calls and self.options["on_uncertain"] != "resend" and not is_other_text:
             left = {
                 row[1]
@@ -443,7 +480,11 @@ class Checker:
             if not (self.scenario.is_function or passed or name == "ISmartInputError"):
                 yield f"a clear resumes: {attempt} ended with {name} and no results: {attempt.error}"
             return
-        if passed or (self.options.get("on_invalid") == "fail" and any(not row[1] for row in attempt.rows)):
+        if (
+            passed
+            or self.is_over_cap(attempt)
+            or (self.options.get("on_invalid") == "fail" and any(not row[1] for row in attempt.rows))
+        ):
             return
         left = [
             row

@@ -162,10 +162,10 @@ MUTANTS = (
     Mutant(
         "a push_at that has passed drops the rows that are left",
         "sending/send.py",
-        "            self._check_time(report, left)\n            if refusal := known_refusal():\n",
+        "            self._check_time(report, left)\n            self._check_cost(report, submission)\n",
         "            if self._push_time is not None and self._push_time <= self.runtime.now():\n"
         "                return report\n"
-        "            if refusal := known_refusal():\n",
+        "            self._check_cost(report, submission)\n",
     ),
     Mutant(
         "a push_at that has passed is not noticed",
@@ -335,6 +335,31 @@ MUTANTS = (
         "sending/failure.py",
         "    if left := report.outcomes[Outcome.NOT_ATTEMPTED]:\n        why",
         "    if left := 0:\n        why",
+    ),
+    # Guard rails
+    Mutant(
+        "an excluded row is sent",
+        "core/exclusion.py",
+        "                texts[row] = sizes[row] = None\n",
+        "                pass\n",
+    ),
+    Mutant(
+        "exclude is not applied",
+        "sending/send.py",
+        "            opted_out=frozenset() if exclude is None else read_opt_outs(exclude, column, numbering),\n",
+        "            opted_out=frozenset(),\n",
+    ),
+    Mutant(
+        "a restricted connection plans for every number",
+        "sending/send.py",
+        "            allowed=settings.allowed_numbers,\n",
+        "            allowed=None,\n",
+    ),
+    Mutant(
+        "max_credits is not checked",
+        "sending/send.py",
+        "            self._check_cost(report, submission)\n",
+        "",
     ),
 )
 

@@ -1,6 +1,7 @@
 """What one seed decides: the task, its ledger and options, its people, and the faults of its history."""
 
 from datetime import UTC, datetime, timedelta
+from random import Random
 
 from tests.simulation.gateway import ACCOUNT, BAD_REQUEST, CREDIT, FAULTS, FORBIDDEN, GOOD_PASSWORD, LOGIN, Gateway
 from tests.simulation.scheduler import Run, TaskInstance
@@ -10,6 +11,11 @@ EPOCH = datetime(2030, 1, 31, 12, 0, tzinfo=UTC)
 TEXTS = ("Water is off today.", "Your bill is 12.500.", "Meter reading due.", "Thank you for paying.")
 #: Cells that are nobody's number.
 NO_NUMBERS = ("", "hello", "12", "9689000")
+
+#: Templates by language, where a scenario has them: a row has its text in the column of its language alone.
+MESSAGE = {"ar": "{arabic}", "English": "{english}", "default": "{other}"}
+#: Cells of a language, each with the column that its template reads.
+LANGUAGES = (("ar-OM", "arabic"), (" EN", "english"), ("fr", "other"))
 
 #: Faults of the gateway that each end a send.
 STOPS = (FORBIDDEN, ACCOUNT, CREDIT, LOGIN, BAD_REQUEST)
@@ -56,6 +62,10 @@ class Scenario:
             f"9689000{number:04}" for number in dice.sample(range(10_000), dice.choice([3, 6, 12, 24]))
         ]
         self.texts = TEXTS[: dice.choice([1, 1, 2, 4])]
+        #: Which tries simplify their texts. It has dice of its own, so that the other choices stay as they are.
+        self.simplifies = Random(f"simplified {self.numbers[0]}").choice(
+            [None] * 4 + ["each try", "every other try"]
+        )
         #: Whether the input changes between the tries of one generation, as a query's result does.
         self.is_query = not self.is_function and dice.random() < 0.2
         #: How likely a process is to be killed, to lose its heartbeat, to run out of time.
@@ -76,16 +86,50 @@ class Scenario:
             self.ledger = dice.choice(["store", "sql", "sql and store"]) if self.shape == "task" else self.ledger
             self.has_store, self.has_sql = "store" in self.ledger, "sql" in self.ledger
             self.numbers = [f"9689000{number:04}" for number in dice.sample(range(10_000), 24)]
+        #: Whether there is a template for each language; from dice of its own, as this changes no other choice.
+        self.has_languages = Random(self.numbers[0]).random() < 0.25
+        self._draw_guards()
         world.count("shape", self.shape)
+        world.count("option", "message by language" if self.has_languages else "message_column")
+        world.count("simplified in", self.simplifies or "no try")
         world.count("ledger kept in", self.ledger)
+        world.count("connection", "restricted" if self.allowed_numbers else "reaches every number")
         for option, value in self.options.items():
-            world.count("option", option if option == "push_at" else f"{option}={value}")
+            world.count("option", option if option in {"push_at", "exclude"} else f"{option}={value}")
+
+    def _draw_guards(self):
+        """Draw who is excluded and what a send may cost, from dice of their own, too."""
+        guards = Random(f"guards {self.numbers[0]}")
+        some = lambda chance: [number for number in self.numbers if guards.random() < chance]  # noqa: E731
+        self.allowed_numbers = (some(0.8) or self.numbers[:1]) if guards.random() < 0.1 else None
+        if guards.random() < 0.15:
+            self.options["exclude"] = some(0.3)
+        if guards.random() < 0.12:
+            self.options["max_credits"] = guards.choice([0, 3, 8, 20])
+
+    def is_excluded(self, number):
+        """Whether a number may get no message at all."""
+        is_allowed = self.allowed_numbers is None or number in self.allowed_numbers
+        return number in self.options.get("exclude", ()) or not is_allowed
 
     def describe(self):
         return (
             f"{self.shape}, ledger: {self.ledger}, retries: {self.retries}, max_concurrency: "
-            f"{self.max_concurrency}, {self.options}"
+            f"{self.max_concurrency}, allowed_numbers: {self.allowed_numbers}, {self.options}"
         )
+
+    def table_of(self, rows):
+        """Return rows as a send gets them: their columns, and the options that say where the texts are."""
+        numbers, texts = [row[0] for row in rows], [row[2] for row in rows]
+        if not self.has_languages:
+            return {"msisdn": numbers, "text": texts}, {"message_column": "text"}
+        languages = [LANGUAGES[len(text) % len(LANGUAGES)] for text in texts]
+        table = {"msisdn": numbers, "lang": [cell for cell, _ in languages]}
+        for _, column in LANGUAGES:
+            table[column] = [
+                text if own == column else None for text, (_, own) in zip(texts, languages, strict=True)
+            ]
+        return table, {"message": MESSAGE, "language_column": "lang"}
 
     # The parts of the world
 
@@ -214,12 +258,23 @@ class Scenario:
             rows = self.changed(rows)
             ti.run.lists = [rows if position == max(ti.map_index, 0) else others
                             for position, others in enumerate(ti.run.lists)]  # fmt: skip
+        options = self.options
+        if self.simplifies:
+            rows = [(written, number, f"{text} – It’s here…") for written, number, text in rows]
+            options = {**options, "simplify_text": self.simplifies == "each try" or ti.try_number % 2 == 0}
         if self.is_function:
             size = max(1, self.function_chunk)
-            return [(rows[at : at + size], self.options) for at in range(0, len(rows), size)] or [
-                ([], self.options)
-            ]
-        return [(rows, self.options)]
+            return [(rows[at : at + size], options) for at in range(0, len(rows), size)] or [([], options)]
+        return [(rows, options)]
+
+    @staticmethod
+    def as_sent(rows, options):
+        """Return the rows with the texts that recipients are to get."""
+        if not options.get("simplify_text"):
+            return rows
+        return [
+            (written, number, text.replace(" – It’s here…", " - It's here...")) for written, number, text in rows
+        ]
 
     @property
     def function_chunk(self):

@@ -11,7 +11,7 @@ from airflow.providers.common.compat.sdk import AirflowFailException
 from airflow_provider_ismart.exceptions import ISmartError
 from airflow_provider_ismart.gateway.settings import Settings
 from airflow_provider_ismart.hooks.ismart import ISmartHook
-from airflow_provider_ismart.sending.send import Runtime
+from airflow_provider_ismart.sending.runtime import Runtime
 from tests.simulation.gateway import GOOD_PASSWORD, SimulatedClient
 from tests.simulation.threads import SimulatedEvent, SimulatedExecutor, SimulatedQueue
 from tests.simulation.world import Killed, Process
@@ -188,7 +188,7 @@ class Log:
 class Airflow:
     """The scheduler, and what it knows."""
 
-    #: By password and concurrency.
+    #: By password, concurrency and allowed numbers.
     _settings: ClassVar[dict] = {}
 
     def __init__(self, world, gateway, *, scenario, folder):
@@ -204,14 +204,17 @@ class Airflow:
 
     def settings(self):
         """The settings of the gateway's connection as they are now."""
-        key = (self.password, self.scenario.max_concurrency)
+        scenario = self.scenario
+        key = (self.password, scenario.max_concurrency, tuple(scenario.allowed_numbers or ()))
         if key not in self._settings:
-            self._settings[key] = Settings.of(self.connection())
+            self._settings[key] = Settings.of(self.connection(), "ismart_default")
         return self._settings[key]
 
     def connection(self):
         """The gateway's connection as it is now."""
         extra = {"max_concurrency": self.scenario.max_concurrency, "read_timeout": 3}
+        if self.scenario.allowed_numbers:
+            extra["allowed_numbers"] = self.scenario.allowed_numbers
         return SimpleNamespace(
             login="login",
             password=self.password,
@@ -282,7 +285,7 @@ class Airflow:
 
     def _send(self, ti, process, context, rows, options):
         scenario = self.scenario
-        attempt = Attempt(ti, process, rows, options, ti.run.generation)
+        attempt = Attempt(ti, process, scenario.as_sent(rows, options), options, ti.run.generation)
         process.attempt = attempt
         self.attempts.append(attempt)
         ti.attempts.append(attempt)
@@ -290,11 +293,11 @@ class Airflow:
         process.on_signal = hook.halt
         path = Path(self._folder) / f"{len(self.attempts)}.csv"
         path.unlink(missing_ok=True)  # another history's
-        table = {"msisdn": [row[0] for row in rows], "text": [row[2] for row in rows]}
+        table, message = scenario.table_of(rows)
         try:
             attempt.report = hook.submit(
                 table,
-                {"message_column": "text", "results_path": str(path), **options},
+                {**message, "results_path": str(path), **options},
                 context,
                 ledger_conn_id="ledger" if scenario.has_sql else None,
                 idempotency_key=ti.key,

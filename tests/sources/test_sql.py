@@ -54,6 +54,15 @@ def test_all_rows_come_in_chunks_with_the_wanted_columns_alone(people, query):
     assert (chunks[1]["msisdn"][0], chunks[1]["name"][0]) == (f"968900{CHUNK_ROWS:05d}", f"name {CHUNK_ROWS}")
 
 
+def test_texts_are_simplified(people, send, ismart_sandbox, small_chunks):
+    people([("96890000001", "O’Neill"), ("96890000002", "زينب"), ("96890000003", "Zoe")])
+    report = send(message="{name}’s bill", simplify_text=True)
+    assert [message.text for message in ismart_sandbox.messages] == ["O'Neill's bill", "زينب’s bill", "Zoe's bill"]
+    assert report["simplify_text_saves"] is None
+    long = send(message="{name}’s bill is due on Thursday. Please do not forget to pay it before noon.")
+    assert long["simplify_text_saves"] == {"credits": 2, "characters": ["’ (U+2019)"]}
+
+
 def test_no_more_is_fetched_than_is_read(database, query):
     reading = query(ENDLESS[database]).read("msisdn")
     assert next(reading)["msisdn"] == list(range(1, CHUNK_ROWS + 1))
@@ -197,6 +206,18 @@ def test_those_whom_a_query_finds_get_one_message(people, send, small_chunks, is
 def test_people_in_different_chunks_share_the_fewest_calls(people, send, small_chunks, ismart_sandbox):
     people([(f"968900{number:05d}", "") for number in range(101)])
     assert send()["calls"] == 3
+
+
+def test_each_person_gets_the_text_of_their_language_across_chunks(people, send, small_chunks, ismart_sandbox):
+    people([(f"968900{number:05d}", ("ar", "English", None)[number % 3]) for number in range(9)])
+    report = send(message={"ar": "مرحبا", "en": "{{ greeting }}"}, language_column="{{ 'name' }}",
+                  context={"greeting": "Hello"})  # fmt: skip
+    texts = {message.msisdn: message.text for message in ismart_sandbox.messages}
+    assert texts == {
+        f"968900{number:05d}": ("مرحبا", "Hello")[number % 3] for number in range(9) if number % 3 < 2
+    }
+    assert {name: counts["parts"] for name, counts in report["languages"].items()} == {"ar": 3, "en": 3}
+    assert (report["reasons"], report["calls"]) == ({"no language": 3}, 2)
 
 
 def test_sql_and_parameters_are_templates(database, people, send, ismart_sandbox):

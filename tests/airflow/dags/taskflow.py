@@ -10,6 +10,10 @@ with DAG("taskflow", schedule=None, start_date=datetime(2024, 1, 1), params={"pl
     def rows(first):
         return [{"phone": f"96890000{first}{digit}", "name": name} for digit, name in ((1, "Ali"), (2, "Zoe"))]
 
+    @task
+    def rows_text():
+        return "Only {name}"
+
     @task.ismart(
         message="{{ params.place }}: {% raw %}{name}{% endraw %}", recipient_column="{{ 'phone' }}", max_parts=2
     )
@@ -19,7 +23,8 @@ with DAG("taskflow", schedule=None, start_date=datetime(2024, 1, 1), params={"pl
         return [row for row in people if only in row["name"]]
 
     among.override(task_id="from_args")(rows.override(task_id="rows_10")(10), "{{ params.place }}")
-    among.override(task_id="from_kwargs", message="Only {name}")(
+    by_language = {"en": "Nobody's", "default": rows_text()}
+    among.override(task_id="from_kwargs", message=by_language, language_column="name")(
         people=rows.override(task_id="rows_20")(20), place="Muscat", only="Ali"
     )
     among.override(task_id="from_mapped").partial(place="Muscat").expand(

@@ -1,0 +1,125 @@
+"""Which valid rows get no message: numbers in ``exclude``, and all that a restricted connection does not reach."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Set as AbstractSet
+from dataclasses import dataclass
+from typing import Any
+
+from airflow_provider_ismart.core.columns import Columns, is_name, shown, shown_all
+from airflow_provider_ismart.core.errors import InputError
+from airflow_provider_ismart.core.message import Size
+from airflow_provider_ismart.core.msisdn import canonical_column
+from airflow_provider_ismart.core.numbering import NumberingPlan
+from airflow_provider_ismart.core.outcomes import Outcome, RowOutcomes
+from airflow_provider_ismart.core.recipients import ChunkedRecipients, read_recipients
+
+IN_EXCLUDE = "in exclude"
+
+#: How many unreadable entries an error names.
+MAX_ENTRIES_SHOWN = 3
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Exclusion:
+    """The numbers that get no message, as 11 digits.
+
+    ``allowed`` are the only ones that a restricted connection reaches; ``None`` is every number. ``conn_id`` is
+    that connection's id, for the reason.
+    """
+
+    opted_out: AbstractSet[str] = frozenset()
+    allowed: AbstractSet[str] | None = None
+    conn_id: str = ""
+
+    def __bool__(self) -> bool:
+        """Whether anybody can be excluded."""
+        return bool(self.opted_out) or self.allowed is not None
+
+    def apply(
+        self,
+        msisdns: Sequence[str],
+        texts: list[str | None],
+        sizes: list[Size | None],
+        outcomes: RowOutcomes,
+        first: int,
+    ) -> None:
+        """Record the valid rows that are excluded, and take their texts away, so that no plan has them.
+
+        :param first: the number of the first of these rows.
+        """
+        opted_out, allowed = self.opted_out, self.allowed
+        not_allowed = f"not in the allowed numbers of connection {self.conn_id!r}"
+        excluded: dict[str, list[int]] = {IN_EXCLUDE: [], not_allowed: []}
+        for row, msisdn in enumerate(msisdns):
+            if not msisdn or texts[row] is None:  # invalid
+                continue
+            if msisdn in opted_out:
+                excluded[IN_EXCLUDE].append(row)
+            elif allowed is not None and msisdn not in allowed:
+                excluded[not_allowed].append(row)
+        for reason, rows in excluded.items():
+            for row in rows:
+                texts[row] = sizes[row] = None
+            outcomes.set((first + row for row in rows), Outcome.EXCLUDED, reason=reason)
+
+
+NOBODY_EXCLUDED = Exclusion()
+
+
+def read_opt_outs(exclude: Any, recipient_column: str, numbering: NumberingPlan) -> AbstractSet[str]:
+    """Return the numbers in ``exclude``, which can be whatever recipients can be.
+
+    A table has them in ``recipient_column``, or in the only column that it has.
+
+    :raises InputError: one of them cannot be read: nobody could say who that is.
+    """
+    numbers: set[str] = set()
+    unreadable: list[str] = []
+    total = bad = 0
+
+    def invalid(row: int, why: str) -> None:
+        nonlocal bad
+        bad += 1
+        if bad <= MAX_ENTRIES_SHOWN:
+            unreadable.append(f"entry {total + row + 1:,}: {why}")
+
+    try:
+        for cells in _cells(exclude, recipient_column):
+            numbers.update(canonical_column(cells, numbering, invalid))
+            total += len(cells)
+    except InputError as error:
+        raise InputError(f"exclude: {error}") from None
+    if bad:
+        more = "; …" if bad > MAX_ENTRIES_SHOWN else ""
+        raise InputError(
+            f"exclude has {bad:,} of {total:,} entries that are no mobile number ({'; '.join(unreadable)}{more}), "
+            "so it is not known who must not get the message. Correct or remove them"
+        )
+    return numbers
+
+
+def _cells(exclude: Any, recipient_column: str) -> Iterable[Sequence[Any]]:
+    if isinstance(exclude, ChunkedRecipients):
+        return (_only(columns, recipient_column)[1] for columns in exclude.read(recipient_column))
+    if isinstance(exclude, Iterator):
+        exclude = list(exclude)
+    columns = read_recipients(exclude, recipient_column)
+    if not columns:
+        return ()
+    name, cells = _only(columns, recipient_column)
+    if name != recipient_column:  # read again as a column of numbers, which cannot be 32-bit floats
+        cells = read_recipients(exclude, name)[name]
+    return (cells,)
+
+
+def _only(columns: Columns, recipient_column: str) -> tuple[str, Sequence[Any]]:
+    """Return the column of numbers, with its name."""
+    if recipient_column in columns:
+        return recipient_column, columns[recipient_column]
+    name, *others = columns
+    if others or not is_name(name):
+        wanted = f"no column {shown(recipient_column)} (recipient_column), and no single one"
+        raise InputError(f"{wanted}; it has {shown_all(columns)}")
+    return name, columns[name]

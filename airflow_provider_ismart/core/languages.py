@@ -1,0 +1,149 @@
+"""Sends with a template for each language: how languages are written, and what each of them came to."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Callable, Collection, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from airflow_provider_ismart.core.columns import shown
+from airflow_provider_ismart.core.errors import InputError
+from airflow_provider_ismart.core.message import Size
+from airflow_provider_ismart.core.msisdn import is_missing
+from airflow_provider_ismart.core.outcomes import Outcome, RowOutcomes
+from airflow_provider_ismart.core.segmentation import is_blank
+from airflow_provider_ismart.core.template import Template
+
+#: The key of the template for rows without a language, or with one that has no template.
+DEFAULT = "default"
+
+#: How people write a language, in lower case; of the letter alef, only its plain form.
+_SPELLINGS = {
+    "ar": ("ar", "arabic", "العربية", "عربية", "عربي"),
+    "en": ("en", "english", "الانجليزية", "انجليزية", "انجليزي"),
+}
+_LANGUAGE_OF = {spelling: language for language, spellings in _SPELLINGS.items() for spelling in spellings}
+_ALEF_WITH_HAMZA, _ALEF = "\u0625", "\u0627"
+#: White space, and the marks that copying from right-to-left text leaves behind.
+_AROUND = " \t\r\n\u00a0\u061c\u200e\u200f\ufeff"
+
+#: More different languages without a template than this are cells of another kind, such as names.
+_MAX_UNKNOWN = 10
+
+
+def read_language(written: str) -> str | None:
+    """Return ``"ar"`` or ``"en"`` for a language as people write it, with any region; else ``None``."""
+    text = written.strip(_AROUND).casefold().replace("_", "-").replace(_ALEF_WITH_HAMZA, _ALEF)
+    language, _, region = text.partition("-")
+    return _LANGUAGE_OF.get(text) or (language if region and language in _SPELLINGS else None)
+
+
+def read_templates(message: Mapping[Any, Any]) -> dict[str, Template]:
+    """Return the templates of a message, by language: ``"ar"``, ``"en"`` or :data:`DEFAULT`.
+
+    :raises InputError: there is none; a key is no language, or the same as another; a template is blank or none.
+    """
+    if not message:
+        raise InputError("message is an empty dict; give it a template for each language")
+    templates: dict[str, Template] = {}
+    keys: dict[str, str] = {}
+    for key, source in message.items():
+        language = _read_key(key)
+        if language is None:
+            raise InputError(f"message has the key {shown(key)}; a key can be 'ar', 'en' or '{DEFAULT}'")
+        if language in keys:
+            raise InputError(f"message has two keys for the same language, {keys[language]} and {shown(key)}")
+        keys[language] = shown(key)
+        name = f"message[{shown(key)}]"
+        if not isinstance(source, str):
+            raise InputError(f"{name} is a {type(source).__name__}; it has to be text")
+        if is_blank(source):
+            raise InputError(f"{name} is blank; leave the key out, or give it a text")
+        templates[language] = Template(source, name)
+    return templates
+
+
+def _read_key(key: object) -> str | None:
+    if not isinstance(key, str):
+        return None
+    return DEFAULT if key.strip(_AROUND).casefold() == DEFAULT else read_language(key)
+
+
+def choose_languages(
+    cells: Sequence[Any], choices: Collection[str], invalid: Callable[[int, str], None]
+) -> list[str | None]:
+    """Return which of ``choices`` each row gets; ``invalid`` gets those that get none, and why."""
+    of_text: dict[str, str | None] = {}
+    fallback = DEFAULT if DEFAULT in choices else None
+    chosen: list[str | None] = []
+    unknown: list[tuple[int, Any]] = []
+    for row, cell in enumerate(cells):
+        language = None
+        if isinstance(cell, str):
+            if cell not in of_text:
+                of_text[cell] = read_language(cell)
+            language = of_text[cell]
+        if language not in choices:
+            language = fallback
+        chosen.append(language)
+        if language is None:
+            unknown.append((row, cell))
+    are_languages = len({cell for _, cell in unknown if isinstance(cell, str)}) <= _MAX_UNKNOWN
+    for row, cell in unknown:
+        invalid(row, _why_none(cell, are_languages=are_languages))
+    return chosen
+
+
+def _why_none(cell: Any, *, are_languages: bool) -> str:
+    if is_missing(cell) or (isinstance(cell, str) and is_blank(cell)):
+        return "no language"
+    if not isinstance(cell, str):
+        return f"the language is a {type(cell).__name__}, not text"
+    return (
+        f"no message for language {shown(cell.strip(_AROUND))}" if are_languages else "no message for its language"
+    )
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class LanguageCounts:
+    """The rows of one language and the parts of their texts, by outcome; every outcome is there."""
+
+    rows: dict[Outcome, int]
+    parts: dict[Outcome, int]
+
+
+class RowLanguages:
+    """The language and parts of each row, in two bytes a row; nothing, where all rows share one template."""
+
+    def __init__(self, languages: Collection[str] = ()) -> None:
+        self._names: tuple[str | None, ...] = (None, *languages)
+        self._of_row = bytearray()
+        self._parts = bytearray()
+
+    def extend(self, languages: Sequence[str | None], sizes: Sequence[Size | None]) -> None:
+        """Add rows: which language each has, and what its text takes."""
+        if languages:
+            number_of = {name: number for number, name in enumerate(self._names)}
+            self._of_row.extend(map(number_of.__getitem__, languages))
+            self._parts.extend(size.parts if size else 0 for size in sizes)
+
+    def __getitem__(self, row: int) -> str | None:
+        return self._names[self._of_row[row]] if self._of_row else None
+
+    def counts(self, outcomes: RowOutcomes) -> dict[str, LanguageCounts]:
+        """Return what the rows of each language came to; rows that no template is for are in none."""
+        found = {
+            name: LanguageCounts(rows=dict.fromkeys(Outcome, 0), parts=dict.fromkeys(Outcome, 0))
+            for name in self._names
+            if name is not None
+        }
+        if found:
+            verdicts = outcomes.verdicts
+            alike = Counter(zip(outcomes.numbers(0, len(self._of_row)), self._of_row, self._parts, strict=True))
+            for (verdict, language, parts), rows in alike.items():
+                if (name := self._names[language]) is not None:
+                    outcome = verdicts[verdict].outcome
+                    found[name].rows[outcome] += rows
+                    found[name].parts[outcome] += parts * rows
+        return found

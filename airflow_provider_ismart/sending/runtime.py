@@ -1,0 +1,30 @@
+"""Where a send gets the time and its threads from."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable
+from concurrent.futures import Executor, ThreadPoolExecutor
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from queue import SimpleQueue
+
+from airflow_provider_ismart.sending.executor import WaitingQueue
+
+
+def _now() -> datetime:
+    return datetime.now(UTC)
+
+
+def _threads(count: int) -> Executor:
+    return ThreadPoolExecutor(count, thread_name_prefix="ismart")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Runtime:
+    """Where a send gets the time and its threads from. A simulation has its own."""
+
+    now: Callable[[], datetime] = _now
+    monotonic: Callable[[], float] = time.monotonic
+    new_executor: Callable[[int], Executor] = _threads
+    new_queue: Callable[[], WaitingQueue] = SimpleQueue
