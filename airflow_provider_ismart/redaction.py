@@ -19,7 +19,7 @@ class Redacted:
 
 
 class RedactedRecipients(Redacted):
-    """Rendered recipients, or numbers to exclude, which show how many they are, too."""
+    """Rendered recipients or numbers to exclude, which also show their number."""
 
     def __repr__(self) -> str:
         has_rows = hasattr(self.value, "__len__") and not isinstance(self.value, (str, Mapping))

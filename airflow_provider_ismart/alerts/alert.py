@@ -37,16 +37,15 @@ _THREADS_REACH_AIRFLOW = AIRFLOW_V_3_2_PLUS or not AIRFLOW_V_3_0_PLUS
 
 
 def send_alert(conn_id: str, recipients: Any, text: str, *, max_parts: int, deadline: Deadline, log: Log) -> bool:
-    """Send ``text`` to ``recipients``, or raise 15 seconds after a slot was free, if not before.
+    """Send ``text`` to ``recipients``, or raise at most 15 seconds after getting a slot.
 
-    Returns whether anybody got it: a restricted connection can exclude all of them.
+    Returns whether anybody got it: a restricted connection can exclude all recipients.
 
-    On one machine, alerts through one connection go one at a time until a message was accepted, and then
-    ``max_concurrency`` of them at the same time.
+    On one machine, alerts of one connection are sent one at a time until a message is accepted, and then up to
+    ``max_concurrency`` at a time.
 
     :raises ISmartError: not every recipient got the message. An :class:`ISmartLoginError` can also mean that no
-    call
-        was made, because this login and password were refused less than a day ago.
+        call was made, because this login and password were refused less than a day ago.
     :raises InputError: recipients or text are invalid.
     :raises BusyError: no slot was free before the deadline.
     """

@@ -17,19 +17,19 @@ MAX_NAME_DIGITS = 7
 
 
 def shown(name: Any) -> str:
-    """Return a column's name for an error, unless it may be somebody's number or text instead of a name."""
+    """Return a column's name for an error, redacted if it could be a number or a text."""
     return repr(str(name)) if is_name(name) else f"a name of {len(str(name))} characters"
 
 
 def shown_all(names: Collection[Any]) -> str:
-    """Return the columns' names for an error; none if one looks like a cell, because then all may be cells."""
+    """Return the columns' names for an error. If one looks like a cell, all may be cells, so all are redacted."""
     if not all(map(is_name, names)):
         return f"{len(names)} columns, whose names look like a row of recipients. Is a line with names missing?"
     return ", ".join(map(shown, names)) or "none"
 
 
 def is_name(name: Any) -> bool:
-    """Whether this can be the name of a column, and is not rather a cell of a table without names."""
+    """Whether a name looks like a column name, not like a cell of a table without a header."""
     text = str(name)
     return len(text) <= MAX_NAME_LENGTH and sum(map(str.isdigit, text)) < MAX_NAME_DIGITS
 

@@ -127,7 +127,7 @@ class MemoryLedger:
         *,
         refresh: bool = False,  # noqa: ARG002  # it is always up to date
     ) -> Mapping[str, Sequence[Entry]]:
-        """Return the entries of those numbers that have any."""
+        """Return the entries of the numbers that have any."""
         recorded: dict[str, list[Entry]] = defaultdict(list)
         wanted = set(msisdns)
         for (digest, copy), states in self._states.items():

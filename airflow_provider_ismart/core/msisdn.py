@@ -75,7 +75,7 @@ def canonical_texts(cells: Sequence[object], plan: NumberingPlan) -> Sequence[st
 def canonical_column(
     written: Sequence[object], plan: NumberingPlan, invalid: Callable[[int, str], None]
 ) -> list[str]:
-    """Return the 11 digits of each cell, "" for one that is no number; ``invalid`` gets its place and why."""
+    """Return the 11 digits of each cell, or "" if it is invalid; pass its position and reason to ``invalid``."""
     msisdns: list[str] = []
     for start in range(0, len(written), _CELLS_AT_A_TIME):
         cells = written[start : start + _CELLS_AT_A_TIME]

@@ -16,7 +16,7 @@ from airflow_provider_ismart.core.report import Sample
 from airflow_provider_ismart.core.segmentation import Lang
 from airflow_provider_ismart.core.validation import Reading, Rows
 
-#: How many texts a preview shows, of each language where there is a template for each.
+#: How many texts a preview shows; with a template per language, how many of each.
 MAX_SAMPLES = 3
 
 
@@ -58,7 +58,7 @@ class Plan(Protocol):
 
     @property
     def languages(self) -> RowLanguages:
-        """The language of each row, where there is a template for each."""
+        """The language of each row, if there is a template per language."""
 
     @property
     def groups(self) -> Iterator[Group]:
@@ -70,7 +70,7 @@ class Plan(Protocol):
 
     @property
     def long_arabic(self) -> Iterator[tuple[Message, int]]:
-        """The messages of ``Lang.ARABIC`` that take several parts, each with how many rows get it."""
+        """The messages of ``Lang.ARABIC`` with several parts, each with its number of rows."""
 
     def count_calls(self, numbers_for: Callable[[Message], int]) -> int:
         """Count the calls of all groups, given how many numbers of a message fit into one (0 counts as 1)."""
@@ -127,7 +127,7 @@ class MemoryPlan:
 
     @property
     def long_arabic(self) -> Iterator[tuple[Message, int]]:
-        """The messages of ``Lang.ARABIC`` that take several parts, each with how many rows get it."""
+        """The messages of ``Lang.ARABIC`` with several parts, each with its number of rows."""
         texts = cast("Sequence[str]", self.rows.texts)  # what is to be sent has a text and a size
         sizes = cast("Sequence[Size]", self.rows.sizes)
         for alike in self.alike:
@@ -225,9 +225,9 @@ def _copies(rows: list[int] | range, msisdns: list[str]) -> Sequence[_RowNumbers
 
 
 def samples(plan: Plan) -> tuple[Sample, ...]:
-    """Return the first texts that are to be sent, each with its first number, which is masked in the text too.
+    """Return the first texts to send, each with its first number, which is masked there and in the text.
 
-    Where each language has a template, they are the first texts of each.
+    With a template per language, they are the first texts of each.
     """
     counts = plan.languages.counts(plan.outcomes)
     left: dict[str | None, int] = {

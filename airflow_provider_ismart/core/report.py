@@ -27,9 +27,9 @@ def in_one_line(reasons: dict[str, int]) -> str:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Sample:
-    """One of the texts that would be sent, with one of its numbers, masked.
+    """A text that would be sent, with one of its numbers, masked.
 
-    ``language`` is the key of its template, where there is one for each language.
+    ``language`` is the key of its template, if there is one per language.
     """
 
     msisdn: str
@@ -47,12 +47,11 @@ class Sample:
 class Report:
     """The result of a send: counts, never a full number, and texts only in the ``samples`` of a dry run.
 
-    ``calls`` counts calls that were made, repeated ones included, and ``planned_calls`` the batches that the
-    rows make. ``parts`` is what the accepted rows came to, which is the credit they are estimated to have
-    cost; ``planned_parts`` is the same for every row that is to be sent, and ``saving`` how many of them
-    ``simplify_text`` would save. Where there is a template for each language, ``languages`` is what each came to,
-    and ``planned_languages`` what was planned for it. ``restricted`` says which connection reaches only its
-    allowed numbers, if it does. Times are ISO 8601 with an offset, durations seconds.
+    ``calls`` counts the calls made, including repeated ones, and ``planned_calls`` the planned batches. ``parts``
+    is the number of parts of accepted rows, which is the estimated cost in credits; ``planned_parts`` is that of
+    all rows to send, and ``saving`` how many of them ``simplify_text`` would save. With a template per language,
+    ``languages`` has the counts of each, and ``planned_languages`` the planned ones. ``restricted`` names a
+    connection that reaches only its allowed numbers. Times are ISO 8601 with an offset, durations are seconds.
     """
 
     outcomes: dict[Outcome, int]
@@ -76,10 +75,10 @@ class Report:
 
     def __str__(self) -> str:
         by_language = "; ".join(
-            f"{name}: {counted}" for name, of in self.languages.items() if (counted := _counted(of.rows))
+            f"{name}: {outcomes}" for name, of in self.languages.items() if (outcomes := _by_outcome(of.rows))
         )
-        counts = _counted(self.outcomes) or "none"
-        rows = f"{self.total:,} rows: {counts}" + (f" ({by_language})" if by_language else "")
+        counts = _by_outcome(self.outcomes) or "none"
+        rows = f"{counted(self.total, 'row')}: {counts}" + (f" ({by_language})" if by_language else "")
         return f"{self.restricted}. {rows}" if self.restricted else rows
 
     @property
@@ -132,5 +131,5 @@ class Report:
         }
 
 
-def _counted(outcomes: Mapping[Outcome, int]) -> str:
+def _by_outcome(outcomes: Mapping[Outcome, int]) -> str:
     return ", ".join(f"{count:,} {outcome.value}" for outcome, count in outcomes.items() if count)

@@ -30,7 +30,7 @@ def unsent(
     attempt: Attempt | None = None,
     resend_uncertain: bool = False,
 ) -> Callable[[], Iterator[Batch]]:
-    """Record in the plan which rows were submitted before; return what gives the calls for the others.
+    """Record in the plan which rows were submitted before, and return a function that yields the other calls.
 
     A number gets at most as many messages as one try has rows for it. So a recorded message counts for one of
     the number's rows, even if its text has changed since and is no longer in the plan. If the try sends several

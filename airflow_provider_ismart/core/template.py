@@ -24,8 +24,8 @@ class Template:
     A placeholder has only a column name and a format spec. Attributes, indexing and conversions would give access
     to the objects in cells.
 
-    :param name: what the template is, for errors.
-    :raises InputError: the template cannot be read, or asks for more than that.
+    :param name: the name of the template in errors.
+    :raises InputError: the template is malformed or has another kind of placeholder.
     """
 
     def __init__(self, source: str, name: str = "message") -> None:
@@ -82,14 +82,14 @@ def _parsed(source: str, name: str) -> list[tuple[str, str | None, str | None, s
     try:
         return list(string.Formatter().parse(source))
     except ValueError as error:
-        raise InputError(f"{name} is not a template: {error}. Write a brace itself as {{{{ or }}}}.") from None
+        raise InputError(f"{name} is not a template: {error}. Write a literal brace as {{{{ or }}}}.") from None
 
 
 def _check_placeholder(template: str, name: str, spec: str, conversion: str | None) -> None:
     if not name.strip():
-        raise InputError(f"{template} has a placeholder {{}} without a name; write the column's name in it")
+        raise InputError(f"{template} has a placeholder {{}} without a column name; write it as {{name}}")
     if "." in name or "[" in name or conversion or "{" in spec:
         raise InputError(
-            f"{template} has the placeholder {shown(name)}: a column's name and a format spec can stand there, "
-            "no attribute, index, conversion or nested placeholder"
+            f"{template} has the placeholder {shown(name)}; a placeholder can have a column name and a format "
+            "spec, but no attribute, index, conversion or nested placeholder"
         )

@@ -22,7 +22,7 @@ from airflow_provider_ismart.core.template import Template
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Content:
-    """What is to be said: a template, one for each language, or a column that holds each row's own text.
+    """The source of the texts: a template, a template per language, or a column with the text of each row.
 
     With templates by language, ``language_column`` says which of them a row gets.
     """
@@ -68,12 +68,12 @@ class Content:
 
     @property
     def templates(self) -> Mapping[str, Template]:
-        """The templates by language; none where all rows share one, or have their own texts."""
+        """The templates by language; empty if all rows share one template or have their own texts."""
         return read_templates(self.message) if isinstance(self.message, Mapping) else {}
 
     @property
     def simplifies(self) -> bool:
-        """Whether texts are simplified; where all travel as Arabic, it would save nothing."""
+        """Whether texts are simplified; with ``lang="arabic"`` it would save nothing."""
         return self.simplify_text and self.lang is not LangChoice.ARABIC
 
     @property
@@ -92,7 +92,7 @@ class Content:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Reading:
-    """How rows are read: their message, the column and country of their numbers, and who is excluded."""
+    """How to read rows: the message, the column and country of the numbers, and the excluded numbers."""
 
     content: Content
     recipient_column: str = "msisdn"
@@ -123,7 +123,7 @@ class Reading:
         msisdns = canonical_column(written, self.numbering, lambda row, why: invalid(row, f"number: {why}"))
 
         def invalid_text(row: int, why: str) -> None:
-            if msisdns[row]:  # what is wrong with its number is said already
+            if msisdns[row]:  # already recorded as invalid for its number
                 invalid(row, why)
 
         languages = _languages(self.content, columns, invalid_text)
@@ -185,7 +185,7 @@ def _languages(content: Content, columns: Columns, invalid: _Invalid) -> Sequenc
 def _texts(
     content: Content, columns: Columns, languages: Sequence[str | None], count: int, invalid: _Invalid
 ) -> _Texts:
-    """Return each row's text and size, or ``None`` where it has none; ``invalid`` gets the reason."""
+    """Return each row's text and size, or ``None`` if it is invalid; pass the reason to ``invalid``."""
 
     def invalid_text(row: int, why: str) -> None:
         invalid(row, f"message: {why}")
@@ -229,7 +229,7 @@ def _of_template(
     if not is_blank(literal) or not template.columns:
         try:
             of_literal = size(literal, content.lang, content.max_parts)
-        except InvalidTextError as why:  # no cell can mend what is wrong with the template itself
+        except InvalidTextError as why:  # the template itself is wrong, whatever the cells
             raise InputError(f"{template.name}: {why}") from None
         if not template.columns:
             return [literal] * count, [of_literal] * count
@@ -265,7 +265,7 @@ def _filled(template: Template, columns: Sequence[Sequence[Any]], invalid: _Inva
 
 
 def _sizes(content: Content, texts: list[str | None], invalid: _Invalid) -> list[Size | None]:
-    """Return what the texts take, after simplifying them in place; one that cannot be sent is none any more."""
+    """Simplify the texts in place and return their sizes; remove texts that cannot be sent."""
     lang, max_parts = content.lang, content.max_parts
     sizes: list[Size | None] = []
     for start in range(0, len(texts), _LOOKED_AT_ONCE):

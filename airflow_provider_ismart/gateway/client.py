@@ -112,13 +112,13 @@ class GatewayClient:
         return len(empty)
 
     def submit(self, batch: Batch, *, flash: bool, push_at: str | None) -> CallOutcome:
-        """Hand a batch over. What provably did not reach the gateway is tried again a few times.
+        """Submit a batch. A call that provably did not reach the gateway is retried a few times.
 
-        :raises InputError: the connection is restricted, and a number is not one of those allowed.
+        :raises InputError: the connection is restricted, and a number is not allowed.
         """
         allowed = self.settings.allowed_numbers
         if allowed is not None and not allowed.issuperset(batch.msisdns):
-            raise InputError(f"{self.settings.restriction}, and the call has others")
+            raise InputError(f"{self.settings.restriction}, but the call has other numbers")
         query = self._query(batch, flash=flash, push_at=push_at)
         outcome: CallOutcome = self._retrying(self._paced_call, query)
         attempts = self._retrying.statistics["attempt_number"]  # of this thread; the last may not have started

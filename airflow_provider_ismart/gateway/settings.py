@@ -163,7 +163,7 @@ class Settings:
 
     @classmethod
     def of(cls, connection: AirflowConnection, conn_id: str = "") -> Settings:
-        """Read and check a connection, whose id its texts name.
+        """Read and check a connection; ``conn_id`` is for error texts.
 
         :raises InputError: a field or an extra is missing, unknown or invalid; the message names it.
         """
@@ -189,7 +189,7 @@ class Settings:
 
     @property
     def restriction(self) -> str | None:
-        """That only some numbers are reached, where it is so."""
+        """A sentence that says that the connection is restricted, if it is."""
         if self.allowed_numbers is None:
             return None
         return f"Connection {self.conn_id!r} is restricted to its allowed numbers ({len(self.allowed_numbers):,})"
@@ -235,10 +235,10 @@ def _allowed_numbers(given: str | list[Any] | None, numbering: NumberingPlan) ->
         return None
     entries = split_numbers(given) if isinstance(given, str) else given
     if not entries:
-        raise EXTRAS["allowed_numbers"].error(given, "it holds no number; leave it out to reach every number")
+        raise EXTRAS["allowed_numbers"].error(given, "it has no number; leave it out to reach every number")
 
     def invalid(entry: int, why: str) -> None:
-        raise EXTRAS["allowed_numbers"].error(given, f"entry {entry + 1} is no mobile number ({why})")
+        raise EXTRAS["allowed_numbers"].error(given, f"entry {entry + 1} is not a mobile number ({why})")
 
     return frozenset(canonical_column(entries, numbering, invalid))
 

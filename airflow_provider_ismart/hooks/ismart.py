@@ -92,7 +92,7 @@ class ISmartHook(BaseHook):
             mask_secret(quote_plus(connection.password))
         with _own_errors():
             settings = Settings.of(connection, self.ismart_conn_id)
-        if settings.proxy:  # it can hold a password
+        if settings.proxy:  # it can contain a password
             mask_secret(settings.proxy)
         return settings
 

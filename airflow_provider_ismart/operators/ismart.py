@@ -45,8 +45,8 @@ class ISmartSendOperator(RedactsFields, ChecksRenderedOptions, BaseOperator):
         the connection's time zone. ``None`` is immediately.
     :param batch_size: numbers per call, 1 to 50.
     :param max_parts: parts that a text may take, 1 to 5; a longer one is not sent.
-    :param simplify_text: replace curly quotes, dashes and the like by plain characters, where the whole text then
-        fits English; otherwise it stays as it is.
+    :param simplify_text: replace curly quotes, dashes and the like by plain characters, if the whole text then
+        fits English; otherwise it is not changed.
     :param deduplicate: send a text once to a number that has several rows with it.
     :param on_empty: if there are no rows, ``"skip"`` the task or ``"fail"``.
     :param on_invalid: rows that cannot be sent are left out (``"skip"``), or nothing is sent (``"fail"``).
@@ -56,8 +56,8 @@ class ISmartSendOperator(RedactsFields, ChecksRenderedOptions, BaseOperator):
         are sent again by the next try (``"resend"``: at least once), or are left alone (``"accept"``: at most
         once).
     :param exclude: numbers that get no message, such as opt-outs (templated): whatever ``recipients`` can be. A
-        table has them in ``recipient_column`` or in its only column. An entry that is no number fails the task.
-    :param max_credits: what a try may cost at most; nothing is sent where it would cost more (templated).
+        table has them in ``recipient_column`` or in its only column. An invalid entry fails the task.
+    :param max_credits: the most credits that a try may cost; if it would cost more, nothing is sent (templated).
     :param dry_run: send nothing and return the report of what would be sent; needs no connection.
     :param results_path: a ``.csv`` or ``.parquet`` file that gets every input row with its outcome, full numbers
         included (templated): a local path, a URL, a :class:`pathlib.Path` or an ``ObjectStoragePath``.

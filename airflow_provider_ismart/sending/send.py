@@ -230,13 +230,13 @@ class Send:
         self._conclude(report)
         raise ISmartInputError(
             f"push_at is {self._push_time.isoformat()}, which has passed. "
-            f"{_sent_nothing(report)}; {left:,} rows are left to send. "
-            "Set a later push_at, or none, and clear the task.",
+            f"{_sent_nothing(report)}. Rows left to send: {left:,}. "
+            "Set a later push_at or remove it, then clear the task.",
             report=report,
         )
 
     def _check_cost(self, report: Report, submission: Submission) -> None:
-        """Check, for the rows that are left to send, that they cost no more than ``max_credits``."""
+        """Check that the remaining rows cost at most ``max_credits``."""
         if why := self._too_costly(submission.planned_cost):
             self._conclude(report)
             raise ISmartInputError(f"{why}. {_sent_nothing(report)}.", report=report)

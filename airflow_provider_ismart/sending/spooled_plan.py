@@ -48,9 +48,9 @@ WHERE text.lang = ? AND text.parts > 1 GROUP BY text.id
 class SpooledPlan:
     """A plan whose rows are in a private temporary SQLite file, which is deleted with it.
 
-    It takes the memory of one chunk, and four bytes a row, or six with a template for each language. The file
-    lies where SQLite puts its temporary files, which the environment variable ``SQLITE_TMPDIR`` can say, and takes
-    about as much room as numbers and texts.
+    It takes the memory of one chunk and four bytes per row, six with a template per language. The file
+    is in SQLite's temporary folder, which the environment variable ``SQLITE_TMPDIR`` sets, and is about as large
+    as the numbers and texts.
 
     :param chunks: the recipients.
     :raises InputError: the recipients or the message are invalid as a whole.
@@ -60,7 +60,7 @@ class SpooledPlan:
     def __init__(self, chunks: Iterable[Columns], reading: Reading, *, deduplicate: bool = True) -> None:
         self.outcomes = RowOutcomes()
         self.languages = RowLanguages(reading.content.templates)
-        # made in the thread that reads the recipients, used by the one that sends: never by both at a time
+        # created in the thread that reads the recipients, used in the one that sends, never in both concurrently
         self._db = sqlite3.connect("", isolation_level=None, check_same_thread=False)
         try:
             for pragma in _PRAGMAS:

@@ -200,8 +200,8 @@ class ISmartCreditSensor(RedactsFields, ChecksRenderedOptions, BaseSensorOperato
         return self.max_failed_looks - self._failed_looks
 
     def _send_canary(self, hook: ISmartHook) -> CallOutcome:
-        """Send a message and return its outcome, as of a probe."""
-        from airflow_provider_ismart.core.outcomes import Outcome  # noqa: PLC0415  # needed at run time alone
+        """Send the canary message and return its outcome, like a probe's."""
+        from airflow_provider_ismart.core.outcomes import Outcome  # noqa: PLC0415  # only needed at run time
         from airflow_provider_ismart.core.report import in_one_line  # noqa: PLC0415
 
         options = {"message": CANARY_MESSAGE, "on_empty": "fail", "on_uncertain": "accept"}

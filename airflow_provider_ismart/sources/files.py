@@ -28,11 +28,11 @@ from airflow_provider_ismart.sources import CHUNK_ROWS, positions
 
 
 def from_files(recipients: Any, option: str = "recipients", *, or_only_column: bool = False) -> Any:
-    """Return the recipients in a file, a directory or several of them; any others as they are.
+    """Return the recipients in one or more files or directories; other recipients unchanged.
 
-    :param option: what they are given as.
-    :param or_only_column: whether a file with only one column can have any name for it.
-    :raises InputError: some of them are paths, and some are not.
+    :param option: the option that has the recipients, for errors.
+    :param or_only_column: whether the column of a file with only one column can have any name.
+    :raises InputError: recipients are partly paths.
     """
     if _is_path(recipients):
         return FileRecipients([recipients], or_only_column=or_only_column)
@@ -40,7 +40,7 @@ def from_files(recipients: Any, option: str = "recipients", *, or_only_column: b
     if not is_list or not len(recipients) or not _is_path(recipients[0]):
         return recipients
     if not all(map(_is_path, recipients)):
-        raise InputError(f"{option} mixes paths with what is none")
+        raise InputError(f"{option} mixes paths with other values")
     return FileRecipients(list(recipients), or_only_column=or_only_column)
 
 
@@ -49,7 +49,7 @@ def _is_path(value: Any) -> bool:
 
 
 def check_apart(recipients: Any, results_path: object, option: str = "recipients") -> None:
-    """Check that the results of this send are not among what the next one reads.
+    """Check that the next send will not read the results of this one.
 
     :raises InputError: ``results_path`` is one of the option's files, or in a directory of them.
     """
@@ -62,18 +62,18 @@ def check_apart(recipients: Any, results_path: object, option: str = "recipients
         source = str(path) if isinstance(path, ObjectStoragePath) else str(path.expanduser().resolve())
         if results == source or results.startswith(f"{source.rstrip('/')}/"):
             raise InputError(
-                f"results_path lies within {option}, where the next send would read it as {option}. Write the "
-                "results elsewhere"
+                f"results_path is a file of {option} or in their directory, so the next send would read it. "
+                "Write the results elsewhere"
             )
 
 
 class FileRecipients(ChunkedRecipients):
     """Recipients in files, each ``.csv``, ``.csv.gz`` or ``.parquet``.
 
-    :param paths: a :class:`pathlib.Path` or ``ObjectStoragePath`` each, of a file or of a directory. Of a
-        directory, all files are read in the order of their names, those below it too, but not what begins with
-        ``_`` or ``.``: there, writers keep what is no part.
-    :param or_only_column: whether a file with only one column can have any name for it.
+    :param paths: files or directories, each a :class:`pathlib.Path` or ``ObjectStoragePath``. In a directory, all
+        files are read recursively in the order of their names, except names that start with ``_`` or ``.``,
+        which writers use for metadata.
+    :param or_only_column: whether the column of a file with only one column can have any name.
     """
 
     def __init__(self, paths: Sequence[Any], *, or_only_column: bool = False) -> None:
