@@ -12,12 +12,13 @@ from typing import NamedTuple
 
 from airflow_provider_ismart.core.ledger import TRANSITIONS, State
 from airflow_provider_ismart.core.return_codes import RETURN_CODES
-from airflow_provider_ismart.gateway.settings import EXTRAS, Extra
+from airflow_provider_ismart.gateway.extra import Extra
+from airflow_provider_ismart.gateway.settings import EXTRAS
 
 DOCS = Path(__file__).parent
 
 #: Codes that the gateway document does not have.
-SECOND_HAND_CODES = {24, 25}
+SECOND_HAND_CODES = {21, 24, 25}
 
 #: Dark text on a light card, which is readable on a light and on a dark page.
 STYLE = """

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field
+from datetime import datetime
 
 from airflow_provider_ismart.core.languages import LanguageCounts
 from airflow_provider_ismart.core.outcomes import Outcome
@@ -47,6 +48,9 @@ class Report:
     cost; ``planned_parts`` is the same for every row that is to be sent, and ``saving`` how many of them
     ``simplify_text`` would save. Where there is a template for each language, ``languages`` is what each came to,
     and ``planned_languages`` what was planned for it. Times are ISO 8601 with an offset, durations seconds.
+
+    ``scheduled`` counts the accepted rows that quiet hours scheduled, or in a preview the rows that they would
+    schedule now; ``scheduled_for`` is the latest time that any is scheduled for.
     """
 
     outcomes: dict[Outcome, int]
@@ -65,13 +69,17 @@ class Report:
     languages: Mapping[str, LanguageCounts] = field(default_factory=dict)
     planned_languages: Mapping[str, LanguageCounts] = field(default_factory=dict)
     saving: Saving | None = None
+    scheduled: int = 0
+    scheduled_for: datetime | None = None
 
     def __str__(self) -> str:
         by_language = "; ".join(
             f"{name}: {counted}" for name, of in self.languages.items() if (counted := _counted(of.rows))
         )
         counts = _counted(self.outcomes) or "none"
-        return f"{self.total:,} rows: {counts}" + (f" ({by_language})" if by_language else "")
+        until = self.scheduled_for
+        scheduled = f", {self.scheduled:,} scheduled for {until.isoformat()}" if until else ""
+        return f"{self.total:,} rows: {counts}" + (f" ({by_language})" if by_language else "") + scheduled
 
     @property
     def total(self) -> int:
@@ -95,6 +103,8 @@ class Report:
             "credits_estimated": self.planned_parts if self.dry_run else self.parts,
             "simplify_text_saves": self.saving.as_json() if self.saving else None,
             "push_at": self.push_at,
+            "scheduled": self.scheduled,
+            "scheduled_for": self.scheduled_for.isoformat() if self.scheduled_for else None,
             "stopped_by": self.stopped_by,
             "dry_run": self.dry_run,
             "started_at": self.started_at,

@@ -6,11 +6,12 @@ import re
 from collections.abc import Mapping
 from dataclasses import dataclass, fields
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any
 from zoneinfo import ZoneInfo
 
 from airflow_provider_ismart.core.errors import InputError
 from airflow_provider_ismart.core.numbering import NumberingPlan
+from airflow_provider_ismart.core.schedule import QuietHours
 from airflow_provider_ismart.gateway.connection_fields import (
     DEFAULT_HOST,
     AirflowConnection,
@@ -19,71 +20,7 @@ from airflow_provider_ismart.gateway.connection_fields import (
     json_object,
     split_url,
 )
-
-
-class Extra(NamedTuple):
-    """One extra of the connection: its form field, its default, and what it can be.
-
-    ``type`` is a JSON schema's; ``minimum`` and ``maximum`` bound a number, and stand at 0 for anything else.
-    """
-
-    name: str
-    type: str
-    label: str
-    description: str
-    default: str | float | bool | None = None
-    holds_secret: bool = False
-    minimum: float = 0
-    maximum: float = 0
-
-    @property
-    def help(self) -> str:
-        """The description, with the default and the range."""
-        default = "" if self.default is None else f" Default: {self.default}."
-        limits = f" From {self.minimum:g} to {self.maximum:g}." if self.maximum else ""
-        return self.description + default + limits
-
-    def read(self, value: Any) -> Any:
-        """Return the typed value of what the connection holds, which a form stores as text.
-
-        :raises InputError: it is of another type, or out of range.
-        """
-        if value is None or value == "":
-            return self.default
-        if self.type == "string":
-            if isinstance(value, str):
-                return value.strip()
-        elif self.type == "boolean":
-            if str(value).lower() in {"true", "false"}:
-                return str(value).lower() == "true"
-        elif (number := _number(value)) is not None and (self.type == "number" or number.is_integer()):
-            if not self.minimum <= number <= self.maximum:
-                raise self.error(value, f"it can be {self.minimum:g} to {self.maximum:g}")
-            return int(number) if self.type == "integer" else number
-        raise self.error(value, f"it has to be {_TYPE_NAMES[self.type]}")
-
-    def error(self, value: Any, why: str) -> InputError:
-        """Return the error that names this extra and what was found in it."""
-        found = "not as it should be" if self.holds_secret else f"{value!r}"
-        return InputError(f"the connection's extra {self.name!r} is {found}; {why}")
-
-
-_TYPE_NAMES = {
-    "string": "text",
-    "boolean": "true or false",
-    "integer": "a whole number",
-    "number": "a number",
-}
-
-
-def _number(value: Any) -> float | None:
-    if isinstance(value, bool):
-        return None
-    try:
-        return float(value)
-    except (TypeError, ValueError, OverflowError):
-        return None
-
+from airflow_provider_ismart.gateway.extra import Extra
 
 EXTRAS = {
     extra.name: extra
@@ -153,6 +90,22 @@ EXTRAS = {
             "the country are invalid. Empty: 7,9 for 968, any digit but 0 for another code.",
         ),
         Extra(
+            name="quiet_hours",
+            type="string",
+            label="Quiet hours",
+            description="Hours in the connection's time zone, such as 21:00-08:00. Messages without a push_at are "
+            "scheduled for their end. Empty: none.",
+            example="21:00-08:00",
+        ),
+        Extra(
+            name="header",
+            type="string",
+            label="Header (sender id)",
+            description="Sender id, up to 11 characters. Second-hand: Infocomm's document does not list this "
+            "parameter. Case matters. Empty: the account's default.",
+            example="MyCompany",
+        ),
+        Extra(
             name="max_query_length",
             type="integer",
             label="Longest query string",
@@ -207,6 +160,8 @@ class Settings:
     calls_per_second: float | None
     timezone: ZoneInfo
     numbering: NumberingPlan
+    quiet_hours: QuietHours | None
+    header: str | None
     max_query_length: int
     ca_bundle: str | None
     proxy: str | None
@@ -250,6 +205,8 @@ def _typed(extras: Mapping[str, Any]) -> dict[str, Any]:
     """Return the extras as the fields of :class:`Settings` that go by the same name."""
     typed = {field.name: extras[field.name] for field in fields(Settings) if field.name in extras}
     typed["timezone"] = _timezone(extras["timezone"])
+    typed["quiet_hours"] = _quiet_hours(extras["quiet_hours"], typed["timezone"])
+    typed["header"] = _header(extras["header"])
     typed["ca_bundle"] = _existing_file("ca_bundle", extras["ca_bundle"])
     typed["numbering"] = _numbering(extras["country_code"], extras["mobile_prefixes"])
     proxy = split_url(extras["proxy"]) if extras["proxy"] else None
@@ -284,6 +241,23 @@ def _timezone(name: str) -> ZoneInfo:
         return ZoneInfo(name)
     except (KeyError, OSError, ValueError):
         raise EXTRAS["timezone"].error(name, "it has to be an IANA name such as Asia/Muscat") from None
+
+
+def _quiet_hours(text: str | None, timezone: ZoneInfo) -> QuietHours | None:
+    try:
+        return QuietHours.of(text, timezone) if text else None
+    except ValueError:
+        raise EXTRAS["quiet_hours"].error(text, "it has to be two different times such as 21:00-08:00") from None
+
+
+def _header(header: str | None) -> str | None:
+    if header and not re.fullmatch(r"[A-Za-z0-9 &._-]{1,11}", header):
+        raise EXTRAS["header"].error(
+            header,
+            "a sender id has 1 to 11 characters: letters A to Z, digits, spaces, or any of & . _ - (second-hand: "
+            "Infocomm's document does not list this parameter)",
+        )
+    return header or None
 
 
 def _existing_file(name: str, path: str | None) -> str | None:

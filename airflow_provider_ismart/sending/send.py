@@ -86,7 +86,7 @@ class Send:
         self.options = options
         self.client = client
         self.log = log
-        self._push_time = read_push_at(options.push_at, settings.timezone)
+        self._push_time = read_push_at(options.push_at, settings.timezone, settings.quiet_hours)
         self.push_at = self._push_time.strftime(PUSH_AT_FORMAT) if self._push_time else None
         self.limits = CallLimits(
             batch_size=options.batch_size,
@@ -129,6 +129,9 @@ class Send:
         self._check_rows(report)
         if left := self._left_to_send(report):
             self._check_time(report, left)
+            quiet_hours = None if self._push_time else self.client.settings.quiet_hours
+            if end := quiet_hours and quiet_hours.end_after(self.runtime.now()):
+                report = replace(report, scheduled=left, scheduled_for=end)
         self._conclude(report)
         return replace(report, samples=samples(self.plan))
 
@@ -193,7 +196,7 @@ class Send:
             )
 
     def _submit(self, batch: Batch) -> CallOutcome:
-        outcome = self.client.submit(batch, flash=self.options.flash, push_at=self.push_at)
+        outcome = self.client.submit(batch, flash=self.options.flash, push_at=self.push_at, now=self.runtime.now)
         count_call(outcome)
         return outcome
 
@@ -253,6 +256,8 @@ class Send:
             parts=submission.parts if submission else 0,
             planned_parts=self.planned_parts,
             push_at=self.push_at,
+            scheduled=submission.scheduled if submission else 0,
+            scheduled_for=submission.scheduled_for if submission else None,
             stopped_by=stopped_by.detail if stopped_by else None,
             dry_run=self.options.dry_run,
             started_at=self.started_at.isoformat(timespec="seconds"),

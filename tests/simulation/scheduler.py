@@ -188,7 +188,7 @@ class Log:
 class Airflow:
     """The scheduler, and what it knows."""
 
-    #: By password and concurrency.
+    #: By what can differ of the connection.
     _settings: ClassVar[dict] = {}
 
     def __init__(self, world, gateway, *, scenario, folder):
@@ -204,7 +204,7 @@ class Airflow:
 
     def settings(self):
         """The settings of the gateway's connection as they are now."""
-        key = (self.password, self.scenario.max_concurrency)
+        key = (self.password, self.scenario.max_concurrency, self.scenario.quiet_hours)
         if key not in self._settings:
             self._settings[key] = Settings.of(self.connection())
         return self._settings[key]
@@ -212,6 +212,8 @@ class Airflow:
     def connection(self):
         """The gateway's connection as it is now."""
         extra = {"max_concurrency": self.scenario.max_concurrency, "read_timeout": 3}
+        if self.scenario.quiet_hours:
+            extra["quiet_hours"] = self.scenario.quiet_hours
         return SimpleNamespace(
             login="login",
             password=self.password,

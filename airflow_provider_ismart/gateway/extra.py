@@ -1,0 +1,74 @@
+"""An extra of the connection: its form field, and how its value is read."""
+
+from __future__ import annotations
+
+from typing import Any, NamedTuple
+
+from airflow_provider_ismart.core.errors import InputError
+
+
+class Extra(NamedTuple):
+    """One extra of the connection: its form field, its default, and what it can be.
+
+    ``type`` is a JSON schema's; ``minimum`` and ``maximum`` bound a number, and stand at 0 for anything else.
+    ``example`` shows the form of text that has one.
+    """
+
+    name: str
+    type: str
+    label: str
+    description: str
+    default: str | float | bool | None = None
+    holds_secret: bool = False
+    minimum: float = 0
+    maximum: float = 0
+    example: str = ""
+
+    @property
+    def help(self) -> str:
+        """The description, with the default and the range."""
+        default = "" if self.default is None else f" Default: {self.default}."
+        limits = f" From {self.minimum:g} to {self.maximum:g}." if self.maximum else ""
+        return self.description + default + limits
+
+    def read(self, value: Any) -> Any:
+        """Return the typed value of what the connection holds, which a form stores as text.
+
+        :raises InputError: it is of another type, or out of range.
+        """
+        if value is None or value == "":
+            return self.default
+        if self.type == "string":
+            if isinstance(value, str):
+                return value.strip()
+        elif self.type == "boolean":
+            if str(value).lower() in {"true", "false"}:
+                return str(value).lower() == "true"
+        elif (number := _number(value)) is not None and (self.type == "number" or number.is_integer()):
+            if not self.minimum <= number <= self.maximum:
+                raise self.error(value, f"it can be {self.minimum:g} to {self.maximum:g}")
+            return int(number) if self.type == "integer" else number
+        such = f" such as {self.example}" if self.example else ""
+        raise self.error(value, f"it has to be {_TYPE_NAMES[self.type]}{such}")
+
+    def error(self, value: Any, why: str) -> InputError:
+        """Return the error that names this extra and what was found in it."""
+        found = "not as it should be" if self.holds_secret else f"{value!r}"
+        return InputError(f"the connection's extra {self.name!r} is {found}; {why}")
+
+
+_TYPE_NAMES = {
+    "string": "text",
+    "boolean": "true or false",
+    "integer": "a whole number",
+    "number": "a number",
+}
+
+
+def _number(value: Any) -> float | None:
+    if isinstance(value, bool):
+        return None
+    try:
+        return float(value)
+    except (TypeError, ValueError, OverflowError):
+        return None
