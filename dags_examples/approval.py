@@ -1,7 +1,8 @@
 """Have somebody approve a send, who sees what it will say, to how many, and what it will cost.
 
 `preview` sends nothing and reports what `send` would do. `approve` shows that report under *Required Actions* and
-waits. "Approve" lets `send` run; "Reject", or no answer within a day, skips it.
+waits. "Approve" lets `send` run; "Reject", or no answer within a day, skips it. An SMS to the number in the
+Variable `ismart_approver` has the link to the page; set `[api] base_url` to Airflow's address.
 
 Both read the same XCom, so what is sent is what was approved. If the people change in the meantime, the send does
 not know of it: clear `bills`, and Airflow runs the preview and asks again. Where the people come from a query, let
@@ -15,6 +16,7 @@ from datetime import timedelta
 from airflow.providers.common.compat.sdk import DAG, task
 from airflow.providers.standard.operators.hitl import ApprovalOperator
 
+from airflow_provider_ismart.notifications.ismart import ISmartNotifier
 from airflow_provider_ismart.operators.ismart import ISmartSendOperator
 
 # The texts are indented, so that Markdown shows them as they are.
@@ -59,6 +61,7 @@ with DAG("ismart_approval", schedule=None, tags=["ismart"], doc_md=__doc__) as d
         body=PREVIEW,
         response_timeout=timedelta(days=1),
         defaults=ApprovalOperator.REJECT,
+        notifiers=[ISmartNotifier(recipients="{{ var.value.ismart_approver }}", max_parts=2)],
     )
     send = ISmartSendOperator(task_id="send", recipients=recipients, message=message)
     preview >> approve >> send

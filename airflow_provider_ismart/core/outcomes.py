@@ -5,6 +5,7 @@ from __future__ import annotations
 from array import array
 from collections import Counter
 from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
+from datetime import datetime
 from enum import Enum
 from itertools import repeat
 from typing import NamedTuple
@@ -31,7 +32,8 @@ class CallOutcome(NamedTuple):
     ``code`` is the return code, ``http_status`` the status of an answer that held none, ``detail`` what was
     seen, in words without secrets, and ``attempts`` how many times the call was made until this was known, none
     where it never started. ``retry_after`` is how many seconds the server asked to be left alone, ``seconds`` how
-    long the last attempt took, where one was made.
+    long the last attempt took, where one was made. ``scheduled_for`` is when the gateway is to deliver, where the
+    last attempt was made in quiet hours.
     """
 
     fate: Fate
@@ -41,6 +43,7 @@ class CallOutcome(NamedTuple):
     attempts: int = 1
     retry_after: float | None = None
     seconds: float | None = None
+    scheduled_for: datetime | None = None
 
 
 class Outcome(Enum):
@@ -145,9 +148,14 @@ class RowOutcomes:
         return dict(sorted(counts.items()))
 
     def reasons(self, outcome: Outcome | None = None) -> dict[str, int]:
-        """Return how many rows, all or those with ``outcome``, have which reason, the most frequent first."""
+        """Return how many rows that were not accepted have which reason, the most frequent first.
+
+        ``outcome`` restricts them to rows with this outcome.
+        """
         counts: Counter[str] = Counter()
         for verdict, count in self._counted():
+            if verdict.outcome is Outcome.ACCEPTED:
+                continue  # what is said of an accepted row is no trouble
             if verdict.reason and outcome in {None, verdict.outcome}:
                 counts[verdict.reason] += count
         return dict(counts.most_common())
