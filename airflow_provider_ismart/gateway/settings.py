@@ -245,9 +245,7 @@ def _numbering(country_code: str, mobile_prefixes: str | None) -> NumberingPlan:
     prefixes = tuple(prefix.strip() for prefix in mobile_prefixes.split(",")) if mobile_prefixes else ()
     plan = NumberingPlan(country_code, prefixes)
     if not all(re.fullmatch(f"[0-9]{{1,{plan.local_digits}}}", prefix) for prefix in prefixes):
-        raise EXTRAS["mobile_prefixes"].error(
-            mobile_prefixes, "it has to be digits with commas between, such as 7,9"
-        )
+        raise EXTRAS["mobile_prefixes"].error(mobile_prefixes, "it has to be digits and commas, such as 7,9")
     return plan
 
 
