@@ -3,7 +3,8 @@
 Requires Airflow 3.1 or later.
 
 `preview` sends nothing and reports what `send` would do. `approve` shows that report under *Required Actions* and
-waits. "Approve" runs `send`; "Reject", or no answer within a day, skips it.
+waits. "Approve" lets `send` run; "Reject", or no answer within a day, skips it. An SMS to the number in the
+Variable `ismart_approver` has the link to the page; set `[api] base_url` to Airflow's address.
 
 Both sends read the same XCom, so exactly the approved messages are sent. If the recipients change while you wait,
 clear `bills`: Airflow then runs the preview and asks again. If they come from a query, run it in one task, as
@@ -15,6 +16,7 @@ from datetime import timedelta
 from airflow.providers.common.compat.sdk import DAG, task
 from airflow.providers.standard.operators.hitl import ApprovalOperator
 
+from airflow_provider_ismart.notifications.ismart import ISmartNotifier
 from airflow_provider_ismart.operators.ismart import ISmartSendOperator
 
 # Indented, Markdown shows the texts unchanged.
@@ -59,6 +61,7 @@ with DAG("ismart_approval", schedule=None, tags=["ismart"], doc_md=__doc__) as d
         body=PREVIEW,
         response_timeout=timedelta(days=1),
         defaults=ApprovalOperator.REJECT,
+        notifiers=[ISmartNotifier(recipients="{{ var.value.ismart_approver }}", max_parts=2)],
     )
     send = ISmartSendOperator(task_id="send", recipients=recipients, message=message)
     preview >> approve >> send

@@ -18,7 +18,7 @@ from airflow_provider_ismart.gateway.settings import EXTRAS
 DOCS = Path(__file__).parent
 
 #: Codes that the gateway document does not have.
-SECOND_HAND_CODES = {24, 25}
+SECOND_HAND_CODES = {21, 24, 25}
 
 #: Dark text on a light card, which is readable on a light and on a dark page.
 STYLE = """

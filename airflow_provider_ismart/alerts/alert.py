@@ -36,8 +36,17 @@ ENDING_SECONDS = CONNECT_SECONDS + READ_SECONDS
 _THREADS_REACH_AIRFLOW = AIRFLOW_V_3_2_PLUS or not AIRFLOW_V_3_0_PLUS
 
 
-def send_alert(conn_id: str, recipients: Any, text: str, *, max_parts: int, deadline: Deadline, log: Log) -> bool:
-    """Send ``text`` to ``recipients``, or raise at most 15 seconds after getting a slot.
+def send_alert(
+    conn_id: str,
+    recipients: Any,
+    text: str,
+    *,
+    max_parts: int,
+    respect_quiet_hours: bool,
+    deadline: Deadline,
+    log: Log,
+) -> bool:
+    """Send ``text`` to ``recipients``, or raise 15 seconds after a slot was free, if not before.
 
     Returns whether anybody got it: a restricted connection can exclude all recipients.
 
@@ -50,6 +59,8 @@ def send_alert(conn_id: str, recipients: Any, text: str, *, max_parts: int, dead
     :raises BusyError: no slot was free before the deadline.
     """
     settings = ISmartHook(conn_id).settings
+    if not respect_quiet_hours:
+        settings = replace(settings, quiet_hours=None)
     refused = RefusedLogin(conn_id, settings)
     gate = LoginGate(refused.name, settings)
     with gate.enter(deadline):

@@ -15,7 +15,8 @@ _OF_STATE = {"up_for_retry": "failed, will be retried", "failed": "failed", "suc
 class Event(NamedTuple):
     """An event and its subject; ``None`` or empty if the context does not have it.
 
-    ``task`` has its map index in brackets. ``run`` is the logical date or, without one, the run id.
+    ``task`` has its map index in brackets, ``run`` is the logical date or else the run's id, ``link`` the page on
+    which somebody answers a task that waits for it.
     """
 
     what: str
@@ -24,6 +25,7 @@ class Event(NamedTuple):
     try_number: int | None
     error: str
     run: str
+    link: str = ""
 
     @classmethod
     def of(cls, context: Mapping[str, Any]) -> Event:
@@ -33,15 +35,17 @@ class Event(NamedTuple):
         is_of_dag = "reason" in context  # Airflow adds an arbitrary task instance of the run
         if is_of_dag and (reason == "success" or state not in {"", "failed"}):
             ti = None
+        link = _link_to_answer(context, state)
         task, map_index = _text(_of(ti, "task_id")), _of(ti, "map_index")
         return cls(
-            what=_what_happened(context, state, is_of_dag=is_of_dag),
+            what=_what_happened(context, state, is_of_dag=is_of_dag) if link is None else "waits for an answer",
             dag_id=_text(_of(ti, "dag_id") or _of(context.get("dag"), "dag_id") or _of(dag_run, "dag_id")),
             task=f"{task}[{map_index}]" if isinstance(map_index, int) and map_index >= 0 else task,
-            try_number=None if is_of_dag else _of(ti, "try_number"),
+            try_number=None if is_of_dag or link is not None else _of(ti, "try_number"),
             error=type(error).__name__ if isinstance(error := context.get("exception"), BaseException) else "",
             run=_time(context.get("logical_date") or _of(dag_run, "logical_date"))
             or _text(context.get("run_id") or _of(dag_run, "run_id") or _of(dag_run, "dag_run_id")),
+            link=link or "",
         )
 
     @property
@@ -50,7 +54,7 @@ class Event(NamedTuple):
         return f"{self.dag_id}.{self.task.partition('[')[0]} {self.what.partition(' at ')[0]}"
 
     def __str__(self) -> str:
-        """Return the default message, which is one part long unless names have non-GSM-7 characters."""
+        """Give the default message without the link, one part long but for names in other alphabets."""
         names = [_elided(name) for name in (self.dag_id, self.task) if name]
         details = [
             f"Airflow: {'.'.join(names) or 'a DAG'} {self.what}",
@@ -59,6 +63,20 @@ class Event(NamedTuple):
             self.error,
         ]
         return ", ".join(filter(None, details))
+
+
+def _link_to_answer(context: Mapping[str, Any], state: str) -> str | None:
+    """Return the page on which somebody answers, where a running task (an ``HITLOperator``) waits for it.
+
+    It is empty where Airflow does not know its own address, and ``None`` for any other event.
+    """
+    link_of = getattr(context.get("task"), "generate_link_to_ui_from_context", None)
+    if link_of is None or state not in {"", "running"} or context.get("exception") or "reason" in context:
+        return None
+    try:
+        return str(link_of(context=context))
+    except Exception:  # noqa: BLE001  # whatever Airflow raises, a message without a link is better than none
+        return ""
 
 
 def _what_happened(context: Mapping[str, Any], state: str, *, is_of_dag: bool) -> str:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections import deque
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from datetime import datetime
 from enum import Enum
 
 from airflow_provider_ismart.core.attempt import Attempt
@@ -74,7 +75,10 @@ class Submission:
         self.calls = 0
         #: The parts of all accepted messages.
         self.parts = 0
-        #: The outcome that stopped the send, if any; the gravest if there were several.
+        #: The accepted rows that quiet hours scheduled, and the latest time that any was scheduled for.
+        self.scheduled = 0
+        self.scheduled_for: datetime | None = None
+        #: The outcome that stopped the send, if one did; the gravest where several would have.
         self.stopped_by: CallOutcome | None = None
         #: Codes that refused rows for a reason other than their number.
         self.refused_texts: set[int] = set()
@@ -165,9 +169,7 @@ class Submission:
             case Fate.ACCEPTED:
                 self.is_proven = True
                 self._uncertain_in_a_row = 0
-                self._accepted_rows += len(batch.rows)
-                self.parts += batch.message.parts * len(batch.rows)
-                self.outcomes.set(batch.rows, Outcome.ACCEPTED)
+                self._settle_accepted(batch, outcome.scheduled_for)
             case Fate.UNCERTAIN:
                 self.is_proven = False
                 self._uncertain_in_a_row += 1
@@ -184,6 +186,15 @@ class Submission:
                 self._record(batch, Outcome.NOT_ATTEMPTED, reason=outcome.detail)
             case Fate.REFUSED:
                 self._settle_refused(batch, outcome.code or 0)
+
+    def _settle_accepted(self, batch: Batch, scheduled_for: datetime | None) -> None:
+        self._accepted_rows += len(batch.rows)
+        self.parts += batch.message.parts * len(batch.rows)
+        if scheduled_for:
+            self.scheduled += len(batch.rows)
+            self.scheduled_for = max(self.scheduled_for or scheduled_for, scheduled_for)
+        reason = f"scheduled for {scheduled_for.isoformat()}" if scheduled_for else ""
+        self.outcomes.set(batch.rows, Outcome.ACCEPTED, reason=reason)
 
     def _stop(self, outcome: CallOutcome) -> None:
         """Keep the gravest outcome that stops the send, independent of the order in which calls end."""

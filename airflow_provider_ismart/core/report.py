@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field
+from datetime import datetime
 
 from airflow_provider_ismart.core.languages import LanguageCounts
 from airflow_provider_ismart.core.outcomes import Outcome
@@ -47,11 +48,15 @@ class Sample:
 class Report:
     """The result of a send: counts, never a full number, and texts only in the ``samples`` of a dry run.
 
-    ``calls`` counts the calls made, including repeated ones, and ``planned_calls`` the planned batches. ``parts``
-    is the number of parts of accepted rows, which is the estimated cost in credits; ``planned_parts`` is that of
-    all rows to send, and ``saving`` how many of them ``simplify_text`` would save. With a template per language,
-    ``languages`` has the counts of each, and ``planned_languages`` the planned ones. ``restricted`` names a
-    connection that reaches only its allowed numbers. Times are ISO 8601 with an offset, durations are seconds.
+    ``calls`` counts calls that were made, repeated ones included, and ``planned_calls`` the batches that the
+    rows make. ``parts`` is what the accepted rows came to, which is the credit they are estimated to have
+    cost; ``planned_parts`` is the same for every row that is to be sent, and ``saving`` how many of them
+    ``simplify_text`` would save. Where there is a template for each language, ``languages`` is what each came to,
+    and ``planned_languages`` what was planned for it. ``restricted`` says which connection reaches only its
+    allowed numbers, if it does. Times are ISO 8601 with an offset, durations seconds.
+
+    ``scheduled`` counts the accepted rows that quiet hours scheduled, or in a preview the rows that they would
+    schedule now; ``scheduled_for`` is the latest time that any is scheduled for.
     """
 
     outcomes: dict[Outcome, int]
@@ -72,13 +77,17 @@ class Report:
     saving: Saving | None = None
     restricted: str | None = None
     max_credits: int | None = None
+    scheduled: int = 0
+    scheduled_for: datetime | None = None
 
     def __str__(self) -> str:
         by_language = "; ".join(
             f"{name}: {outcomes}" for name, of in self.languages.items() if (outcomes := _by_outcome(of.rows))
         )
-        counts = _by_outcome(self.outcomes) or "none"
-        rows = f"{counted(self.total, 'row')}: {counts}" + (f" ({by_language})" if by_language else "")
+        counts = _counted(self.outcomes) or "none"
+        until = self.scheduled_for
+        scheduled = f", {self.scheduled:,} scheduled for {until.isoformat()}" if until else ""
+        rows = f"{self.total:,} rows: {counts}" + (f" ({by_language})" if by_language else "") + scheduled
         return f"{self.restricted}. {rows}" if self.restricted else rows
 
     @property
@@ -105,6 +114,8 @@ class Report:
             "simplify_text_saves": self.saving.as_json() if self.saving else None,
             "max_credits": self.max_credits,
             "push_at": self.push_at,
+            "scheduled": self.scheduled,
+            "scheduled_for": self.scheduled_for.isoformat() if self.scheduled_for else None,
             "stopped_by": self.stopped_by,
             "dry_run": self.dry_run,
             "started_at": self.started_at,

@@ -1,7 +1,7 @@
 """The gateway's return codes: the description of each, its kind, and what to do.
 
-Source: the gateway document, "Return codes". Codes 24 and 25 are second-hand: newer documents of the vendor
-are said to list them. The document has no 21.
+Source: the gateway document, "Return codes". Second-hand are 21, 24 and 25: newer documents of the vendor are
+said to list them.
 """
 
 from __future__ import annotations
@@ -105,13 +105,19 @@ RETURN_CODES: dict[int, ReturnCode] = {
             19,
             Kind.ACCOUNT,
             "Header (sender id) not registered with Infocomm",
-            f"{_ASK_INFOCOMM} to register the sender id.",
+            f"{_ASK_INFOCOMM} to register the sender id, or check the connection's extra header (second-hand).",
         ),
         (
             20,
             Kind.ACCOUNT,
             "Client IP address has been blocked",
             f"{_ASK_INFOCOMM} to allow-list the public address that this machine calls from.",
+        ),
+        (
+            21,
+            Kind.ACCOUNT,
+            "Client address is outside Oman",
+            f"{_ASK_INFOCOMM} to allow the address that this machine calls from, or call from Oman.",
         ),
         (22, Kind.MESSAGE, "Wrong flash parameter (must be Y or N)", "flash must be True or False."),
         (

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from datetime import datetime, tzinfo
+import re
+from dataclasses import dataclass
+from datetime import UTC, datetime, time, timedelta, tzinfo
 
 from airflow_provider_ismart.core.errors import InputError
 from airflow_provider_ismart.core.msisdn import is_missing
@@ -10,13 +12,72 @@ from airflow_provider_ismart.core.msisdn import is_missing
 #: The gateway document: ``MM/DD/YYYY hh:mm:ss``. The clock has 24 hours, because there is no AM or PM.
 PUSH_AT_FORMAT = "%m/%d/%Y %H:%M:%S"
 
+#: A scheduled time is at least so far away, which leaves room for slow connections and for clocks that differ: the
+#: document does not say whether the gateway refuses a past time with code 16.
+LEAST_NOTICE = timedelta(minutes=2)
 
-def read_push_at(push_at: datetime | str | None, timezone: tzinfo) -> datetime | None:
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class QuietHours:
+    """The hours, on the clocks of ``timezone``, in which no message is delivered; ``end`` is no longer quiet."""
+
+    start: time
+    end: time
+    timezone: tzinfo
+
+    @classmethod
+    def of(cls, text: str, timezone: tzinfo) -> QuietHours:
+        """Read text such as ``21:00-08:00``.
+
+        :raises ValueError: it is not two different times.
+        """
+        found = re.fullmatch(r"(\d{1,2}):(\d\d)\s*-\s*(\d{1,2}):(\d\d)", text, re.ASCII)
+        if not found:
+            raise ValueError("not two times")
+        hour, minute, end_hour, end_minute = map(int, found.groups())
+        hours = cls(start=time(hour, minute), end=time(end_hour, end_minute), timezone=timezone)
+        if hours.start == hours.end:
+            raise ValueError("the times are equal")
+        return hours
+
+    def __str__(self) -> str:
+        return f"{self.start:%H:%M}-{self.end:%H:%M}"
+
+    def __contains__(self, moment: datetime) -> bool:
+        """Whether a moment, which has an offset, is quiet."""
+        clock = moment.astimezone(self.timezone).time()
+        if self.start < self.end:
+            return self.start <= clock < self.end
+        return clock >= self.start or clock < self.end
+
+    def end_after(self, moment: datetime) -> datetime | None:
+        """Return when a message that is submitted at ``moment`` can be delivered; ``None`` means immediately.
+
+        That is the end of the quiet hours, or :data:`LEAST_NOTICE` later if the end is nearer than that.
+        """
+        if moment not in self:
+            return None
+        today = moment.astimezone(self.timezone).date()
+        ends = (
+            # by way of UTC, because a clock change can skip or repeat the time
+            datetime.combine(today + timedelta(days), self.end, self.timezone).replace(fold=fold).astimezone(UTC)
+            for days in range(4)
+            for fold in (0, 1)
+        )
+        end = min(end for end in ends if end > moment and end not in self)
+        if end - moment < LEAST_NOTICE and end + LEAST_NOTICE not in self:
+            end += LEAST_NOTICE
+        return end.astimezone(self.timezone)
+
+
+def read_push_at(
+    push_at: datetime | str | None, timezone: tzinfo, quiet_hours: QuietHours | None = None
+) -> datetime | None:
     """Return the time of delivery in ``timezone``; ``None`` means immediately.
 
     A naive time, or text without an offset, is read in ``timezone``.
 
-    :raises InputError: the time cannot be read.
+    :raises InputError: the time cannot be read, or is in the quiet hours.
     """
     if push_at is None:
         return None
@@ -30,6 +91,12 @@ def read_push_at(push_at: datetime | str | None, timezone: tzinfo) -> datetime |
     if not isinstance(push_at, datetime):
         raise InputError(f"push_at is a {type(push_at).__name__}; it can be a datetime or ISO 8601 text")
     try:
-        return (push_at if push_at.tzinfo else push_at.replace(tzinfo=timezone)).astimezone(timezone)
+        delivery = (push_at if push_at.tzinfo else push_at.replace(tzinfo=timezone)).astimezone(timezone)
     except OverflowError:
-        raise InputError(f"push_at is {push_at.isoformat()}, which is outside the calendar") from None
+        raise InputError(f"push_at is {push_at.isoformat()}, which the calendar cannot hold") from None
+    if quiet_hours and delivery in quiet_hours:
+        raise InputError(
+            f"push_at is {delivery.isoformat()}, which is in the connection's quiet_hours ({quiet_hours}); choose "
+            "a time outside of them"
+        )
+    return delivery

@@ -10,6 +10,7 @@ from __future__ import annotations
 import math
 import re
 import time
+from datetime import UTC, datetime
 from threading import Event
 from typing import TYPE_CHECKING
 from urllib.parse import quote
@@ -22,11 +23,12 @@ from airflow_provider_ismart.core.errors import InputError
 from airflow_provider_ismart.core.msisdn import mask_msisdn
 from airflow_provider_ismart.core.outcomes import CallOutcome, Fate
 from airflow_provider_ismart.core.return_codes import ACCEPTED_CODE, Kind, return_code
+from airflow_provider_ismart.core.schedule import PUSH_AT_FORMAT
 from airflow_provider_ismart.core.segmentation import Lang
 from airflow_provider_ismart.gateway.transport import MaybeSent, NotSent, Reply, Transport
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Callable, Sequence
 
     from airflow_provider_ismart.core.batching import Batch
     from airflow_provider_ismart.gateway.settings import Settings
@@ -45,8 +47,15 @@ _RETURN_CODE = re.compile(rb"(?:\s|\xef\xbb\xbf)*(0|[1-9][0-9]{0,3})\s*")
 _OK = 200
 _SERVICE_UNAVAILABLE = 503
 
-#: Refused before dispatch, so it costs nothing and reaches nobody (second-hand knowledge).
+#: As long as any other time.
+_ANY_PUSH_AT = "01/31/2030 08:00:00"
+
+#: Refused before anything is dispatched, so it costs nothing and reaches nobody (second-hand knowledge).
 PROBE_MSISDN = "1"
+
+
+def _now() -> datetime:
+    return datetime.now(UTC)
 
 
 class GatewayClient:
@@ -95,6 +104,7 @@ class GatewayClient:
             lang=batch.message.lang,
             flash=flash,
             push_at=push_at,
+            header=self.settings.header,
         )
 
     def query_overhead(self, *, flash: bool, push_at: str | None) -> int:
@@ -107,21 +117,33 @@ class GatewayClient:
             text="",
             lang=Lang.ARABIC,
             flash=flash,
-            push_at=push_at,
+            push_at=push_at or (_ANY_PUSH_AT if settings.quiet_hours else None),
+            header=settings.header,
         )
         return len(empty)
 
-    def submit(self, batch: Batch, *, flash: bool, push_at: str | None) -> CallOutcome:
-        """Submit a batch. A call that provably did not reach the gateway is retried a few times.
+    def submit(
+        self, batch: Batch, *, flash: bool, push_at: str | None, now: Callable[[], datetime] = _now
+    ) -> CallOutcome:
+        """Submit a batch. What provably did not reach the gateway is tried again a few times.
+
+        Without ``push_at``, each attempt looks at the clock, and in quiet hours is scheduled for their end.
 
         :raises InputError: the connection is restricted, and a number is not allowed.
         """
         allowed = self.settings.allowed_numbers
         if allowed is not None and not allowed.issuperset(batch.msisdns):
-            raise InputError(f"{self.settings.restriction}, but the call has other numbers")
-        query = self._query(batch, flash=flash, push_at=push_at)
-        outcome: CallOutcome = self._retrying(self._paced_call, query)
-        attempts = self._retrying.statistics["attempt_number"]  # of this thread; the last may not have started
+            raise InputError(f"{self.settings.restriction}, and the call has others")
+        quiet_hours = None if push_at else self.settings.quiet_hours
+
+        def call() -> CallOutcome:
+            scheduled_for = quiet_hours.end_after(now()) if quiet_hours else None
+            pushed = scheduled_for.strftime(PUSH_AT_FORMAT) if scheduled_for else push_at
+            query = self._query(batch, flash=flash, push_at=pushed)
+            return self._call(query)._replace(scheduled_for=scheduled_for)
+
+        outcome: CallOutcome = self._retrying(self._paced, call)
+        attempts = self._retrying.statistics["attempt_number"]  # this thread's; the last may not have started
         return outcome._replace(attempts=attempts if outcome.attempts else attempts - 1)
 
     def probe(self) -> CallOutcome:
@@ -134,16 +156,17 @@ class GatewayClient:
             lang=Lang.ENGLISH,
             flash=False,
             push_at=None,
+            header=self.settings.header,
         )
-        return self._paced_call(query)
+        return self._paced(lambda: self._call(query))
 
-    def _paced_call(self, query: str) -> CallOutcome:
+    def _paced(self, call: Callable[[], CallOutcome]) -> CallOutcome:
         while self._limiter and not self.halted.is_set() and not self._limiter.try_acquire("call", timeout=1):
             pass
         if self.halted.is_set():
             return CallOutcome(fate=Fate.NOT_SENT, detail="stopped before it was sent", attempts=0)
         started = time.monotonic()
-        return self._call(query)._replace(seconds=time.monotonic() - started)
+        return call()._replace(seconds=time.monotonic() - started)
 
     def _call(self, query: str) -> CallOutcome:
         try:
@@ -168,8 +191,12 @@ def query_string(
     lang: Lang,
     flash: bool,
     push_at: str | None,
+    header: str | None = None,
 ) -> str:
-    """Return the query string of a call (gateway document, "The call"). Everything but commas is quoted."""
+    """Return the query of the gateway document, "The call"; its commas stay as they are, all else is quoted.
+
+    The document does not list ``Header``, which is second-hand.
+    """
     parameters = {
         "UserId": quote(login, safe="*"),
         "Password": quote(password, safe="*"),
@@ -180,6 +207,8 @@ def query_string(
     }
     if push_at is not None:
         parameters["PushDateTime"] = quote(push_at, safe="")
+    if header is not None:
+        parameters["Header"] = quote(header, safe="")
     return "&".join(f"{name}={value}" for name, value in parameters.items())
 
 

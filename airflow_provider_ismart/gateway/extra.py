@@ -10,8 +10,8 @@ from airflow_provider_ismart.core.errors import InputError
 class Extra(NamedTuple):
     """An extra of the connection: its form field, default and allowed values.
 
-    ``type`` is a JSON schema's; ``minimum`` and ``maximum`` bound a number, and are 0 for other types.
-    ``holds_secret`` keeps the value out of errors.
+    ``type`` is a JSON schema's; ``minimum`` and ``maximum`` bound a number, and stand at 0 for anything else.
+    ``holds_secret`` keeps the value out of errors. ``example`` shows the form of text that has one.
     """
 
     name: str
@@ -23,6 +23,7 @@ class Extra(NamedTuple):
     minimum: float = 0
     maximum: float = 0
     can_be_list: bool = False
+    example: str = ""
 
     @property
     def help(self) -> str:
@@ -50,7 +51,9 @@ class Extra(NamedTuple):
             if not self.minimum <= number <= self.maximum:
                 raise self.error(value, f"it can be {self.minimum:g} to {self.maximum:g}")
             return int(number) if self.type == "integer" else number
-        raise self.error(value, f"it has to be {_TYPE_NAMES[self.type]}{' or a list' if self.can_be_list else ''}")
+        such = f" such as {self.example}" if self.example else ""
+        or_list = " or a list" if self.can_be_list else ""
+        raise self.error(value, f"it has to be {_TYPE_NAMES[self.type]}{such}{or_list}")
 
     def error(self, value: Any, why: str) -> InputError:
         """Return an error that names this extra and its value."""

@@ -13,6 +13,7 @@ from airflow_provider_ismart.core.errors import InputError
 from airflow_provider_ismart.core.msisdn import canonical_column
 from airflow_provider_ismart.core.numbering import NumberingPlan
 from airflow_provider_ismart.core.recipients_text import split_numbers
+from airflow_provider_ismart.core.schedule import QuietHours
 from airflow_provider_ismart.gateway.connection_fields import (
     DEFAULT_HOST,
     AirflowConnection,
@@ -100,6 +101,22 @@ EXTRAS = {
             can_be_list=True,
         ),
         Extra(
+            name="quiet_hours",
+            type="string",
+            label="Quiet hours",
+            description="Hours in the connection's time zone, such as 21:00-08:00. Messages without a push_at are "
+            "scheduled for their end. Empty: none.",
+            example="21:00-08:00",
+        ),
+        Extra(
+            name="header",
+            type="string",
+            label="Header (sender id)",
+            description="Sender id, up to 11 characters. Second-hand: Infocomm's document does not list this "
+            "parameter. Case matters. Empty: the account's default.",
+            example="MyCompany",
+        ),
+        Extra(
             name="max_query_length",
             type="integer",
             label="Longest query string",
@@ -154,6 +171,8 @@ class Settings:
     calls_per_second: float | None
     timezone: ZoneInfo
     numbering: NumberingPlan
+    quiet_hours: QuietHours | None
+    header: str | None
     max_query_length: int
     ca_bundle: str | None
     proxy: str | None
@@ -207,6 +226,8 @@ def _typed(extras: Mapping[str, Any]) -> dict[str, Any]:
     """Return the extras as the fields of :class:`Settings` with the same names."""
     typed = {field.name: extras[field.name] for field in fields(Settings) if field.name in extras}
     typed["timezone"] = _timezone(extras["timezone"])
+    typed["quiet_hours"] = _quiet_hours(extras["quiet_hours"], typed["timezone"])
+    typed["header"] = _header(extras["header"])
     typed["ca_bundle"] = _existing_file("ca_bundle", extras["ca_bundle"])
     typed["numbering"] = _numbering(extras["country_code"], extras["mobile_prefixes"])
     typed["allowed_numbers"] = _allowed_numbers(extras["allowed_numbers"], typed["numbering"])
@@ -224,9 +245,7 @@ def _numbering(country_code: str, mobile_prefixes: str | None) -> NumberingPlan:
     prefixes = tuple(prefix.strip() for prefix in mobile_prefixes.split(",")) if mobile_prefixes else ()
     plan = NumberingPlan(country_code, prefixes)
     if not all(re.fullmatch(f"[0-9]{{1,{plan.local_digits}}}", prefix) for prefix in prefixes):
-        raise EXTRAS["mobile_prefixes"].error(
-            mobile_prefixes, "it has to be digits separated by commas, such as 7,9"
-        )
+        raise EXTRAS["mobile_prefixes"].error(mobile_prefixes, "it has to be digits and commas, such as 7,9")
     return plan
 
 
@@ -255,6 +274,22 @@ def _timezone(name: str) -> ZoneInfo:
         return ZoneInfo(name)
     except (KeyError, OSError, ValueError):
         raise EXTRAS["timezone"].error(name, "it has to be an IANA name such as Asia/Muscat") from None
+
+
+def _quiet_hours(text: str | None, timezone: ZoneInfo) -> QuietHours | None:
+    try:
+        return QuietHours.of(text, timezone) if text else None
+    except ValueError:
+        raise EXTRAS["quiet_hours"].error(text, "it has to be two different times such as 21:00-08:00") from None
+
+
+def _header(header: str | None) -> str | None:
+    if header and not re.fullmatch(r"[A-Za-z0-9 &._-]{1,11}", header):
+        why = (
+            "it can be 1 to 11 letters A to Z, digits, spaces or & . _ - (second-hand: not in Infocomm's document)"
+        )
+        raise EXTRAS["header"].error(header, why)
+    return header or None
 
 
 def _existing_file(name: str, path: str | None) -> str | None:

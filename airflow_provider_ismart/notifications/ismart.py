@@ -16,7 +16,7 @@ from airflow_provider_ismart.coordination.locks import BusyError, Deadline
 from airflow_provider_ismart.coordination.throttle import Throttle
 from airflow_provider_ismart.core.errors import InputError
 from airflow_provider_ismart.core.return_codes import return_code
-from airflow_provider_ismart.core.segmentation import MAX_PARTS, shorten
+from airflow_provider_ismart.core.segmentation import MAX_PARTS, language, parts, shorten
 from airflow_provider_ismart.exceptions import ISmartError
 from airflow_provider_ismart.hooks.ismart import ISmartHook
 from airflow_provider_ismart.rendered_options import is_nothing
@@ -38,21 +38,23 @@ _SAFE_TO_LOG = (ISmartError, InputError, BusyError, AirflowNotFoundException)
 class ISmartNotifier(BaseNotifier):
     """Send an SMS about an event of a task or a DAG.
 
-    Use it for ``on_failure_callback`` and the other callbacks of tasks and DAGs, and for the ``DeadlineAlert`` of
-    Airflow 3.1 and later. Its calls end after 15 seconds. If many alerts are sent at the same time, it first waits
-    up to 3 minutes, in a DAG's callback 15 seconds. It never raises: if an SMS cannot be sent, the cause is
-    logged.
+    For ``on_failure_callback`` and its likes, of tasks and DAGs, and from Airflow 3.1 on for a ``DeadlineAlert``
+    and for the ``notifiers`` of an ``ApprovalOperator``.
+    It gives the gateway 15 seconds, and in a crowd waits up to 3 minutes before, on a DAG 15 seconds. It raises
+    nothing: what keeps an SMS from being sent is logged.
 
     :param recipients: who gets the message (templated): a number, text with several, or a list.
-    :param message: the text (templated). The default, also used if the text cannot be rendered, names
-        the event, the task, its try and its run.
-    :param max_parts: the most parts of the message, 1 to 5; a longer one is cut.
-    :param throttle: send one message per period; the next one says how many were suppressed.
+    :param message: the text (templated). Without one, and where it cannot be rendered, it says
+        what happened to which task, in which try and run; and of a task that asks somebody to approve, the link
+        to the page on which to answer.
+    :param max_parts: how long the message may get, 1 to 5 parts; a longer one is cut.
+    :param throttle: send one message in such a period; the next one says how many were suppressed.
     :param throttle_key: what is throttled together (templated); by default the same event, such as a failure,
         of one task or DAG. Alerts to different recipients or through different connections are separate.
     :param ismart_conn_id: the connection that holds the account (templated).
-    :param context: set by Airflow for a deadline's alert.
-    :raises ValueError: an option is invalid.
+    :param respect_quiet_hours: whether the connection's ``quiet_hours`` delay the message, too.
+    :param context: Airflow gives it, to a deadline's alert.
+    :raises ValueError: an option is none of what it can be.
     """
 
     template_fields = ("recipients", "message", "throttle_key", "ismart_conn_id")
@@ -66,18 +68,22 @@ class ISmartNotifier(BaseNotifier):
         throttle: timedelta | None = None,
         throttle_key: str | None = None,
         ismart_conn_id: str = ISmartHook.default_conn_name,
+        respect_quiet_hours: bool = False,
         context: Context | None = None,
     ) -> None:
         super().__init__()
         if type(max_parts) is not int or not 1 <= max_parts <= MAX_PARTS:
             raise InputError(f"max_parts is {max_parts!r}; it must be 1 to {MAX_PARTS}")
         _check_period("throttle", throttle)
+        if not isinstance(respect_quiet_hours, bool):
+            raise InputError(f"respect_quiet_hours is {respect_quiet_hours!r}; it can be True or False")
         self.recipients: Any = recipients
         self.message = message
         self.max_parts = max_parts
         self.throttle = throttle
         self.throttle_key = throttle_key
         self.ismart_conn_id = ismart_conn_id
+        self.respect_quiet_hours = respect_quiet_hours
         self.context: Any = context or {}
 
     def __call__(self, *args: Any) -> None:
@@ -100,9 +106,11 @@ class ISmartNotifier(BaseNotifier):
         await _in_a_thread(self.notify)(context)
 
     def _alert(self, event: Event, deadline: Deadline) -> None:
-        text = str(self.message or "").encode(errors="replace").decode().strip() or str(event)
+        text, link = str(self.message or "").encode(errors="replace").decode().strip(), ""
+        if not text:
+            text, link = str(event), event.link and f" {event.link}"
         if self.throttle is None:
-            self._send(text, deadline)
+            self._send(self._in_parts(text, link), deadline)
             return
         key = self.throttle_key or event.key
         throttle = Throttle(self.throttle, deadline, key, self.ismart_conn_id, *_in_order(self.recipients))
@@ -110,19 +118,28 @@ class ISmartNotifier(BaseNotifier):
         if suppressed is None:
             self.log.info("Suppressed: an SMS about this event was sent less than %s ago.", self.throttle)
             return
-        if not self._send(text, deadline, f" (+{suppressed:,} suppressed)" if suppressed else ""):
+        tail = f" (+{suppressed:,} suppressed)" if suppressed else ""
+        if not self._send(self._in_parts(text, link, tail), deadline):
             return
         try:
             throttle.record_sent(suppressed)
         except Exception as error:  # noqa: BLE001  # a callback must not raise
             _log_failure(self.log, "The SMS was sent, but the next one will count it as suppressed", error)
 
-    def _send(self, text: str, deadline: Deadline, tail: str = "") -> bool:
+    def _in_parts(self, text: str, link: str, tail: str = "") -> str:
+        """Return all three in ``max_parts`` parts; a link is never cut, and left out where it does not fit."""
+        whole = shorten(text, self.max_parts, tail=link + tail)
+        if link and parts(whole, language(whole)) > self.max_parts:
+            return shorten(text, self.max_parts, tail=tail)
+        return whole
+
+    def _send(self, text: str, deadline: Deadline) -> bool:
         return send_alert(
             self.ismart_conn_id,
             self.recipients,
-            shorten(text, self.max_parts, tail=tail),
+            text,
             max_parts=self.max_parts,
+            respect_quiet_hours=self.respect_quiet_hours,
             deadline=deadline,
             log=self.log,
         )

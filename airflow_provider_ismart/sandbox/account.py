@@ -33,7 +33,10 @@ class Account:
     header_registered: bool = True
     #: If false, calls are refused with 20.
     ip_allowed: bool = True
-    #: If true, every login is refused (12). Unlocking resets `failed_logins`.
+    client_in_oman: bool = True
+    #: The sender ids that a call can name; if there are none, any. A call that names none has the account's own.
+    headers: frozenset[str] = frozenset()
+    #: Refused as blocked (12), whatever the password; unlocking forgets the failed logins.
     locked: bool = False
     #: Wrong passwords in a row so far.
     failed_logins: int = 0
@@ -111,10 +114,13 @@ def _moment(value: object) -> datetime:
     return moment if moment.tzinfo else moment.replace(tzinfo=MUSCAT)
 
 
-def _numbers(value: object) -> frozenset[str]:
-    if isinstance(value, list | tuple | set | frozenset) and all(isinstance(item, str) for item in value):
-        return frozenset(value)
-    raise TypeError(f"must be a list of mobile numbers as text, not {value!r}")
+def _texts(what: str) -> Callable[[object], frozenset[str]]:
+    def read(value: object) -> frozenset[str]:
+        if isinstance(value, list | tuple | set | frozenset) and all(isinstance(item, str) for item in value):
+            return frozenset(value)
+        raise TypeError(f"must be a list of {what} as text, not {value!r}")
+
+    return read
 
 
 def _optional(read: Callable[[object], object]) -> Callable[[object], object]:
@@ -130,12 +136,14 @@ _READERS: Final[Mapping[str, Callable[[object], object]]] = {
     "http_get_enabled": _flag,
     "header_registered": _flag,
     "ip_allowed": _flag,
+    "client_in_oman": _flag,
+    "headers": _texts("sender ids"),
     "locked": _flag,
     "failed_logins": _whole(0),
     "max_failed_logins": _whole(1),
     "probe_sees_credit": _flag,
-    "opted_out": _numbers,
-    "bad_numbers": _numbers,
+    "opted_out": _texts("mobile numbers"),
+    "bad_numbers": _texts("mobile numbers"),
     "max_query_length": _optional(_whole(1)),
     "latency": _seconds,
 }

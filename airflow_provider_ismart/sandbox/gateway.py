@@ -5,7 +5,7 @@ sandbox's choice: it reports first what the user should correct first.
 
 1. the format of the call (15);
 2. the login (17, 12, 3);
-3. the account (2, 7, 13, 18, 20, 19, 14, and 4 for a probe without credit);
+3. the account (2, 7, 13, 18, 20, 21, 19, 14, and 4 for a probe without credit);
 4. the recipients (8, 15 for more than 50, 9, 23), so that ``MobileNo=1`` proves a login;
 5. the message (5, 10, 6, 16, 22);
 6. the cost (4).
@@ -30,7 +30,7 @@ PROBE: Final = "1"
 
 
 class Code(IntEnum):
-    """The return codes of the gateway's document, which has no 21."""
+    """The return codes of the gateway document, and 21, which newer documents of the vendor are said to have."""
 
     PUSHED = 1
     COMPANY_DOES_NOT_EXIST = 2
@@ -52,11 +52,15 @@ class Code(IntEnum):
     NOT_REGISTERED_FOR_HTTP_GET = 18
     HEADER_NOT_REGISTERED = 19
     CLIENT_IP_BLOCKED = 20
+    CLIENT_OUTSIDE_OMAN = 21
     WRONG_FLASH_PARAMETER = 22
     MOBILE_NUMBER_OPTED_OUT = 23
 
 
-PARAMETERS: Final = frozenset({"UserId", "Password", "MobileNo", "Message", "PushDateTime", "Lang", "FLashSMS"})
+#: The document does not list ``Header``: account holders report it.
+PARAMETERS: Final = frozenset(
+    {"UserId", "Password", "MobileNo", "Message", "PushDateTime", "Lang", "FLashSMS", "Header"}
+)
 _BROKEN_ESCAPE: Final = re.compile(rb"%(?![0-9A-Fa-f]{2})")
 _NUMBERS: Final = re.compile(r"[0-9]{11}(?:,[0-9]{11})*")
 _PUSH_DATE_TIME: Final = re.compile(r"[0-9]{2}/[0-9]{2}/[0-9]{4} [0-9]{2}:[0-9]{2}:[0-9]{2}")
@@ -141,12 +145,24 @@ class Submission:
         """``FLashSMS`` as sent."""
         return self.parameters.get("FLashSMS")
 
+    @property
+    def header(self) -> str | None:
+        """The sender id as it was sent."""
+        return self.parameters.get("Header")
+
 
 _LANGS: Final = {str(int(lang)): lang for lang in Lang}
 
 
 def _is_past(moment: datetime | None, call: Submission) -> bool:
     return moment is not None and call.now >= moment
+
+
+def _has_unknown_header(call: Submission) -> bool:
+    known = call.account.headers
+    return not call.account.header_registered or bool(
+        known and call.header is not None and call.header not in known
+    )
 
 
 def _probes_without_credit(call: Submission) -> bool:
@@ -160,7 +176,8 @@ RULES: Final[tuple[tuple[Code, Callable[[Submission], bool]], ...]] = (
     (Code.ACCOUNT_EXPIRED, lambda call: _is_past(call.account.expires_at, call)),
     (Code.NOT_REGISTERED_FOR_HTTP_GET, lambda call: not call.account.http_get_enabled),
     (Code.CLIENT_IP_BLOCKED, lambda call: not call.account.ip_allowed),
-    (Code.HEADER_NOT_REGISTERED, lambda call: not call.account.header_registered),
+    (Code.CLIENT_OUTSIDE_OMAN, lambda call: not call.account.client_in_oman),
+    (Code.HEADER_NOT_REGISTERED, _has_unknown_header),
     (Code.CREDIT_EXPIRED, lambda call: _is_past(call.account.credit_expires_at, call)),
     (Code.CREDIT_IS_LOW, _probes_without_credit),
     (Code.MOBILE_NUMBER_IS_EMPTY, lambda call: not call.mobile_no),

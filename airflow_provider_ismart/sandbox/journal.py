@@ -31,6 +31,8 @@ class Delivery:
     push_at: str | None
     #: ``PushDateTime`` as sent.
     push_date_time: str | None
+    #: ``Header``, the sender id, as it was sent.
+    header: str | None
     parts: int
 
     def as_json(self) -> dict[str, Any]:
@@ -68,6 +70,7 @@ class Batch:
             flash=submission.flash == "Y",
             push_at=push_at.isoformat() if push_at else None,
             push_date_time=submission.push_date_time,
+            header=submission.header,
             parts=submission.parts,
         )
         return cls(id_prefix=f"{run}-{call}-", mobile_no=submission.mobile_no, delivery=delivery)

@@ -3,22 +3,19 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from contextlib import ExitStack, closing
+from contextlib import ExitStack
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 from airflow_provider_ismart.core.batching import CallLimits, batches
 from airflow_provider_ismart.core.cost import Cost
 from airflow_provider_ismart.core.dispatch import Submission
-from airflow_provider_ismart.core.exclusion import Exclusion, read_opt_outs
 from airflow_provider_ismart.core.message import LangChoice
 from airflow_provider_ismart.core.outcomes import Outcome
-from airflow_provider_ismart.core.plan import Plan, plan, samples
-from airflow_provider_ismart.core.recipients import ChunkedRecipients
-from airflow_provider_ismart.core.report import Report, counted, in_one_line
+from airflow_provider_ismart.core.plan import samples
+from airflow_provider_ismart.core.report import Report, in_one_line
 from airflow_provider_ismart.core.schedule import PUSH_AT_FORMAT, read_push_at
 from airflow_provider_ismart.core.simplification import find_saving
-from airflow_provider_ismart.core.validation import Reading
 from airflow_provider_ismart.exceptions import (
     ISmartError,
     ISmartInputError,
@@ -28,10 +25,10 @@ from airflow_provider_ismart.sending.executor import submit_all
 from airflow_provider_ismart.sending.failure import failure
 from airflow_provider_ismart.sending.metrics import count_call, count_numbers
 from airflow_provider_ismart.sending.options import OnEmpty, OnInvalid, OnUncertain, SendOptions
+from airflow_provider_ismart.sending.planning import planned
 from airflow_provider_ismart.sending.progress import Log, Progress
 from airflow_provider_ismart.sending.results_file import ResultsFile
 from airflow_provider_ismart.sending.runtime import Runtime
-from airflow_provider_ismart.sending.spooled_plan import SpooledPlan
 
 if TYPE_CHECKING:
     from airflow_provider_ismart.core.attempt import Attempt
@@ -39,7 +36,6 @@ if TYPE_CHECKING:
     from airflow_provider_ismart.core.ledger import Ledger
     from airflow_provider_ismart.core.outcomes import CallOutcome
     from airflow_provider_ismart.gateway.client import GatewayClient
-    from airflow_provider_ismart.gateway.settings import Settings
 
 #: The seconds between two reads of the ledger for rows that another task is sending.
 OTHERS_SECONDS = 1.0
@@ -69,7 +65,7 @@ class Send:
         self.log = log
         if settings.restriction:
             log.warning("%s.", settings.restriction)
-        self._push_time = read_push_at(options.push_at, settings.timezone)
+        self._push_time = read_push_at(options.push_at, settings.timezone, settings.quiet_hours)
         self.push_at = self._push_time.strftime(PUSH_AT_FORMAT) if self._push_time else None
         self.limits = CallLimits(
             batch_size=options.batch_size,
@@ -77,36 +73,11 @@ class Send:
             overhead=client.query_overhead(flash=options.flash, push_at=self.push_at),
         )
         self.results = ResultsFile(options.results_path) if options.results_path else None
-        self.plan = self._plan(recipients, settings)
+        self.plan = self._open.enter_context(planned(recipients, options, settings, log))
         self.planned_calls = self.plan.count_calls(self.limits.numbers_for)
         self.planned_parts = self.plan.parts
         self.planned_languages = self.plan.languages.counts(self.plan.outcomes)
         self.saving = find_saving(self.plan.long_arabic) if options.content.lang is LangChoice.AUTO else None
-
-    def _plan(self, recipients: Any, settings: Settings) -> Plan:
-        reading = Reading(
-            content=self.options.content,
-            recipient_column=self.options.recipient_column,
-            numbering=settings.numbering,
-        )
-        reading = replace(reading, exclusion=self._exclusion(reading, settings))
-        if not isinstance(recipients, ChunkedRecipients):
-            return plan(recipients, reading, deduplicate=self.options.deduplicate)
-        self.log.info("Reading all recipients before the first call.")
-        chunks = recipients.read(reading.recipient_column, reading.content.columns)
-        stored = self._open.enter_context(
-            closing(SpooledPlan(chunks, reading, deduplicate=self.options.deduplicate))
-        )
-        self.log.info("Read %s.", counted(len(stored.outcomes), "row"))
-        return stored
-
-    def _exclusion(self, reading: Reading, settings: Settings) -> Exclusion:
-        exclude, column, numbering = self.options.exclude, reading.recipient_column, settings.numbering
-        return Exclusion(
-            opted_out=frozenset() if exclude is None else read_opt_outs(exclude, column, numbering),
-            allowed=settings.allowed_numbers,
-            conn_id=settings.conn_id,
-        )
 
     def close(self) -> None:
         """Delete the temporary file of the rows."""
@@ -121,6 +92,9 @@ class Send:
         self._check_rows(report)
         if left := self._left_to_send(report):
             self._check_time(report, left)
+            quiet_hours = None if self._push_time else self.client.settings.quiet_hours
+            if end := quiet_hours and quiet_hours.end_after(self.runtime.now()):
+                report = replace(report, scheduled=left, scheduled_for=end)
         self._conclude(report)
         if why := self._too_costly(lambda: Cost.of(batches(self.plan.groups, self.limits))):
             self.log.warning("The send would fail: %s.", why)
@@ -188,7 +162,7 @@ class Send:
             )
 
     def _submit(self, batch: Batch) -> CallOutcome:
-        outcome = self.client.submit(batch, flash=self.options.flash, push_at=self.push_at)
+        outcome = self.client.submit(batch, flash=self.options.flash, push_at=self.push_at, now=self.runtime.now)
         count_call(outcome)
         return outcome
 
@@ -257,6 +231,8 @@ class Send:
             parts=submission.parts if submission else 0,
             planned_parts=self.planned_parts,
             push_at=self.push_at,
+            scheduled=submission.scheduled if submission else 0,
+            scheduled_for=submission.scheduled_for if submission else None,
             stopped_by=stopped_by.detail if stopped_by else None,
             dry_run=self.options.dry_run,
             started_at=self.started_at.isoformat(timespec="seconds"),

@@ -92,7 +92,7 @@ def test_a_wrong_password_is_tried_once_whatever_is_to_become_of_a_failure(
 @pytest.mark.parametrize(
     ("code", "error"),
     [(code, ISmartLoginError) for code in (3, 12, 17)]
-    + [(code, ISmartAccountError) for code in (2, 7, 18, 19, 20, 25)],
+    + [(code, ISmartAccountError) for code in (2, 7, 18, 19, 20, 21, 25)],
 )
 @pytest.mark.parametrize("wait_for", ["alert", "ok"])
 def test_a_refused_login_and_a_dead_account_end_it_at_the_first_look(code, error, wait_for, ismart_sandbox):

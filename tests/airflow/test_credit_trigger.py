@@ -126,7 +126,7 @@ def test_a_wrong_password_is_tried_once_and_locks_nothing(ismart_sandbox, ismart
     assert (ismart_sandbox.account.failed_logins, ismart_sandbox.account.locked) == (1, False)
 
 
-@pytest.mark.parametrize("code", [3, 12, 17, 2, 7, 18, 19, 20, 25])
+@pytest.mark.parametrize("code", [3, 12, 17, 2, 7, 18, 19, 20, 21, 25])
 def test_what_ends_a_sensor_is_told_at_the_first_look(code, ismart_sandbox):
     answers(ismart_sandbox, code)
     assert once()["code"] == code

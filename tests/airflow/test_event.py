@@ -16,6 +16,21 @@ def ti(**fields):
     )
 
 
+class HITLTask:
+    """What an ``HITLOperator`` of Airflow 3.1 is to a notifier; the approval example runs a real one."""
+
+    def __init__(self, base_url="http://airflow.example"):
+        self._base_url = base_url
+
+    def generate_link_to_ui_from_context(self, *, context):
+        if not self._base_url:
+            raise ValueError("Not able to retrieve base_url")
+        return f"{self._base_url}/dags/{context['ti'].dag_id}/required_actions"
+
+
+HITL = HITLTask()
+
+
 @pytest.mark.parametrize(
     ("context", "text"),
     [
@@ -57,11 +72,26 @@ def ti(**fields):
             "Airflow: bills missed its deadline, run manual",
         ),
         ({"dag": SimpleNamespace(dag_id="bills"), "blocking_tis": []}, "Airflow: bills missed its SLA"),
+        ({"task": HITL, "ti": ti(state=None), "run_id": "r"}, "Airflow: bills.send waits for an answer, run r"),
+        ({"task": HITL, "ti": ti(state="running")}, "Airflow: bills.send waits for an answer"),
+        ({"task": HITL, "ti": ti(state="success")}, "Airflow: bills.send succeeded, try 2"),
+        (
+            {"task": HITL, "ti": ti(state=None), "exception": TimeoutError()},
+            "Airflow: bills.send failed, try 2, TimeoutError",
+        ),
         ({}, "Airflow: a DAG failed"),
     ],
 )
 def test_the_default_message_says_what_the_context_tells(context, text):
     assert str(Event.of(context)) == text
+
+
+def test_a_task_that_waits_for_an_answer_has_a_link_where_airflow_knows_its_address():
+    assert (
+        Event.of({"task": HITL, "ti": ti(state=None)}).link == "http://airflow.example/dags/bills/required_actions"
+    )
+    assert Event.of({"task": HITLTask(""), "ti": ti(state=None)}).link == ""
+    assert Event.of({"task": HITL, "ti": ti(state="success")}).link == ""
 
 
 def test_the_longest_names_leave_room_for_all_else_in_one_part():

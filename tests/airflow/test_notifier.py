@@ -9,6 +9,7 @@ import time
 from contextlib import suppress
 from datetime import UTC, datetime, timedelta
 from types import SimpleNamespace
+from zoneinfo import ZoneInfo
 
 import pytest
 
@@ -387,3 +388,61 @@ def test_an_alert_on_a_restricted_connection_reaches_only_its_allowed_numbers(is
     for _ in range(2):
         ISmartNotifier(recipients="96890000002", throttle=timedelta(hours=1))(failure())
     assert len(ismart_sandbox.calls) == 1
+
+
+class Approval:
+    """What an ``HITLOperator`` is to a notifier; the approval example runs a real one."""
+
+    def __init__(self, link):
+        self._link = link
+
+    def generate_link_to_ui_from_context(self, *, context):
+        return self._link
+
+
+@pytest.mark.parametrize(
+    ("length", "text"),
+    [
+        (60, "Airflow: bills.approve waits for an answer, run 2030-01-31 07:30Z {link}"),
+        (130, "Airflow: bills.approve wai... {link}"),
+        (170, "Airflow: bills.approve waits for an answer, run 2030-01-31 07:30Z"),
+    ],
+)
+def test_a_link_to_an_approval_is_whole_or_left_out(length, text, ismart_sandbox):
+    link = "https://airflow.example/".ljust(length, "a")
+    ISmartNotifier(recipients=ON_CALL)(waiting(link))
+    [message] = ismart_sandbox.messages
+    assert message.text == text.format(link=link)
+    assert message.parts == 1
+
+
+def test_a_message_of_ones_own_gets_no_link(ismart_sandbox):
+    ISmartNotifier(recipients=ON_CALL, message="Please approve.")(waiting("https://airflow.example/"))
+    assert texts(ismart_sandbox) == ["Please approve."]
+
+
+def waiting(link):
+    context = failure("approve", task=Approval(link))
+    context["ti"].state = "running"
+    del context["exception"]
+    return context
+
+
+def quiet_hours_around(now):
+    """Quiet hours that the moment is in, with an end that is hours away."""
+    return f"{now - timedelta(hours=1):%H:%M}-{now + timedelta(hours=10):%H:%M}"
+
+
+@pytest.mark.parametrize("respect_quiet_hours", [False, True])
+def test_a_page_is_sent_in_quiet_hours_unless_it_respects_them(
+    respect_quiet_hours, ismart_default, ismart_sandbox
+):
+    ismart_default(extra={"quiet_hours": quiet_hours_around(datetime.now(ZoneInfo("Asia/Muscat")))})
+    ISmartNotifier(recipients=ON_CALL, respect_quiet_hours=respect_quiet_hours)(failure())
+    [message] = ismart_sandbox.messages
+    assert message.state == ("scheduled" if respect_quiet_hours else "sent")
+
+
+def test_respect_quiet_hours_is_true_or_false():
+    with pytest.raises(ValueError, match="respect_quiet_hours is 'yes'; it can be True or False"):
+        ISmartNotifier(recipients=ON_CALL, respect_quiet_hours="yes")

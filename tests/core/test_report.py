@@ -1,4 +1,5 @@
 import json
+from datetime import datetime
 
 from hypothesis import given
 from hypothesis import strategies as st
@@ -130,3 +131,18 @@ def test_reasons_can_be_asked_for_one_outcome():
     outcomes.set([0], Outcome.UNCERTAIN, reason="no answer came")
     outcomes.set([1, 2], Outcome.ALREADY_SENT, reason="accepted in an earlier try")
     assert outcomes.reasons(Outcome.UNCERTAIN) == {"no answer came": 1}
+
+
+def test_a_report_says_how_many_rows_quiet_hours_scheduled_and_for_when():
+    morning = datetime.fromisoformat("2030-02-01T08:00:00+04:00")
+    scheduled = report(scheduled=1100, scheduled_for=morning)
+    assert str(scheduled).endswith("1,200 accepted, 2 refused, 1,100 scheduled for 2030-02-01T08:00:00+04:00")
+    assert scheduled.as_json()["scheduled_for"] == "2030-02-01T08:00:00+04:00"
+    assert "scheduled" not in str(report())
+
+
+def test_what_is_said_of_accepted_rows_is_no_reason():
+    outcomes = RowOutcomes(2)
+    outcomes.set([0], Outcome.ACCEPTED, reason="scheduled for the morning")
+    assert outcomes.reason(0) == "scheduled for the morning"
+    assert outcomes.reasons() == {}

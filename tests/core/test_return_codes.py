@@ -2,11 +2,11 @@ import pytest
 
 from airflow_provider_ismart.core.return_codes import RETURN_CODES, Kind, return_code
 
-#: Gateway document, "Return codes"; 24 and 25 are second-hand.
+#: Gateway document, "Return codes"; 21, 24 and 25 are second-hand.
 DOCUMENT = {
     Kind.ACCEPTED: {1},
     Kind.LOGIN: {3, 12, 17},
-    Kind.ACCOUNT: {2, 7, 18, 19, 20, 25},
+    Kind.ACCOUNT: {2, 7, 18, 19, 20, 21, 25},
     Kind.CREDIT: {4, 13, 14},
     Kind.MESSAGE: {5, 6, 10, 16, 22},
     Kind.RECIPIENT: {8, 9, 23, 24},
@@ -25,7 +25,7 @@ def test_the_table_has_no_other_codes_and_numbers_them_right():
     assert all(code.number == number for number, code in RETURN_CODES.items())
 
 
-@pytest.mark.parametrize("number", [0, 21, 26, 100, -1])
+@pytest.mark.parametrize("number", [0, 26, 100, -1])
 def test_a_code_outside_the_table_is_unknown_and_never_a_success(number):
     assert return_code(number).kind is Kind.UNKNOWN
     assert return_code(number).number == number

@@ -270,17 +270,35 @@ def answer(airflow_db, monkeypatch, caplog):
         yield lambda dag_id, option: thread.submit(wait_and_answer, dag_id, option)
 
 
+@pytest.fixture
+def approver(monkeypatch):
+    """Say where Airflow is, and who approves."""
+    monkeypatch.setenv("AIRFLOW_VAR_ISMART_APPROVER", "96890000099")
+    monkeypatch.setenv("AIRFLOW__API__BASE_URL", "https://airflow.example")
+    return "96890000099"
+
+
 def states(task_instances):
     return {instance.task_id: instance.state for instance in task_instances}
 
 
-def test_approval_shows_what_would_be_sent_and_sends_it_once_approved(run_example, answer, ismart_sandbox):
+def test_approval_shows_what_would_be_sent_and_sends_it_once_it_is_approved(
+    run_example, answer, approver, ismart_sandbox
+):
     answered = answer("ismart_approval", "Approve")
     tasks = run_example("approval")
 
     assert states(tasks) == dict.fromkeys(["bills", "preview", "approve", "send"], "success")
     everybody = [f"9689000000{digit}" for digit in range(1, 5)]
-    assert sorted(message.msisdn for message in ismart_sandbox.messages) == everybody
+    asked, *sent = ismart_sandbox.messages
+    assert sorted(message.msisdn for message in sent) == everybody
+    assert asked.msisdn == approver
+    [run_id] = {instance.run_id for instance in tasks}
+    link = (
+        f"https://airflow.example/dags/ismart_approval/runs/{run_id}/tasks/approve/required_actions?map_index=-1"
+    )
+    assert asked.text.startswith("Airflow: ismart_approval.approve waits for an answer, run ")
+    assert asked.text.endswith(f" {link}")
     detail = answered.result()
     assert detail["subject"] == "Send 4 bills by SMS?"
     for line in (
@@ -297,12 +315,12 @@ def test_approval_shows_what_would_be_sent_and_sends_it_once_approved(run_exampl
     assert not re.search(r"9000000\d", detail["body"])
 
 
-def test_approval_sends_nothing_once_it_is_rejected(run_example, answer, ismart_sandbox):
+def test_approval_sends_nothing_once_it_is_rejected(run_example, answer, approver, ismart_sandbox):
     answered = answer("ismart_approval", "Reject")
     tasks = run_example("approval")
 
     assert states(tasks) == {"bills": "success", "preview": "success", "approve": "success", "send": "skipped"}
-    assert not ismart_sandbox.calls
+    assert [message.msisdn for message in ismart_sandbox.messages] == [approver]
     assert answered.result()["subject"] == "Send 4 bills by SMS?"
 
 

@@ -3,7 +3,7 @@ from datetime import datetime, timedelta
 import pytest
 
 from airflow_provider_ismart.sandbox import Code
-from airflow_provider_ismart.sandbox.account import MUSCAT
+from airflow_provider_ismart.sandbox.account import MUSCAT, InvalidSettingError
 
 FIFTY = ",".join(f"9689000{n:04}" for n in range(50))
 PAST = "2020-01-01T00:00:00+04:00"
@@ -46,7 +46,7 @@ def test_a_repeated_parameter_is_an_invalid_request(get, target, name):
     assert get(f"{target()}&{name}=0")[2] == "15"
 
 
-@pytest.mark.parametrize("wrong", ["userid", "FlashSMS", "Mobileno", "Header"])
+@pytest.mark.parametrize("wrong", ["userid", "FlashSMS", "Mobileno", "header"])
 def test_a_parameter_that_is_not_spelt_as_documented_is_an_invalid_request(get, target, wrong):
     assert get(f"{target()}&{wrong}=x")[2] == "15"
 
@@ -116,6 +116,7 @@ ACCOUNT_CODES = [
     ({"expires_at": PAST}, Code.ACCOUNT_EXPIRED),
     ({"http_get_enabled": False}, Code.NOT_REGISTERED_FOR_HTTP_GET),
     ({"ip_allowed": False}, Code.CLIENT_IP_BLOCKED),
+    ({"client_in_oman": False}, Code.CLIENT_OUTSIDE_OMAN),
     ({"header_registered": False}, Code.HEADER_NOT_REGISTERED),
     ({"credit_expires_at": PAST}, Code.CREDIT_EXPIRED),
 ]
@@ -136,6 +137,20 @@ def test_of_several_account_codes_the_first_in_the_sandboxs_order_answers(ismart
         assert send() == str(code)
         ismart_sandbox.configure(**{name: None if value == PAST else True for name, value in settings.items()})
     assert send() == "1"
+
+
+def test_a_header_is_recorded_and_needs_to_be_registered_once_any_is(ismart_sandbox, send):
+    assert send(Header="AnyBank") == "1"
+    ismart_sandbox.configure(headers=["MyBank", "My Shop"])
+    assert send(Header="My Shop") == "1"
+    assert send() == "1"
+    assert [send(Header=header) for header in ("mybank", "AnyBank", "")] == ["19"] * 3
+    assert [message.header for message in ismart_sandbox.messages] == ["AnyBank", "My Shop", None]
+
+
+def test_headers_are_a_list_of_texts(ismart_sandbox):
+    with pytest.raises(InvalidSettingError, match="'headers': must be a list of sender ids as text"):
+        ismart_sandbox.configure(headers="MyBank")
 
 
 def test_an_account_that_expires_later_works(ismart_sandbox, send):

@@ -233,9 +233,9 @@ class SimulatedClient(GatewayClient):
     def close(self):
         """Leave the connections, which are all clients', alone."""
 
-    def submit(self, batch, *, flash, push_at):
+    def submit(self, batch, *, flash, push_at, now):
         """Make the call; the retries of each call are counted apart, as they are in threads of their own."""
         client = SimulatedClient.__new__(SimulatedClient)
         client.__dict__ |= self.__dict__
         client._renew_retrying()
-        return super(SimulatedClient, client).submit(batch, flash=flash, push_at=push_at)
+        return super(SimulatedClient, client).submit(batch, flash=flash, push_at=push_at, now=now)

@@ -173,6 +173,27 @@ MUTANTS = (
         "        if self._push_time is None or self._push_time > self.runtime.now():\n",
         "        if True:\n",
     ),
+    # Quiet hours
+    Mutant(
+        "quiet hours are decided once, when the send starts",
+        "sending/send.py",
+        "push_at=self.push_at, now=self.runtime.now)",
+        "push_at=self.push_at, now=lambda: self.started_at)",
+    ),
+    Mutant(
+        "quiet hours are decided once, before a call's back-off",
+        "gateway/client.py",
+        "        def call() -> CallOutcome:\n"
+        "            scheduled_for = quiet_hours.end_after(now()) if quiet_hours else None\n",
+        "        scheduled_for = quiet_hours.end_after(now()) if quiet_hours else None\n\n"
+        "        def call() -> CallOutcome:\n",
+    ),
+    Mutant(
+        "a push_at in quiet hours is sent",
+        "core/schedule.py",
+        "    if quiet_hours and delivery in quiet_hours:\n",
+        "    if False:\n",
+    ),
     # Mapped tasks
     Mutant(
         "mapped siblings are ignored (SQL ledger)",

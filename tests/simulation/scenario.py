@@ -2,6 +2,7 @@
 
 from datetime import UTC, datetime, timedelta
 from random import Random
+from zoneinfo import ZoneInfo
 
 from tests.simulation.gateway import ACCOUNT, BAD_REQUEST, CREDIT, FAULTS, FORBIDDEN, GOOD_PASSWORD, LOGIN, Gateway
 from tests.simulation.scheduler import Run, TaskInstance
@@ -9,6 +10,7 @@ from tests.simulation.stores import StorageFaults, TaskStateStore
 
 EPOCH = datetime(2030, 1, 31, 12, 0, tzinfo=UTC)
 TEXTS = ("Water is off today.", "Your bill is 12.500.", "Meter reading due.", "Thank you for paying.")
+MUSCAT = ZoneInfo("Asia/Muscat")
 #: Cells that are nobody's number.
 NO_NUMBERS = ("", "hello", "12", "9689000")
 
@@ -53,10 +55,11 @@ class Scenario:
         }
         if dice.random() < 0.1:
             self.options["on_invalid"] = "fail"
+        self._draw_quiet_hours(Random(f"quiet hours {world.seed}"))  # as this changes no other choice
         self.push_at = None
         if not self.is_function and dice.random() < 0.12:
             self.seconds_until_push_at = dice.uniform(1, 40)
-            self.push_at = EPOCH + timedelta(seconds=self.seconds_until_push_at)
+            self.push_at = self.epoch + timedelta(seconds=self.seconds_until_push_at)
             self.options["push_at"] = self.push_at.isoformat()
         self.numbers = [
             f"9689000{number:04}" for number in dice.sample(range(10_000), dice.choice([3, 6, 12, 24]))
@@ -89,6 +92,7 @@ class Scenario:
         #: Whether there is a template for each language; from dice of its own, as this changes no other choice.
         self.has_languages = Random(self.numbers[0]).random() < 0.25
         self._draw_guards()
+        world.count("quiet hours", "about now" if self.quiet_hours else "none")
         world.count("shape", self.shape)
         world.count("option", "message by language" if self.has_languages else "message_column")
         world.count("simplified in", self.simplifies or "no try")
@@ -112,10 +116,21 @@ class Scenario:
         is_allowed = self.allowed_numbers is None or number in self.allowed_numbers
         return number in self.options.get("exclude", ()) or not is_allowed
 
+    def _draw_quiet_hours(self, dice):
+        """Draw, sometimes, quiet hours that begin or end soon, and the seconds of the history's clock."""
+        self.quiet_hours, self.epoch = None, EPOCH
+        if dice.random() > 0.3:
+            return
+        self.epoch += timedelta(seconds=dice.uniform(0, 60))
+        start = self.epoch + timedelta(minutes=dice.choice([-400, -2, 0, 1, 1, 1, 2, 3]))
+        end = start + timedelta(minutes=dice.choice([1, 1, 2, 3, 399, 400, 401, 1437]))
+        self.quiet_hours = "-".join(f"{time.astimezone(MUSCAT):%H:%M}" for time in (start, end))
+
     def describe(self):
         return (
             f"{self.shape}, ledger: {self.ledger}, retries: {self.retries}, max_concurrency: "
-            f"{self.max_concurrency}, allowed_numbers: {self.allowed_numbers}, {self.options}"
+            f"{self.max_concurrency}, allowed_numbers: {self.allowed_numbers}, "
+            f"quiet hours: {self.quiet_hours} from {self.now():%M:%S}, {self.options}"
         )
 
     def table_of(self, rows):
@@ -158,7 +173,7 @@ class Scenario:
         return StorageFaults(self.world, self.dice.choice([0, 0, 0, 0.03, 0.15]))
 
     def now(self):
-        return EPOCH + timedelta(seconds=self.world.now)
+        return self.epoch + timedelta(seconds=self.world.now)
 
     def rows(self, count=None):
         """Return rows: (as it is written, the number or "", the text)."""

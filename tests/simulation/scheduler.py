@@ -188,7 +188,7 @@ class Log:
 class Airflow:
     """The scheduler, and what it knows."""
 
-    #: By password, concurrency and allowed numbers.
+    #: By what can differ of the connection.
     _settings: ClassVar[dict] = {}
 
     def __init__(self, world, gateway, *, scenario, folder):
@@ -205,7 +205,8 @@ class Airflow:
     def settings(self):
         """The settings of the gateway's connection as they are now."""
         scenario = self.scenario
-        key = (self.password, scenario.max_concurrency, tuple(scenario.allowed_numbers or ()))
+        allowed = tuple(scenario.allowed_numbers or ())
+        key = (self.password, scenario.max_concurrency, allowed, scenario.quiet_hours)
         if key not in self._settings:
             self._settings[key] = Settings.of(self.connection(), "ismart_default")
         return self._settings[key]
@@ -215,6 +216,8 @@ class Airflow:
         extra = {"max_concurrency": self.scenario.max_concurrency, "read_timeout": 3}
         if self.scenario.allowed_numbers:
             extra["allowed_numbers"] = self.scenario.allowed_numbers
+        if self.scenario.quiet_hours:
+            extra["quiet_hours"] = self.scenario.quiet_hours
         return SimpleNamespace(
             login="login",
             password=self.password,

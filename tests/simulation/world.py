@@ -26,6 +26,7 @@ class World:
     MAX_STEPS = 60_000
 
     def __init__(self, seed):
+        self.seed = seed
         self.random = Random(seed)
         self.now = 0.0
         #: What happened, as (time, who, what).
