@@ -3,8 +3,9 @@
 Requires Airflow 3.1 or later.
 
 `preview` sends nothing and reports what `send` would do. `approve` shows that report under *Required Actions* and
-waits. "Approve" lets `send` run; "Reject", or no answer within a day, skips it. An SMS to the number in the
-Variable `ismart_approver` has the link to the page; set `[api] base_url` to Airflow's address.
+waits. "Approve" runs `send`; "Reject", or no answer within a day, skips it. An
+SMS with the link to the page goes to the number in the Variable `ismart_approver`; set `[api] base_url` to
+Airflow's address.
 
 Both sends read the same XCom, so exactly the approved messages are sent. If the recipients change while you wait,
 clear `bills`: Airflow then runs the preview and asks again. If they come from a query, run it in one task, as
@@ -19,7 +20,7 @@ from airflow.providers.standard.operators.hitl import ApprovalOperator
 from airflow_provider_ismart.notifications.ismart import ISmartNotifier
 from airflow_provider_ismart.operators.ismart import ISmartSendOperator
 
-# Indented, Markdown shows the texts unchanged.
+# The texts are indented, so that Markdown shows them unchanged.
 PREVIEW = """
 {%- set report = ti.xcom_pull(task_ids="preview") -%}
 | | |
@@ -27,9 +28,9 @@ PREVIEW = """
 | rows | {{ report.rows }} |
 | messages to send | {{ report.outcomes.not_attempted }} |
 | calls | {{ report.planned_calls }} |
-| parts, and so credits | {{ report.planned_parts }} |
-| duplicates, told once | {{ report.outcomes.duplicate }} |
-| **get nothing** | {{ report.outcomes.invalid + report.outcomes.excluded }} |
+| parts (credits) | {{ report.planned_parts }} |
+| duplicates, not sent again | {{ report.outcomes.duplicate }} |
+| **invalid or excluded, not sent** | {{ report.outcomes.invalid + report.outcomes.excluded }} |
 {% for reason, rows in report.reasons.items() %}
 - {{ rows }} x `{{ reason }}`
 {% endfor %}

@@ -2,8 +2,9 @@
 
 Requires pandas.
 
-`language_column` chooses the text of a row, and `{name}` and `{amount:.3f}` insert its values. If a value is missing
-or the number is invalid, the row gets no message. The report gives the reasons, and the counts of each language.
+`language_column` chooses the text of a row, and `{name}` and `{amount:.3f}` insert its values. If a value is
+missing or the number is invalid, the row gets no message. The report gives the reasons, and the counts of each
+language.
 """
 
 from typing import Any

@@ -46,7 +46,7 @@ def send_alert(
     deadline: Deadline,
     log: Log,
 ) -> bool:
-    """Send ``text`` to ``recipients``, or raise 15 seconds after a slot was free, if not before.
+    """Send ``text`` to ``recipients``, or raise at most 15 seconds after getting a slot.
 
     Returns whether anybody got it: a restricted connection can exclude all recipients.
 

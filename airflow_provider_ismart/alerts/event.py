@@ -15,8 +15,8 @@ _OF_STATE = {"up_for_retry": "failed, will be retried", "failed": "failed", "suc
 class Event(NamedTuple):
     """An event and its subject; ``None`` or empty if the context does not have it.
 
-    ``task`` has its map index in brackets, ``run`` is the logical date or else the run's id, ``link`` the page on
-    which somebody answers a task that waits for it.
+    ``task`` has its map index in brackets. ``run`` is the logical date or, without one, the run id. ``link`` is
+    the page on which a person answers a waiting task.
     """
 
     what: str
@@ -54,7 +54,7 @@ class Event(NamedTuple):
         return f"{self.dag_id}.{self.task.partition('[')[0]} {self.what.partition(' at ')[0]}"
 
     def __str__(self) -> str:
-        """Give the default message without the link, one part long but for names in other alphabets."""
+        """Return the default message without the link, one part long unless names have non-GSM-7 characters."""
         names = [_elided(name) for name in (self.dag_id, self.task) if name]
         details = [
             f"Airflow: {'.'.join(names) or 'a DAG'} {self.what}",
@@ -66,7 +66,7 @@ class Event(NamedTuple):
 
 
 def _link_to_answer(context: Mapping[str, Any], state: str) -> str | None:
-    """Return the page on which somebody answers, where a running task (an ``HITLOperator``) waits for it.
+    """Return the page on which a person answers a running task (an ``HITLOperator``) that waits for it.
 
     It is empty where Airflow does not know its own address, and ``None`` for any other event.
     """
@@ -75,7 +75,7 @@ def _link_to_answer(context: Mapping[str, Any], state: str) -> str | None:
         return None
     try:
         return str(link_of(context=context))
-    except Exception:  # noqa: BLE001  # whatever Airflow raises, a message without a link is better than none
+    except Exception:  # noqa: BLE001  # a message without a link is better than none
         return ""
 
 

@@ -75,10 +75,10 @@ class Submission:
         self.calls = 0
         #: The parts of all accepted messages.
         self.parts = 0
-        #: The accepted rows that quiet hours scheduled, and the latest time that any was scheduled for.
+        #: The number of accepted rows scheduled because of quiet hours, and their latest delivery time.
         self.scheduled = 0
         self.scheduled_for: datetime | None = None
-        #: The outcome that stopped the send, if one did; the gravest where several would have.
+        #: The outcome that stopped the send, if any; the gravest if there were several.
         self.stopped_by: CallOutcome | None = None
         #: Codes that refused rows for a reason other than their number.
         self.refused_texts: set[int] = set()

@@ -94,8 +94,8 @@ def read_opt_outs(exclude: Any, recipient_column: str, numbering: NumberingPlan)
     if bad:
         more = "; …" if bad > MAX_ENTRIES_SHOWN else ""
         raise InputError(
-            f"exclude has {bad:,} of {total:,} entries that are no mobile number ({'; '.join(unreadable)}{more}). "
-            "It is not known whom they exclude. Correct or remove them"
+            f"exclude has {bad:,} of {total:,} entries that are not mobile numbers "
+            f"({'; '.join(unreadable)}{more}). It is not known whom they exclude. Correct or remove them"
         )
     return numbers
 

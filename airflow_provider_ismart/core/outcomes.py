@@ -29,11 +29,10 @@ class Fate(Enum):
 class CallOutcome(NamedTuple):
     """A call's fate and the evidence for it.
 
-    ``code`` is the return code, ``http_status`` the status of an answer that held none, ``detail`` what was
-    seen, in words without secrets, and ``attempts`` how many times the call was made until this was known, none
-    where it never started. ``retry_after`` is how many seconds the server asked to be left alone, ``seconds`` how
-    long the last attempt took, where one was made. ``scheduled_for`` is when the gateway is to deliver, where the
-    last attempt was made in quiet hours.
+    ``code`` is the return code, ``http_status`` the status of an answer without one, and ``detail`` a description
+    without secrets. ``attempts`` counts the attempts, 0 if the call never started. ``retry_after`` is the server's
+    Retry-After in seconds, and ``seconds`` the duration of the last attempt, if there was one. ``scheduled_for``
+    is the delivery time, if the last attempt was made in quiet hours.
     """
 
     fate: Fate
@@ -148,14 +147,14 @@ class RowOutcomes:
         return dict(sorted(counts.items()))
 
     def reasons(self, outcome: Outcome | None = None) -> dict[str, int]:
-        """Return how many rows that were not accepted have which reason, the most frequent first.
+        """Return the number of rows that were not accepted by reason, the most frequent first.
 
-        ``outcome`` restricts them to rows with this outcome.
+        With ``outcome``, only rows with this outcome are counted.
         """
         counts: Counter[str] = Counter()
         for verdict, count in self._counted():
             if verdict.outcome is Outcome.ACCEPTED:
-                continue  # what is said of an accepted row is no trouble
+                continue  # the reason of an accepted row is not a problem
             if verdict.reason and outcome in {None, verdict.outcome}:
                 counts[verdict.reason] += count
         return dict(counts.most_common())

@@ -48,15 +48,14 @@ class Sample:
 class Report:
     """The result of a send: counts, never a full number, and texts only in the ``samples`` of a dry run.
 
-    ``calls`` counts calls that were made, repeated ones included, and ``planned_calls`` the batches that the
-    rows make. ``parts`` is what the accepted rows came to, which is the credit they are estimated to have
-    cost; ``planned_parts`` is the same for every row that is to be sent, and ``saving`` how many of them
-    ``simplify_text`` would save. Where there is a template for each language, ``languages`` is what each came to,
-    and ``planned_languages`` what was planned for it. ``restricted`` says which connection reaches only its
-    allowed numbers, if it does. Times are ISO 8601 with an offset, durations seconds.
+    ``calls`` counts the calls made, including repeated ones, and ``planned_calls`` the planned batches. ``parts``
+    is the number of parts of accepted rows, which is the estimated cost in credits; ``planned_parts`` is that of
+    all rows to send, and ``saving`` how many of them ``simplify_text`` would save. With a template per language,
+    ``languages`` has the counts of each, and ``planned_languages`` the planned ones. ``restricted`` names a
+    connection that reaches only its allowed numbers. Times are ISO 8601 with an offset, durations are seconds.
 
-    ``scheduled`` counts the accepted rows that quiet hours scheduled, or in a preview the rows that they would
-    schedule now; ``scheduled_for`` is the latest time that any is scheduled for.
+    ``scheduled`` counts the accepted rows scheduled because of quiet hours or, in a dry run, the rows that would
+    be scheduled now; ``scheduled_for`` is their latest delivery time.
     """
 
     outcomes: dict[Outcome, int]
@@ -84,10 +83,10 @@ class Report:
         by_language = "; ".join(
             f"{name}: {outcomes}" for name, of in self.languages.items() if (outcomes := _by_outcome(of.rows))
         )
-        counts = _counted(self.outcomes) or "none"
+        counts = _by_outcome(self.outcomes) or "none"
         until = self.scheduled_for
         scheduled = f", {self.scheduled:,} scheduled for {until.isoformat()}" if until else ""
-        rows = f"{self.total:,} rows: {counts}" + (f" ({by_language})" if by_language else "") + scheduled
+        rows = f"{counted(self.total, 'row')}: {counts}" + (f" ({by_language})" if by_language else "") + scheduled
         return f"{self.restricted}. {rows}" if self.restricted else rows
 
     @property

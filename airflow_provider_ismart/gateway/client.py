@@ -47,10 +47,10 @@ _RETURN_CODE = re.compile(rb"(?:\s|\xef\xbb\xbf)*(0|[1-9][0-9]{0,3})\s*")
 _OK = 200
 _SERVICE_UNAVAILABLE = 503
 
-#: As long as any other time.
+#: A sample time, to compute the length of a query.
 _ANY_PUSH_AT = "01/31/2030 08:00:00"
 
-#: Refused before anything is dispatched, so it costs nothing and reaches nobody (second-hand knowledge).
+#: Refused before dispatch, so it costs nothing and reaches nobody (second-hand knowledge).
 PROBE_MSISDN = "1"
 
 
@@ -125,15 +125,15 @@ class GatewayClient:
     def submit(
         self, batch: Batch, *, flash: bool, push_at: str | None, now: Callable[[], datetime] = _now
     ) -> CallOutcome:
-        """Submit a batch. What provably did not reach the gateway is tried again a few times.
+        """Submit a batch. A call that provably did not reach the gateway is retried a few times.
 
-        Without ``push_at``, each attempt looks at the clock, and in quiet hours is scheduled for their end.
+        Without ``push_at``, an attempt in quiet hours is scheduled for their end.
 
         :raises InputError: the connection is restricted, and a number is not allowed.
         """
         allowed = self.settings.allowed_numbers
         if allowed is not None and not allowed.issuperset(batch.msisdns):
-            raise InputError(f"{self.settings.restriction}, and the call has others")
+            raise InputError(f"{self.settings.restriction}, but the call has other numbers")
         quiet_hours = None if push_at else self.settings.quiet_hours
 
         def call() -> CallOutcome:
@@ -143,7 +143,7 @@ class GatewayClient:
             return self._call(query)._replace(scheduled_for=scheduled_for)
 
         outcome: CallOutcome = self._retrying(self._paced, call)
-        attempts = self._retrying.statistics["attempt_number"]  # this thread's; the last may not have started
+        attempts = self._retrying.statistics["attempt_number"]  # of this thread; the last may not have started
         return outcome._replace(attempts=attempts if outcome.attempts else attempts - 1)
 
     def probe(self) -> CallOutcome:
@@ -193,7 +193,7 @@ def query_string(
     push_at: str | None,
     header: str | None = None,
 ) -> str:
-    """Return the query of the gateway document, "The call"; its commas stay as they are, all else is quoted.
+    """Return the query string of a call (gateway document, "The call"). Everything but commas is quoted.
 
     The document does not list ``Header``, which is second-hand.
     """

@@ -10,7 +10,7 @@ from airflow_provider_ismart.core.errors import InputError
 class Extra(NamedTuple):
     """An extra of the connection: its form field, default and allowed values.
 
-    ``type`` is a JSON schema's; ``minimum`` and ``maximum`` bound a number, and stand at 0 for anything else.
+    ``type`` is a JSON schema's; ``minimum`` and ``maximum`` bound a number, and are 0 for other types.
     ``holds_secret`` keeps the value out of errors. ``example`` shows the form of text that has one.
     """
 

@@ -47,14 +47,14 @@ class ISmartNotifier(BaseNotifier):
     :param message: the text (templated). Without one, and where it cannot be rendered, it says
         what happened to which task, in which try and run; and of a task that asks somebody to approve, the link
         to the page on which to answer.
-    :param max_parts: how long the message may get, 1 to 5 parts; a longer one is cut.
-    :param throttle: send one message in such a period; the next one says how many were suppressed.
+    :param max_parts: the most parts of the message, 1 to 5; a longer one is cut.
+    :param throttle: send one message per period; the next one says how many were suppressed.
     :param throttle_key: what is throttled together (templated); by default the same event, such as a failure,
         of one task or DAG. Alerts to different recipients or through different connections are separate.
     :param ismart_conn_id: the connection that holds the account (templated).
     :param respect_quiet_hours: whether the connection's ``quiet_hours`` delay the message, too.
-    :param context: Airflow gives it, to a deadline's alert.
-    :raises ValueError: an option is none of what it can be.
+    :param context: set by Airflow for a deadline's alert.
+    :raises ValueError: an option is invalid.
     """
 
     template_fields = ("recipients", "message", "throttle_key", "ismart_conn_id")
@@ -127,7 +127,7 @@ class ISmartNotifier(BaseNotifier):
             _log_failure(self.log, "The SMS was sent, but the next one will count it as suppressed", error)
 
     def _in_parts(self, text: str, link: str, tail: str = "") -> str:
-        """Return all three in ``max_parts`` parts; a link is never cut, and left out where it does not fit."""
+        """Return all three in ``max_parts`` parts. A link that does not fit is left out, never cut."""
         whole = shorten(text, self.max_parts, tail=link + tail)
         if link and parts(whole, language(whole)) > self.max_parts:
             return shorten(text, self.max_parts, tail=tail)

@@ -34,9 +34,9 @@ class Account:
     #: If false, calls are refused with 20.
     ip_allowed: bool = True
     client_in_oman: bool = True
-    #: The sender ids that a call can name; if there are none, any. A call that names none has the account's own.
+    #: The allowed sender ids; empty: any. A call without one uses the account's default.
     headers: frozenset[str] = frozenset()
-    #: Refused as blocked (12), whatever the password; unlocking forgets the failed logins.
+    #: If true, every login is refused (12). Unlocking resets `failed_logins`.
     locked: bool = False
     #: Wrong passwords in a row so far.
     failed_logins: int = 0

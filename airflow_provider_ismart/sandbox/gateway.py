@@ -30,7 +30,7 @@ PROBE: Final = "1"
 
 
 class Code(IntEnum):
-    """The return codes of the gateway document, and 21, which newer documents of the vendor are said to have."""
+    """The return codes of the gateway's document, and 21, which newer documents are said to have."""
 
     PUSHED = 1
     COMPANY_DOES_NOT_EXIST = 2
@@ -147,7 +147,7 @@ class Submission:
 
     @property
     def header(self) -> str | None:
-        """The sender id as it was sent."""
+        """The sender id as sent."""
         return self.parameters.get("Header")
 
 

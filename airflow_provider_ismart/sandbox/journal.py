@@ -31,7 +31,7 @@ class Delivery:
     push_at: str | None
     #: ``PushDateTime`` as sent.
     push_date_time: str | None
-    #: ``Header``, the sender id, as it was sent.
+    #: ``Header``, the sender id, as sent.
     header: str | None
     parts: int
 

@@ -13,7 +13,7 @@ from airflow_provider_ismart.core.dispatch import Submission
 from airflow_provider_ismart.core.message import LangChoice
 from airflow_provider_ismart.core.outcomes import Outcome
 from airflow_provider_ismart.core.plan import samples
-from airflow_provider_ismart.core.report import Report, in_one_line
+from airflow_provider_ismart.core.report import Report, counted, in_one_line
 from airflow_provider_ismart.core.schedule import PUSH_AT_FORMAT, read_push_at
 from airflow_provider_ismart.core.simplification import find_saving
 from airflow_provider_ismart.exceptions import (

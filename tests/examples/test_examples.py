@@ -304,7 +304,7 @@ def test_approval_shows_what_would_be_sent_and_sends_it_once_it_is_approved(
     for line in (
         "| messages to send | 4 |",
         "| calls | 4 |",
-        "| **invalid, not sent** | 1 |",
+        "| **invalid or excluded, not sent** | 1 |",
         "- 1 x `number: has letters`",
         "`968******01`, Lang 0, 1 part(s):\n\n    Dear Salim, your bill of OMR 12.500 is due on Thursday.",
         "`968******02`, Lang 64, 1 part(s):\n\n    Dear مريم, your bill of OMR 7.250 is due on Thursday.",

@@ -366,13 +366,13 @@ MUTANTS = (
     ),
     Mutant(
         "exclude is not applied",
-        "sending/send.py",
-        "            opted_out=frozenset() if exclude is None else read_opt_outs(exclude, column, numbering),\n",
+        "sending/planning.py",
+        "            opted_out=frozenset() if exclude is None else read_opt_outs(exclude, str(column), numbering),\n",
         "            opted_out=frozenset(),\n",
     ),
     Mutant(
         "a restricted connection plans for every number",
-        "sending/send.py",
+        "sending/planning.py",
         "            allowed=settings.allowed_numbers,\n",
         "            allowed=None,\n",
     ),
