@@ -367,8 +367,8 @@ MUTANTS = (
     Mutant(
         "exclude is not applied",
         "sending/planning.py",
-        "            opted_out=frozenset() if exclude is None else read_opt_outs(exclude, str(column), numbering),\n",
-        "            opted_out=frozenset(),\n",
+        "frozenset() if exclude is None else read_opt_outs(exclude, str(column), numbering)",
+        "frozenset()",
     ),
     Mutant(
         "a restricted connection plans for every number",
