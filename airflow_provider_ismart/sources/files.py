@@ -62,7 +62,7 @@ def check_apart(recipients: Any, results_path: object, option: str = "recipients
         source = str(path) if isinstance(path, ObjectStoragePath) else str(path.expanduser().resolve())
         if results == source or results.startswith(f"{source.rstrip('/')}/"):
             raise InputError(
-                f"results_path is a file of {option} or in their directory, so the next send would read it. "
+                f"results_path is a file of {option} or in a directory of them, so the next send would read it. "
                 "Write the results elsewhere"
             )
 

@@ -114,7 +114,7 @@ FRAME = pandas.DataFrame([ROW])
         (ROW, {"exclude": object()}, "exclude: .*object"),
         (ROW, {"exclude": b"96890000002"}, "exclude: .*bytes"),
         (ROW, {"exclude": [Path("opt-outs.csv"), "96890000002"]}, "exclude mixes paths"),
-        (ROW, {"exclude": pandas.DataFrame({"a": [1], "b": [2]})}, "exclude: no column 'msisdn'"),
+        (ROW, {"exclude": pandas.DataFrame({"a": [1], "b": [2]})}, "exclude: there is neither a column 'msisdn'"),
         (None, {}, "None"),
         (b"96890000001", {}, "bytes"),
         (object(), {}, "object"),
@@ -445,6 +445,8 @@ def test_the_fewest_calls_are_made(send, ismart_sandbox, numbers):
 def test_results_among_the_files_of_recipients_are_refused(send, ismart_sandbox, tmp_path):
     (tmp_path / "people.csv").write_text("msisdn\n96890000001\n")
     for results in (tmp_path / "results.csv", tmp_path / "sub" / "results.csv", tmp_path / "people.csv"):
-        with pytest.raises(ISmartInputError, match="results_path is a file of recipients or in their directory"):
+        with pytest.raises(
+            ISmartInputError, match="results_path is a file of recipients or in a directory of them"
+        ):
             send(tmp_path, results_path=str(results))
     assert ismart_sandbox.calls == []

@@ -130,7 +130,7 @@ def test_an_option_that_is_none_of_what_it_can_be_is_named_with_what_it_can(opti
         ({"en": None}, "message['en'] is a NoneType; it has to be text"),
         ({"en": ["96890001234"]}, "message['en'] is a list; it has to be text"),
         ({"en": "Dear {name"}, "message['en'] is not a template: expected '}' before end of string."),
-        ({"en": "Dear {}"}, "message['en'] has a placeholder {} without a name; write the column's name in it"),
+        ({"en": "Dear {}"}, "message['en'] has a placeholder {} without a column name; write it as {name}"),
         ({"en": "Dear {name.x}"}, "message['en'] has the placeholder 'name.x'"),
     ],
 )
