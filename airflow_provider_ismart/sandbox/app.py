@@ -1,4 +1,4 @@
-"""The sandbox as an ASGI application: the documented path, and the control API beside it."""
+"""The sandbox as an ASGI application: the documented path, and the page and control API beside it."""
 
 import asyncio
 import socket
@@ -10,6 +10,7 @@ from starlette.types import ASGIApp, Receive, Scope, Send
 
 from . import gateway
 from .control import control_api
+from .guard import Guard
 from .state import State
 
 #: Where the server puts the connection's transport into the scope.
@@ -18,9 +19,9 @@ TRANSPORT_EXTENSION: Final = "airflow_provider_ismart.transport"
 _NO_LINGER: Final = struct.pack("ii", 1, 0)
 
 
-def sandbox_app(state: State) -> ASGIApp:
+def sandbox_app(state: State, *, token: str | None) -> ASGIApp:
     """Build the application; the documented path skips the framework, for speed."""
-    control = control_api(state)
+    control = Guard(control_api(state), token=token)
 
     async def app(scope: Scope, receive: Receive, send: Send) -> None:
         if scope["path"] == gateway.PATH:

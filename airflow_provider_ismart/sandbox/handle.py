@@ -2,6 +2,7 @@
 
 import ipaddress
 import json
+import secrets
 import socket
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -20,14 +21,16 @@ if TYPE_CHECKING:
 
 
 class NotLoopbackError(ValueError):
-    """The host is not this machine's own; the sandbox takes other people's numbers, so it stays here."""
+    """The host is neither loopback nor all of a container's addresses."""
 
 
 class Sandbox:
     """A fake gateway on a loopback port, in a thread of this process.
 
     Use it as a context manager, or call `start` and `stop`. All methods may be called from any
-    thread. Raises `NotLoopbackError`, and `OSError` for a journal that cannot be written.
+    thread. With the host ``0.0.0.0`` or ``::``, for containers, other machines can send to it too;
+    its page and control API then need `token`. Raises `NotLoopbackError`, and `OSError` for a
+    journal that cannot be written.
     """
 
     def __init__(
@@ -39,7 +42,9 @@ class Sandbox:
         password: str = "sandbox-password",  # noqa: S107 - opens nothing but this fake
         journal: str | PathLike[str] | None = None,
     ) -> None:
-        self._address = _loopback(host)
+        self._address = _listening_address(host)
+        #: What the page and the control API ask for; ``None`` on loopback.
+        self.token = None if self._address.is_loopback else secrets.token_urlsafe(16)
         #: 0 until `start` has picked a free one.
         self.port = port
         self.user = user
@@ -63,7 +68,7 @@ class Sandbox:
         family = socket.AF_INET6 if self._address.version == 6 else socket.AF_INET  # noqa: PLR2004
         listener = socket.create_server((str(self._address), self.port), family=family, backlog=1024)
         self.port = listener.getsockname()[1]
-        self._server = Server(self._state, listener)
+        self._server = Server(self._state, listener, token=self.token)
 
     def stop(self) -> None:
         """Pull the plug: connections are cut and new ones refused. The record stays, and the port."""
@@ -91,12 +96,18 @@ class Sandbox:
 
     @property
     def _host(self) -> str:
-        return f"[{self._address}]" if self._address.version == 6 else str(self._address)  # noqa: PLR2004
+        if self._address.version == 6:  # noqa: PLR2004
+            return "[::1]" if self._address.is_unspecified else f"[{self._address}]"
+        return "127.0.0.1" if self._address.is_unspecified else str(self._address)
 
     @property
     def url(self) -> str:
         """The address without a path, such as ``http://127.0.0.1:8025``."""
         return f"http://{self._host}:{self.port}"
+
+    def control_url(self, path: str = "/") -> str:
+        """Give the address of the page or of a path under ``/_sandbox/``, with the token if there is one."""
+        return f"{self.url}{path}" + (f"?token={self.token}" if self.token else "")
 
     def connection_json(self) -> str:
         """Give an Airflow connection to this sandbox, for ``AIRFLOW_CONN_ISMART_DEFAULT``."""
@@ -138,14 +149,14 @@ class Sandbox:
         self._state.reset()
 
 
-def _loopback(host: str) -> ipaddress.IPv4Address | ipaddress.IPv6Address:
+def _listening_address(host: str) -> ipaddress.IPv4Address | ipaddress.IPv6Address:
     try:
         address = ipaddress.ip_address("127.0.0.1" if host == "localhost" else host)
     except ValueError:
         address = None
-    if address is None or not address.is_loopback:
+    if address is None or not (address.is_loopback or address.is_unspecified):
         raise NotLoopbackError(
-            f"the sandbox listens only on this machine itself (127.0.0.1, ::1), not on {host!r}: "
-            "it takes messages to other people's numbers without asking who sends them"
+            f"the sandbox listens only on this machine (127.0.0.1, ::1), not on {host!r}, because it takes "
+            "messages to other people's numbers; in a container, use 0.0.0.0"
         )
     return address

@@ -73,6 +73,7 @@ class State:
             self._faults: deque[Fault | None] = deque()
             self._calls: list[Call] = []
             self._batches: list[Batch] = []
+            self._accepted = 0
             self._run = os.urandom(4).hex()
 
     @property
@@ -92,6 +93,17 @@ class State:
         with self._lock:
             batches = list(self._batches)
         return [message for batch in batches for message in batch.messages()]
+
+    @property
+    def counts(self) -> tuple[str, int, int, int]:
+        """The run, and how many calls, messages and faults to come it has: cheap enough to ask often."""
+        with self._lock:
+            return self._run, len(self._calls), self._accepted, len(self._faults)
+
+    def batches_from(self, first: int) -> tuple[str, list[Batch]]:
+        """Give the run, and its accepted calls but for the first ones."""
+        with self._lock:
+            return self._run, self._batches[first:]
 
     @property
     def faults(self) -> list[Fault | None]:
@@ -160,6 +172,7 @@ class State:
         if self._file:
             self._file.append(batch.json_lines())
         self._batches.append(batch)
+        self._accepted += len(accepted.numbers)
 
 
 def _count_numbers(parameters: Mapping[str, str] | None) -> int:
