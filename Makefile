@@ -112,7 +112,7 @@ test-core: $(CORE)/.ready ## run the tests of the pure core, without Airflow, in
 CHROMIUM ?= $(shell command -v chromium || echo /usr/bin/chromium)
 test-browser: $(BROWSER)/.ready ## run the tests of the sandbox's inbox in Chromium
 	@test -x '$(CHROMIUM)' || { echo '$(CHROMIUM) is missing: apt-get install chromium' >&2; exit 1; }
-	CHROMIUM='$(CHROMIUM)' $(BROWSER)/bin/python -m pytest -m browser tests/browser $(ARGS)
+	CHROMIUM='$(CHROMIUM)' $(BROWSER)/bin/python -m pytest tests/browser $(ARGS)
 
 SEEDS ?= 10000
 simulate: $(ENV)/.ready ## run SEEDS simulated histories of sends (10000); ARGS goes to the simulator

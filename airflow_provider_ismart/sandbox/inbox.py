@@ -2,9 +2,9 @@
 
 import asyncio
 import json
-from collections.abc import AsyncIterator, Callable, Iterator, Mapping
+from collections import Counter
+from collections.abc import AsyncIterator, Callable, Mapping
 from dataclasses import MISSING, asdict, fields
-from itertools import compress
 from pathlib import Path
 from typing import Any, Final
 
@@ -52,7 +52,7 @@ def _file(name: str, kind: str) -> Callable[[Request], Any]:
 
 
 class _Inbox:
-    """Indexes the messages by phone as they are asked for: the gateway's path does none of this."""
+    """Indexes the messages by phone when somebody looks: the gateway's path does none of this."""
 
     def __init__(self, state: State) -> None:
         self._state = state
@@ -61,46 +61,69 @@ class _Inbox:
 
     def _forget(self) -> None:
         self._batches: list[Batch] = []
+        #: The texts for a search.
         self._folded: list[str] = []
-        #: By number, the positions in the batches; the number with the newest message comes last.
-        self._phones: dict[str, list[int]] = {}
+        self._counts: Counter[str] = Counter()
+        #: By number, the position of its last batch; the number with the newest message comes last.
+        self._last: dict[str, int] = {}
 
     def _catch_up(self) -> None:
         run, news = self._state.batches_from(len(self._batches))
         if run != self._run:
             self._forget()
-            self._run = run
-            _, news = self._state.batches_from(0)
+            self._run, news = self._state.batches_from(0)
         for position, batch in enumerate(news, start=len(self._batches)):
+            self._counts.update(batch.msisdns)
             for msisdn in batch.msisdns:
-                found = self._phones.pop(msisdn, [])
-                found.append(position)
-                self._phones[msisdn] = found
+                self._last.pop(msisdn, None)
+                self._last[msisdn] = position
         self._batches.extend(news)
         self._folded.extend(batch.delivery.text.casefold() for batch in news)
 
     async def phones(self, request: Request) -> Response:
         """Answer with the phones that match, the one with the newest message first."""
         self._catch_up()
-        matching = self._matching(request)
-        phones = [msisdn for msisdn in reversed(self._phones) if any(matching(msisdn))]
+        wanted = self._matching_phones(request)
+        phones = [msisdn for msisdn in reversed(self._last) if wanted is None or msisdn in wanted]
         page = [
             {
                 "msisdn": msisdn,
-                "count": len(self._phones[msisdn]),
-                "last": self._batches[self._phones[msisdn][-1]].delivery.as_json(),
+                "count": self._counts[msisdn],
+                "last": self._batches[self._last[msisdn]].delivery.as_json(),
             }
             for msisdn in phones[: _limit(request)]
         ]
         return JSONResponse({"total": len(phones), "phones": page})
 
+    def _matching_phones(self, request: Request) -> set[str] | None:
+        """Find the numbers with a message that matches; ``None`` stands for all."""
+        search, call = _filter(request)
+        if not search and call is None:
+            return None
+        found: set[str] = set()
+        for batch, text in zip(self._batches, self._folded, strict=True):
+            if call not in {None, str(batch.delivery.call)}:
+                continue
+            if search in text:
+                found.update(batch.msisdns)
+            elif search in batch.mobile_no:
+                found.update(msisdn for msisdn in batch.msisdns if search in msisdn)
+        return found
+
     async def conversation(self, request: Request) -> Response:
         """Answer with the newest messages to a phone that match, in the order of their arrival."""
         self._catch_up()
         msisdn = request.query_params.get("msisdn", "")
-        matches = self._matching(request)(msisdn)
-        found = [*compress(self._phones.get(msisdn, []), matches)]
-        return JSONResponse({"total": len(found), "messages": [*map(self._bubble, found[-_limit(request) :])]})
+        search, call = _filter(request)
+        found = [
+            batch
+            for batch, text in zip(self._batches, self._folded, strict=True)
+            if msisdn in batch.mobile_no
+            and call in {None, str(batch.delivery.call)}
+            and (search in text or search in msisdn)
+            for _ in range(batch.msisdns.count(msisdn))
+        ]
+        return JSONResponse({"total": len(found), "messages": [*map(_bubble, found[-_limit(request) :])]})
 
     async def calls(self, request: Request) -> Response:
         """Answer with the newest calls, the last one first."""
@@ -149,21 +172,14 @@ class _Inbox:
                 yield f"data: {json.dumps(signal)}\n\n"
             await asyncio.sleep(SIGNAL_SECONDS)
 
-    def _matching(self, request: Request) -> Callable[[str], Iterator[bool]]:
-        """Read a filter: say of a number's messages, in their order, which of them match it."""
-        search, call = request.query_params.get("q", "").casefold(), request.query_params.get("call")
-        of_call = [call in {None, str(batch.delivery.call)} for batch in self._batches]
-        with_text = [ok and search in text for ok, text in zip(of_call, self._folded, strict=True)]
 
-        def matching(msisdn: str) -> Iterator[bool]:
-            matches = of_call if search in msisdn else with_text
-            return (matches[position] for position in self._phones.get(msisdn, []))
+def _bubble(batch: Batch) -> Mapping[str, Any]:
+    delivery = batch.delivery
+    return delivery.as_json() | {"segments": segments(delivery.text, Lang(delivery.lang))}
 
-        return matching
 
-    def _bubble(self, position: int) -> Mapping[str, Any]:
-        delivery = self._batches[position].delivery
-        return delivery.as_json() | {"segments": segments(delivery.text, Lang(delivery.lang))}
+def _filter(request: Request) -> tuple[str, str | None]:
+    return request.query_params.get("q", "").casefold(), request.query_params.get("call")
 
 
 def _limit(request: Request) -> int:

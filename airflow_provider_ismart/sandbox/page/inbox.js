@@ -104,6 +104,7 @@ function navigate() {
   }
   for (const input of $("search")) if (input !== document.activeElement) input.value = query.get(input.name) ?? "";
   $("messages").classList.toggle("open", query.has("msisdn"));
+  if ($("list").contains(document.activeElement) && !$("list").offsetParent) $("back").focus(); // a narrow screen
   return load();
 }
 
@@ -166,7 +167,6 @@ function phoneRow({ msisdn, count: messages, last }, selected) {
 function open(msisdn) {
   shown.messages = PAGE;
   location.hash = link("messages", { msisdn, ...filter() });
-  if ($("list").offsetParent && getComputedStyle($("back")).display !== "none") requestAnimationFrame(() => $("back").focus());
 }
 
 function showConversation(talk, msisdn) {
@@ -231,31 +231,23 @@ function callRow(call) {
 
 // Account: a field that is being changed keeps what was typed.
 
-const settingInputs = new Map();
-let account = {};
+const settings = new Map(); // by name: its input, and what that showed when it was last written
 
 async function showAccount(current) {
   const now = await ask("account");
-  if (current()) fillAccount(now);
-}
-
-function fillAccount(now) {
-  const order = [...Object.keys(MAIN_SETTINGS), ...Object.keys(now).filter((name) => !(name in MAIN_SETTINGS))];
-  for (const name of order) {
-    const isNew = !settingInputs.has(name);
-    if (isNew) settingInputs.set(name, settingInput(name, now[name]));
-    const input = settingInputs.get(name);
-    if (isNew || !isChanged(name)) write(input, now[name]);
+  if (!current()) return;
+  for (const name of Object.keys({ ...MAIN_SETTINGS, ...now })) {
+    if (!settings.has(name)) settings.set(name, { input: settingInput(name, now[name]) });
+    else if (isChanged(name)) continue;
+    write(name, now[name]);
   }
-  account = Object.fromEntries(order.map((name) => [name, now[name]]));
 }
 
 function settingInput(name, value) {
   const isFlag = typeof value === "boolean";
-  const input = Array.isArray(value) ? element("textarea")
-    : element("input", isFlag ? { type: "checkbox" }
-      : name.endsWith("_at") ? { type: "datetime-local", step: 1 } : { type: "number", min: 0, step: "any" });
-  input.name = name;
+  const kind = isFlag ? { type: "checkbox" } : name.endsWith("_at") ? { type: "datetime-local", step: 1 }
+    : { type: "number", min: 0, step: "any" };
+  const input = Array.isArray(value) ? element("textarea", { name }) : element("input", { name, ...kind });
   const label = element("label", { className: isFlag ? "flag" : "" }, element("span", {}, MAIN_SETTINGS[name] ?? name), input);
   $(name in MAIN_SETTINGS ? "main-settings" : "more-settings").append(label);
   return input;
@@ -263,38 +255,30 @@ function settingInput(name, value) {
 
 // Oman keeps UTC+4 all year; the sandbox takes a time without an offset as Oman's.
 const toOman = (iso) => new Date(Date.parse(iso) + 4 * 3600e3).toISOString().slice(0, 19);
+const content = (input) => (input.type === "checkbox" ? String(input.checked) : input.value);
+const isChanged = (name) => content(settings.get(name).input) !== settings.get(name).written;
 
-function asShown(input, value) {
-  if (input.type === "checkbox") return String(value);
-  if (input.type === "datetime-local") return value ? toOman(value) : "";
-  return Array.isArray(value) ? value.join("\n") : String(value ?? "");
-}
-
-function write(input, value) {
+function write(name, value) {
+  const { input } = settings.get(name);
   if (input.type === "checkbox") input.checked = value;
-  else input.value = asShown(input, value);
+  else if (Array.isArray(value)) input.value = value.join("\n");
+  else input.value = value && input.type === "datetime-local" ? toOman(value) : value ?? "";
+  settings.get(name).written = content(input);
 }
 
 function read(input) {
   if (input.type === "checkbox") return input.checked;
   if (input.type === "textarea") return input.value.split("\n").map((line) => line.trim()).filter(Boolean);
+  if (input.type === "text") return input.value;
   if (input.value === "") return null;
   return input.type === "number" ? Number(input.value) : input.value;
 }
 
-function isChanged(name) {
-  const input = settingInputs.get(name);
-  const before = asShown(input, account[name]);
-  if (input.type === "checkbox") return String(input.checked) !== before;
-  if (input.type !== "datetime-local") return input.value !== before;
-  return input.value !== before && (!before || !input.value || `${input.value}Z` !== `${before}Z`.replace(/:00Z$/, "Z"));
-}
-
 async function saveAccount() {
-  const changed = [...settingInputs.keys()].filter(isChanged);
-  const now = await ask("account", "PATCH", Object.fromEntries(changed.map((name) => [name, read(settingInputs.get(name))])));
-  for (const name of changed) write(settingInputs.get(name), now[name]);
-  account = now;
+  const changed = [...settings.keys()].filter(isChanged);
+  const values = Object.fromEntries(changed.map((name) => [name, read(settings.get(name).input)]));
+  const now = await ask("account", "PATCH", values);
+  for (const name of changed) write(name, now[name]);
   $("saved").textContent = changed.length ? `Saved: ${changed.join(", ")}.` : "Nothing was changed.";
 }
 
@@ -340,7 +324,7 @@ function chooseFault() {
 
 async function addFault() {
   const fields = [...$("fault-fields").querySelectorAll("input")].filter((input) => input.type !== "number" || input.value);
-  const values = fields.map((input) => [input.name, input.name === "headers" ? JSON.parse(input.value) : read(input) ?? ""]);
+  const values = fields.map((input) => [input.name, input.name === "headers" ? JSON.parse(input.value) : read(input)]);
   const { fault } = chosenKind();
   await ask("faults", "POST", fault ? { fault, ...Object.fromEntries(values) } : [null]);
 }
