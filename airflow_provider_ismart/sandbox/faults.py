@@ -52,6 +52,10 @@ class Fault(ABC):
     async def __call__(self, wire: Wire) -> None:
         """Befall the call on the wire."""
 
+    def answered(self, code: int | None) -> int | None:  # noqa: ARG002
+        """Give the return code that the client gets whole, if it gets one; ``code`` is the gateway's own."""
+        return None
+
     def as_json(self) -> dict[str, Any]:
         """Give the fault as `from_json` takes it."""
         return {"fault": self.kind, **asdict(self)}
@@ -64,6 +68,9 @@ class Latency(Fault):
     kind: ClassVar[str] = "latency"
     accept: bool = True
     seconds: float
+
+    def answered(self, code: int | None) -> int | None:
+        return code
 
     async def __call__(self, wire: Wire) -> None:
         await wire.gone(within=self.seconds)
@@ -165,6 +172,9 @@ class ReturnCode(Fault):
 
     kind: ClassVar[str] = "code"
     code: int
+
+    def answered(self, code: int | None) -> int | None:  # noqa: ARG002
+        return self.code
 
     async def __call__(self, wire: Wire) -> None:
         await wire.answer(str(self.code).encode())

@@ -13,6 +13,7 @@ from starlette.responses import JSONResponse, Response, StreamingResponse
 from starlette.routing import Route
 
 from .faults import KINDS
+from .gateway import Code
 from .journal import Batch
 from .meanings import explain
 from .segmentation import Lang, segments
@@ -130,7 +131,7 @@ class _Inbox:
         wanted = [
             call
             for call in reversed(self._state.calls)
-            if "trouble" not in request.query_params or call.fault or not call.accepted
+            if "trouble" not in request.query_params or call.answered != Code.PUSHED
         ]
         return JSONResponse(
             {"total": len(wanted), "calls": [_explained(call) for call in wanted[: _limit(request)]]}
@@ -189,6 +190,6 @@ def _limit(request: Request) -> int:
 
 def _explained(call: Call) -> Mapping[str, Any]:
     return asdict(call) | {
-        "meaning": None if call.code is None else explain(call.code),
+        "meaning": None if call.answered is None else explain(call.answered),
         "fault_meaning": call.fault and _FAULTS[call.fault],
     }

@@ -42,4 +42,4 @@ MEANINGS: Final[Mapping[Code, str]] = {
 
 def explain(code: int) -> str:
     """Say what a return code means."""
-    return MEANINGS[Code(code)]
+    return MEANINGS[Code(code)] if code in set(Code) else "The gateway's document does not list this code."

@@ -30,6 +30,8 @@ class Call:
     query_length: int
     #: What the gateway's rules said; ``None`` if the call never reached them.
     code: int | None
+    #: The return code that the client got; ``None`` if a fault left it without one.
+    answered: int | None
     #: The fault that befell it.
     fault: str | None
     #: How many messages were recorded.
@@ -140,13 +142,15 @@ class State:
                 self._record(number, accepted)
             if verdict:
                 self._account = verdict.account
+            code = int(verdict.code) if verdict else None
             call = Call(
                 number=number,
                 at=now.isoformat(),
                 client_port=client_port,
                 numbers=_count_numbers(parameters),
                 query_length=len(query),
-                code=int(verdict.code) if verdict else None,
+                code=code,
+                answered=fault.answered(code) if fault else code,
                 fault=fault.kind if fault else None,
                 accepted=len(accepted.numbers) if accepted else 0,
             )

@@ -69,7 +69,10 @@ def test_a_fault_is_added_seen_met_and_cleared(page, go, send, ismart_sandbox):
     expect(page.locator("#pending li")).to_have_count(0)
     assert send() == "1"
     go("Calls")
-    expect(page.locator("#call-rows tr").last).to_contain_text("Fault code: A return code of your own")
+    cells = page.locator("#call-rows tr").last.locator("td")
+    expect(cells.nth(2)).to_have_text("13")
+    expect(cells.last).to_contain_text("Fault code: A return code of your own")
+    expect(cells.last).to_contain_text("Account expired")
 
 
 def test_every_fault_can_be_added(page, go, ismart_sandbox):

@@ -78,6 +78,26 @@ def test_every_return_code_has_its_meaning():
 
 
 @pytest.mark.parametrize(
+    ("fault", "answered", "meaning"),
+    [
+        (faults.Latency(seconds=0), 1, "pushed successfully"),
+        (faults.ReturnCode(code=14), 14, "Credit expired"),
+        (faults.ReturnCode(code=99), 99, "does not list"),
+        (faults.Garbage(), None, None),
+    ],
+)
+def test_a_call_says_what_its_client_was_answered(ask, ismart_sandbox, target, fault, answered, meaning):
+    ismart_sandbox.fail(fault)
+    ask(target())
+    [call] = json.loads(ask("/_sandbox/inbox/calls")[2])["calls"]
+    assert call["answered"] == ismart_sandbox.calls[0].answered == answered
+    assert call["meaning"] is None if meaning is None else meaning in call["meaning"]
+    assert call["fault_meaning"] == type(fault).__doc__
+    troubled = json.loads(ask("/_sandbox/inbox/calls?trouble=1")[2])
+    assert troubled["total"] == (0 if answered == 1 else 1)
+
+
+@pytest.mark.parametrize(
     "host", ["evil.example", "evil.example:80", "127.0.0.1.evil.example", "192.168.1.10", "", None]
 )
 @pytest.mark.parametrize("path", READ)

@@ -224,8 +224,8 @@ async function showCalls(current) {
 function callRow(call) {
   const number = call.accepted ? element("a", { href: link("messages", { call: call.number }) }, call.number) : call.number;
   const what = [call.fault && `Fault ${call.fault}: ${call.fault_meaning}`, call.meaning].filter(Boolean).join(" ");
-  const cells = [number, time(call.at), call.code ?? "–", call.numbers, call.accepted, what];
-  const className = call.code === 1 && !call.fault ? "" : "refused";
+  const cells = [number, time(call.at), call.answered ?? "none", call.numbers, call.accepted, what];
+  const className = call.answered === 1 ? "" : "refused";
   return element("tr", { className }, ...cells.map((cell) => element("td", {}, cell)));
 }
 
