@@ -189,7 +189,8 @@ def _limit(request: Request) -> int:
 
 
 def _explained(call: Call) -> Mapping[str, Any]:
+    by_rules = call.answered == call.code
     return asdict(call) | {
-        "meaning": None if call.answered is None else explain(call.answered),
+        "meaning": None if call.answered is None else explain(call.answered, by_rules=by_rules),
         "fault_meaning": call.fault and _FAULTS[call.fault],
     }

@@ -85,7 +85,8 @@ def test_with_a_token_the_page_works_and_its_address_does_not_show_it(new_page):
         page.get_by_role("button", name="Save").click()
         expect(page.locator("#count-credit")).to_have_text("3")
         assert sandbox.account.credit == 3
+        page.close()
         stranger = new_page("about:blank")
         assert stranger.goto(sandbox.url).status == 401
         assert "token" in json.loads(stranger.locator("body").text_content())["error"]
-        new_page.complaints.clear()  # the browser's own line about status 401
+    new_page.complaints.clear()  # the browser's own lines about status 401 and the end of the sandbox

@@ -33,7 +33,7 @@ def test_a_refused_call_explains_itself(page, go, send, ismart_sandbox):
     page.get_by_label("Only refused or failed").check()
     expect(rows).to_have_count(1)
     send(Lang="7")
-    expect(rows).to_have_count(2, timeout=1000)
+    expect(rows).to_have_count(2)
     expect(rows.first).to_contain_text("Invalid language")
 
 
