@@ -73,8 +73,8 @@ class _Inbox:
         if run != self._run:
             self._forget()
             self._run, news = self._state.batches_from(0)
+        self._counts.update(msisdn for batch in news for msisdn in batch.msisdns)
         for position, batch in enumerate(news, start=len(self._batches)):
-            self._counts.update(batch.msisdns)
             for msisdn in batch.msisdns:
                 self._last.pop(msisdn, None)
                 self._last[msisdn] = position

