@@ -1,4 +1,4 @@
-"""The errors, each named by what its reader does next.
+"""The errors, named by what to do next.
 
 ::
 
@@ -9,15 +9,15 @@
     ├── ISmartLoginError             correct the password, or have the account unlocked (codes of kind login)
     ├── ISmartAccountError           contact Infocomm (codes of kind account)
     ├── ISmartCreditError            buy credit, then try again (codes of kind credit)
-    │   └── ISmartCreditTimeoutError    the same; a sensor has waited for it in vain
+    │   └── ISmartCreditTimeoutError    the same; a sensor timed out while waiting for it
     ├── ISmartRefusedError           read the code, correct what it names (any other code)
     ├── ISmartUnavailableError       try again: the rest was certainly not sent
     └── ISmartUncertainError         find out what was sent; the next try sends it again
         └── ISmartUncertainFinalError    the same, and nothing is sent again by itself
 
-Where trying again cannot help, or could do harm, the error is an ``AirflowFailException`` too: Airflow then
-ends the task whatever its ``retries`` say. That holds for input, unsupported Airflow, login, account, refused
-and uncertain-final, and for the time-out of a sensor too.
+If a retry cannot help or could do harm, the error is also an ``AirflowFailException``: Airflow then fails the task
+whatever its ``retries``. This applies to input, unsupported Airflow, login, account, refused and uncertain-final
+errors, and to the timeout of a sensor.
 After the others a retry resumes if there is a ledger; without one it refuses to send.
 
 :class:`~airflow_provider_ismart.core.return_codes.Kind` says which return code is of which kind.
@@ -36,7 +36,7 @@ if TYPE_CHECKING:
 class ISmartError(AirflowException):
     """Base of this package's errors. Airflow's task state store raises its own.
 
-    ``code`` is the gateway's return code, if one led here, and ``report`` what the send came to until then.
+    ``code`` is the gateway's return code, if there was one, and ``report`` the report of the send so far.
     """
 
     def __init__(self, message: str, *, code: int | None = None, report: Report | None = None) -> None:
@@ -70,7 +70,7 @@ class ISmartCreditError(ISmartError):
 
 
 class ISmartCreditTimeoutError(ISmartCreditError, AirflowSensorTimeout):
-    """A sensor's time is over, and the account is still in trouble. As after all such time-outs, no retry."""
+    """A sensor timed out while the account was still in trouble. Not retried, like all sensor timeouts."""
 
 
 class ISmartRefusedError(ISmartError, AirflowFailException):
@@ -78,7 +78,7 @@ class ISmartRefusedError(ISmartError, AirflowFailException):
 
 
 class ISmartUnavailableError(ISmartError):
-    """The gateway could not be reached; what is not attempted was certainly not sent."""
+    """The gateway could not be reached. Rows that are ``not_attempted`` were certainly not sent."""
 
 
 class ISmartUncertainError(ISmartError):
@@ -86,4 +86,4 @@ class ISmartUncertainError(ISmartError):
 
 
 class ISmartUncertainFinalError(ISmartUncertainError, AirflowFailException):
-    """Some calls may or may not have been accepted, and sending them again is not for a program to decide."""
+    """Some calls may or may not have been accepted, and a person must decide whether to send them again."""

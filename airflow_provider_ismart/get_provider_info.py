@@ -1,4 +1,4 @@
-"""What Airflow learns about this package."""
+"""The metadata that Airflow reads about this package."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from typing import Any
 from airflow_provider_ismart import __version__
 from airflow_provider_ismart.gateway.connection_form import conn_fields, declared_field_behaviour
 
-#: How OpenLineage names the gateway, which lineage.py reports.
+#: The OpenLineage naming of the gateway, which lineage.py reports.
 GATEWAY_URIS = [
     {
         "schemes": ["ismart"],
@@ -43,7 +43,7 @@ def get_provider_info() -> dict[str, Any]:
             }
         ],
         "asset-uris": GATEWAY_URIS,
-        "dataset-uris": GATEWAY_URIS,  # Airflow 2's name for them
+        "dataset-uris": GATEWAY_URIS,  # the name in Airflow 2
         "task-decorators": [
             {"name": "ismart", "class-name": "airflow_provider_ismart.decorators.ismart.ismart_task"}
         ],

@@ -19,7 +19,7 @@ class Redacted:
 
 
 class RedactedRecipients(Redacted):
-    """Rendered recipients, or numbers to exclude, which show how many they are, too."""
+    """Rendered recipients or numbers to exclude, which also show their number."""
 
     def __repr__(self) -> str:
         has_rows = hasattr(self.value, "__len__") and not isinstance(self.value, (str, Mapping))
@@ -28,25 +28,25 @@ class RedactedRecipients(Redacted):
 
 
 def revealed(value: Any) -> Any:
-    """Return what was redacted, or the value itself if it was not."""
+    """Return the value behind a redaction, or the value itself if it is not redacted."""
     return value.value if isinstance(value, Redacted) else value
 
 
 def redact_each(values: Any) -> Any:
-    """Redact the values of a mapping, and show its keys; or the members of a sequence."""
+    """Redact the values of a mapping but not its keys, or the items of a sequence."""
     if isinstance(values, Mapping):
         return {key: _redact(value, Redacted) for key, value in values.items()}
     return [_redact(value, Redacted) for value in values]
 
 
 class RedactsFields:
-    """An operator, as a base before Airflow's, that redacts some of its fields once they are rendered.
+    """A mixin for operators that redacts some fields once they are rendered. List it before Airflow's base class.
 
     Airflow offers no public way to do so, and its private one may change. So an operator calls
     :meth:`check_redaction` before it does anything.
     """
 
-    #: The fields, and what each becomes; ``None`` stays.
+    #: The redaction of each field; ``None`` stays ``None``.
     redacted_fields: ClassVar[Mapping[str, Callable[[Any], Any]]]
 
     def _do_render_template_fields(
@@ -58,7 +58,7 @@ class RedactsFields:
             self._redact_fields(template_fields)
 
     def render_template_fields(self, *args: Any, **kwargs: Any) -> None:
-        """Render, and fail before Airflow stores fields that were not redacted.
+        """Render the fields, and fail before Airflow stores any that were not redacted.
 
         Airflow renders a mapped task without this method.
 
@@ -68,7 +68,7 @@ class RedactsFields:
         self._fail_unless_redacted()
 
     def check_redaction(self, context: Mapping[str, Any]) -> None:
-        """Check that fields are redacted, in the task that Airflow runs; without Airflow, nothing was stored.
+        """Check that fields are redacted in a task that Airflow runs. Without Airflow, nothing is stored.
 
         :raises ISmartUnsupportedAirflowError: a field was not redacted.
         """
@@ -84,7 +84,7 @@ class RedactsFields:
         fields = self.redacted_fields.items()
         plain = [field for field, redact in fields if not _is_redacted(getattr(self, field), redact)]
         if plain:
-            self._redact_fields(plain)  # whatever Airflow stores after this
+            self._redact_fields(plain)  # also if Airflow stores it after this
             raise ISmartUnsupportedAirflowError(
                 f"This Airflow rendered {' and '.join(plain)} without redaction: its UI may show phone numbers. "
                 "Nothing was sent. Install a release of airflow-provider-ismart that supports this Airflow."

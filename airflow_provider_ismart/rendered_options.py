@@ -7,30 +7,30 @@ from typing import Any, Self
 
 from airflow_provider_ismart.exceptions import ISmartInputError, ISmartUnsupportedAirflowError
 
-#: ``None`` there is an error of its own, and an empty list is not one.
+#: ``None`` as recipients has its own error, and an empty list is allowed.
 _HAS_OWN_RULES = "recipients"
 #: Dicts whose values are templates, too.
 _HAVE_OPTIONS = frozenset({"hook_params", "message"})
 
 
 def is_nothing(value: Any) -> bool:
-    """Tell whether a rendered value is ``None``, blank text, or the text that Jinja makes of ``None``."""
+    """Whether a rendered value is ``None``, blank text, or the text ``"None"`` that Jinja renders."""
     return value is None or (isinstance(value, str) and value.strip() in {"", "None"})
 
 
 class ChecksRenderedOptions:
-    """An operator, as a base before Airflow's, that fails where an option was given and rendered to nothing.
+    """A mixin for operators that fails if a given option rendered to nothing. List it before Airflow's base class.
 
-    Without it, ``push_at=output_of_a_task`` would send immediately where that task returned ``None``.
+    Without it, ``push_at=output_of_a_task`` would send immediately if that task returned ``None``.
     """
 
-    #: The arguments that the constructor was called with.
+    #: The arguments of the constructor.
     _arguments: frozenset[str] = frozenset()
-    #: The options that rendered to nothing, each with what it rendered to; ``None`` until they are rendered.
+    #: The options that rendered to nothing, with their rendered values; ``None`` before rendering.
     _rendered_to_nothing: Mapping[str, Any] | None = None
 
     def __new__(cls, *_: Any, **kwargs: Any) -> Self:
-        """Note which arguments are given: the instance cannot tell ``None`` from a default."""
+        """Record which arguments are given, because the instance cannot tell ``None`` from a default."""
         new = super().__new__(cls)
         vars(new)["_arguments"] = frozenset(kwargs)
         return new
@@ -60,22 +60,22 @@ class ChecksRenderedOptions:
         }
 
     def _expanded_arguments(self) -> frozenset[str]:
-        """Return the arguments of ``expand``; their values are final when the operator is made."""
+        """Return the arguments of ``expand``. Their values are final when the operator is created."""
         dag = self.get_dag()  # type: ignore[attr-defined]
         task = dag.task_dict.get(self.task_id) if dag else None  # type: ignore[attr-defined]
-        partial_kwargs = getattr(task, "partial_kwargs", None)  # of a mapped task alone
+        partial_kwargs = getattr(task, "partial_kwargs", None)  # only mapped tasks have them
         return frozenset() if partial_kwargs is None else self._arguments - partial_kwargs.keys()
 
     def check_rendered_options(self, context: Mapping[str, Any]) -> None:
         """Check the options of a rendered task.
 
         :raises ISmartInputError: one of them rendered to nothing; the text names it.
-        :raises ISmartUnsupportedAirflowError: Airflow runs this task and rendered its fields in an unknown way.
+        :raises ISmartUnsupportedAirflowError: this Airflow rendered the fields in an unknown way.
         """
         if self._rendered_to_nothing is None and context.get("task") is self:
             raise ISmartUnsupportedAirflowError(
-                "This Airflow renders fields in a way that airflow-provider-ismart does not know, so options "
-                "cannot be checked. Nothing was sent. Install a release that supports this Airflow."
+                "airflow-provider-ismart does not know how this Airflow renders fields, so it cannot check the "
+                "options. Nothing was sent. Install a release that supports this Airflow."
             )
         for option, rendered in (self._rendered_to_nothing or {}).items():
             raise ISmartInputError(

@@ -1,14 +1,15 @@
-"""Have somebody approve a send, who sees what it will say, to how many, and what it will cost.
+"""Ask a person to approve a send. They see sample texts, the number of recipients and the cost.
+
+Requires Airflow 3.1 or later.
 
 `preview` sends nothing and reports what `send` would do. `approve` shows that report under *Required Actions* and
-waits. "Approve" lets `send` run; "Reject", or no answer within a day, skips it. An SMS to the number in the
-Variable `ismart_approver` has the link to the page; set `[api] base_url` to Airflow's address.
+waits. "Approve" runs `send`; "Reject", or no answer within a day, skips it. An
+SMS with the link to the page goes to the number in the Variable `ismart_approver`; set `[api] base_url` to
+Airflow's address.
 
-Both read the same XCom, so what is sent is what was approved. If the people change in the meantime, the send does
-not know of it: clear `bills`, and Airflow runs the preview and asks again. Where the people come from a query, let
-one task run it, as here: a second query could find others, whom nobody has approved.
-
-Airflow 3.1 or later.
+Both sends read the same XCom, so exactly the approved messages are sent. If the recipients change while you wait,
+clear `bills`: Airflow then runs the preview and asks again. If they come from a query, run it in one task, as
+here. A second query could return recipients that nobody approved.
 """
 
 from datetime import timedelta
@@ -19,7 +20,7 @@ from airflow.providers.standard.operators.hitl import ApprovalOperator
 from airflow_provider_ismart.notifications.ismart import ISmartNotifier
 from airflow_provider_ismart.operators.ismart import ISmartSendOperator
 
-# The texts are indented, so that Markdown shows them as they are.
+# The texts are indented, so that Markdown shows them unchanged.
 PREVIEW = """
 {%- set report = ti.xcom_pull(task_ids="preview") -%}
 | | |
@@ -27,9 +28,9 @@ PREVIEW = """
 | rows | {{ report.rows }} |
 | messages to send | {{ report.outcomes.not_attempted }} |
 | calls | {{ report.planned_calls }} |
-| parts, and so credits | {{ report.planned_parts }} |
-| duplicates, told once | {{ report.outcomes.duplicate }} |
-| **get nothing** | {{ report.outcomes.invalid + report.outcomes.excluded }} |
+| parts (credits) | {{ report.planned_parts }} |
+| duplicates, not sent again | {{ report.outcomes.duplicate }} |
+| **invalid or excluded, not sent** | {{ report.outcomes.invalid + report.outcomes.excluded }} |
 {% for reason, rows in report.reasons.items() %}
 - {{ rows }} x `{{ reason }}`
 {% endfor %}
@@ -41,15 +42,15 @@ PREVIEW = """
 
 with DAG("ismart_approval", schedule=None, tags=["ismart"], doc_md=__doc__) as dag:
 
-    @task(show_return_value_in_logs=False)  # else Airflow logs names and numbers
+    @task(show_return_value_in_logs=False)  # keep names and numbers out of the task log
     def bills() -> list[dict[str, object]]:
-        """Stand in for your query."""
+        """Return the recipients. Replace this with your query."""
         return [
             {"msisdn": "96890000001", "name": "Salim", "amount": 12.5},
             {"msisdn": "9000 0002", "name": "مريم", "amount": 7.25},
             {"msisdn": "90000003", "name": "Ravi", "amount": 103.0},
             {"msisdn": "90000004", "name": "Huda", "amount": 18.75},
-            {"msisdn": "9000-ask-me", "name": "Anna", "amount": 4.1},  # no number: no message
+            {"msisdn": "9000-ask-me", "name": "Anna", "amount": 4.1},  # invalid: not a number
         ]
 
     recipients = bills()

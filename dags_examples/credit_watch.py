@@ -1,4 +1,7 @@
-"""Start when the credit runs low: the triggerer looks every hour (Airflow 3)."""
+"""Start a DAG when the credit runs low. The triggerer checks every hour.
+
+Requires Airflow 3.
+"""
 
 from typing import Any
 
@@ -14,9 +17,9 @@ low_credit = Asset(
 with DAG("ismart_credit_watch", schedule=[low_credit], tags=["ismart"], doc_md=__doc__) as dag:
 
     @task
-    def tell(triggering_asset_events: Any = None) -> list[str]:
-        """Return what was seen; put here what reaches you where an SMS would not."""
-        seen = [event.extra["payload"] for events in triggering_asset_events.values() for event in events]
-        return [f"{what['description']} ({what['code']}). {what['help']}" for what in seen]
+    def describe(triggering_asset_events: Any = None) -> list[str]:
+        """Return what the trigger found. Replace this with an alert by e-mail or chat."""
+        found = [event.extra["payload"] for events in triggering_asset_events.values() for event in events]
+        return [f"{trouble['description']} ({trouble['code']}). {trouble['help']}" for trouble in found]
 
-    tell()
+    describe()

@@ -1,4 +1,7 @@
-"""Page whoever is on call when a run takes longer than an hour (Airflow 3.1)."""
+"""Send an SMS to the person on call when a run takes longer than an hour.
+
+Requires Airflow 3.1 or later, a triggerer, and an Airflow Variable `ismart_on_call` with the number.
+"""
 
 from datetime import datetime, timedelta
 
@@ -7,13 +10,13 @@ from airflow.sdk.definitions.deadline import AsyncCallback, DeadlineAlert, Deadl
 
 from airflow_provider_ismart.notifications.ismart import ISmartNotifier
 
-# What stands in kwargs, Airflow keeps in its database and may log: so the number is in a Variable.
+# Airflow stores kwargs in its database and can log them, so the number is in a Variable.
 page = AsyncCallback(ISmartNotifier, kwargs={"recipients": "{{ var.value.ismart_on_call }}"})
 
 with DAG(
     "ismart_deadline_alert",
     schedule="@daily",
-    start_date=datetime(2024, 1, 1),  # noqa: DTZ001  # Airflow reads it in its own zone
+    start_date=datetime(2024, 1, 1),  # noqa: DTZ001  # Airflow applies its default time zone
     catchup=False,
     deadline=DeadlineAlert(
         reference=DeadlineReference.DAGRUN_QUEUED_AT, interval=timedelta(hours=1), callback=page
@@ -24,6 +27,6 @@ with DAG(
 
     @task
     def load() -> None:
-        """Take a moment, as a rule."""
+        """Load the data. Replace this with your own task."""
 
     load()

@@ -1,7 +1,7 @@
-"""Tell the people in files: CSV or Parquet, one or a directory of parts, local or in an object storage.
+"""Send to the recipients in CSV or Parquet files: one file or a directory, local or in object storage.
 
-`export` stands in for whoever writes the files, and passes on where. The address can be any that Airflow's
-`ObjectStoragePath` knows, such as `s3://aws_default@bucket/reminders`; here it is below the temporary folder.
+`export` stands for the task that writes your files, and returns their path. It can be any path that Airflow's
+`ObjectStoragePath` supports, such as `s3://aws_default@bucket/reminders`. Here it is in the temporary folder.
 """
 
 import tempfile
@@ -16,7 +16,7 @@ with DAG("ismart_file_send", schedule=None, tags=["ismart"], doc_md=__doc__) as 
 
     @task
     def export() -> ObjectStoragePath:
-        """Write two parts, and return their directory."""
+        """Write two files and return their directory."""
         folder = ObjectStoragePath(FOLDER)
         folder.mkdir(parents=True, exist_ok=True)
         for name, rows in (
@@ -31,4 +31,4 @@ with DAG("ismart_file_send", schedule=None, tags=["ismart"], doc_md=__doc__) as 
         recipients=export(),
         message="Dear {name}, you are expected at {at} tomorrow.",
     )
-    # Where the address is known beforehand, it is a template: ObjectStoragePath("s3://bucket/{{ ds }}.parquet")
+    # A fixed path can be a template: ObjectStoragePath("s3://bucket/{{ ds }}.parquet")

@@ -1,18 +1,18 @@
-"""One send over many tasks, and so over many workers, at a pace that they keep together.
+"""Split one send over many workers, with a pool that limits their total rate.
 
-It needs a SQL ledger, a connection `ledger` to PostgreSQL (SQLite, where everything runs on one machine), and the
-pool: `airflow pools set ismart 5 "sends at once"`.
+Requires a connection `ledger` to PostgreSQL (or to SQLite, if everything runs on one machine), and the pool:
+`airflow pools set ismart 5 "iSmart sends"`.
 """
 
 from airflow.providers.common.compat.sdk import DAG, task
 
 from airflow_provider_ismart.sensors.ismart import ISmartCreditSensor
 
-PIECES = 4  # any other number in another try is fine: the key remembers numbers, not pieces
+PIECES = 4  # you can change this between tries: the ledger records numbers, not pieces
 CUSTOMERS = range(96890000001, 96890000021)
 
 with DAG("ismart_many_workers", schedule=None, tags=["ismart"], doc_md=__doc__) as dag:
-    # A wrong password is found here, by one call, and not by every task of the pool.
+    # Only this task tries a wrong password; otherwise each task in the pool would.
     account = ISmartCreditSensor(task_id="account", wait_for="ok", mode="reschedule", timeout=24 * 60 * 60)
 
     @task.ismart(
@@ -22,8 +22,8 @@ with DAG("ismart_many_workers", schedule=None, tags=["ismart"], doc_md=__doc__) 
         pool="ismart",
         retries=3,
     )
-    def tell(piece: int) -> list[int]:
-        """Read one piece. Stand in for `SELECT msisdn FROM customer WHERE id % 4 = 3`, or a file of many."""
+    def send(piece: int) -> list[int]:
+        """Return one piece. Replace this with your query: `SELECT msisdn FROM customer WHERE id % 4 = 3`."""
         return [customer for customer in CUSTOMERS if customer % PIECES == piece]
 
-    account >> tell.expand(piece=list(range(PIECES)))
+    account >> send.expand(piece=list(range(PIECES)))

@@ -1,7 +1,10 @@
-"""Send each customer their own bill, in their own language, from a DataFrame.
+"""Send each customer their bill, in their language, from a DataFrame.
 
-`language_column` chooses the row's text; `{name}` and `{amount:.3f}` stand for its values. A row that lacks one of
-them, or whose number is invalid, gets no message. The report names the reason, and counts each language.
+Requires pandas.
+
+`language_column` chooses the text of a row, and `{name}` and `{amount:.3f}` insert its values. If a value is
+missing or the number is invalid, the row gets no message. The report gives the reasons, and the counts of each
+language.
 """
 
 from typing import Any
@@ -17,19 +20,19 @@ MESSAGES = {
 CUSTOMERS = [
     ("en", "96890000001", "Salim", 12.5),
     ("ar", "96890000002", "مريم", 7.25),
-    ("English", "+968 9000 0003", "Ravi", 103.0),  # however people write numbers and languages
+    ("English", "+968 9000 0003", "Ravi", 103.0),  # numbers and languages can be written in many ways
     ("ar-OM", "٩٠٠٠٠٠٠٤", "خالد", 18.75),
-    ("en", "90000005", "Anna", None),  # no amount: no message
-    ("عربي", "9000-ask-me", "زهرة", 4.1),  # no number: no message
-    ("en", "0096890000001", "Salim", 12.5),  # the first row again: one message
+    ("en", "90000005", "Anna", None),  # invalid: no amount
+    ("عربي", "9000-ask-me", "زهرة", 4.1),  # invalid: not a number
+    ("en", "0096890000001", "Salim", 12.5),  # a duplicate of the first row
 ]
 
 with DAG("ismart_personalised_dataframe", schedule=None, tags=["ismart"], doc_md=__doc__) as dag:
 
-    @task(show_return_value_in_logs=False)  # else Airflow logs names and numbers
+    @task(show_return_value_in_logs=False)  # keep names and numbers out of the task log
     def bills() -> Any:
-        """Stand in for your query."""
-        import pandas as pd  # noqa: PLC0415  # here, for the DAG processor has no use for it
+        """Return the customers. Replace this with your query."""
+        import pandas as pd  # noqa: PLC0415  # here, so that the DAG processor does not load it
 
         frame = pd.DataFrame(CUSTOMERS, columns=["language", "msisdn", "name", "amount"])
         return frame.assign(due=pd.Timestamp("2030-01-31"))

@@ -1,4 +1,4 @@
-"""Tell a few people something: the smallest DAG that sends."""
+"""Send one text to three numbers: the smallest DAG that sends."""
 
 from airflow.providers.common.compat.sdk import DAG
 

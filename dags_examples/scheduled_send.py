@@ -1,4 +1,4 @@
-"""Hand a message over now and have it delivered tomorrow morning in Muscat."""
+"""Submit a message now, to be delivered tomorrow morning in Muscat."""
 
 from datetime import datetime, timedelta
 from zoneinfo import ZoneInfo
@@ -11,7 +11,7 @@ with DAG("ismart_scheduled_send", schedule=None, tags=["ismart"], doc_md=__doc__
 
     @task
     def tomorrow_morning() -> str:
-        """Return tomorrow at 7:30; a time without an offset is read in the connection's time zone."""
+        """Return tomorrow at 7:30. Without an offset, the connection's time zone applies."""
         today = datetime.now(ZoneInfo("Asia/Muscat")).date()
         return f"{today + timedelta(days=1)}T07:30"
 

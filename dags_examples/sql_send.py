@@ -1,7 +1,7 @@
-"""Tell the people whom a query finds: from `SqlToISmartOperator`, any database that Airflow has a SQL hook for.
+"""Send to the rows of a SQL query, with `SqlToISmartOperator`. Any database with an Airflow SQL hook works.
 
-`bills` stands in for a database that is there already: it makes a table in the SQLite file of the connection
-`ismart_example_db` (the file `ismart_example.db` in the temporary folder, unless you set the connection yourself).
+`bills` stands for your existing database. It creates a table in the SQLite database of the connection
+`ismart_example_db`: by default the file `ismart_example.db` in the temporary folder.
 """
 
 import os
@@ -35,7 +35,7 @@ with DAG(
         task_id="send",
         conn_id="ismart_example_db",
         sql="SELECT mobile, customer, amount FROM bills WHERE branch = ? AND amount >= ?",  # or "bills.sql"
-        parameters=["{{ params.branch }}", "{{ params.least }}"],  # PostgreSQL and MySQL write %s and not ?
+        parameters=["{{ params.branch }}", "{{ params.least }}"],  # PostgreSQL and MySQL use %s instead of ?
         recipient_column="mobile",
         message="Dear {customer}, your bill of OMR {amount:.3f} is due on Thursday.",
     )

@@ -1,10 +1,10 @@
-"""Run the same DAG on staging and in production.
+"""Run the same DAG on staging and in production, where staging reaches only a few numbers.
 
 Set the Variable `ismart_conn_id` on staging to a connection that has the extra `allowed_numbers`, such as
-`{"allowed_numbers": "96890000001, 96890000002"}`. It reaches only these numbers; the report calls every other row
-`excluded`. Without the Variable, the DAG sends through `ismart_default`.
+`{"allowed_numbers": "96890000001, 96890000002"}`. It reaches only these numbers; all other rows are `excluded`.
+Without the Variable, the DAG sends through `ismart_default`.
 
-The cap is a Variable, too, because staging can do with a lower one.
+The optional Variable `ismart_max_credits` caps the cost of a send.
 """
 
 from airflow.providers.common.compat.sdk import DAG
@@ -17,6 +17,6 @@ with DAG("ismart_staging_and_production", schedule=None, tags=["ismart"], doc_md
         ismart_conn_id="{{ var.value.get('ismart_conn_id', 'ismart_default') }}",
         recipients=["96890000001", "90000002", "90000003", "+968 9000 0004"],
         message="The office opens at 9:00 on Thursday.",
-        exclude=["90000004"],  # who asked for no messages
+        exclude=["90000004"],  # opted out
         max_credits="{{ var.value.get('ismart_max_credits', 1000) }}",
     )

@@ -1,7 +1,7 @@
-"""Run the DataFrame example on a real Airflow against the sandbox, and show what every phone got.
+"""Run the DataFrame example on a real Airflow against the sandbox, and print the report and the messages.
 
-`make demo` runs this, and `make inbox` runs it with `--inbox`, which keeps the sandbox running for its page.
-All that it writes is in `.demo/`, and nothing leaves this machine.
+`make demo` runs this. `make inbox` runs it with `--inbox`, which keeps the sandbox and its page running.
+It writes only to `.demo/` and sends nothing beyond this machine.
 """
 
 from __future__ import annotations
@@ -28,11 +28,11 @@ LANGUAGES = {0: "English", 64: "Arabic"}
 
 
 class DemoError(Exception):
-    """A step failed; the text says which, and what it wrote."""
+    """A step failed; the message has its name and output."""
 
 
 def main() -> None:
-    """Send, then show the reports and the phones."""
+    """Run the DAG, then print its reports and the messages."""
     HOME.mkdir(parents=True, exist_ok=True)
     for old in (LOG, JOURNAL):
         old.unlink(missing_ok=True)
@@ -41,11 +41,11 @@ def main() -> None:
         migrate(environment)
         say(f"Running the DAG {DAG_ID} from dags_examples/personalised_dataframe.py on Airflow …")
         airflow(environment, "dags", "test", DAG_ID)
-        say("\nWhat the sending tasks reported\n")
+        say("\nReports of the tasks that sent\n")
         say(report_table(last_reports()))
-        say("\nWhat the phones got\n")
+        say("\nMessages by phone\n")
         say(phone_table(JOURNAL.read_text(encoding="utf-8").splitlines()))
-        say(f"\nAirflow's log: {shown(LOG)}\nThe sandbox's journal: {shown(JOURNAL)}")
+        say(f"\nAirflow's log: {relative(LOG)}\nThe sandbox's journal: {relative(JOURNAL)}")
         if "--inbox" in sys.argv[1:]:
             say(f"\nSee the messages in your browser: {page}\nStop with Ctrl-C.")
             wait_for_ctrl_c()
@@ -54,7 +54,7 @@ def main() -> None:
 
 
 def wait_for_ctrl_c() -> None:
-    """Wait; Ctrl-C is the way to end this, and no error."""
+    """Wait until Ctrl-C."""
     with suppress(KeyboardInterrupt):
         while True:
             signal.pause()
@@ -62,7 +62,7 @@ def wait_for_ctrl_c() -> None:
 
 @contextmanager
 def sandbox() -> Iterator[tuple[str, str]]:
-    """Run the sandbox on a free port, as a process of its own; give its page and the Airflow connection to it."""
+    """Run the sandbox in its own process, on a free port; yield its page's URL and the Airflow connection."""
     command = [sys.executable, "-m", "airflow_provider_ismart.sandbox", "--port", "0", "--journal", str(JOURNAL)]
     process = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True)  # noqa: S603
     try:
@@ -82,7 +82,7 @@ def sandbox() -> Iterator[tuple[str, str]]:
 
 
 def airflow_environment(connection: str) -> dict[str, str]:
-    """Return the environment of an Airflow of our own; the settings of yours, if you have one, stay out."""
+    """Return the environment of a separate Airflow, without the settings of one that you may have."""
     inherited = {name: value for name, value in os.environ.items() if not name.startswith("AIRFLOW")}
     return inherited | {
         "AIRFLOW_HOME": str(HOME),
@@ -93,26 +93,26 @@ def airflow_environment(connection: str) -> dict[str, str]:
 
 
 def migrate(environment: dict[str, str]) -> None:
-    """Make Airflow's database, once for each Airflow."""
+    """Create Airflow's database, once per Airflow version."""
     done = HOME / "migrated"
     if not done.exists():
-        say("Making Airflow's database; this happens once …")
+        say("Creating Airflow's database (once) …")
         airflow(environment, "db", "migrate")
         done.touch()
 
 
 def airflow(environment: dict[str, str], *arguments: str) -> None:
-    """Run an Airflow command, its output in the log."""
+    """Run an Airflow command and write its output to the log."""
     with LOG.open("a", encoding="utf-8") as log:
         command = [sys.executable, "-m", "airflow", *arguments]
         ended = subprocess.run(command, env=environment, stdout=log, stderr=subprocess.STDOUT, check=False)  # noqa: S603
     if ended.returncode:
         tail = "\n".join(LOG.read_text(encoding="utf-8").splitlines()[-30:])
-        raise DemoError(f"{tail}\n\n`airflow {' '.join(arguments)}` failed. All of its log: {shown(LOG)}")
+        raise DemoError(f"{tail}\n\n`airflow {' '.join(arguments)}` failed. Full log: {relative(LOG)}")
 
 
 def last_reports() -> dict[str, Any]:
-    """Return what the sending tasks of the last run gave back, from Airflow's own database."""
+    """Return the reports of the last run by task id, from Airflow's database."""
     query = """
         SELECT task_id, value FROM xcom
         WHERE dag_run_id = (SELECT max(id) FROM dag_run) AND key = 'return_value' AND task_id LIKE 'send%'
@@ -123,7 +123,7 @@ def last_reports() -> dict[str, Any]:
 
 
 def report_table(reports: dict[str, Any]) -> str:
-    """Lay the reports side by side, a column a task."""
+    """Format the reports side by side, one column per task."""
     outcomes = next(iter(reports.values()))["outcomes"]
     lines = {"rows": [report["rows"] for report in reports.values()]}
     for outcome in outcomes:
@@ -139,14 +139,14 @@ def report_table(reports: dict[str, Any]) -> str:
 
 
 def phone_table(journal: list[str]) -> str:
-    """List the accepted messages by phone; the text comes last, because it may run from right to left."""
+    """Format the accepted messages by phone, with the text last because Arabic runs from right to left."""
     messages = sorted(map(json.loads, journal), key=lambda message: message["msisdn"])
     rows = [[m["msisdn"], LANGUAGES[m["lang"]], m["parts"], m["text"]] for m in messages]
     return table(["phone", "language", "parts", "text"], rows)
 
 
 def table(head: Sequence[str], rows: Sequence[Sequence[Any]]) -> str:
-    """Align the columns; the last one is as wide as it is."""
+    """Format rows as aligned columns. The last column is not padded."""
     lines = [list(head), *([str(cell) for cell in row] for row in rows)]
     widths = [max(map(len, column)) for column in zip(*lines, strict=True)]
     widths[-1] = 0
@@ -155,18 +155,18 @@ def table(head: Sequence[str], rows: Sequence[Sequence[Any]]) -> str:
     )
 
 
-def shown(path: Path) -> Path:
-    """Return a path as it is seen from the checkout."""
+def relative(path: Path) -> Path:
+    """Return a path relative to the checkout."""
     return path.relative_to(CHECKOUT)
 
 
 def say(text: str) -> None:
-    """Print now, also where the output goes into a pipe."""
+    """Print and flush, also into a pipe."""
     print(text, flush=True)  # noqa: T201
 
 
 if __name__ == "__main__":
-    signal.signal(signal.SIGTERM, lambda *_: sys.exit("stopped"))  # so that the sandbox is stopped too
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit("stopped"))  # so that the sandbox stops too
     try:
         main()
     except DemoError as error:

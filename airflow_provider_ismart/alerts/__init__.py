@@ -1,1 +1,1 @@
-"""Alerts: the messages of callbacks."""
+"""Alerts: SMS messages from callbacks."""

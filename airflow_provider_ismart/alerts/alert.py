@@ -1,4 +1,4 @@
-"""Send one alert by SMS: in bounded time, in no ledger, and never through a login that was refused."""
+"""Send one alert by SMS: in bounded time, without a ledger, and never with a refused login."""
 
 from __future__ import annotations
 
@@ -24,15 +24,15 @@ if TYPE_CHECKING:
     from airflow_provider_ismart.gateway.settings import Settings
     from airflow_provider_ismart.sending.progress import Log
 
-#: The most that an alert waits for a connection, and for an answer, whatever the connection's extras say.
+#: The longest timeouts of an alert's calls, which override longer ones of the connection, in seconds.
 CONNECT_SECONDS = 3.0
 READ_SECONDS = 8.0
-#: After the first no call starts any more; after both the alert is given up.
+#: After the first time no further call starts; after the sum of both the alert gives up.
 CALLING_SECONDS = 4.0
 ENDING_SECONDS = CONNECT_SECONDS + READ_SECONDS
 
-#: On Airflow 3.0 and 3.1, two threads that ask the supervisor concurrently may get each other's answers; since 3.2
-#: it has a lock.
+#: On Airflow 3.0 and 3.1, two threads that call the supervisor concurrently can get each other's answers. Since
+#: 3.2 it has a lock.
 _THREADS_REACH_AIRFLOW = AIRFLOW_V_3_2_PLUS or not AIRFLOW_V_3_0_PLUS
 
 
@@ -46,16 +46,16 @@ def send_alert(
     deadline: Deadline,
     log: Log,
 ) -> bool:
-    """Send ``text`` to ``recipients``, or raise 15 seconds after a slot was free, if not before.
+    """Send ``text`` to ``recipients``, or raise at most 15 seconds after getting a slot.
 
-    Returns whether anybody got it: a restricted connection can exclude all of them.
+    Returns whether anybody got it: a restricted connection can exclude all recipients.
 
-    On one machine, alerts through one connection go one at a time until a message was accepted, and then
-    ``max_concurrency`` of them at the same time.
+    On one machine, alerts of one connection are sent one at a time until a message is accepted, and then up to
+    ``max_concurrency`` at a time.
 
-    :raises ISmartError: not every recipient got the message; an :class:`ISmartLoginError` also where no call was
-        made, because this login and password were refused less than a day ago, by whatever call.
-    :raises InputError: recipients or text cannot be used as they are.
+    :raises ISmartError: not every recipient got the message. An :class:`ISmartLoginError` can also mean that no
+        call was made, because this login and password were refused less than a day ago.
+    :raises InputError: recipients or text are invalid.
     :raises BusyError: no slot was free before the deadline.
     """
     settings = ISmartHook(conn_id).settings
@@ -85,17 +85,17 @@ def _send(
     settings: Settings, recipients: Any, text: str, *, max_parts: int, refused: RefusedLogin, log: Log
 ) -> Report:
     from airflow_provider_ismart.core.ledger import MemoryLedger  # noqa: PLC0415
-    from airflow_provider_ismart.gateway.client import GatewayClient  # noqa: PLC0415  # brings requests
-    from airflow_provider_ismart.sending.options import SendOptions  # noqa: PLC0415  # needed at run time alone
+    from airflow_provider_ismart.gateway.client import GatewayClient  # noqa: PLC0415  # imports requests
+    from airflow_provider_ismart.sending.options import SendOptions  # noqa: PLC0415  # only needed at run time
     from airflow_provider_ismart.sending.send import Send  # noqa: PLC0415
 
-    message = text.replace("{", "{{").replace("}", "}}")  # a template for each row's values: there are none
+    message = text.replace("{", "{{").replace("}", "}}")  # a template without placeholders
     options = SendOptions.of(message=message, max_parts=max_parts, on_empty="fail")
     limited = replace(
         settings,
         connect_timeout=min(settings.connect_timeout, CONNECT_SECONDS),
         read_timeout=min(settings.read_timeout, READ_SECONDS),
-        max_concurrency=1,  # the slots of the gate share out the connection's
+        max_concurrency=1,  # the gate already limits concurrent alerts
     )
     with closing(GatewayClient(limited)) as client:
         send = Send(recipients, options, client, log)
@@ -107,14 +107,14 @@ def _send(
 
 
 def _in_time(run: Callable[[], Report], client: GatewayClient, *, if_refused_late: Callable[[], object]) -> Report:
-    """Return or raise what ``run`` does, or stop waiting: a name server, say, keeps to no timeout of ours."""
+    """Return or raise what ``run`` does, or stop waiting: a DNS lookup, for example, has no timeout."""
     result: Future[Report] = Future()
 
     def keep_result() -> None:
         report, error = None, None
         try:
             report = run()
-        except BaseException as raised:  # noqa: BLE001  # raised again where it is waited for
+        except BaseException as raised:  # noqa: BLE001  # raised again in the waiting thread
             error = raised
         if result.set_running_or_notify_cancel():
             result.set_exception(error) if report is None else result.set_result(report)
@@ -125,10 +125,10 @@ def _in_time(run: Callable[[], Report], client: GatewayClient, *, if_refused_lat
     try:
         with suppress(TimeoutError):
             return result.result(CALLING_SECONDS)
-    finally:  # a signal ends the wait, too
+    finally:  # also if a signal ends the wait
         client.halted.set()
     with suppress(TimeoutError):
         return result.result(ENDING_SECONDS)
     if result.cancel():
-        raise ISmartUncertainFinalError("No answer came in time; the alert may or may not arrive.")
+        raise ISmartUncertainFinalError("No answer came in time. The alert may or may not arrive.")
     return result.result()

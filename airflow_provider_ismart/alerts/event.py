@@ -1,4 +1,4 @@
-"""The event that a callback is about, from its context: of a task, a DAG or a deadline."""
+"""Read the event of a task, DAG or deadline from a callback's context."""
 
 from __future__ import annotations
 
@@ -6,17 +6,17 @@ from collections.abc import Mapping
 from datetime import UTC, datetime
 from typing import Any, NamedTuple
 
-#: Names longer than this are shown by their beginning and their end, so that all the rest fits into one part.
+#: Longer names are shortened in the middle, so that the default message fits into one part.
 _LONGEST_NAME = 40
 
 _OF_STATE = {"up_for_retry": "failed, will be retried", "failed": "failed", "success": "succeeded"}
 
 
 class Event(NamedTuple):
-    """What happened to what; ``None`` or empty where the context does not say.
+    """An event and its subject; ``None`` or empty if the context does not have it.
 
-    ``task`` has its map index in brackets, ``run`` is the logical date or else the run's id, ``link`` the page on
-    which somebody answers a task that waits for it.
+    ``task`` has its map index in brackets. ``run`` is the logical date or, without one, the run id. ``link`` is
+    the page on which a person answers a waiting task.
     """
 
     what: str
@@ -29,10 +29,10 @@ class Event(NamedTuple):
 
     @classmethod
     def of(cls, context: Mapping[str, Any]) -> Event:
-        """Read the context of a callback; each place that Airflow runs one in gives another."""
+        """Read the event from a callback's context, which differs by where Airflow runs the callback."""
         ti, dag_run, reason = context.get("ti"), context.get("dag_run"), context.get("reason")
         state = _text(_of(ti, "state"))
-        is_of_dag = "reason" in context  # Airflow gives some task instance of the run with it
+        is_of_dag = "reason" in context  # Airflow adds an arbitrary task instance of the run
         if is_of_dag and (reason == "success" or state not in {"", "failed"}):
             ti = None
         link = _link_to_answer(context, state)
@@ -50,11 +50,11 @@ class Event(NamedTuple):
 
     @property
     def key(self) -> str:
-        """What is the same for all of a task's runs and mapped instances."""
+        """The part that is the same for all runs and mapped indexes of a task."""
         return f"{self.dag_id}.{self.task.partition('[')[0]} {self.what.partition(' at ')[0]}"
 
     def __str__(self) -> str:
-        """Give the default message without the link, one part long but for names in other alphabets."""
+        """Return the default message without the link, one part long unless names have non-GSM-7 characters."""
         names = [_elided(name) for name in (self.dag_id, self.task) if name]
         details = [
             f"Airflow: {'.'.join(names) or 'a DAG'} {self.what}",
@@ -66,7 +66,7 @@ class Event(NamedTuple):
 
 
 def _link_to_answer(context: Mapping[str, Any], state: str) -> str | None:
-    """Return the page on which somebody answers, where a running task (an ``HITLOperator``) waits for it.
+    """Return the page on which a person answers a running task (an ``HITLOperator``) that waits for it.
 
     It is empty where Airflow does not know its own address, and ``None`` for any other event.
     """
@@ -75,7 +75,7 @@ def _link_to_answer(context: Mapping[str, Any], state: str) -> str | None:
         return None
     try:
         return str(link_of(context=context))
-    except Exception:  # noqa: BLE001  # whatever Airflow raises, a message without a link is better than none
+    except Exception:  # noqa: BLE001  # a message without a link is better than none
         return ""
 
 
@@ -99,7 +99,7 @@ def _text(value: Any) -> str:
 
 
 def _time(value: Any) -> str:
-    """Return a time in UTC to the minute; the triggerer gets it as text."""
+    """Format a time in UTC to the minute. In the triggerer it is text."""
     try:
         time = value if isinstance(value, datetime) else datetime.fromisoformat(value)
         return f"{time.astimezone(UTC):%Y-%m-%d %H:%MZ}"

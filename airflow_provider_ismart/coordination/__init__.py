@@ -1,1 +1,1 @@
-"""What tasks and callbacks share, through Airflow Variables and XCom."""
+"""State that tasks and callbacks share through Airflow Variables and XCom."""

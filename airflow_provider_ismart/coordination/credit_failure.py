@@ -1,6 +1,6 @@
-"""Let a callback find a credit failure: in the exception, or in the failed task's XCom.
+"""Pass a credit failure to callbacks: in the exception, or in the failed task's XCom.
 
-Airflow's DAG processor, which runs a DAG's own callbacks, does not learn why a task failed.
+Airflow's DAG processor, which runs DAG-level callbacks, does not know why a task failed.
 """
 
 from __future__ import annotations
@@ -20,14 +20,14 @@ XCOM_KEY = "ismart_credit_failure"
 
 
 class CreditFailure(NamedTuple):
-    """The return code, and how many rows ended as which outcome until then; empty after a sensor."""
+    """The return code, and the rows by outcome, which are empty after a sensor."""
 
     code: int
     counts: Mapping[str, int]
 
     @classmethod
     def of(cls, error: BaseException | None) -> CreditFailure | None:
-        """Find it in an error, or in what that was raised from."""
+        """Return the credit failure of an error or of its cause, if it is one."""
         while error is not None:
             if isinstance(error, ISmartError) and error.code in ALERT_CODES:
                 outcomes = error.report.outcomes if error.report else {}
@@ -37,9 +37,9 @@ class CreditFailure(NamedTuple):
 
 
 def leave_for_callbacks(error: ISmartError, context: Mapping[str, Any], log: Log) -> None:
-    """Put a failure for want of credit into the XCom of the task that ``context`` belongs to, if it is one.
+    """If the error is a credit failure, push it to the XCom of the task of ``context``.
 
-    Where that fails, a warning is logged.
+    If that fails, a warning is logged.
     """
     found, ti = CreditFailure.of(error), context.get("ti")
     if found is None or ti is None:
@@ -47,13 +47,13 @@ def leave_for_callbacks(error: ISmartError, context: Mapping[str, Any], log: Log
     try:
         ti.xcom_push(XCOM_KEY, {"code": found.code, "counts": dict(found.counts)})
     except Exception as trouble:  # noqa: BLE001  # whatever Airflow raises
-        log.warning("The DAG's callbacks will not learn that the credit has run out: %s", type(trouble).__name__)
+        log.warning("Could not pass the credit failure to the DAG's callbacks: %s", type(trouble).__name__)
 
 
 def credit_failure(context: Mapping[str, Any]) -> CreditFailure | None:
-    """Return what a callback's context, or the XComs of its run, say about a credit failure.
+    """Return the credit failure in a callback's context or in the XComs of its run, if any.
 
-    Where several tasks of a run failed so, the counts are those of all together.
+    If several tasks of the run had one, their counts are added up.
 
     :raises ISmartError: this is the callback of a DAG, on Airflow 3.0.
     """
@@ -61,12 +61,12 @@ def credit_failure(context: Mapping[str, Any]) -> CreditFailure | None:
     if isinstance(error, BaseException):
         return CreditFailure.of(error)
     ti = context.get("ti")
-    if ti is None or "reason" not in context:  # only the callbacks of a DAG have a reason
+    if ti is None or "reason" not in context:  # only DAG-level callbacks have a reason
         return None
     if not _xcoms_can_be_read():
         raise ISmartError(
-            "on Airflow 3.0 a DAG's callback cannot learn why a task failed: give ISmartCreditAlert to the tasks, "
-            "by default_args."
+            "on Airflow 3.0 a DAG's callback does not get the cause of a failure. Set ISmartCreditAlert on the "
+            "tasks, with default_args."
         )
     left = [found for found in ti.xcom_pull(task_ids=list(context["dag"].task_ids), key=XCOM_KEY) if found]
     counts: Counter[str] = Counter()
@@ -76,6 +76,6 @@ def credit_failure(context: Mapping[str, Any]) -> CreditFailure | None:
 
 
 def _xcoms_can_be_read() -> bool:
-    """Tell Airflow 3.0's DAG processor, which never answers who asks for an XCom (apache/airflow#55464)."""
+    """Whether XComs can be read here. In Airflow 3.0's DAG processor, reading one hangs (apache/airflow#55464)."""
     processor = sys.modules.get("airflow.dag_processing.processor")
     return not hasattr(processor, "ToManager") or hasattr(processor, "GetXCom")

@@ -1,7 +1,7 @@
-"""File locks that the processes of one user on one machine share, acquired within a deadline.
+"""File locks between the processes of one user on one machine, acquired within a deadline.
 
-A waiter polls. A blocking ``flock`` would have to wait in a thread of its own, because it knows no timeout, and
-that thread could acquire the lock when nobody waits for it any more.
+A waiter polls. A blocking ``flock`` has no timeout, so it would need its own thread, which could acquire the lock
+after the waiter has given up.
 """
 
 from __future__ import annotations
@@ -16,11 +16,11 @@ from contextlib import contextmanager, suppress
 from io import FileIO
 from pathlib import Path
 
-#: How long a callback waits for its locks in all, and for each lock even after that.
+#: How long a callback waits for all its locks, and for each lock even after that, in seconds.
 QUEUE_SECONDS = 180.0
 _LEAST_SECONDS = 0.5
 
-#: The mean pause between two attempts, as a share of the time that is left, and its bounds: the waiters whose
+#: The mean pause between two attempts, as a share of the remaining time, and its bounds: waiters whose
 #: deadline is near try more often. Up to 260 waiters for four slots took a quarter of a core (docs/alerts.md).
 _POLL_SHARE = 1 / 500
 _SHORTEST_POLL_SECONDS = 0.02
@@ -32,33 +32,33 @@ class BusyError(Exception):
 
 
 class Deadline:
-    """How long one callback waits for locks: ``seconds`` in all, however many locks it takes."""
+    """The deadline of one callback: it waits ``seconds`` in all, for any number of locks."""
 
     def __init__(self, seconds: float | None = None) -> None:
         self._until = time.monotonic() + (QUEUE_SECONDS if seconds is None else seconds)
 
     @property
     def remaining(self) -> float:
-        """How long to wait for the next lock, in seconds."""
+        """The longest wait for the next lock, in seconds."""
         return max(self._until - time.monotonic(), _LEAST_SECONDS)
 
 
 def lock_path(name: str) -> Path:
-    """Return the file of a lock: each user of the machine has their own."""
+    """Return the file of a lock, which is different for each user of the machine."""
     return Path(tempfile.gettempdir()) / f"{name}.{os.getuid()}.lock"
 
 
 def open_private(path: Path) -> FileIO:
-    """Open a file for reading and writing that belongs to this user alone, and create it if need be.
+    """Open a private file of this user for reading and writing, and create it if necessary.
 
     :raises OSError: it is a symbolic link, or belongs to another user.
     """
     flags = os.O_RDWR | os.O_CREAT | os.O_NOFOLLOW
-    # One call into C: no signal handler can run between the opening and the object that owns the descriptor.
+    # A single C call: no signal handler can run between opening the file and creating its owner.
     file = next(map(FileIO, map(os.open, (path,), (flags,), (0o600,)), ("r+",)))
     try:
         if os.fstat(file.fileno()).st_uid != os.getuid():
-            raise PermissionError(f"{path} belongs to another user")  # noqa: TRY301  # it is closed here
+            raise PermissionError(f"{path} belongs to another user")  # noqa: TRY301  # the file is closed here
     except BaseException:
         file.close()
         raise
@@ -66,12 +66,12 @@ def open_private(path: Path) -> FileIO:
 
 
 def try_lock(path: Path) -> FileIO | None:
-    """Lock a file unless another holds its lock; :func:`release` it."""
+    """Return a locked file, or ``None`` if its lock is taken. :func:`release` it after use."""
     file = open_private(path)
     try:
         with suppress(BlockingIOError, FileNotFoundError):
             fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-            if os.path.samestat(os.fstat(file.fileno()), path.stat()):  # nobody has removed it meanwhile
+            if os.path.samestat(os.fstat(file.fileno()), path.stat()):  # the file was not removed meanwhile
                 return file
     except BaseException:
         release(file)
@@ -91,7 +91,7 @@ def release(*files: FileIO) -> None:
 
 @contextmanager
 def hold(attempt: Callable[[], tuple[FileIO, ...]], deadline: Deadline) -> Iterator[tuple[FileIO, ...]]:
-    """Repeat ``attempt`` until it returns locked files, and release them in the end.
+    """Repeat ``attempt`` until it returns locked files, and release them at the end.
 
     :raises BusyError: it returned none before the deadline.
     """

@@ -1,7 +1,7 @@
-"""How many alerts may call the gateway through one connection at the same time, on one machine.
+"""Limit how many alerts of one machine call the gateway through one connection concurrently.
 
-Until a login is known to be good, one: a wrong password that many send concurrently locks the account. Once a
-message was accepted, as many as the connection's ``max_concurrency``.
+Until a login is known to be good, the limit is one, because many calls with a wrong password lock the account.
+Once a message was accepted, it is the connection's ``max_concurrency``.
 """
 
 from __future__ import annotations
@@ -29,21 +29,21 @@ from airflow_provider_ismart.coordination.variables import hashing
 if TYPE_CHECKING:
     from airflow_provider_ismart.gateway.settings import Settings
 
-#: How long one accepted message proves the login. Each further one proves it anew.
+#: How long one accepted message proves that the login is good, in seconds. Each further message renews it.
 GOOD_SECONDS = 60.0
 
 _LONGEST_RECORD = 1_000
 
 
 class Verdict(Enum):
-    """What this machine knows of a login, and for how many seconds."""
+    """What this machine knows about a login, valid for a number of seconds."""
 
     GOOD = "good"
     REFUSED = "refused"
 
     @property
     def seconds(self) -> float:
-        """How long it holds."""
+        """How long the verdict is valid."""
         return GOOD_SECONDS if self is Verdict.GOOD else PAUSE.total_seconds()
 
 
@@ -51,7 +51,7 @@ class LoginGate:
     """The locks of one connection, and the latest verdict on its login, in files of this user.
 
     The first file's lock serialises callers, its content is the verdict with a salted fingerprint of what it is
-    about, and its modification time says since when. Each of the other files is one slot.
+    about, and its modification time is the start of its validity. Each of the other files is one slot.
     """
 
     def __init__(self, name: str, settings: Settings) -> None:
@@ -60,7 +60,7 @@ class LoginGate:
         self._secret = (settings.url, settings.login, settings.password)
 
     def enter(self, deadline: Deadline) -> AbstractContextManager[object]:
-        """Wait for a slot and, unless the login is known to be good, until nobody else tries it.
+        """Wait for a slot. Unless the login is known to be good, also wait until no other caller is trying it.
 
         :raises BusyError: there was none before the deadline.
         """
@@ -86,12 +86,12 @@ class LoginGate:
         return ()
 
     def block_reason(self) -> str | None:
-        """Say that the login was refused, where only a file of this machine could record that."""
+        """Return why the login must not be tried, if the refusal could be recorded only in this machine's file."""
         if self._verdict() is not Verdict.REFUSED:
             return None
         return (
-            "The login was refused less than a day ago and has not changed since. It is not tried, as that could "
-            "lock the account. Correct the connection or, where Infocomm has unlocked the account, delete the "
+            "The login was refused less than a day ago and has not changed since. It is not tried, because that "
+            "could lock the account. Correct the connection or, if Infocomm has unlocked the account, delete the "
             f"file {str(self._path)!r}."
         )
 
@@ -101,13 +101,13 @@ class LoginGate:
             verdict = self._read(file)
             if verdict is Verdict.GOOD:
                 os.utime(file.fileno())
-            elif verdict is None:  # a refusal stays: the password may have changed since this message was accepted
+            elif verdict is None:  # keep a refusal: the password may have changed since this message was accepted
                 self._write(file, Verdict.GOOD)
 
     def record_refused(self, *, is_shared: bool) -> None:
         """Record that the login was refused just now.
 
-        :param is_shared: whether a Variable has the refusal, where all machines see it. If not, the file has it.
+        :param is_shared: whether a Variable records the refusal for all machines. Otherwise, the file does.
         """
         with open_private(self._path) as file:
             if is_shared:
@@ -120,7 +120,7 @@ class LoginGate:
             return self._read(file)
 
     def _read(self, file: FileIO) -> Verdict | None:
-        """Return the verdict, or ``None`` where there is none, it is too old, or is about another login."""
+        """Return the verdict, or ``None`` if there is none, it has expired, or it is about another login."""
         age = abs(time.time() - os.fstat(file.fileno()).st_mtime)
         try:
             record = json.loads(os.pread(file.fileno(), _LONGEST_RECORD, 0))

@@ -1,4 +1,4 @@
-"""A refused login, recorded where tasks and alerts look before they try it."""
+"""Record a refused login, so that tasks and alerts do not try it again."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from airflow_provider_ismart.gateway.settings import Settings
     from airflow_provider_ismart.sending.progress import Log
 
-#: How long a refused login is left alone. Infocomm may have unlocked the account by then.
+#: How long a refused login is not tried. By then, Infocomm may have unlocked the account.
 PAUSE = timedelta(days=1)
 
 #: Enough to see that login or password have changed (one change in 65,536 is missed, for a day), and too little
@@ -24,7 +24,7 @@ _FINGERPRINT_BYTES = 2
 
 
 class RefusedLogin:
-    """What is on record of the login that a connection has now."""
+    """The record of whether a connection's current login was refused."""
 
     def __init__(self, conn_id: str, settings: Settings) -> None:
         self._conn_id = conn_id
@@ -33,37 +33,37 @@ class RefusedLogin:
 
     @property
     def name(self) -> str:
-        """The name of the Variable that has the record."""
+        """The name of the Variable with the record."""
         return self._state.name
 
     def block_reason(self) -> str | None:
-        """Say that this login was refused with this password, if that is less than :data:`PAUSE` ago."""
+        """Return why this login must not be tried, if it was refused less than :data:`PAUSE` ago."""
         try:
             found = self._state.load()
             refused_at = datetime.fromisoformat(found["refused_at"])
             is_recent = abs(datetime.now(UTC) - refused_at) < PAUSE
             is_the_same = is_recent and found["fingerprint"] == self._fingerprint(str(found["salt"]))
-        except Exception:  # noqa: BLE001  # nothing is on record, somebody has changed it, or it cannot be read
+        except Exception:  # noqa: BLE001  # no record, an edited one, or one that cannot be read
             return None
         if not is_the_same:
             return None
         return (
             f"The login of {self._conn_id!r} was refused at {refused_at.isoformat()} and has not changed since. "
-            f"It is not tried until {(refused_at + PAUSE).isoformat()}, as that could lock the account. Correct "
-            "the connection or, where Infocomm has unlocked the account, delete the Variable "
+            f"It is not tried until {(refused_at + PAUSE).isoformat()}, because that could lock the account. "
+            "Correct the connection or, if Infocomm has unlocked the account, delete the Variable "
             f"{self.name!r}."
         )
 
     def record(self, log: Log) -> bool:
-        """Record that it was refused just now; return whether that worked. It raises nothing.
+        """Record that the login was refused just now, and return whether that worked. It never raises.
 
-        The caller has the refusal itself to report.
+        The caller reports the refusal itself.
         """
         salt = secrets.token_hex(16)
         refused_at = datetime.now(UTC).isoformat(timespec="seconds")
         try:
             self._state.record({"refused_at": refused_at, "salt": salt, "fingerprint": self._fingerprint(salt)})
-        except Exception as error:  # noqa: BLE001  # outside Airflow, say
+        except Exception as error:  # noqa: BLE001  # for example outside Airflow
             log.info("Could not record the refused login: %s", type(error).__name__)
             return False
         return True
@@ -74,5 +74,5 @@ class RefusedLogin:
 
 @lru_cache(maxsize=16)
 def fingerprint(salt: str, *secret: str) -> str:
-    """Return a few bits of a slow hash, by which a change of what is secret shows."""
+    """Return a few bits of a slow hash, enough to detect that a secret has changed."""
     return scrypt(json.dumps(secret).encode(), salt=salt.encode(), dklen=_FINGERPRINT_BYTES, **SCRYPT).hex()

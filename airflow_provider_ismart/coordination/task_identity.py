@@ -12,8 +12,8 @@ from airflow.providers.common.compat.sdk import AirflowException, get_current_co
 
 from airflow_provider_ismart.core.errors import InputError
 
-#: What Airflow passes to the processes that a task starts, such as ``@task.external_python``. It is read when
-#: this module is imported, because Airflow sets it in the task's own process too, and leaves it there.
+#: The variables that Airflow passes to a task's subprocesses, as of ``@task.external_python``. They are read on
+#: import, because Airflow later also sets them in the task's own process.
 _ENVIRONMENT = {name: value for name, value in os.environ.items() if name.startswith("AIRFLOW_CTX_")}
 
 
@@ -33,7 +33,7 @@ class TaskIdentity:
 
     @classmethod
     def of(cls, context: Mapping[str, Any]) -> TaskIdentity | None:
-        """Return the task of ``context``; where it has none, the one that started this subprocess."""
+        """Return the task of ``context`` or, if it has none, the task that started this subprocess."""
         if (ti := context.get("ti")) is None:
             return cls.of_environment()
         task = cls.of_instance(ti)
@@ -41,7 +41,7 @@ class TaskIdentity:
 
     @classmethod
     def of_instance(cls, ti: Any) -> TaskIdentity:
-        """Return the identity of a task instance, from anything with Airflow's names for its parts."""
+        """Return the identity of a task instance: any object with Airflow's attribute names."""
         return cls(
             dag_id=ti.dag_id,
             run_id=ti.run_id,
@@ -65,7 +65,7 @@ class TaskIdentity:
             return None
 
     def is_same_try(self, other: TaskIdentity | None) -> bool:
-        """Whether the other is the same try, whatever generation it names."""
+        """Whether the other is the same try, of any generation."""
         return other is not None and replace(other, generation="") == replace(self, generation="")
 
     @property
@@ -75,7 +75,7 @@ class TaskIdentity:
 
     @property
     def mapped_task(self) -> str:
-        """The name that all indexes share."""
+        """The identity that all indexes of a mapped task share."""
         return f"{self.dag_id}/{self.run_id}/{self.task_id}"
 
     def __str__(self) -> str:
@@ -83,7 +83,7 @@ class TaskIdentity:
 
 
 def current_context() -> Mapping[str, Any]:
-    """Return the context of the task that this code runs in; empty outside a task.
+    """Return the context of the current task; empty outside a task.
 
     :raises InputError: this is a worker of a process pool, which cannot reach its task.
     """
@@ -92,12 +92,12 @@ def current_context() -> Mapping[str, Any]:
     except (RuntimeError, AirflowException):  # not in a task; Airflow 2.11 raises the second
         context = {}
     parent = multiprocessing.parent_process()
-    # A task's own process can descend from a pool of Airflow's, but is never the direct child of its parent.
+    # A task's own process can descend from Airflow's process pool, but is never a direct child of its parent.
     is_worker = parent is not None and (not context or parent.pid == os.getppid())
     if is_worker and (context or _ENVIRONMENT):
         raise InputError(
             "hook.send was called in a worker of a process pool, which cannot reach Airflow or its task's ledger. "
-            "Call it in the task's own process: it makes up to max_concurrency calls concurrently by itself"
+            "Call it in the task's own process: it already makes up to max_concurrency calls concurrently"
         )
     return context
 

@@ -1,4 +1,4 @@
-"""Records that the tries and the indexes of a task leave for one another in Airflow Variables.
+"""Records in Airflow Variables that the tries and indexes of a task share.
 
 Each is written at most once per try, contains no number and no text, and names the task in its description.
 """
@@ -15,7 +15,7 @@ from airflow_provider_ismart.exceptions import ISmartError
 
 
 class MappedSendStart:
-    """Tell how the first index of a mapped send started: its generation of the run, and its SQL ledger.
+    """Record how the first index of a mapped send started: its generation of the run, and its SQL ledger.
 
     Each mapped send of a run has one Variable. It may be deleted when nobody will clear the run any more.
 
@@ -30,7 +30,7 @@ class MappedSendStart:
         except Exception as error:  # noqa: BLE001  # whatever Airflow raises
             raise ISmartError(
                 f"The Variable {self._state.name!r} cannot be read ({type(error).__name__}), so a mapped index "
-                "cannot know whether its siblings have sent. Nothing was sent; a retry tries again."
+                "cannot know whether its siblings have sent. Nothing was sent. The task can be retried."
             ) from None
 
     @property
@@ -40,12 +40,12 @@ class MappedSendStart:
 
     @property
     def generation(self) -> str | None:
-        """The generation, or ``None`` where no index has made a call."""
+        """The generation, or ``None`` if no index has made a call."""
         return self._found.get("generation")
 
     @property
     def ledger(self) -> str | None:
-        """A digest of the SQL ledger's connection and scope, or ``None`` where the send has no SQL ledger."""
+        """A digest of the SQL ledger's connection and scope, or ``None`` without a SQL ledger."""
         return self._found.get("ledger")
 
     def record(self, ledger: str | None = None) -> None:
@@ -57,7 +57,7 @@ class MappedSendStart:
 
 
 class UnsentTries:
-    """Tell which tries of a task without a ledger certainly submitted nothing.
+    """Record which tries of a task without a ledger certainly submitted nothing.
 
     The Variable exists from the end of such a try to the first call of the next one, so a try reads it once.
     """
@@ -69,22 +69,22 @@ class UnsentTries:
         with suppress(Exception):  # without the record, a later try refuses to send
             self._found = (
                 self._state.load_strictly()
-            )  # a first try can find the one of a deleted run with the same id
+            )  # a first try can find the record of a deleted run with the same id
         #: Whether all tries before this one submitted nothing.
         self.include_all_earlier = task.try_number == 1 or self._found.get("last_try") == task.try_number - 1
 
     @property
     def plan(self) -> Mapping[str, str] | None:
-        """The plan of the last of them, for a mapped index; ``None`` where it ended before it had one."""
+        """The plan of the last such try of a mapped index; ``None`` if it ended before planning."""
         return self._found.get("plan")
 
     def record(self, plan: Mapping[str, str] | None) -> None:
-        """Record that this try submitted nothing either."""
+        """Record that this try also submitted nothing."""
         self._found = {"last_try": self._task.try_number, "plan": plan}
         self._state.record(self._found)
 
     def forget(self) -> None:
-        """Record that this try is about to make a call."""
+        """Delete the record, because this try is about to make a call."""
         if self._found:
             self._state.delete()
             self._found = {}

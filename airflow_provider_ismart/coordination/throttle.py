@@ -1,4 +1,4 @@
-"""One alert in a period, and how many were suppressed since."""
+"""Allow one alert per period, and count the suppressed ones."""
 
 from __future__ import annotations
 
@@ -19,8 +19,8 @@ class Throttle:
     def allow(self) -> int | None:
         """Return how many were suppressed since the last one, or ``None`` if this one is suppressed too.
 
-        An allowed alert is recorded before it is sent, and as not sent yet: after a crash in between nobody
-        is alerted twice, and the next alert counts this one. :meth:`record_sent` takes it off the count.
+        An allowed alert is first recorded as not sent. So if the process crashes before sending it, no alert is
+        sent twice, and the next alert counts this one as suppressed. :meth:`record_sent` takes it off the count.
 
         :raises BusyError: too many others ask at the same time.
         """
@@ -34,7 +34,7 @@ class Throttle:
         return suppressed if is_open else None
 
     def record_sent(self, suppressed: int) -> None:
-        """Record that an alert was sent, which said that so many were suppressed.
+        """Record that an alert was sent that reported this many suppressed ones.
 
         :raises BusyError: too many others ask at the same time.
         """

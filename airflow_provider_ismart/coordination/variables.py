@@ -1,8 +1,8 @@
 """State that tasks and callbacks share across processes and machines.
 
-It is stored in an Airflow Variable, the one store that the task's process, the DAG processor and the triggerer all
-reach on every Airflow. A Variable has no compare-and-set, so whoever changes it holds a file lock. The lock
-excludes callbacks on the same machine, not those on other machines.
+It is stored in an Airflow Variable, the only storage that tasks, the DAG processor and the triggerer can all use
+on every Airflow. A Variable has no compare-and-set, so whoever changes it holds a file lock, which excludes
+callbacks on the same machine, but not those on other machines.
 """
 
 from __future__ import annotations
@@ -20,14 +20,15 @@ from airflow.providers.common.compat.sdk import Variable
 
 from airflow_provider_ismart.coordination.locks import Deadline, hold, lock_path, try_lock
 
-#: A name can hide a phone number, of which there are only ten million: slow enough that guessing takes days.
+#: The name can contain a hashed phone number, of which there are ten million. The hash is slow, so guessing takes
+#: days.
 SCRYPT = {"n": 2**14, "r": 8, "p": 1}
 
 
 class _Hashing:
-    """Have one thread compute a slow hash, and the others find it cached.
+    """Let one thread compute a slow hash while the others wait for the cached result.
 
-    In a crowd of threads they would otherwise all compute it, while the first alert's 4 seconds run.
+    Otherwise many threads would all compute it during the first alert's 4 seconds.
     """
 
     def __init__(self) -> None:
@@ -35,7 +36,7 @@ class _Hashing:
         os.register_at_fork(after_in_child=self.renew)
 
     def renew(self) -> None:
-        """Use another lock: the child of a fork has no thread that would release the parent's."""
+        """Use a new lock after a fork, because no thread of the child would release the parent's."""
         self.lock = Lock()
 
 
@@ -67,7 +68,7 @@ class SharedState:
         return f"airflow-provider-ismart, {self._kind.replace('_', ' ')} of {'/'.join(self._about)}"[:1000]
 
     def lock(self, deadline: Deadline) -> AbstractContextManager[object]:
-        """Keep this user's other callbacks on this machine from changing it.
+        """Prevent this user's other callbacks on this machine from changing the state.
 
         :raises BusyError: others held the lock until the deadline.
         """
@@ -75,25 +76,25 @@ class SharedState:
         return hold(lambda: (file,) if (file := try_lock(path)) else (), deadline)
 
     def load(self) -> dict[str, Any]:
-        """Return what was recorded last, or nothing where that is no JSON object."""
+        """Return the recorded object, or an empty one if it is not a JSON object."""
         try:
             return self.load_strictly()
         except ValueError:
             return {}
 
     def load_strictly(self) -> dict[str, Any]:
-        """Return what was recorded last, or nothing where there is no Variable.
+        """Return the recorded object, or an empty one if there is no Variable.
 
-        :raises ValueError: the Variable holds no JSON object.
+        :raises ValueError: the Variable is not a JSON object.
         """
         text = Variable.get(self.name, None)
         found = json.loads(text) if text else {}
         if not isinstance(found, dict):
-            raise ValueError(f"the Variable {self.name!r} holds no JSON object")  # noqa: TRY004  # not of a type
+            raise ValueError(f"the Variable {self.name!r} holds no JSON object")  # noqa: TRY004  # about the value, not its type
         return found
 
     def record(self, state: Mapping[str, Any]) -> None:
-        """Replace what was recorded before."""
+        """Replace the recorded object."""
         Variable.set(self.name, json.dumps(state), description=self._description)
 
     def delete(self) -> None:

@@ -1,5 +1,5 @@
-"""The pure core: who gets which text, in which calls, and what the outcome of each call means for the rest.
+"""The pure core: who gets which text, in which calls, and how the outcome of a call affects the rest.
 
-It imports no Airflow, opens no socket, reads no clock, has no randomness, starts no thread and writes no log.
-What it needs of those comes in as an argument.
+It imports no Airflow, opens no socket, reads no clock, uses no randomness, starts no thread and writes no log.
+Such things are passed in as arguments.
 """

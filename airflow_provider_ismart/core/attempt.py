@@ -1,4 +1,4 @@
-"""Remember what the sends of one try of a task asked for, so that its next send knows."""
+"""Keep track of the messages that earlier sends of the same try requested."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from airflow_provider_ismart.core.ledger import Entry, State
 from airflow_provider_ismart.core.outcomes import Outcome
 from airflow_provider_ismart.core.plan import Plan
 
-#: A message's digest and which copy of it.
+#: A message's digest and copy number.
 MessageKey = tuple[str, int]
 
 _STATE_OF = {

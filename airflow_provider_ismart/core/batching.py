@@ -1,4 +1,4 @@
-"""Rows with the same message -> the fewest calls.
+"""Group rows with the same message into the fewest calls.
 
 Source: the gateway document, "The call": ``MobileNo`` takes at most 50 numbers, joined by commas.
 """
@@ -26,8 +26,8 @@ _LONGEST_CHARACTER = 12
 class Batch(NamedTuple):
     """The numbers of one call and their message.
 
-    ``rows`` are the positions of ``msisdns`` in the input, ``copy`` is their group's. ``oversize`` says that the
-    call is longer than the query limit even with its one number.
+    ``rows`` are the positions of ``msisdns`` in the input, ``copy`` is the copy number of their group. With
+    ``oversize``, the call exceeds the query limit although it has only one number.
     """
 
     message: Message
@@ -37,7 +37,7 @@ class Batch(NamedTuple):
     oversize: bool = False
 
     def __repr__(self) -> str:
-        """Show neither text nor numbers: an error can hold it."""
+        """Show neither text nor numbers, because errors can contain it."""
         return f"<batch of {len(self.rows)}>"
 
     @property
@@ -46,7 +46,7 @@ class Batch(NamedTuple):
         return zip(self.rows, self.msisdns, strict=True)
 
     def halves(self) -> tuple[Batch, Batch]:
-        """Split a batch of several numbers in two, to find the guilty ones."""
+        """Split a batch in two, to find the refused numbers."""
         middle = len(self.rows) // 2
         return self._slice(slice(None, middle)), self._slice(slice(middle, None))
 
@@ -56,7 +56,7 @@ class Batch(NamedTuple):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class CallLimits:
-    """How much fits into one call.
+    """The limits of one call.
 
     ``batch_size`` is in numbers; ``max_query_length`` and ``overhead``, the length of the query string without
     text and numbers, are in characters.
@@ -67,7 +67,7 @@ class CallLimits:
     overhead: int
 
     def numbers_for(self, message: Message) -> int:
-        """Return how many numbers fit beside the text; none where even one would be too long."""
+        """Return how many numbers fit into a call with the text; 0 if not even one fits."""
         room = self.max_query_length - self.overhead
         if len(message.text) * _LONGEST_CHARACTER + self.batch_size * (MSISDN_DIGITS + 1) <= room:
             return self.batch_size
@@ -84,7 +84,7 @@ def encoded_length(text: str) -> int:
 def batches(
     groups: Iterable[Group], limits: CallLimits, is_left: Callable[[int], bool] | None = None
 ) -> Iterator[Batch]:
-    """Yield the calls in the order of the groups: for each, ceil(rows / numbers that fit).
+    """Yield the calls in the order of the groups: ceil(rows / numbers that fit) for each.
 
     ``is_left`` says whether a row is still to be sent; it is called when the row is reached.
     """
@@ -93,7 +93,7 @@ def batches(
         fit = limits.numbers_for(message)
         size = fit or 1
         if not is_left and isinstance(rows, (tuple, range)) and isinstance(msisdns, (tuple, list)):
-            if len(rows) <= size:  # a million of them, where each row has its own text
+            if len(rows) <= size:  # a million groups if each row has its own text
                 yield Batch(message, rows, tuple(msisdns), copy, not fit)
                 continue
             for start in range(0, len(rows), size):

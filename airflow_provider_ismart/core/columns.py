@@ -1,4 +1,4 @@
-"""Columns of cells, a row a recipient: of a table, of records, of tables one under the other."""
+"""The columns of a table, of records or of concatenated tables, with one row per recipient."""
 
 from __future__ import annotations
 
@@ -8,28 +8,28 @@ from typing import Any
 from airflow_provider_ismart.core.errors import InputError
 from airflow_provider_ismart.core.native import Table, cells_of, narrow_bits, native, type_of
 
-#: Column name -> its cells, all of one length. A column is made a list only when it is asked for.
+#: The cells of each column by name, all of the same length. A column becomes a list only when it is read.
 Columns = Mapping[str, Sequence[Any]]
 
-#: A file that came without a header has its first row in the place of names.
+#: A file without a header has its first row in place of column names.
 MAX_NAME_LENGTH = 40
 MAX_NAME_DIGITS = 7
 
 
 def shown(name: Any) -> str:
-    """Return a column's name for an error, unless it may be somebody's number or text instead of a name."""
+    """Return a column's name for an error, redacted if it could be a number or a text."""
     return repr(str(name)) if is_name(name) else f"a name of {len(str(name))} characters"
 
 
 def shown_all(names: Collection[Any]) -> str:
-    """Return the columns' names for an error; none if one looks like a cell, because then all may be cells."""
+    """Return the columns' names for an error. If one looks like a cell, all may be cells, so all are redacted."""
     if not all(map(is_name, names)):
         return f"{len(names)} columns, whose names look like a row of recipients. Is a line with names missing?"
     return ", ".join(map(shown, names)) or "none"
 
 
 def is_name(name: Any) -> bool:
-    """Whether this can be the name of a column, and is not rather a cell of a table without names."""
+    """Whether a name looks like a column name, not like a cell of a table without a header."""
     text = str(name)
     return len(text) <= MAX_NAME_LENGTH and sum(map(str.isdigit, text)) < MAX_NAME_DIGITS
 
@@ -37,7 +37,7 @@ def is_name(name: Any) -> bool:
 def column_cells(values: Any, name: str, recipient_column: str) -> list[Any]:
     """Return the cells of one column.
 
-    :raises InputError: it has rows and columns itself, or holds the recipients' numbers as 16- or 32-bit floats.
+    :raises InputError: the column is a table itself, or holds numbers as 16- or 32-bit floats.
     """
     if isinstance(values, Mapping):
         raise InputError(
@@ -83,7 +83,7 @@ class TableColumns(Mapping[str, Sequence[Any]]):
 
 
 class RecordColumns(Mapping[str, Sequence[Any]]):
-    """The columns of records; a field that one of them lacks is empty there."""
+    """The columns of records. A missing field is an empty cell."""
 
     def __init__(self, records: Sequence[Mapping[Any, Any]]) -> None:
         self._records = records
@@ -101,7 +101,7 @@ class RecordColumns(Mapping[str, Sequence[Any]]):
 
 
 class ChainedColumns(Mapping[str, Sequence[Any]]):
-    """Tables one under the other; a column that one of them lacks is empty there."""
+    """The columns of concatenated tables. A missing column has empty cells."""
 
     def __init__(self, tables: Sequence[Columns]) -> None:
         self._tables = [(table, len(next(iter(table.values())))) for table in tables if table]

@@ -1,4 +1,4 @@
-"""What calls cost, at one credit per part, and which messages make up most of it."""
+"""Compute the cost of calls, at one credit per part, and the most expensive messages."""
 
 from __future__ import annotations
 
@@ -10,13 +10,14 @@ from operator import attrgetter
 from typing import NamedTuple
 
 from airflow_provider_ismart.core.batching import Batch
+from airflow_provider_ismart.core.report import counted
 
 #: How many messages an error names.
 MAX_SHARES = 3
 
 
 class Share(NamedTuple):
-    """What one text costs: its parts, and how many recipients get it."""
+    """The cost of one text: its parts and recipients."""
 
     credits: int
     parts: int
@@ -24,7 +25,7 @@ class Share(NamedTuple):
 
     def __str__(self) -> str:
         """Show neither the text nor a number."""
-        return f"{_count(self.parts, 'part')} to {_count(self.recipients, 'recipient')}"
+        return f"{counted(self.parts, 'part')} to {counted(self.recipients, 'recipient')}"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -37,7 +38,7 @@ class Cost:
 
     @classmethod
     def of(cls, batches: Iterable[Batch]) -> Cost:
-        """Add up calls, in which those with one text follow each other."""
+        """Add up the cost of calls, in which calls with the same text are adjacent."""
         total = recipients = 0
 
         def shares() -> Iterator[Share]:
@@ -52,12 +53,8 @@ class Cost:
         return cls(credits=total, recipients=recipients, largest=largest)
 
     def above(self, max_credits: int) -> str:
-        """Say that this is more than ``max_credits``, and what makes it so."""
+        """Return an error text: the cost is above ``max_credits``, with the most expensive messages."""
         return (
-            f"max_credits is {max_credits:,}, and the messages to send cost {_count(self.credits, 'credit')} for "
-            f"{_count(self.recipients, 'recipient')}. The largest: {'; '.join(map(str, self.largest))}"
+            f"max_credits is {max_credits:,}, and the messages to send cost {counted(self.credits, 'credit')} for "
+            f"{counted(self.recipients, 'recipient')}. The largest: {'; '.join(map(str, self.largest))}"
         )
-
-
-def _count(count: int, noun: str) -> str:
-    return f"{count:,} {noun}{'' if count == 1 else 's'}"

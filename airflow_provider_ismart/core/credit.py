@@ -1,6 +1,6 @@
-"""What a probe or a canary says about the account.
+"""Judge the account by the answer to a probe or a canary.
 
-``docs/credit.md`` says what either proves.
+``docs/credit.md`` explains what each proves.
 """
 
 from __future__ import annotations
@@ -16,48 +16,48 @@ from airflow_provider_ismart.core.return_codes import ACCEPTED_CODE, RETURN_CODE
 #: The codes that raise the credit alert (gateway document): credit low, account expired, credit expired.
 ALERT_CODES = tuple(sorted(code.number for code in RETURN_CODES.values() if code.kind is Kind.CREDIT))
 
-#: What the gateway answers to the probe where the login is good: its number is not one.
+#: The answer to the probe if the login is good, because its number is invalid.
 PROBE_IS_GOOD = 9
 
-#: What a look can answer where nothing is wrong: a canary is accepted, a probe's number is not one.
+#: The answers to a check if nothing is wrong: 1 to a canary, 9 to a probe.
 GOOD_CODES = frozenset({ACCEPTED_CODE, PROBE_IS_GOOD})
 
 
 class WaitFor(Enum):
-    """What a watch waits for."""
+    """What to wait for."""
 
     #: One of the alert codes.
     ALERT = "alert"
-    #: No trouble: the login is good and none of the gateway's other codes showed.
+    #: No trouble: the login is good and no other code was returned.
     OK = "ok"
 
 
 class ProbeVerdict(Enum):
-    """What a look means for the watch."""
+    """The conclusion from one check."""
 
-    #: What the watch waits for is there.
+    #: The awaited state was reached.
     FOUND = "found"
-    #: It is not there: look again later.
+    #: It was not reached: check again later.
     NOT_YET = "not_yet"
-    #: The login was refused: looking again can lock the account.
+    #: The login was refused: another check can lock the account.
     LOGIN_REFUSED = "login_refused"
-    #: The account may not send, which waiting does not mend.
+    #: The account may not send, and waiting does not help.
     ACCOUNT_REFUSED = "account_refused"
-    #: Nothing that speaks of the account: no code, or one that should not come here.
+    #: The answer says nothing about the account: no code, or an unexpected one.
     NO_VERDICT = "no_verdict"
 
 
 class Watch(NamedTuple):
-    """Which codes are an alert, and whether they or their absence are waited for."""
+    """The codes that mean trouble, and whether to wait for them or for their absence."""
 
     alert_codes: frozenset[int]
     wait_for: WaitFor
 
     @classmethod
     def of(cls, alert_codes: Iterable[int], wait_for: str) -> Watch:
-        """Read what a user writes.
+        """Return the watch for a user's options.
 
-        :raises InputError: a code is no trouble of an account, or ``wait_for`` is none of what it can be.
+        :raises InputError: a code is not an account or credit code, or ``wait_for`` is invalid.
         """
         codes = frozenset(alert_codes)
         can_be = sorted(
@@ -75,7 +75,7 @@ class Watch(NamedTuple):
             raise InputError(f"wait_for is {wait_for!r}; it can be {known}") from None
 
     def verdict(self, code: int | None) -> ProbeVerdict:
-        """Say what the return code of a look means; ``None`` is a look without one."""
+        """Return the conclusion from the return code of a check; ``None`` is a check without one."""
         if code is None:
             return ProbeVerdict.NO_VERDICT
         kind = return_code(code).kind
@@ -91,9 +91,9 @@ class Watch(NamedTuple):
 
 
 def seen(outcome: CallOutcome) -> dict[str, int | str | None]:
-    """Return what a look saw as plain JSON: ``code``, ``description`` and ``help``.
+    """Return the result of a check as plain JSON: ``code``, ``description`` and ``help``.
 
-    Without a code, the description is what happened instead.
+    Without a code, the description says what happened instead.
     """
     if outcome.code is None:
         return {"code": None, "description": outcome.detail, "help": "Look again later."}
@@ -108,6 +108,6 @@ def seen(outcome: CallOutcome) -> dict[str, int | str | None]:
 
 
 def in_words(outcome: CallOutcome) -> str:
-    """Return what a look saw as a log says it."""
+    """Return the result of a check as text for a log."""
     what = seen(outcome)
     return f"{what['description']} (return code {what['code']})" if what["code"] else str(what["description"])

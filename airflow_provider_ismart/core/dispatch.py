@@ -1,4 +1,4 @@
-"""Which call is next, what its outcome means for the rest, and when to stop."""
+"""Decide which call is next, how its outcome affects the rest, and when to stop."""
 
 from __future__ import annotations
 
@@ -17,22 +17,22 @@ from airflow_provider_ismart.core.plan import Plan
 from airflow_provider_ismart.core.resume import unsent
 from airflow_provider_ismart.core.return_codes import Kind, return_code
 
-#: After so many calls in a row of unknown fate, going on would only make more of them.
+#: Stop after this many uncertain calls in a row: the next ones would probably be uncertain too.
 MAX_UNCERTAIN_IN_A_ROW = 3
 
-#: After so many calls refused for their numbers, and none accepted, it is not the numbers that are at fault.
-MAX_REFUSED_AT_FIRST = 50
+#: Stop after this many calls refused for their numbers and none accepted: the cause is not the numbers.
+MAX_REFUSED_BEFORE_ACCEPTED = 50
 
-#: An answer to an oversize call that blames its length (gateway document's server: ASP.NET on IIS).
+#: HTTP statuses that reject an oversize call for its length (the gateway runs ASP.NET on IIS).
 _TOO_LONG_STATUSES = frozenset({400, 404, 414})
 
 
 class OnRefused(Enum):
     """What to do with a batch that is refused for one of its recipients."""
 
-    #: Split it until the guilty numbers stand alone, so that the others get their message.
+    #: Split it until the refused numbers stand alone, so that the others get their message.
     ISOLATE = "isolate"
-    #: Leave all of its numbers out.
+    #: Skip all of its numbers.
     SKIP = "skip"
     #: Stop the send.
     FAIL = "fail"
@@ -41,7 +41,7 @@ class OnRefused(Enum):
 class Submission:
     """Decide which calls are made, in which order, and when to stop.
 
-    Until a call is accepted, and again after one of unknown fate, calls go one at a time.
+    Until a call is accepted, and again after an uncertain one, calls go one at a time.
     """
 
     def __init__(
@@ -73,18 +73,18 @@ class Submission:
         self._before_first_call: Callable[[], None] | None = before_first_call
         #: Calls made, repeated ones included.
         self.calls = 0
-        #: The parts of all that was accepted.
+        #: The parts of all accepted messages.
         self.parts = 0
-        #: The accepted rows that quiet hours scheduled, and the latest time that any was scheduled for.
+        #: The number of accepted rows scheduled because of quiet hours, and their latest delivery time.
         self.scheduled = 0
         self.scheduled_for: datetime | None = None
-        #: The outcome that stopped the send, if one did; the gravest where several would have.
+        #: The outcome that stopped the send, if any; the gravest if there were several.
         self.stopped_by: CallOutcome | None = None
-        #: Codes that refused rows for another reason than their number.
+        #: Codes that refused rows for a reason other than their number.
         self.refused_texts: set[int] = set()
         self._on_refused = on_refused
         self._first: deque[Batch] = deque()
-        #: By text, the outcome of all rows with it, because no call with it can succeed.
+        #: Texts that cannot be sent, with the outcome of all their rows.
         self._doomed_texts: dict[str, tuple[Outcome, str]] = {}
         #: Whether a text was too long for the server.
         self.had_too_long_text = False
@@ -96,7 +96,7 @@ class Submission:
 
     @property
     def reached_anybody(self) -> bool:
-        """Whether anything was accepted, by this try or an earlier one."""
+        """Whether any message was accepted in this try or an earlier one."""
         counts = self.outcomes.counts()
         return bool(counts[Outcome.ACCEPTED] or counts[Outcome.ALREADY_SENT])
 
@@ -105,7 +105,7 @@ class Submission:
         return Cost.of(self._unsent())
 
     def take(self, in_flight: int, window: int) -> list[Batch]:
-        """Return the batches whose calls may start next, beside ``in_flight`` others."""
+        """Return the batches whose calls may start next, with ``in_flight`` others still running."""
         taken: list[Batch] = []
         room = (window if self.is_proven else 1) - in_flight
         while len(taken) < room and not self.stopped_by and (batch := self._next()):
@@ -135,11 +135,11 @@ class Submission:
         return granted
 
     def requeue(self, unsent: Sequence[Batch]) -> None:
-        """Put batches whose calls never started back to where they came from."""
+        """Return batches whose calls never started to the front of the queue."""
         self._first.extendleft(reversed(unsent))
 
     def is_terminal(self, batch: Batch, outcome: CallOutcome) -> bool:
-        """Whether no call may start after this, whatever the outcome of the others in flight."""
+        """Whether this outcome stops the send, whatever the outcomes of the other calls in flight."""
         match outcome.fate:
             case Fate.ACCEPTED | Fate.UNCERTAIN:
                 return False
@@ -155,13 +155,13 @@ class Submission:
         if kind is Kind.RECIPIENT:
             final = len(batch.rows) == 1 or self._on_refused is OnRefused.SKIP
             return final and self._has_only_refused()
-        return kind is not Kind.MESSAGE  # it blames nobody, so the next call would hear the same
+        return kind is not Kind.MESSAGE  # not specific to this call, so the next one would get the same answer
 
     def _has_only_refused(self) -> bool:
-        return not self._accepted_rows and self._refused_calls + 1 >= MAX_REFUSED_AT_FIRST
+        return not self._accepted_rows and self._refused_calls + 1 >= MAX_REFUSED_BEFORE_ACCEPTED
 
     def settle(self, batch: Batch, outcome: CallOutcome) -> None:
-        """Record how a call ended and draw the consequences."""
+        """Record the outcome of a call and its effect on the rest."""
         self.calls += outcome.attempts
         if self.is_terminal(batch, outcome):
             self._stop(outcome)
@@ -197,7 +197,7 @@ class Submission:
         self.outcomes.set(batch.rows, Outcome.ACCEPTED, reason=reason)
 
     def _stop(self, outcome: CallOutcome) -> None:
-        """Keep the gravest outcome that stops the send, whatever the order in which calls end."""
+        """Keep the gravest outcome that stops the send, independent of the order in which calls end."""
         if self.stopped_by is None or _gravity(outcome) < _gravity(self.stopped_by):
             self.stopped_by = outcome
 
@@ -216,17 +216,17 @@ class Submission:
         self._record(batch, Outcome.REFUSED, code=code, reason=return_code(code).description)
 
     def _record(self, batch: Batch, outcome: Outcome, *, code: int | None = None, reason: str) -> None:
-        """Record that a call reached nobody; rows that an earlier call may have reached stay uncertain."""
+        """Record that a call reached nobody. Rows that an earlier call may have reached stay uncertain."""
         rows = [row for row in batch.rows if self.outcomes[row] is not Outcome.UNCERTAIN]
         self.outcomes.set(rows, outcome, code=code, reason=reason)
 
 
-#: Which outcome decides how a send ends where several would stop it, the gravest first.
+#: The order of gravity, the gravest first. The gravest outcome decides how a send ends.
 _GRAVEST_FIRST = (Kind.LOGIN, Kind.ACCOUNT, Kind.CREDIT, Fate.UNCERTAIN, Fate.REFUSED, Fate.NOT_SENT)
 
 
 def _gravity(outcome: CallOutcome) -> tuple[int, int]:
-    """Return a key that sorts outcomes by gravity, and by return code where they are equally grave."""
+    """Return a key that sorts outcomes by gravity, then by return code."""
     kind = return_code(outcome.code).kind if outcome.fate is Fate.REFUSED and outcome.code else None
     rank = kind if kind in _GRAVEST_FIRST else outcome.fate
     return _GRAVEST_FIRST.index(rank), outcome.code or 0

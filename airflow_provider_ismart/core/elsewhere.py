@@ -19,7 +19,7 @@ _OUTCOMES = {
 
 
 class Pending(NamedTuple):
-    """Identify a message of another task that has recorded its intent: its number, its text and which copy."""
+    """Identify a message whose intent another task has recorded, by number, text and copy."""
 
     msisdn: str
     digest: str
@@ -29,8 +29,8 @@ class Pending(NamedTuple):
 class Elsewhere:
     """Track the rows that other tasks with the same ledger were sending when this task reached them.
 
-    Nobody can know whether the sender of a call in flight is alive, so the rows are uncertain until the ledger has
-    the outcome.
+    A task cannot know whether the sender of a call in flight is alive, so the rows are uncertain until the ledger
+    has the outcome.
     """
 
     def __init__(self, outcomes: RowOutcomes, ledger: Ledger) -> None:

@@ -1,4 +1,4 @@
-"""The core's one error."""
+"""The error that the core raises."""
 
 
 class InputError(ValueError):

@@ -1,4 +1,4 @@
-"""Which valid rows get no message: numbers in ``exclude``, and all that a restricted connection does not reach."""
+"""Exclude valid rows: numbers in ``exclude``, and numbers that a restricted connection does not reach."""
 
 from __future__ import annotations
 
@@ -25,8 +25,8 @@ MAX_ENTRIES_SHOWN = 3
 class Exclusion:
     """The numbers that get no message, as 11 digits.
 
-    ``allowed`` are the only ones that a restricted connection reaches; ``None`` is every number. ``conn_id`` is
-    that connection's id, for the reason.
+    ``allowed`` are the only numbers that a restricted connection reaches; ``None`` is every number. ``conn_id`` is
+    the connection's id, for the reason.
     """
 
     opted_out: AbstractSet[str] = frozenset()
@@ -34,7 +34,7 @@ class Exclusion:
     conn_id: str = ""
 
     def __bool__(self) -> bool:
-        """Whether anybody can be excluded."""
+        """Whether any number can be excluded."""
         return bool(self.opted_out) or self.allowed is not None
 
     def apply(
@@ -45,7 +45,7 @@ class Exclusion:
         outcomes: RowOutcomes,
         first: int,
     ) -> None:
-        """Record the valid rows that are excluded, and take their texts away, so that no plan has them.
+        """Record which valid rows are excluded, and remove their texts so that they are not planned.
 
         :param first: the number of the first of these rows.
         """
@@ -69,11 +69,11 @@ NOBODY_EXCLUDED = Exclusion()
 
 
 def read_opt_outs(exclude: Any, recipient_column: str, numbering: NumberingPlan) -> AbstractSet[str]:
-    """Return the numbers in ``exclude``, which can be whatever recipients can be.
+    """Return the numbers in ``exclude``, which can have any form that recipients can.
 
     A table has them in ``recipient_column``, or in the only column that it has.
 
-    :raises InputError: one of them cannot be read: nobody could say who that is.
+    :raises InputError: an entry is not a mobile number, so it is unknown whom it means.
     """
     numbers: set[str] = set()
     unreadable: list[str] = []
@@ -94,8 +94,8 @@ def read_opt_outs(exclude: Any, recipient_column: str, numbering: NumberingPlan)
     if bad:
         more = "; …" if bad > MAX_ENTRIES_SHOWN else ""
         raise InputError(
-            f"exclude has {bad:,} of {total:,} entries that are no mobile number ({'; '.join(unreadable)}{more}), "
-            "so it is not known who must not get the message. Correct or remove them"
+            f"exclude has {bad:,} of {total:,} entries that are not mobile numbers "
+            f"({'; '.join(unreadable)}{more}). It is not known whom they exclude. Correct or remove them"
         )
     return numbers
 
@@ -120,6 +120,6 @@ def _only(columns: Columns, recipient_column: str) -> tuple[str, Sequence[Any]]:
         return recipient_column, columns[recipient_column]
     name, *others = columns
     if others or not is_name(name):
-        wanted = f"no column {shown(recipient_column)} (recipient_column), and no single one"
+        wanted = f"there is neither a column {shown(recipient_column)} (recipient_column) nor only one column"
         raise InputError(f"{wanted}; it has {shown_all(columns)}")
     return name, columns[name]

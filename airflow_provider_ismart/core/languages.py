@@ -1,4 +1,4 @@
-"""Sends with a template for each language: how languages are written, and what each of them came to."""
+"""Templates by language: read the languages of rows, and count rows and parts by language."""
 
 from __future__ import annotations
 
@@ -18,22 +18,22 @@ from airflow_provider_ismart.core.template import Template
 #: The key of the template for rows without a language, or with one that has no template.
 DEFAULT = "default"
 
-#: How people write a language, in lower case; of the letter alef, only its plain form.
+#: The ways to write a language, in lower case and with plain alefs.
 _SPELLINGS = {
     "ar": ("ar", "arabic", "العربية", "عربية", "عربي"),
     "en": ("en", "english", "الانجليزية", "انجليزية", "انجليزي"),
 }
 _LANGUAGE_OF = {spelling: language for language, spellings in _SPELLINGS.items() for spelling in spellings}
 _ALEF_WITH_HAMZA, _ALEF = "\u0625", "\u0627"
-#: White space, and the marks that copying from right-to-left text leaves behind.
+#: White space, and marks left over from copying right-to-left text.
 _AROUND = " \t\r\n\u00a0\u061c\u200e\u200f\ufeff"
 
-#: More different languages without a template than this are cells of another kind, such as names.
+#: With more different values without a template than this, the column has other content, such as names.
 _MAX_UNKNOWN = 10
 
 
 def read_language(written: str) -> str | None:
-    """Return ``"ar"`` or ``"en"`` for a language as people write it, with any region; else ``None``."""
+    """Return ``"ar"`` or ``"en"`` for a language in any usual form, with any region; else ``None``."""
     text = written.strip(_AROUND).casefold().replace("_", "-").replace(_ALEF_WITH_HAMZA, _ALEF)
     language, _, region = text.partition("-")
     return _LANGUAGE_OF.get(text) or (language if region and language in _SPELLINGS else None)
@@ -42,7 +42,7 @@ def read_language(written: str) -> str | None:
 def read_templates(message: Mapping[Any, Any]) -> dict[str, Template]:
     """Return the templates of a message, by language: ``"ar"``, ``"en"`` or :data:`DEFAULT`.
 
-    :raises InputError: there is none; a key is no language, or the same as another; a template is blank or none.
+    :raises InputError: the dict is empty, a key is not a language or repeated, or a template is blank or not text.
     """
     if not message:
         raise InputError("message is an empty dict; give it a template for each language")
@@ -73,7 +73,7 @@ def _read_key(key: object) -> str | None:
 def choose_languages(
     cells: Sequence[Any], choices: Collection[str], invalid: Callable[[int, str], None]
 ) -> list[str | None]:
-    """Return which of ``choices`` each row gets; ``invalid`` gets those that get none, and why."""
+    """Return which of ``choices`` each row gets; pass rows without one and the reason to ``invalid``."""
     of_text: dict[str, str | None] = {}
     fallback = DEFAULT if DEFAULT in choices else None
     chosen: list[str | None] = []
@@ -107,14 +107,14 @@ def _why_none(cell: Any, *, are_languages: bool) -> str:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class LanguageCounts:
-    """The rows of one language and the parts of their texts, by outcome; every outcome is there."""
+    """The rows of one language and the parts of their texts by outcome, with every outcome."""
 
     rows: dict[Outcome, int]
     parts: dict[Outcome, int]
 
 
 class RowLanguages:
-    """The language and parts of each row, in two bytes a row; nothing, where all rows share one template."""
+    """The language and parts of each row, in two bytes per row; empty if all rows share one template."""
 
     def __init__(self, languages: Collection[str] = ()) -> None:
         self._names: tuple[str | None, ...] = (None, *languages)
@@ -122,7 +122,7 @@ class RowLanguages:
         self._parts = bytearray()
 
     def extend(self, languages: Sequence[str | None], sizes: Sequence[Size | None]) -> None:
-        """Add rows: which language each has, and what its text takes."""
+        """Add rows with their languages and sizes."""
         if languages:
             number_of = {name: number for number, name in enumerate(self._names)}
             self._of_row.extend(map(number_of.__getitem__, languages))
@@ -132,7 +132,7 @@ class RowLanguages:
         return self._names[self._of_row[row]] if self._of_row else None
 
     def counts(self, outcomes: RowOutcomes) -> dict[str, LanguageCounts]:
-        """Return what the rows of each language came to; rows that no template is for are in none."""
+        """Return the counts by language. Rows without a template are not counted."""
         found = {
             name: LanguageCounts(rows=dict.fromkeys(Outcome, 0), parts=dict.fromkeys(Outcome, 0))
             for name in self._names

@@ -16,7 +16,7 @@ from airflow_provider_ismart.core.outcomes import CallOutcome, Fate
 
 
 class State(Enum):
-    """Name what a ledger knows of one message to one number."""
+    """The state of one message to one number in a ledger."""
 
     #: Its call is about to start, or is in flight.
     SUBMITTING = "submitting"
@@ -46,12 +46,12 @@ TRANSITIONS: Mapping[State | None, frozenset[State]] = {
     State.UNCERTAIN: frozenset({State.UNCERTAIN, State.SUBMITTING}),
 }
 
-#: The states in which the message has reached the gateway, or may have.
+#: The states in which the message reached the gateway, or may have.
 MAYBE_SENT = frozenset({State.SUBMITTING, State.ACCEPTED, State.UNCERTAIN})
 
 
 class Entry(NamedTuple):
-    """Hold the record of one message to one number: the text's digest, which copy of it, and its state.
+    """The record of one message to one number: the text's digest, its copy number and its state.
 
     ``copy`` is 0, except where a send keeps duplicates: the second message of the same text is copy 1. ``by``
     names the sender where that was not this task, such as ``"mapped index 3"``. An entry with ``same_text_only``
@@ -66,30 +66,30 @@ class Entry(NamedTuple):
 
 
 class LedgerConflictError(Exception):
-    """Raised where a transition does not start from the expected state, because another sender is active."""
+    """A transition does not start from the expected state, because another sender is active."""
 
 
 class Ledger(Protocol):
     """Record intents and outcomes."""
 
     def claim(self) -> bool:
-        """Become the one sender, and return whether anything is on record.
+        """Become the only sender, and return whether anything is on record.
 
         What an earlier try left in flight is UNCERTAIN from now on. An earlier try that is still alive can record
         nothing any more, and so sends nothing more.
         """
 
     def accepted_by(self, batch: Batch) -> str | None:
-        """Name who sent this very text to these very numbers in one call, if that is on record as accepted.
+        """Return the sender of an accepted call with exactly this text and these numbers.
 
-        ``""`` is an earlier try of this task, ``None`` is nobody.
+        ``""`` is an earlier try of this task; ``None`` means that there is no such call.
         """
 
     def recorded(self, msisdns: Collection[str], *, refresh: bool = False) -> Mapping[str, Sequence[Entry]]:
-        """Return the entries of those numbers that have any.
+        """Return the entries of the numbers that have any.
 
-        They may date from when this sender claimed the ledger, unless ``refresh`` asks for what others have
-        recorded since. Calls that :meth:`accepted_by` has found may be missing, because its caller knows them.
+        They can date from when this sender claimed the ledger; with ``refresh`` they are current. Calls that
+        :meth:`accepted_by` has found can be missing, because its caller knows them.
         """
 
     def write(self, settled: Sequence[tuple[Batch, CallOutcome]], intents: Sequence[Batch]) -> Sequence[Batch]:
@@ -103,14 +103,14 @@ class Ledger(Protocol):
 
 
 class MemoryLedger:
-    """Keep a ledger for as long as the process lives."""
+    """Keep a ledger in memory, for as long as the process lives."""
 
     def __init__(self) -> None:
         #: By message and copy, the state of each number.
         self._states: dict[tuple[str, int], dict[str, State]] = defaultdict(dict)
 
     def claim(self) -> bool:
-        """Count calls in flight as UNCERTAIN, and return whether anything is on record."""
+        """Mark calls in flight as UNCERTAIN, and return whether anything is on record."""
         for states in self._states.values():
             for msisdn, state in states.items():
                 if state is State.SUBMITTING:
@@ -118,7 +118,7 @@ class MemoryLedger:
         return any(self._states.values())
 
     def accepted_by(self, batch: Batch) -> str | None:
-        """Return ``""`` if this very call is on record as accepted, else ``None``."""
+        """Return ``""`` if exactly this call is on record as accepted, else ``None``."""
         return "" if all(found is State.ACCEPTED for found in self._found(batch)) else None
 
     def recorded(
@@ -127,7 +127,7 @@ class MemoryLedger:
         *,
         refresh: bool = False,  # noqa: ARG002  # it is always up to date
     ) -> Mapping[str, Sequence[Entry]]:
-        """Return the entries of those numbers that have any."""
+        """Return the entries of the numbers that have any."""
         recorded: dict[str, list[Entry]] = defaultdict(list)
         wanted = set(msisdns)
         for (digest, copy), states in self._states.items():
@@ -152,7 +152,7 @@ class MemoryLedger:
     def _move(self, batch: Batch, to: State) -> None:
         found = self._found(batch)
         usual = None if to is State.SUBMITTING else State.SUBMITTING
-        if found.count(usual) < len(found):  # an enum's hash, which a look-up takes, is slow
+        if found.count(usual) < len(found):  # hashing an enum for a look-up is slow
             for state in found:
                 if to not in TRANSITIONS[state]:
                     raise LedgerConflictError(f"{to.value} cannot follow {state.value if state else 'nothing'}")

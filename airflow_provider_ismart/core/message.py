@@ -1,4 +1,4 @@
-"""A text as it is sent: its language, and how many parts it takes."""
+"""A text as sent: its language and its number of parts."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ DIGEST_BYTES = 9
 
 
 class LangChoice(Enum):
-    """What ``lang`` may be: left to the text, or forced."""
+    """The values of ``lang``: chosen by the text, or forced."""
 
     AUTO = "auto"
     ENGLISH = "english"
@@ -32,26 +32,26 @@ class LangChoice(Enum):
 
     @classmethod
     def of(cls, lang: object) -> LangChoice:
-        """Read the choice from its name or from the gateway's own number.
+        """Return the choice for its name or the gateway's number.
 
         :raises InputError: it is neither.
         """
         try:
             return cls(lang.lower() if isinstance(lang, str) else Lang(lang).name.lower())  # type: ignore[arg-type]
         except (ValueError, TypeError):
-            if isinstance(lang, str) and lang.strip() in {"0", "64"}:  # Jinja makes text of a number
+            if isinstance(lang, str) and lang.strip() in {"0", "64"}:  # Jinja renders a number as text
                 return cls(Lang(int(lang)).name.lower())
             raise InputError(f"lang is {lang!r}; it can be 'auto', 'english', 'arabic', 0 or 64") from None
 
 
 class Size(NamedTuple):
-    """The language that a text is sent in, and how many parts it takes for each number."""
+    """The language and the number of parts of a text."""
 
     lang: Lang
     parts: int
 
 
-#: All possible sizes, so that a million texts share these few.
+#: All possible sizes, shared by all texts to save memory.
 SIZES: Mapping[tuple[int, int], Size] = {
     (lang, count): Size(lang, count) for lang in Lang for count in range(1, MAX_PARTS + 1)
 }
@@ -59,7 +59,7 @@ ONE_ENGLISH_PART = SIZES[Lang.ENGLISH, 1]
 
 
 class Message(NamedTuple):
-    """A text as it is sent: its language and how many parts it takes for each number."""
+    """A text as sent, with its language and number of parts."""
 
     text: str
     lang: Lang
@@ -67,7 +67,7 @@ class Message(NamedTuple):
 
     @property
     def digest(self) -> str:
-        """What a ledger remembers of the text, as 12 characters: enough to know it again, not to read it."""
+        """The 12 characters that a ledger stores in place of the text, which they identify but do not reveal."""
         return urlsafe_b64encode(sha256(self.text.encode()).digest()[:DIGEST_BYTES]).decode()
 
 
@@ -76,7 +76,7 @@ class InvalidTextError(ValueError):
 
 
 def size(text: str, choice: LangChoice, max_parts: int) -> Size:
-    """Return what the text takes.
+    """Return the language and the number of parts of a text.
 
     :raises InvalidTextError: it is blank, cannot be encoded, takes more than ``max_parts`` parts, or is forced
         into English with a character that would arrive as ``?``.
@@ -84,13 +84,13 @@ def size(text: str, choice: LangChoice, max_parts: int) -> Size:
     if is_blank(text):
         raise InvalidTextError("the text is blank")
     if not is_encodable(text):
-        raise InvalidTextError("the text holds half a character (a lone surrogate)")
+        raise InvalidTextError("the text has half a character (a lone surrogate)")
     if choice is LangChoice.ENGLISH and (foreign := first_not_gsm7(text)):
-        raise InvalidTextError(f"lang is english, but the text holds U+{ord(foreign):04X}, which needs lang 64")
+        raise InvalidTextError(f"lang is english, but the text has U+{ord(foreign):04X}, which needs lang 64")
     lang = language(text) if choice is LangChoice.AUTO else Lang[choice.name]
     count = parts(text, lang)
     if count > max_parts:
-        raise InvalidTextError(f"the text takes {count} parts, {max_parts} are allowed")
+        raise InvalidTextError(f"the text takes {count} parts; max_parts is {max_parts}")
     return SIZES[lang, count]
 
 

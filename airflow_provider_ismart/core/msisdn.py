@@ -1,4 +1,4 @@
-"""A mobile number in any usual notation -> the 11 digits that the gateway takes, or why not."""
+"""Normalise a mobile number to the 11 digits that the gateway takes, or say why it is invalid."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from typing import Any, cast
 
 from airflow_provider_ismart.core.numbering import MSISDN_DIGITS, OMAN, NumberingPlan
 
-#: numpy's and Arrow's names of the floats whose 24 or 11 bits of precision make a stranger's number of one.
+#: NumPy's and Arrow's names of floats with too few bits of precision (24 or 11) for 11 digits.
 NARROW_FLOATS = frozenset({"float16", "float32", "halffloat[pyarrow]", "float[pyarrow]"})
 
 
@@ -41,13 +41,13 @@ _FRACTION = re.compile(r"[0-9]+\.[0-9]+")
 
 
 class InvalidNumberError(ValueError):
-    """Not a number that the gateway takes. The text says why, without the number."""
+    """The number is invalid. The message says why, without the number."""
 
 
 def canonical_msisdn(written: object, plan: NumberingPlan = OMAN) -> str:
-    """Return the 11 digits of a number as people, spreadsheets and databases write it.
+    """Return the 11 digits of a number in a usual notation.
 
-    Takes the notations of :mod:`numbering`, in digits of any one script, and whole numbers.
+    Accepts the notations of :mod:`numbering`, in the digits of one script, and whole numbers.
 
     :raises InvalidNumberError: it is not clearly one mobile number.
     """
@@ -60,7 +60,7 @@ def canonical_msisdn(written: object, plan: NumberingPlan = OMAN) -> str:
 
 
 def canonical_texts(cells: Sequence[object], plan: NumberingPlan) -> Sequence[str] | None:
-    """Return the cells as text where all are 11 digits already: one look at many is cheaper than one at each."""
+    """Return the cells as text if all have 11 digits already. One check of many cells is faster than one each."""
     types = set(map(type, cells))
     if types == {str}:
         texts = cast("Sequence[str]", cells)
@@ -75,7 +75,7 @@ def canonical_texts(cells: Sequence[object], plan: NumberingPlan) -> Sequence[st
 def canonical_column(
     written: Sequence[object], plan: NumberingPlan, invalid: Callable[[int, str], None]
 ) -> list[str]:
-    """Return the 11 digits of each cell, "" for one that is no number; ``invalid`` gets its place and why."""
+    """Return the 11 digits of each cell, or "" if it is invalid; pass its position and reason to ``invalid``."""
     msisdns: list[str] = []
     for start in range(0, len(written), _CELLS_AT_A_TIME):
         cells = written[start : start + _CELLS_AT_A_TIME]
@@ -92,13 +92,13 @@ def canonical_column(
 
 
 def _text(written: object) -> str:
-    """Return what is written in ASCII, where that can be, without white space around it."""
+    """Return a cell as stripped text, in ASCII if possible."""
     if isinstance(written, str):
         return _ascii(written).strip()
     if is_missing(written):
         raise InvalidNumberError("empty")
     if isinstance(written, bool):
-        raise InvalidNumberError("a truth value, not a number")
+        raise InvalidNumberError("a boolean, not a number")
     if is_narrow_float(getattr(written, "dtype", None)):
         raise InvalidNumberError(f"a {type(written).__name__}, which cannot hold {MSISDN_DIGITS} digits")
     if isinstance(written, (Real, Decimal)):
@@ -107,7 +107,7 @@ def _text(written: object) -> str:
 
 
 def is_narrow_float(dtype: object) -> bool:
-    """Whether values of the type hold fewer bits than 11 digits need, and so turn a number into a stranger's."""
+    """Whether the type has too few bits for 11 digits, so that a value can be a stranger's number."""
     name = str(dtype).lower()
     is_float = getattr(dtype, "kind", "") == "f" or "float" in name
     return is_float and (getattr(dtype, "itemsize", 8) < 8 or ("float" in name and "float64" not in name))  # noqa: PLR2004
@@ -129,7 +129,7 @@ def _ascii(text: str) -> str:
     if text.isascii():
         return text
     if len({ord(char) - unicodedata.decimal(char) for char in text if char.isdecimal()}) > 1:
-        raise InvalidNumberError("mixes digits of several scripts: write them all in one")
+        raise InvalidNumberError("mixes digits of several scripts; use one")
     return _ascii_digits(text.translate(_ASCII))
 
 
@@ -139,8 +139,8 @@ def _ascii_digits(text: str) -> str:
     return "".join(str(unicodedata.decimal(char, char)) for char in text)
 
 
-def _why_not(text: str, plan: NumberingPlan) -> str:  # noqa: PLR0911  # a reason each
-    """Return what is wrong with a text that the plan does not read, without a digit of it."""
+def _why_not(text: str, plan: NumberingPlan) -> str:  # noqa: PLR0911  # one return per reason
+    """Return why the numbering plan rejects a text, without its digits."""
     if _SEVERAL.search(text):
         return "several numbers in one cell"
     if any(char.isalpha() for char in text):
@@ -163,7 +163,7 @@ def _why_not(text: str, plan: NumberingPlan) -> str:  # noqa: PLR0911  # a reaso
 
 
 def _why_not_eleven(digits: str, is_local: bool, plan: NumberingPlan) -> str:  # noqa: FBT001
-    """Return what is wrong with as many digits as a number has."""
+    """Return why 11 digits are not a valid number."""
     code = plan.country_code
     if digits[0] == "0" and not is_local:
         return "starts with 0, which no country code does"
@@ -171,24 +171,24 @@ def _why_not_eleven(digits: str, is_local: bool, plan: NumberingPlan) -> str:  #
         starts = " or ".join(plan.prefixes) if len(plan.prefixes) < len("123456789") else "anything but 0"
         return f"not a mobile number: after the country code {code} they start with {starts}"
     local = plan.prefixes[-1].ljust(plan.local_digits, "X")
-    return f"not written as one number is: write it as {local} or {code}{local}, others as +, country code, number"
+    return f"not in a known format: write {local} or {code}{local}; foreign numbers with + and country code"
 
 
 def is_missing(value: object) -> bool:
-    """Whether a cell holds nothing: ``None``, NaN, ``NaT`` or ``pandas.NA`` (whose truth value raises)."""
+    """Whether a cell is empty: ``None``, NaN, ``NaT`` or ``pandas.NA`` (whose truth value raises)."""
     try:
-        return value is None or bool(value != value)  # noqa: PLR0124  # NaN and NaT alone differ from themselves
+        return value is None or bool(value != value)  # noqa: PLR0124  # only NaN and NaT differ from themselves
     except (TypeError, ValueError, ArithmeticError) as error:
         return type(value).__name__ == "NAType" or isinstance(error, ArithmeticError)  # a signalling NaN
 
 
 def mask_msisdn(msisdn: str) -> str:
-    """Return the number as logs and reports may show it: the country code and the last two digits."""
+    """Mask a number for logs and reports: only the country code and the last two digits remain."""
     return f"{msisdn[:3]}******{msisdn[-2:]}" if len(msisdn) == MSISDN_DIGITS else "*" * len(msisdn)
 
 
 def mask_in(text: str, msisdn: str) -> str:
-    """Return the text with the number masked, where it stands there as people write it."""
+    """Mask a number in a text, in its usual notations."""
     masked = text
     national = r"[\W_]{0,3}".join(msisdn[3:])
     for found in reversed(list(re.finditer(national, _ascii_digits(text)))):

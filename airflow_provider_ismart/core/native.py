@@ -1,9 +1,9 @@
-"""Tables and columns of pandas, NumPy, Arrow and polars -> Python values, which print alike for all of them.
+"""Convert tables and columns of pandas, NumPy, Arrow and polars to Python values that print alike.
 
-No library is imported here before its user has imported it, but for pyarrow, which reads a foreign library's table
+This module imports no library that its user has not imported, except pyarrow, which reads other libraries' tables
 through Arrow's C data interface (https://arrow.apache.org/docs/format/CDataInterface/PyCapsuleInterface.html).
 
-Times are read to the microsecond, as Python has them. A 32-bit float becomes the shortest decimal that means it,
+Times are read to the microsecond, as in Python. A 32-bit float becomes the shortest decimal that identifies it,
 as databases print it: 1.2, not 1.2000000476837158.
 """
 
@@ -16,14 +16,14 @@ from typing import Any, NamedTuple
 
 from airflow_provider_ismart.core.msisdn import is_narrow_float
 
-#: Units of numpy's times that Python's own cannot hold; ``tolist`` turns such times into plain integers.
+#: Units of NumPy times that Python's cannot hold; ``tolist`` turns such times into integers.
 _FINER_THAN_MICROSECONDS = ("[ns]", "[ps]", "[fs]", "[as]")
-#: The struct format of a narrow float, by its bits, and the digits that are enough to tell it from any other.
+#: By the bits of a narrow float: its struct format, and the digits that distinguish it from all others.
 _NARROW = {16: ("e", range(3, 6)), 32: ("f", range(6, 10))}
 
 
 class Table(NamedTuple):
-    """A library's table: the names of its columns, a column by its place, and how many rows there are."""
+    """A library's table: its column names, a function that returns a column by position, and its row count."""
 
     names: Sequence[Any]
     column: Callable[[int], Any]
@@ -31,12 +31,12 @@ class Table(NamedTuple):
 
 
 def native(source: Any) -> Any:
-    """Return a table or column of a library that is not known here as Arrow's or, failing that, as pandas'."""
+    """Convert a table or column of another library to Arrow or, if that fails, to pandas."""
     if _is_known(source):
         return source
     if hasattr(source, "__arrow_c_stream__") or hasattr(source, "__arrow_c_array__"):
         try:
-            import pyarrow as pa  # noqa: PLC0415  # heavy, and a foreign table alone needs it
+            import pyarrow as pa  # noqa: PLC0415  # heavy, and only needed for other libraries' tables
         except ImportError:
             pass
         else:
@@ -46,7 +46,7 @@ def native(source: Any) -> Any:
 
 
 def read_table(source: Any) -> Table | None:
-    """Return a library's table; ``None`` where the source is none."""
+    """Return the source as a table; ``None`` if it is not one."""
     if _is_of(source, "pandas", "DataFrame"):
         return Table(list(source.columns), lambda index: source.iloc[:, index], len(source))
     if _is_of(source, "polars", "LazyFrame"):
@@ -66,13 +66,13 @@ def read_table(source: Any) -> Table | None:
 
 
 def is_column(value: Any) -> bool:
-    """Whether it is a library's array or series."""
+    """Whether a value is a library's array or series."""
     has_cells = hasattr(value, "tolist") and hasattr(value, "__iter__")  # NumPy's scalars have tolist, too
     return has_cells or _is_arrow_column(value) or _is_of(value, "polars", "Series")
 
 
 def cells_of(values: Any) -> list[Any]:
-    """Return a column's cells as Python values; any sequence is a column."""
+    """Return a column's cells as Python values. Any sequence is a column."""
     values = native(values)
     if _is_arrow_column(values):
         cells = _arrow_cells(values)
@@ -93,7 +93,7 @@ def cells_of(values: Any) -> list[Any]:
 
 
 def type_of(values: Any) -> Any:
-    """Return the type of a column's cells: of a column that is a dictionary of them, that of the dictionary's."""
+    """Return the type of a column's cells; of a dictionary-encoded column, the type of its dictionary."""
     kind = getattr(values, "dtype", None)
     kind = getattr(getattr(kind, "categories", None), "dtype", kind)
     kind = getattr(kind, "pyarrow_dtype", kind)
@@ -106,7 +106,7 @@ def type_of(values: Any) -> Any:
 
 
 def narrow_bits(values: Any) -> int:
-    """Return 16 or 32 where a column's cells are floats of so many bits, else 0."""
+    """Return 16 or 32 if a column's cells are floats of that many bits, else 0."""
     kind = type_of(values)
     if kind is None or not is_narrow_float(kind):
         return 0
@@ -116,7 +116,7 @@ def narrow_bits(values: Any) -> int:
 
 
 def _is_of(value: Any, library: str, *classes: str) -> bool:
-    """Whether it is a library's object; it cannot be one as long as nobody has imported the library."""
+    """Whether a value is of a library's class. Before the library is imported, no value is."""
     module = sys.modules.get(library)
     return module is not None and isinstance(value, tuple(getattr(module, name) for name in classes))
 
@@ -182,7 +182,7 @@ def _numpy_cells(array: Any) -> list[Any]:
 
 
 def _shortest(cell: Any, code: str, digits: range) -> Any:
-    """Return a narrow float, which Python has as a 64-bit one, as the shortest decimal that means it."""
+    """Return a narrow float as the shortest decimal that identifies it."""
     if not isinstance(cell, float):
         return cell
     packed = struct.pack(code, cell)

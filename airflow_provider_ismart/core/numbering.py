@@ -1,8 +1,7 @@
-"""The notations in which a text is clearly one mobile number: a grammar of what is allowed.
+"""The grammar of notations in which a text is clearly one mobile number.
 
-The gateway document says of ``MobileNo``: "each is 11 digits, digits only (Oman: 968 + 8 digits)". Whatever
-does not match the grammar is no number: a notation that is missing here costs a row, one too many messages a
-stranger.
+The gateway document says of ``MobileNo``: "each is 11 digits, digits only (Oman: 968 + 8 digits)". A text that
+does not match the grammar is invalid. A missing notation costs one row, but a wrong one messages a stranger.
 """
 
 from __future__ import annotations
@@ -13,19 +12,19 @@ from functools import cached_property
 
 MSISDN_DIGITS = 11
 
-#: Country code -> how its mobile numbers start after it. Oman: libphonenumber 9.0.43, region OM, has its mobile
+#: By country code, how mobile numbers start after it. Oman: libphonenumber 9.0.43, region OM, has its mobile
 #: ranges in 7 and 9 (``7[124-9]``, ``90[1-9]``, ``9[1-9]``); which blocks are in service changes, so all count.
 _MOBILE_PREFIXES = {"968": ("7", "9")}
-_ANY_PREFIX = tuple("123456789")  # 0 is a trunk prefix, which no international number holds
+_ANY_PREFIX = tuple("123456789")  # 0 is a trunk prefix, which international numbers do not have
 
-#: By the digits of a local number: how people group them, and what they write between the groups.
+#: By the length of a local number: the usual groups and separators.
 #: Dots are missing where they would make a decimal number (two groups) or an IP address (four).
 _GROUPINGS: dict[int, tuple[tuple[tuple[int, ...], str], ...]] = {
     8: (((4, 4), " -"), ((2, 3, 3), " -."), ((3, 3, 2), " -"), ((2, 2, 2, 2), " -")),
     9: (((3, 3, 3), " -."), ((2, 3, 4), " -."), ((1, 2, 2, 2, 2), " -.")),
     10: (((3, 3, 4), " -."), ((3, 3, 2, 2), " -")),
 }
-#: Where a country code comes first: "12 345678" alone could be two fields.
+#: Only after a country code, because "12 345678" alone could be two fields.
 _GROUPINGS_AFTER_COUNTRY_CODE: dict[int, list[tuple[int, ...]]] = {8: [(2, 6)]}
 
 _LEAD = r"(?:\+ ?|00[ -]?|[Tt][Ee][Ll]:\+)"  # RFC 3966 writes tel:+968-9000-0001
@@ -46,7 +45,7 @@ _NO_SEPARATORS = str.maketrans("", "", "TELtel:+ ()[].-")
 
 @dataclass(frozen=True)
 class NumberingPlan:
-    """The country whose local numbers are taken, and how its mobile numbers start.
+    """The country whose local numbers are accepted, and how its mobile numbers start.
 
     :param country_code: one to three digits, the first not 0.
     :param mobile_prefixes: digits that one of its mobile numbers starts with after the country code; empty for
@@ -67,7 +66,7 @@ class NumberingPlan:
         return MSISDN_DIGITS - len(self.country_code)
 
     def read_unbroken(self, text: str) -> str | None:
-        """Return the 11 digits of a number of this country without separators: most are written so."""
+        """Return the 11 digits of a number of this country without separators, the most common form."""
         found = self._unbroken.fullmatch(text)
         return self.country_code + found[1] if found else None
 
@@ -76,7 +75,7 @@ class NumberingPlan:
         return self._canonical.fullmatch(texts) is not None
 
     def read(self, text: str) -> str | None:
-        """Return the 11 digits of what is written in ASCII without white space around it, or ``None``."""
+        """Return the 11 digits of a stripped ASCII text, or ``None`` if it is not a number."""
         if self._grouped.fullmatch(text):
             local = text.translate(_NO_SEPARATORS)[-self.local_digits :]
             is_number = local.startswith(self.prefixes) and not ("." in text and _DECIMAL.fullmatch(text))
@@ -110,7 +109,7 @@ class NumberingPlan:
 
     @cached_property
     def _grouped(self) -> re.Pattern[str]:
-        """A number of this country in groups, or unbroken behind its country code."""
+        """A pattern of a number of this country in groups, or unbroken after its country code."""
         groupings = _GROUPINGS.get(self.local_digits, ())
         local = "|".join(_groups(sizes, between) for sizes, between in groupings)
         sizes = [sizes for sizes, _ in groupings] + _GROUPINGS_AFTER_COUNTRY_CODE.get(self.local_digits, [])
@@ -125,7 +124,7 @@ OMAN = NumberingPlan()
 
 
 def _groups(sizes: tuple[int, ...], between: str) -> str:
-    """Return a pattern of groups with the same separator everywhere; the first group can be in brackets."""
+    """Return a pattern of groups with one separator throughout. The first group can be in brackets."""
     first, *others = [f"[0-9]{{{size}}}" for size in sizes]
     separated = "|".join(separator.join([first, *others]) for separator in map(re.escape, between))
     in_brackets = "|".join(separator.join(others) for separator in map(re.escape, between))

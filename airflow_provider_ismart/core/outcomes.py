@@ -14,26 +14,25 @@ from airflow_provider_ismart.core.return_codes import ACCEPTED_CODE
 
 
 class Fate(Enum):
-    """How a call ended, and whether repeating it can reach anybody twice."""
+    """The outcome of a call, by whether repeating it could send a message twice."""
 
-    #: Code 1. Never again.
+    #: Code 1. Never repeated.
     ACCEPTED = "accepted"
-    #: Another code but 11. Nobody got it; whether to try again depends on the code.
+    #: Any other code except 11. Nobody got the message; whether to repeat it depends on the code.
     REFUSED = "refused"
-    #: Proven not to have reached the application. Safe to send again.
+    #: Proven not to have reached the application. Safe to repeat.
     NOT_SENT = "not_sent"
-    #: It may have been accepted. Sending it again may reach everybody in it twice.
+    #: It may have been accepted. Repeating it could send every message twice.
     UNCERTAIN = "uncertain"
 
 
 class CallOutcome(NamedTuple):
-    """A call's fate and what showed it.
+    """A call's fate and the evidence for it.
 
-    ``code`` is the return code, ``http_status`` the status of an answer that held none, ``detail`` what was
-    seen, in words without secrets, and ``attempts`` how many times the call was made until this was known, none
-    where it never started. ``retry_after`` is how many seconds the server asked to be left alone, ``seconds`` how
-    long the last attempt took, where one was made. ``scheduled_for`` is when the gateway is to deliver, where the
-    last attempt was made in quiet hours.
+    ``code`` is the return code, ``http_status`` the status of an answer without one, and ``detail`` a description
+    without secrets. ``attempts`` counts the attempts, 0 if the call never started. ``retry_after`` is the server's
+    Retry-After in seconds, and ``seconds`` the duration of the last attempt, if there was one. ``scheduled_for``
+    is the delivery time, if the last attempt was made in quiet hours.
     """
 
     fate: Fate
@@ -58,26 +57,26 @@ class Outcome(Enum):
     DUPLICATE = "duplicate"
     ALREADY_SENT = "already_sent"
 
-    __hash__ = object.__hash__  # a member is one object; an enum's own hash is a call of Python's for each look-up
+    __hash__ = object.__hash__  # members are unique objects, and the hash of Enum is a slow Python call
 
 
 class Verdict(NamedTuple):
-    """An outcome, with the gateway's return code and the reason in words, where there are any."""
+    """An outcome with its return code and its reason, if any."""
 
     outcome: Outcome
     code: int | None
     reason: str
 
 
-_AT_FIRST = Verdict(Outcome.NOT_ATTEMPTED, None, "")
+_NOT_ATTEMPTED = Verdict(Outcome.NOT_ATTEMPTED, None, "")
 
 
 class RowOutcomes:
-    """The outcome of each row, in four bytes a row: the number of its verdict, of which there are few."""
+    """The outcome of each row. A row takes four bytes: the number of its verdict, of which there are few."""
 
     def __init__(self, total: int = 0) -> None:
-        self._verdicts = [_AT_FIRST]
-        self._numbers = {_AT_FIRST: 0}
+        self._verdicts = [_NOT_ATTEMPTED]
+        self._numbers = {_NOT_ATTEMPTED: 0}
         self._of_row = array("I")
         self.extend(total)
 
@@ -88,11 +87,11 @@ class RowOutcomes:
         return self._verdicts[self._of_row[row]].outcome
 
     def extend(self, count: int) -> None:
-        """Add rows, which begin as not attempted."""
+        """Add rows as not attempted."""
         self._of_row.extend(repeat(0, count))
 
     def set(self, rows: Iterable[int], outcome: Outcome, *, code: int | None = None, reason: str = "") -> None:
-        """Record the outcome of ``rows``, in place of an earlier one."""
+        """Record the outcome of ``rows``, replacing an earlier one."""
         verdict = Verdict(outcome, ACCEPTED_CODE if outcome is Outcome.ACCEPTED else code, reason)
         number = self._numbers.get(verdict)
         if number is None:
@@ -107,7 +106,7 @@ class RowOutcomes:
 
     @property
     def verdicts(self) -> Sequence[Verdict]:
-        """The verdicts that there are, by number."""
+        """All verdicts, by number."""
         return self._verdicts
 
     def numbers(self, start: int, stop: int) -> array[int]:
@@ -115,11 +114,11 @@ class RowOutcomes:
         return self._of_row[start:stop]
 
     def code(self, row: int) -> int | None:
-        """Return the gateway's last return code to the row, if it gave one."""
+        """Return the last return code of the row, if any."""
         return self._verdicts[self._of_row[row]].code
 
     def reason(self, row: int) -> str:
-        """Return why, in words, where the outcome alone does not say it."""
+        """Return the reason for the outcome, if the outcome alone does not explain it."""
         return self._verdicts[self._of_row[row]].reason
 
     def rows(self, outcome: Outcome) -> Iterator[int]:
@@ -127,20 +126,20 @@ class RowOutcomes:
         return filter(self.having({outcome}), range(len(self)))
 
     def having(self, outcomes: Collection[Outcome]) -> Callable[[int], bool]:
-        """Return a function that says whether a row has one of the outcomes, as they are now."""
+        """Return a function that says whether a row currently has one of the outcomes."""
         numbers = {number for verdict, number in self._numbers.items() if verdict.outcome in outcomes}
         of_row = self._of_row
         return lambda row: of_row[row] in numbers
 
     def counts(self) -> dict[Outcome, int]:
-        """Return how many rows ended as what; every outcome is there, and they add up to the input."""
+        """Return the number of rows by outcome. Every outcome is included, and the sum is the input."""
         counts = dict.fromkeys(Outcome, 0)
         for verdict, count in self._counted():
             counts[verdict.outcome] += count
         return counts
 
     def codes(self) -> dict[int, int]:
-        """Return how many rows got which return code."""
+        """Return the number of rows by return code."""
         counts: Counter[int] = Counter()
         for verdict, count in self._counted():
             if verdict.code is not None:
@@ -148,14 +147,14 @@ class RowOutcomes:
         return dict(sorted(counts.items()))
 
     def reasons(self, outcome: Outcome | None = None) -> dict[str, int]:
-        """Return how many rows that were not accepted have which reason, the most frequent first.
+        """Return the number of rows that were not accepted by reason, the most frequent first.
 
-        ``outcome`` restricts them to rows with this outcome.
+        With ``outcome``, only rows with this outcome are counted.
         """
         counts: Counter[str] = Counter()
         for verdict, count in self._counted():
             if verdict.outcome is Outcome.ACCEPTED:
-                continue  # what is said of an accepted row is no trouble
+                continue  # the reason of an accepted row is not a problem
             if verdict.reason and outcome in {None, verdict.outcome}:
                 counts[verdict.reason] += count
         return dict(counts.most_common())

@@ -1,4 +1,4 @@
-"""Rows -> which numbers get which message; duplicates are recorded as such."""
+"""Plan which numbers get which message, and find duplicates."""
 
 from __future__ import annotations
 
@@ -16,12 +16,12 @@ from airflow_provider_ismart.core.report import Sample
 from airflow_provider_ismart.core.segmentation import Lang
 from airflow_provider_ismart.core.validation import Reading, Rows
 
-#: How many texts a preview shows, of each language where there is a template for each.
+#: How many texts a preview shows; with a template per language, how many of each.
 MAX_SAMPLES = 3
 
 
 class Group(NamedTuple):
-    """Rows that get the same message, and their numbers, no number twice.
+    """Rows that get the same message, each with a different number.
 
     ``copy`` counts from 0 where duplicates are kept. Rows and numbers can be sliced, or, where ``rows`` is neither
     a tuple nor a range, iterated once, in parallel, before the next group.
@@ -39,7 +39,7 @@ class Group(NamedTuple):
 
 
 class ReadRows(NamedTuple):
-    """Rows as they came in, as text, and what was made of them, in columns.
+    """Input rows and their results, in columns.
 
     ``msisdns`` has "" for a row without a number, ``sizes`` has ``None`` for one without a text.
     """
@@ -58,34 +58,34 @@ class Plan(Protocol):
 
     @property
     def languages(self) -> RowLanguages:
-        """The language of each row, where there is a template for each."""
+        """The language of each row, if there is a template per language."""
 
     @property
     def groups(self) -> Iterator[Group]:
-        """The rows that are to be sent, by message, in the order of the input."""
+        """The rows to send, by message, in the order of the input."""
 
     @property
     def parts(self) -> int:
-        """The parts of everything that is to be sent."""
+        """The parts of all messages to send."""
 
     @property
     def long_arabic(self) -> Iterator[tuple[Message, int]]:
-        """The messages of ``Lang.ARABIC`` that take several parts, each with how many rows get it."""
+        """The messages of ``Lang.ARABIC`` with several parts, each with its number of rows."""
 
     def count_calls(self, numbers_for: Callable[[Message], int]) -> int:
-        """Return how many calls all groups take; ``numbers_for`` says how many numbers fit into one (0 is 1)."""
+        """Count the calls of all groups, given how many numbers of a message fit into one (0 counts as 1)."""
 
     def read_rows(self, at_once: int) -> Iterator[ReadRows]:
         """Yield every row of the input, in order, ``at_once`` per chunk."""
 
 
-#: A slice of a range is a range, and costs no look at each row.
+#: Slicing a range is free, unlike a list of rows.
 _RowNumbers = tuple[int, ...] | range
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class _Alike:
-    """A group by its rows."""
+    """Rows that get the same message."""
 
     message: Message
     copy: int
@@ -94,9 +94,9 @@ class _Alike:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class MemoryPlan:
-    """A plan of rows that are in memory.
+    """A plan whose rows are in memory.
 
-    ``alike`` are those that are to be sent: a row whose text nobody else gets, or rows with the same text.
+    ``alike`` has the rows to send: a single row with its own text, or several rows with the same text.
     """
 
     rows: Rows
@@ -106,7 +106,7 @@ class MemoryPlan:
 
     @property
     def groups(self) -> Iterator[Group]:
-        """The rows that are to be sent, by message, in the order of the input."""
+        """The rows to send, by message, in the order of the input."""
         msisdns, texts, sizes = self.rows.msisdns, self.rows.texts, self.rows.sizes
         for alike in self.alike:
             if isinstance(alike, int):
@@ -117,7 +117,7 @@ class MemoryPlan:
 
     @property
     def parts(self) -> int:
-        """The parts of everything that is to be sent."""
+        """The parts of all messages to send."""
         return sum(
             cast("Size", self.rows.sizes[alike]).parts
             if isinstance(alike, int)
@@ -127,7 +127,7 @@ class MemoryPlan:
 
     @property
     def long_arabic(self) -> Iterator[tuple[Message, int]]:
-        """The messages of ``Lang.ARABIC`` that take several parts, each with how many rows get it."""
+        """The messages of ``Lang.ARABIC`` with several parts, each with its number of rows."""
         texts = cast("Sequence[str]", self.rows.texts)  # what is to be sent has a text and a size
         sizes = cast("Sequence[Size]", self.rows.sizes)
         for alike in self.alike:
@@ -138,7 +138,7 @@ class MemoryPlan:
                 yield Message(texts[alike], *size), 1
 
     def count_calls(self, numbers_for: Callable[[Message], int]) -> int:
-        """Return how many calls all groups take; ``numbers_for`` says how many numbers fit into one (0 is 1)."""
+        """Count the calls of all groups, given how many numbers of a message fit into one (0 counts as 1)."""
         return sum(
             1 if isinstance(alike, int) else -(-len(alike.rows) // (numbers_for(alike.message) or 1))
             for alike in self.alike
@@ -153,11 +153,11 @@ class MemoryPlan:
 
 
 def plan(recipients: Any, reading: Reading, *, deduplicate: bool = True) -> MemoryPlan:
-    """Read the recipients, and sort out the rows that cannot be sent.
+    """Plan a send, and record which rows are invalid or duplicates.
 
-    Rows with the same number and the same text fold into the first of them, unless ``deduplicate`` is off.
+    Of rows with the same number and text, only the first is sent, unless ``deduplicate`` is false.
 
-    :raises InputError: the recipients or the message cannot be sent to anybody as they are.
+    :raises InputError: the recipients or the message are invalid as a whole.
     """
     outcomes = RowOutcomes()
     rows = reading.read(read_recipients(recipients, reading.recipient_column), outcomes)
@@ -170,8 +170,8 @@ def plan(recipients: Any, reading: Reading, *, deduplicate: bool = True) -> Memo
 def _alike(rows: Rows, outcomes: RowOutcomes, *, deduplicate: bool) -> list[int | _Alike]:
     """Return the rows to send by text, in the order of the input; record duplicates as such.
 
-    Where duplicates are kept, a number's second row of a text starts a group of its own: what the gateway
-    makes of one number twice in a call is not documented.
+    If duplicates are kept, a number's second row of a text starts another group, because it is not documented how
+    the gateway treats a number that is in a call twice.
     """
     alike: list[int | _Alike] = []
     for text, same in _rows_by_text(rows).items():
@@ -188,7 +188,7 @@ def _alike(rows: Rows, outcomes: RowOutcomes, *, deduplicate: bool) -> list[int 
 
 
 def _rows_by_text(rows: Rows) -> Mapping[str, int | list[int] | range]:
-    """Return the rows with a number by their text: one row as itself, for most texts have one or very many."""
+    """Return the rows with a number by their text. A single row is not put into a list, to save memory."""
     text = rows.texts[0] if rows.texts else None
     if text is not None and any(rows.msisdns) and rows.texts.count(text) == len(rows.texts):
         every = range(len(rows.texts))
@@ -206,12 +206,12 @@ def _rows_by_text(rows: Rows) -> Mapping[str, int | list[int] | range]:
 
 
 def _of_rows(rows: Sequence[int], msisdns: list[str]) -> list[str]:
-    """Return the rows' numbers; rows are in order, so as many as there are numbers are all of them."""
+    """Return the numbers of the rows, which are in order: if there are as many, they are all rows."""
     return msisdns if len(rows) == len(msisdns) else [msisdns[row] for row in rows]
 
 
 def _copies(rows: list[int] | range, msisdns: list[str]) -> Sequence[_RowNumbers]:
-    """Split the rows into those with a number's first message, those with its second, and so on."""
+    """Split the rows by copy: each number's first row, its second row, and so on."""
     if len(set(_of_rows(rows, msisdns))) == len(rows):
         return [rows if isinstance(rows, range) else tuple(rows)]
     copies: list[list[int]] = []
@@ -225,9 +225,9 @@ def _copies(rows: list[int] | range, msisdns: list[str]) -> Sequence[_RowNumbers
 
 
 def samples(plan: Plan) -> tuple[Sample, ...]:
-    """Return the first texts that are to be sent, each with its first number, which is masked in the text too.
+    """Return the first texts to send, each with its first number, which is masked there and in the text.
 
-    Where each language has a template, they are the first texts of each.
+    With a template per language, they are the first texts of each.
     """
     counts = plan.languages.counts(plan.outcomes)
     left: dict[str | None, int] = {

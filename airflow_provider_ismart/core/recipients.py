@@ -1,4 +1,4 @@
-"""Lists, records, columns, frames and Jinja's text of them -> columns of cells, a row a recipient."""
+"""Read recipients in any supported form into columns, with one row per recipient."""
 
 from __future__ import annotations
 
@@ -24,20 +24,20 @@ from airflow_provider_ismart.core.native import is_column, native, read_table
 from airflow_provider_ismart.core.recipients_text import parse_recipients_text
 from airflow_provider_ismart.core.rows import are_outputs_of_mapped_task, as_record, check_outputs
 
-#: Most long lists hold nothing else, and one look at their types is cheaper than one at each item.
+#: Most long lists have only these types. Checking the set of types is faster than checking each item.
 _SURELY_CELLS = frozenset({str, int, float})
 
 
 class ChunkedRecipients(ABC):
-    """Recipients that may be too many for memory: they come in chunks, which are read once, in one order."""
+    """Recipients that are read once, in chunks, because they may not fit into memory."""
 
     @abstractmethod
     def read(self, recipient_column: str, others: Collection[str] = ()) -> Iterator[Columns]:
-        """Return the chunks, with these columns and no others; none if there are no recipients.
+        """Return the chunks with only these columns; none if there are no recipients.
 
         :param recipient_column: the column with the numbers.
         :param others: the columns that the texts are made of.
-        :raises InputError: the recipients cannot be used as they are; a column that is missing is found before
+        :raises InputError: the recipients are invalid; a missing column is found before
             the first chunk.
         """
 
@@ -47,7 +47,7 @@ def read_recipients(source: Any, recipient_column: str) -> Columns:
 
     ``source`` is a number; text with commas, semicolons or line ends between numbers; a list, tuple, set,
     Series or array of numbers; a list of records; one record; a dict of columns; a DataFrame or anything
-    that speaks Arrow's C data interface or has ``to_pandas()``; a sequence of those, as a mapped task's
+    that has Arrow's C data interface or ``to_pandas()``; a sequence of those, as a mapped task's
     outputs are; or the text that Jinja makes of a list (JSON or a Python literal). Numbers alone become
     the column ``recipient_column``. An empty list has no columns.
 
@@ -56,7 +56,7 @@ def read_recipients(source: Any, recipient_column: str) -> Columns:
     """
     if source is None:
         raise InputError(
-            "recipients is None: the task before returned nothing. To send to nobody, pass an empty list."
+            "recipients is None: the upstream task returned nothing. To send to nobody, pass an empty list."
         )
     source = native(source)
     if (table := read_table(source)) is not None:
@@ -71,21 +71,21 @@ def read_recipients(source: Any, recipient_column: str) -> Columns:
         return _read_mapping(record, recipient_column)
     if isinstance(source, Iterable) and not isinstance(source, (bytes, bytearray)):
         return _read_items(source, recipient_column)
-    raise InputError(f"recipients is a {type(source).__name__}, which holds no numbers that can be read")
+    raise InputError(f"recipients is a {type(source).__name__}, which cannot be read as numbers")
 
 
 def as_written(cell: Any) -> str:
-    """Return a cell as text that a file can hold: half characters (lone surrogates) are written out."""
+    """Return a cell as text that a file can store, with half characters (lone surrogates) escaped."""
     if is_missing(cell):
         return ""
     try:
         return str(cell).encode(errors="backslashreplace").decode()
-    except ValueError:  # Python writes no integer of thousands of digits
+    except ValueError:  # Python does not convert integers of thousands of digits
         return f"a {type(cell).__name__} that cannot be shown"
 
 
 def all_as_written(cells: Sequence[Any]) -> Sequence[str]:
-    """Return each cell by :func:`as_written`; most columns are such text already."""
+    """Apply :func:`as_written` to all cells; most columns do not need it."""
     try:
         if all(map(str.isascii, cells)):
             return cells
@@ -105,8 +105,8 @@ def _read_mapping(source: Mapping[Any, Any], recipient_column: str) -> Columns:
     for name, values in source.items():
         if _is_cell(values):
             raise InputError(
-                f"recipients is a dict that holds columns, but {shown(name)} in it is a single value; a record "
-                "holds single values alone"
+                f"recipients is a dict with columns, but {shown(name)} in it is a single value; a record has "
+                "only single values"
             )
         columns[str(name)] = column_cells(values, str(name), recipient_column)
     if len({len(cells) for cells in columns.values()}) > 1:
@@ -122,11 +122,11 @@ def _read_column(column: Any, recipient_column: str) -> Columns:
 
 
 def _check_labels(series: Any) -> None:
-    """Refuse a Series with text for labels: a row of a frame looks so, and not all of its cells are numbers."""
+    """Refuse a Series with text labels, because it can be a row of a DataFrame."""
     labels: Any = getattr(series, "index", ())  # a method, where it is an array
     if hasattr(labels, "__iter__") and any(isinstance(label, str) for label in labels):
         raise InputError(
-            "recipients holds a Series with text for labels, which can be a row of a DataFrame. Hand over the "
+            "recipients contains a Series with text labels, which can be a row of a DataFrame. Pass the "
             "DataFrame, records (to_dict('records')), or the numbers alone (tolist())."
         )
 
@@ -142,7 +142,7 @@ def _read_items(source: Iterable[Any], recipient_column: str) -> Columns:
         return {recipient_column: items}
     if all(isinstance(item, Mapping) for item in examples):
         if not any(items):
-            raise InputError("recipients is a list of records without a field")
+            raise InputError("recipients is a list of records without fields")
         if _are_cells(chain.from_iterable(item.values() for item in items)):
             return RecordColumns(items)
     elif all(_shape(item) is _Shape.RECORD and not isinstance(item, Mapping) for item in examples):
@@ -151,7 +151,7 @@ def _read_items(source: Iterable[Any], recipient_column: str) -> Columns:
 
 
 def _read_tables(source: Iterable[Any], items: Sequence[Any], recipient_column: str) -> Columns:
-    """Read tables and lists, one under the other; refuse rows without names."""
+    """Concatenate tables and lists; refuse rows without column names."""
     shapes = [_shape(item) for item in items]
     if _Shape.CELL in shapes:
         raise InputError("recipients mixes numbers with records, lists or frames")
@@ -166,7 +166,7 @@ def _read_tables(source: Iterable[Any], items: Sequence[Any], recipient_column: 
 
 
 class _Shape(Enum):
-    """What an item of a list of recipients is."""
+    """The kind of an item in a list of recipients."""
 
     CELL = auto()
     RECORD = auto()
@@ -185,7 +185,7 @@ def _shape(item: Any) -> _Shape:
         return _Shape.CELL
     if isinstance(item, (Sequence, AbstractSet)):
         return _Shape.LIST
-    raise InputError(f"recipients holds a {type(item).__name__}, which is no number, record or table")
+    raise InputError(f"recipients contains a {type(item).__name__}, which is not a number, record or table")
 
 
 def _holds_cells(items: Any) -> bool:
@@ -193,11 +193,11 @@ def _holds_cells(items: Any) -> bool:
 
 
 def _only_cell(row: Any, recipient_column: str) -> Any:
-    """Return the cell of a row that has only one: in a longer row, nobody could say which cell is the number."""
+    """Return the only cell of a row. In a longer row without names, it is unknown which cell is the number."""
     cells = column_cells(row, recipient_column, recipient_column) if _shape(row) is _Shape.LIST else ()
     if len(cells) != 1:
         raise InputError(
-            "recipients is a list of rows without column names. Hand over records ({'msisdn': …}), a dict of "
+            "recipients is a list of rows without column names. Pass records ({'msisdn': …}), a dict of "
             "columns or a DataFrame."
         )
     return cells[0]

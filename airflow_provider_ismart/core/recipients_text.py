@@ -1,4 +1,4 @@
-"""Recipients in one text, as Jinja renders them -> the list that it is, or the cells between its separators."""
+"""Parse recipients in one text: a list that Jinja rendered, or cells between separators."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ _HOW_TO_GIVE_DATA = (
     "function returns), or set render_template_as_native_obj=True on the DAG."
 )
 
-#: What a table or an object leaves in a text when it is printed, and a list of numbers never holds.
+#: Traces of a printed table or object, which a list of numbers never has.
 _PRINTED = re.compile(
     r"""
     [|<>=\u2500-\u257f]                           # rules of a table; a tag; <… object at 0x…>; dtype=object
@@ -32,19 +32,19 @@ _PRINTED = re.compile(
     """,
     re.VERBOSE,
 )
-#: Lines that open with an index: "0    96890000001", "1. 96890000001", "12\t96890000001".
+#: Lines that start with an index: "0    96890000001", "1. 96890000001", "12\t96890000001".
 _INDEXED = re.compile(r"[ \t]*\d{1,9}(?:[ ]{2,}|[ ]*\t\s*|[.):\]][ \t]+)\S")
 _SHORTEST_NUMBER = 7
-#: numpy prints so many rows, and 96890000001.0 as 9.6890000e+10; Python and JSON print all of both.
+#: NumPy prints only this many rows, and 96890000001.0 as 9.6890000e+10. Python and JSON print everything.
 _PRINTED_VALUES = re.compile(r"\.\.\.|[0-9.][eE]\+?[0-9]")
-#: "['96890000001' '96890000002']" is how numpy prints an array, and one text to Python.
+#: "['96890000001' '96890000002']" is a printed NumPy array, but to Python a list with one text.
 _ADJACENT_TEXTS = re.compile(r"""(["'])\s+[A-Za-z]{0,2}(["'])""")
 
 
 def parse_recipients_text(text: str) -> Any:
-    """Return the list, dict or tuple that a text is (JSON or a Python literal), else a list of its cells.
+    """Return the list, dict or tuple in a text (JSON or a Python literal), else a list of its cells.
 
-    :raises InputError: it opens like a list and is none, or it looks like a printed table or object.
+    :raises InputError: it starts like a list but is not one, or it looks like a printed table or object.
     """
     text = text.strip()
     if text.startswith(("[", "{", "(")):
@@ -53,9 +53,9 @@ def parse_recipients_text(text: str) -> Any:
         except (ValueError, SyntaxError, MemoryError, RecursionError) as error:
             if isinstance(error, InputError):
                 raise
-            if not text.startswith("("):  # a number may open with a bracket
+            if not text.startswith("("):  # a number may start with a bracket
                 raise InputError(
-                    "recipients is text that opens like a list but is neither JSON nor a Python literal. "
+                    "recipients is text that starts like a list but is neither JSON nor a Python literal. "
                     + _HOW_TO_GIVE_DATA
                 ) from None
     if _is_printed(text):
@@ -79,14 +79,14 @@ def _literal(text: str) -> Any:
         value = ast.literal_eval(text)
         is_printed = _joins_texts(text)
     if not isinstance(value, (list, tuple, set, dict)):
-        raise ValueError("a number in brackets, or a text")  # noqa: TRY004  # read as the text that it is
+        raise ValueError("a number in brackets, or a text")  # noqa: TRY004  # about the text, not its type
     if is_printed or (_PRINTED_VALUES.search(text) and _loses_values(value)):
         raise InputError(f"recipients is text that looks like a printed array. {_HOW_TO_GIVE_DATA}")
     return value
 
 
 def _loses_values(value: Any) -> bool:
-    """Whether it is a print with most rows left out, or numbers rounded."""
+    """Whether a printed array lacks rows or has rounded numbers."""
     cells = value.values() if isinstance(value, dict) else value
     return any(
         _loses_values(cell)
@@ -97,7 +97,7 @@ def _loses_values(value: Any) -> bool:
 
 
 def _joins_texts(text: str) -> bool:
-    """Whether texts stand side by side with no comma between, which Python takes for one."""
+    """Whether texts have no comma between them, so that Python joins them."""
     if not _ADJACENT_TEXTS.search(text):
         return False
     tokens = tokenize.generate_tokens(io.StringIO(text).readline)

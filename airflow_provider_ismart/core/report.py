@@ -11,8 +11,13 @@ from airflow_provider_ismart.core.outcomes import Outcome
 from airflow_provider_ismart.core.return_codes import return_code
 from airflow_provider_ismart.core.simplification import Saving
 
-#: More would not be read.
+#: How many reasons to show; readers skip longer lists.
 MAX_REASONS_SHOWN = 10
+
+
+def counted(count: int, noun: str) -> str:
+    """Return a count with its noun, such as ``1 row`` or ``2,000 rows``."""
+    return f"{count:,} {noun}{'' if count == 1 else 's'}"
 
 
 def in_one_line(reasons: dict[str, int]) -> str:
@@ -23,9 +28,9 @@ def in_one_line(reasons: dict[str, int]) -> str:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Sample:
-    """One of the texts that would be sent, with one of its numbers, masked.
+    """A text that would be sent, with one of its numbers, masked.
 
-    ``language`` is the key of its template, where there is one for each language.
+    ``language`` is the key of its template, if there is one per language.
     """
 
     msisdn: str
@@ -41,17 +46,16 @@ class Sample:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Report:
-    """What a send came to: counts, never a full number; and a text only in a preview's ``samples``.
+    """The result of a send: counts, never a full number, and texts only in the ``samples`` of a dry run.
 
-    ``calls`` counts calls that were made, repeated ones included, and ``planned_calls`` the batches that the
-    rows make. ``parts`` is what the accepted rows came to, which is the credit they are estimated to have
-    cost; ``planned_parts`` is the same for every row that is to be sent, and ``saving`` how many of them
-    ``simplify_text`` would save. Where there is a template for each language, ``languages`` is what each came to,
-    and ``planned_languages`` what was planned for it. ``restricted`` says which connection reaches only its
-    allowed numbers, if it does. Times are ISO 8601 with an offset, durations seconds.
+    ``calls`` counts the calls made, including repeated ones, and ``planned_calls`` the planned batches. ``parts``
+    is the number of parts of accepted rows, which is the estimated cost in credits; ``planned_parts`` is that of
+    all rows to send, and ``saving`` how many of them ``simplify_text`` would save. With a template per language,
+    ``languages`` has the counts of each, and ``planned_languages`` the planned ones. ``restricted`` names a
+    connection that reaches only its allowed numbers. Times are ISO 8601 with an offset, durations are seconds.
 
-    ``scheduled`` counts the accepted rows that quiet hours scheduled, or in a preview the rows that they would
-    schedule now; ``scheduled_for`` is the latest time that any is scheduled for.
+    ``scheduled`` counts the accepted rows scheduled because of quiet hours or, in a dry run, the rows that would
+    be scheduled now; ``scheduled_for`` is their latest delivery time.
     """
 
     outcomes: dict[Outcome, int]
@@ -77,21 +81,21 @@ class Report:
 
     def __str__(self) -> str:
         by_language = "; ".join(
-            f"{name}: {counted}" for name, of in self.languages.items() if (counted := _counted(of.rows))
+            f"{name}: {outcomes}" for name, of in self.languages.items() if (outcomes := _by_outcome(of.rows))
         )
-        counts = _counted(self.outcomes) or "none"
+        counts = _by_outcome(self.outcomes) or "none"
         until = self.scheduled_for
         scheduled = f", {self.scheduled:,} scheduled for {until.isoformat()}" if until else ""
-        rows = f"{self.total:,} rows: {counts}" + (f" ({by_language})" if by_language else "") + scheduled
+        rows = f"{counted(self.total, 'row')}: {counts}" + (f" ({by_language})" if by_language else "") + scheduled
         return f"{self.restricted}. {rows}" if self.restricted else rows
 
     @property
     def total(self) -> int:
-        """How many rows came in."""
+        """The number of input rows."""
         return sum(self.outcomes.values())
 
     def as_json(self) -> dict[str, object]:
-        """Return the report as plain JSON values, as it goes into XCom."""
+        """Return the report as plain JSON values, for XCom."""
         return {
             "restricted": self.restricted,
             "rows": self.total,
@@ -137,5 +141,5 @@ class Report:
         }
 
 
-def _counted(outcomes: Mapping[Outcome, int]) -> str:
+def _by_outcome(outcomes: Mapping[Outcome, int]) -> str:
     return ", ".join(f"{count:,} {outcome.value}" for outcome, count in outcomes.items() if count)

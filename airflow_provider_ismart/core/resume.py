@@ -1,4 +1,4 @@
-"""Find which calls of a plan are still to be made, from what was submitted before."""
+"""Find which calls of a plan remain, from the ledger's records of earlier sends."""
 
 from __future__ import annotations
 
@@ -30,12 +30,12 @@ def unsent(
     attempt: Attempt | None = None,
     resend_uncertain: bool = False,
 ) -> Callable[[], Iterator[Batch]]:
-    """Record in the plan which rows were submitted before; return what gives the calls for the others.
+    """Record in the plan which rows were submitted before, and return a function that yields the other calls.
 
-    A number gets at most as many messages as one try has rows for it. So a message on record counts for one of
-    the number's rows, even if its text changed between two tries and the plan no longer has it. Where the try
-    sends several times, ``attempt`` knows what its earlier sends asked for. With ``resend_uncertain``, an
-    uncertain message counts for no row: every recipient gets the message at least once.
+    A number gets at most as many messages as one try has rows for it. So a recorded message counts for one of
+    the number's rows, even if its text has changed since and is no longer in the plan. If the try sends several
+    times, ``attempt`` knows the messages of its earlier sends. With ``resend_uncertain``, an uncertain message
+    counts for no row: every recipient gets the message at least once.
     """
     lookup = _Lookup(plan, ledger, elsewhere, attempt, resend_uncertain=resend_uncertain)
     if attempt:
@@ -70,14 +70,14 @@ def _recognise_repeats(plan: Plan, attempt: Attempt) -> None:
 
 
 def _submitted(state: State, by: str) -> tuple[Outcome, str]:
-    """Return the outcome of a row whose message is on record, and the reason."""
+    """Return the outcome and reason of a row whose message is on record."""
     if state is State.ACCEPTED:
         return Outcome.ALREADY_SENT, f"accepted by {by}" if by else "accepted in an earlier try"
     return Outcome.UNCERTAIN, f"{by or 'an earlier try'} got no clear answer for it"
 
 
 class _Lookup:
-    """Look up each number of the calls that are not on record as a whole."""
+    """Look up the numbers of calls that are not on record as a whole."""
 
     def __init__(
         self,
@@ -96,7 +96,7 @@ class _Lookup:
         self._calls: list[Batch] = []
         self._size = 0
         self._are_all_calls_here = True
-        #: By number, the messages on record with other texts, where a row of the number is not on record.
+        #: By number, recorded messages with other texts, if a row of the number is not on record.
         self._others: dict[str, dict[MessageKey, Entry]] = {}
         self._rows_with_others: list[tuple[int, str]] = []
 
@@ -109,7 +109,7 @@ class _Lookup:
 
     @property
     def groups(self) -> Iterator[Group]:
-        """Groups that contain all of these rows: only these rows where they are few, else the whole plan."""
+        """Return groups with all of these rows: only these rows if they are few, else the whole plan."""
         if not self._are_all_calls_here:
             yield from self._plan.groups
             return
@@ -120,7 +120,7 @@ class _Lookup:
             yield Group(message, copy, rows, msisdns)
 
     def run(self) -> None:
-        """Record the outcomes of the rows that were added last and are on record."""
+        """Record the outcomes of the last added rows that are on record."""
         recorded = self._ledger.recorded({msisdn for batch in self._calls for msisdn in batch.msisdns})
         if not recorded:
             return
@@ -145,7 +145,7 @@ class _Lookup:
         return self._attempt.unmatched(msisdn, others) if self._attempt else others
 
     def match_other_texts(self) -> set[int]:
-        """Match rows with messages on record whose texts the plan no longer has; return the rows."""
+        """Match rows with recorded messages whose texts are no longer in the plan, and return the rows."""
         if self._resend_uncertain:
             for entries in self._others.values():
                 for key in [key for key, entry in entries.items() if entry.state is State.UNCERTAIN]:

@@ -1,4 +1,4 @@
-"""The gateway's return codes: what each says, what kind of trouble it is, and what to do about it.
+"""The gateway's return codes: the description of each, its kind, and what to do.
 
 Source: the gateway document, "Return codes". Second-hand are 21, 24 and 25: newer documents of the vendor are
 said to list them.
@@ -13,7 +13,7 @@ ACCEPTED_CODE = 1
 
 
 class Kind(Enum):
-    """Who or what a return code speaks of, and so what it dooms."""
+    """What a return code is about, which decides how the send continues."""
 
     ACCEPTED = "accepted"
     LOGIN = "login"
@@ -27,7 +27,7 @@ class Kind(Enum):
 
 
 class ReturnCode(NamedTuple):
-    """One answer of the gateway: its number, the document's description, its kind, and what to do."""
+    """A return code: its number, its description in the gateway's document, its kind, and what to do."""
 
     number: int
     description: str
@@ -43,7 +43,7 @@ _ASK_INFOCOMM = "Ask Infocomm (support@ismartsms.net)"
 RETURN_CODES: dict[int, ReturnCode] = {
     number: ReturnCode(number=number, kind=kind, description=description, help=help_)
     for number, kind, description, help_ in [
-        (ACCEPTED_CODE, Kind.ACCEPTED, "Message pushed successfully", "The gateway took the message."),
+        (ACCEPTED_CODE, Kind.ACCEPTED, "Message pushed successfully", "The gateway accepted the message."),
         (2, Kind.ACCOUNT, "Company does not exist", f"{_ASK_INFOCOMM} whether the account still exists."),
         (
             3,
@@ -52,10 +52,10 @@ RETURN_CODES: dict[int, ReturnCode] = {
             "Correct login and password before anything runs again: repeated refusals lock the account (code 12).",
         ),
         (4, Kind.CREDIT, "Credit is low", "Buy credit from Infocomm, then run the task again."),
-        (5, Kind.MESSAGE, "Message is blank", "Give the message a text."),
+        (5, Kind.MESSAGE, "Message is blank", "Set a message text."),
         (6, Kind.MESSAGE, "Message length exceeded", "Shorten the text: five parts are the most."),
         (7, Kind.ACCOUNT, "Account is inactive", f"{_ASK_INFOCOMM} to activate the account."),
-        (8, Kind.RECIPIENT, "Mobile number is empty", "Look for empty numbers in the recipients."),
+        (8, Kind.RECIPIENT, "Mobile number is empty", "Remove empty numbers from the recipients."),
         (
             9,
             Kind.RECIPIENT,
@@ -133,7 +133,7 @@ RETURN_CODES: dict[int, ReturnCode] = {
 
 
 def return_code(number: int) -> ReturnCode:
-    """Describe an answer; a number outside the table is never a success, so its kind is ``UNKNOWN``."""
+    """Return the return code of a number. A number outside the table is of kind ``UNKNOWN``, never a success."""
     return RETURN_CODES.get(number) or ReturnCode(
         number=number,
         kind=Kind.UNKNOWN,

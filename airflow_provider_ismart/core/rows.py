@@ -1,4 +1,4 @@
-"""Rows: which have names for their cells, and which do not, so that nobody can say which cell is the number."""
+"""Tell rows with column names from rows without, in which it is unknown which cell is the number."""
 
 from __future__ import annotations
 
@@ -16,12 +16,12 @@ _OUTPUTS = frozenset({"LazyXComSequence", "LazyXComSelectSequence"})
 
 
 def as_record(row: Any) -> Mapping[Any, Any] | None:
-    """Return a row that has names for its cells as a mapping; ``None`` where it has none.
+    """Return a row with column names as a mapping; ``None`` if it has no names.
 
-    Such are mappings, named tuples, the rows of SQLAlchemy, of ``sqlite3`` and of other drivers (``keys()``), and
-    instances of data classes and attrs classes.
+    Such rows are mappings, named tuples, the rows of SQLAlchemy, of ``sqlite3`` and of other drivers (``keys()``),
+    and instances of data classes and attrs classes.
 
-    :raises InputError: two of its cells have one name.
+    :raises InputError: two cells have the same name.
     """
     if isinstance(row, Mapping):
         return row
@@ -42,13 +42,13 @@ def as_record(row: Any) -> Mapping[Any, Any] | None:
 
 def _check_names(names: Sequence[Any]) -> None:
     if len(set(names)) < len(names):
-        raise InputError("recipients holds rows in which two columns have the same name; name each column once")
+        raise InputError("recipients contains rows in which two columns have the same name; rename one")
 
 
 def are_outputs_of_mapped_task(source: Any) -> bool:
-    """Whether it is Airflow's sequence of the outputs of a mapped task, each of which can be a list of numbers.
+    """Whether a value is Airflow's sequence of the outputs of a mapped task, which can be lists of numbers.
 
-    The classes are known by their names: the core imports no Airflow.
+    The classes are recognised by name, because the core imports no Airflow.
     """
     names = {base.__name__ for base in type(source).__mro__ if base.__module__.startswith("airflow.")}
     if "_MapResult" in names:  # mapped.output.map(…)
@@ -61,10 +61,10 @@ def are_outputs_of_mapped_task(source: Any) -> bool:
 def check_outputs(outputs: Sequence[Sequence[Any]]) -> None:
     """Check that each output of a mapped task is a list of numbers and not a row.
 
-    A list of two numbers looks like a number and an account. So what cannot be a list of numbers is refused: a
-    tuple, text beside numbers, and lists of one length that have words in the same places.
+    A row such as a number and an account looks like a list of two numbers. So anything that may be a row is
+    refused: tuples, text together with numbers, and lists of equal length with words at the same positions.
 
-    :raises InputError: they look like rows.
+    :raises InputError: the outputs look like rows.
     """
     kinds = [tuple(map(_kind, cells_of(output))) for output in outputs]
     is_row = any(
@@ -74,7 +74,7 @@ def check_outputs(outputs: Sequence[Sequence[Any]]) -> None:
     if is_row or (len(set(kinds)) == 1 and len({*kinds[0]} - {"nothing"}) > 1):
         raise InputError(
             "recipients is the outputs of a mapped task, which look like rows without column names. Return a "
-            "record ({'msisdn': …}) from each instance, or a list of numbers alone."
+            "record ({'msisdn': …}) or a list of numbers from each mapped index."
         )
 
 

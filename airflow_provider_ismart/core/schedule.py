@@ -1,4 +1,4 @@
-"""When a message is to be delivered."""
+"""Read the delivery time of a message."""
 
 from __future__ import annotations
 
@@ -9,17 +9,17 @@ from datetime import UTC, datetime, time, timedelta, tzinfo
 from airflow_provider_ismart.core.errors import InputError
 from airflow_provider_ismart.core.msisdn import is_missing
 
-#: The gateway document: ``MM/DD/YYYY hh:mm:ss``; on a 24-hour clock, because it has no room for AM and PM.
+#: The gateway document: ``MM/DD/YYYY hh:mm:ss``. The clock has 24 hours, because there is no AM or PM.
 PUSH_AT_FORMAT = "%m/%d/%Y %H:%M:%S"
 
-#: A scheduled time is at least so far away, which leaves room for slow connections and for clocks that differ: the
-#: document does not say whether the gateway refuses a past time with code 16.
+#: The shortest time until a scheduled delivery, to allow for slow connections and clock differences. It is not
+#: documented whether the gateway refuses a past time with code 16.
 LEAST_NOTICE = timedelta(minutes=2)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class QuietHours:
-    """The hours, on the clocks of ``timezone``, in which no message is delivered; ``end`` is no longer quiet."""
+    """The hours, in ``timezone``, in which no message is delivered. ``end`` itself is not quiet."""
 
     start: time
     end: time
@@ -44,7 +44,7 @@ class QuietHours:
         return f"{self.start:%H:%M}-{self.end:%H:%M}"
 
     def __contains__(self, moment: datetime) -> bool:
-        """Whether a moment, which has an offset, is quiet."""
+        """Whether a time, which has an offset, is in the quiet hours."""
         clock = moment.astimezone(self.timezone).time()
         if self.start < self.end:
             return self.start <= clock < self.end
@@ -59,7 +59,7 @@ class QuietHours:
             return None
         today = moment.astimezone(self.timezone).date()
         ends = (
-            # by way of UTC, because a clock change can skip or repeat the time
+            # converted to UTC, because a clock change can skip or repeat the time
             datetime.combine(today + timedelta(days), self.end, self.timezone).replace(fold=fold).astimezone(UTC)
             for days in range(4)
             for fold in (0, 1)
@@ -93,7 +93,7 @@ def read_push_at(
     try:
         delivery = (push_at if push_at.tzinfo else push_at.replace(tzinfo=timezone)).astimezone(timezone)
     except OverflowError:
-        raise InputError(f"push_at is {push_at.isoformat()}, which the calendar cannot hold") from None
+        raise InputError(f"push_at is {push_at.isoformat()}, which is outside the calendar") from None
     if quiet_hours and delivery in quiet_hours:
         raise InputError(
             f"push_at is {delivery.isoformat()}, which is in the connection's quiet_hours ({quiet_hours}); choose "

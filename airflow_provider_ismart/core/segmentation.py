@@ -1,4 +1,4 @@
-"""A text's alphabet and how many parts it takes.
+"""The alphabet of a text and its number of parts.
 
 Source: the gateway document, "Length", which is 3GPP TS 23.038 (GSM 7 bit default alphabet, section 6.2.1,
 and UCS-2) with the concatenation limits of 3GPP TS 23.040, section 9.2.3.24.1: 160 septets or 70 UTF-16 code
@@ -20,30 +20,30 @@ GSM7_BASIC = (
     "@£$¥èéùìòÇ\nØø\rÅåΔ_ΦΓΛΩΠΨΣΘΞÆæßÉ !\"#¤%&'()*+,-./0123456789:;<=>?"
     "¡ABCDEFGHIJKLMNOPQRSTUVWXYZÄÖÑÜ§¿abcdefghijklmnopqrstuvwxyzäöñüà"
 )
-#: Each of these travels as an escape and a second septet, which must stay in the same part.
+#: Each of these takes an escape and a second septet, which must be in the same part.
 GSM7_EXTENSION = "\f^{}\\[~]|€"
 
-# Patterns that the re module compiles when they are first used: the import of a DAG file need not wait for it.
+# Patterns as text: the re module compiles them on first use, which keeps the import of DAG files fast.
 _NOT_GSM7 = f"[^{re.escape(GSM7_BASIC + GSM7_EXTENSION)}]"
 _EXTENSION = f"[{re.escape(GSM7_EXTENSION)}]"
-#: Of the printable ASCII characters, those that GSM-7 has as two septets, and the one that it does not have.
+#: The printable ASCII characters that take two septets in GSM-7, and the one that it lacks.
 _NOT_ONE_SEPTET = "^{}\\[~]|`"
 
-# What nobody sees: white space and controls; Unicode's Default_Ignorable_Code_Point (DerivedCoreProperties.txt of
-# version 14.0); interlinear annotation; and characters whose glyph is empty by their name (Braille pattern blank,
-# Egyptian hieroglyph full and half blank, Khitan small script filler, musical symbol null notehead).
+# Invisible characters: white space and controls; Unicode's Default_Ignorable_Code_Point (DerivedCoreProperties.txt
+# of version 14.0); interlinear annotation; and characters whose glyph is empty by their name (Braille pattern
+# blank, Egyptian hieroglyph full and half blank, Khitan small script filler, musical symbol null notehead).
 _INVISIBLE = (
     r"[\s\x00-\x1f\x7f-\x9f"
     "\u00ad\u034f\u061c\u115f\u1160\u17b4\u17b5\u180b-\u180f\u200b-\u200f\u202a-\u202e\u2060-\u206f\u3164"
     "\ufe00-\ufe0f\ufeff\uffa0\ufff0-\ufff8\U0001bca0-\U0001bca3\U0001d173-\U0001d17a\U000e0000-\U000e0fff"
     "\ufff9-\ufffb\u2800\U00013441\U00013442\U00016fe4\U0001d159]*"
 )
-#: Those of them that are letters to Unicode: the Hangul fillers and the blank hieroglyphs.
+#: The invisible characters that Unicode classifies as letters: Hangul fillers and blank hieroglyphs.
 _INVISIBLE_LETTERS = "\u115f\u1160\u3164\uffa0\U00013441\U00013442"
 
 
 class Lang(IntEnum):
-    """The gateway's ``Lang`` parameter: which alphabet the text travels in."""
+    """The gateway's ``Lang`` parameter: the alphabet that encodes the text."""
 
     ENGLISH = 0
     ARABIC = 64
@@ -51,7 +51,7 @@ class Lang(IntEnum):
 
 _SINGLE = {Lang.ENGLISH: 160, Lang.ARABIC: 70}
 _EACH_OF_SEVERAL = {Lang.ENGLISH: 153, Lang.ARABIC: 67}
-#: How a shortened text says that there was more.
+#: Marks the end of a shortened text.
 _ELLIPSIS = {Lang.ENGLISH: "...", Lang.ARABIC: "…"}
 _ZERO_WIDTH_JOINER = "\u200d"
 _SKIN_TONES = frozenset("🏻🏼🏽🏾🏿")
@@ -59,13 +59,13 @@ _TWO_UNITS = {Lang.ENGLISH: _EXTENSION, Lang.ARABIC: "[\U00010000-\U0010ffff]"}
 
 
 def first_not_gsm7(text: str) -> str | None:
-    """Return the first character that ``Lang.ENGLISH`` cannot carry, or ``None``."""
+    """Return the first character that ``Lang.ENGLISH`` cannot encode, or ``None``."""
     found = re.search(_NOT_GSM7, text)
     return found[0] if found else None
 
 
 def are_one_english_part(texts: Sequence[str | None]) -> bool:
-    """Whether a quick look shows already that all are texts of one part of ``Lang.ENGLISH``; most are."""
+    """Whether a quick check shows that all texts are one part of ``Lang.ENGLISH``, as most are."""
     if None in texts:
         return False
     there = cast("Sequence[str]", texts)
@@ -75,14 +75,14 @@ def are_one_english_part(texts: Sequence[str | None]) -> bool:
 
 
 def is_blank(text: str) -> bool:
-    """Whether nobody sees anything of the text: it is empty, or white space and invisible characters alone."""
+    """Whether the text is empty or has only white space and invisible characters."""
     if text[:1].isalpha() and text[0] not in _INVISIBLE_LETTERS:
-        return False  # most texts; the pattern alone made the planning of Arabic texts take 1.15 times as long
+        return False  # true of most texts; without this, planning Arabic texts takes 1.15 times as long
     return re.fullmatch(_INVISIBLE, text) is not None
 
 
 def is_encodable(text: str) -> bool:
-    """Whether the text can be sent at all: half a surrogate pair cannot."""
+    """Whether the text can be encoded; half a surrogate pair cannot."""
     try:
         text.encode()
     except UnicodeEncodeError:
@@ -91,12 +91,12 @@ def is_encodable(text: str) -> bool:
 
 
 def language(text: str) -> Lang:
-    """Return the cheapest language that carries the text unharmed."""
+    """Return the cheapest language that can encode the text."""
     return Lang.ARABIC if re.search(_NOT_GSM7, text) else Lang.ENGLISH
 
 
 def parts(text: str, lang: Lang) -> int:
-    """Return how many parts the text takes; a character of two units is never cut across a boundary.
+    """Return the number of parts of the text. A character of two units is never split between parts.
 
     Units are septets for ``Lang.ENGLISH`` and UTF-16 code units for ``Lang.ARABIC``. An empty text takes none.
     """
@@ -112,7 +112,7 @@ def parts(text: str, lang: Lang) -> int:
 
 
 def _packed(length: int, doubles: list[int], room: int) -> int:
-    """Count the parts of ``room`` units that ``length`` characters fill; those at ``doubles`` take two.
+    """Count the parts of ``room`` units for ``length`` characters, of which those at ``doubles`` take two.
 
     A part whose last unit cannot hold a two-unit character stays one unit short.
     """
@@ -124,11 +124,11 @@ def _packed(length: int, doubles: list[int], room: int) -> int:
 
 
 def shorten(text: str, max_parts: int, *, tail: str = "") -> str:
-    """Return the text with ``tail`` behind it, cut so that both go into ``max_parts`` parts.
+    """Append ``tail`` to the text, and cut the text so that both fit into ``max_parts`` parts.
 
-    What fits stays as it is. Else the longest beginning stays that fits in either language, and an ellipsis
-    says that there was more. No character is cut in two, nor one from the marks and joined emoji that make it
-    up, unless nothing else would be left. A tail that leaves no room for the text is not cut.
+    A text that fits is not changed. Otherwise, the longest beginning that fits in either language is kept,
+    followed by an ellipsis. Characters are not separated from their marks or joined emoji, unless nothing else
+    would be left. A tail that leaves no room for the text is not cut.
     """
     whole = text + tail
     if parts(whole, language(whole)) <= max_parts:
@@ -142,7 +142,7 @@ def shorten(text: str, max_parts: int, *, tail: str = "") -> str:
 
 
 def _cut(text: str, length: int, lang: Lang, max_parts: int, tail: str) -> tuple[str, str]:
-    """Return the longest beginning, up to ``length``, that fits with an ellipsis and the tail; and all three."""
+    """Return the longest beginning, up to ``length``, that fits with an ellipsis and the tail, with both."""
     end = _ELLIPSIS[lang] + tail
     fitting = bisect_right(range(length + 1), max_parts, key=lambda n: parts(text[:n] + end, lang)) - 1
     beginning = text[: _between_characters(text, max(fitting, 0))].rstrip()
@@ -150,7 +150,7 @@ def _cut(text: str, length: int, lang: Lang, max_parts: int, tail: str) -> tuple
 
 
 def _between_characters(text: str, position: int) -> int:
-    """Return the nearest position before this one where a reader sees two characters and not parts of one."""
+    """Return the nearest position up to this one that does not separate the parts of one visible character."""
     here = position
     while 0 < here < len(text) and (_extends(text[here]) or text[here - 1] == _ZERO_WIDTH_JOINER):
         here -= 1

@@ -1,4 +1,4 @@
-"""Replace typographic characters, where that makes a text fit GSM-7 and so take fewer parts.
+"""Replace typographic characters if a text then fits GSM-7, and so takes fewer parts.
 
 Sources: 3GPP TS 23.038, section 6.2.1, for the alphabet; the Unicode Character Database (names, categories,
 canonical and compatibility decompositions) for the counterparts.
@@ -21,8 +21,8 @@ from airflow_provider_ismart.core.segmentation import (
     parts,
 )
 
-#: By what GSM-7 has, the characters that it replaces. What is removed cannot be seen and means something only
-#: beside letters that GSM-7 lacks: joiners, the left-to-right mark, zero-width spaces, the soft hyphen.
+#: The replaced characters, by their replacement in GSM-7. Removed characters are invisible and only matter next to
+#: letters that GSM-7 lacks: joiners, the left-to-right mark, zero-width spaces, the soft hyphen.
 _SOURCES_OF: Mapping[str, str] = {
     "'": "\u2018\u2019\u201a\u201b\u02bc",
     '"': "\u201c\u201d\u201e\u201f",
@@ -34,20 +34,20 @@ _SOURCES_OF: Mapping[str, str] = {
     "Å": "\u212b",
     "Ω": "\u2126",
 }
-#: By each character that is replaced, what it becomes.
+#: The replacement of each character.
 COUNTERPARTS: Mapping[str, str] = {
     source: counterpart for counterpart, sources in _SOURCES_OF.items() for source in sources
 }
 #: The marks of the accented letters that GSM-7 has: grave, acute, tilde, diaeresis, ring, cedilla.
 COMBINING_MARKS = "\u0300\u0301\u0303\u0308\u030a\u0327"
 
-#: Of what GSM-7 lacks. A text with any other such character stays as it is, as Arabic does.
+#: The characters outside GSM-7 that can be replaced. A text with any other, such as Arabic, is not changed.
 _REPLACEABLE = "".join(COUNTERPARTS) + COMBINING_MARKS
 
 
 @cache  # compiled when first used, as in segmentation; re's own cache takes a microsecond a text
 def _patterns() -> tuple[re.Pattern[str], re.Pattern[str]]:
-    """Return what finds a character that must stay and that GSM-7 lacks, and what finds those to replace."""
+    """Return patterns for characters outside GSM-7: those that must stay, and those to replace."""
     must_stay = f"[^{re.escape(GSM7_BASIC + GSM7_EXTENSION + _REPLACEABLE)}]"
     return re.compile(must_stay), re.compile(f"[{re.escape(_REPLACEABLE)}]")
 
@@ -61,14 +61,14 @@ def simplified(text: str) -> str:
 
 
 def _replaceable(text: str) -> set[str]:
-    """Return the characters to replace; none where the text has one that must stay and that GSM-7 lacks."""
+    """Return the characters to replace; none if the text has another character outside GSM-7."""
     must_stay, to_replace = _patterns()
     return set() if must_stay.search(text) else set(to_replace.findall(text))
 
 
 def _simplified(text: str, replaceable: set[str]) -> str:
     plain = text
-    for char in replaceable:  # they are few: str.translate, which looks at each character, takes ten times as long
+    for char in replaceable:  # there are few; str.translate checks every character and takes ten times as long
         plain = plain.replace(char, COUNTERPARTS.get(char, char))
     if not replaceable.isdisjoint(COMBINING_MARKS):
         plain = unicodedata.normalize("NFC", plain)
@@ -82,7 +82,7 @@ def _simplified(text: str, replaceable: set[str]) -> str:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Saving:
-    """What ``simplify_text`` would save: credits, and the characters that cost them."""
+    """The credits that ``simplify_text`` would save, and the characters to replace."""
 
     credits: int
     characters: tuple[str, ...]
@@ -96,9 +96,9 @@ class Saving:
 
 
 def find_saving(messages: Iterable[tuple[Message, int]]) -> Saving | None:
-    """Return what simplifying the messages would save; ``None`` if nothing.
+    """Return the saving from simplifying the messages; ``None`` if there is none.
 
-    :param messages: those of ``Lang.ARABIC``, each with how many recipients it has.
+    :param messages: the messages of ``Lang.ARABIC``, each with its number of recipients.
     """
     total = 0
     characters: set[str] = set()
@@ -113,6 +113,6 @@ def find_saving(messages: Iterable[tuple[Message, int]]) -> Saving | None:
 
 
 def _shown(char: str) -> str:
-    """Return a character with its code point; by its name, if nobody sees it alone."""
+    """Return a character with its code point, or its name if it is invisible."""
     is_visible = char.isprintable() and not unicodedata.combining(char)
     return f"{char if is_visible else unicodedata.name(char)} (U+{ord(char):04X})"

@@ -1,4 +1,4 @@
-"""Templates: the text of each row, from a text with placeholders and the row's cells."""
+"""Fill the placeholders of a template with each row's cells."""
 
 from __future__ import annotations
 
@@ -14,18 +14,18 @@ from airflow_provider_ismart.core.errors import InputError
 from airflow_provider_ismart.core.message import InvalidTextError
 from airflow_provider_ismart.core.msisdn import is_missing
 
-#: Spares most cells the look whether they are missing: of these, NaN alone is, and does not equal itself.
+#: Cells of these types need no check for missing values, except NaN, which does not equal itself.
 _SELDOM_MISSING = frozenset({str, int, float, bool, date, datetime})
 
 
 class Template:
-    """A text with ``{column}`` and ``{column:spec}`` placeholders; ``{{`` and ``}}`` stand for braces.
+    """A text with ``{column}`` and ``{column:spec}`` placeholders; ``{{`` and ``}}`` are literal braces.
 
-    A placeholder is a column's name and a format spec alone: attributes, indexing and conversions would
-    reach into whatever a cell holds.
+    A placeholder has only a column name and a format spec. Attributes, indexing and conversions would give access
+    to the objects in cells.
 
-    :param name: what the template is, for errors.
-    :raises InputError: the template cannot be read, or asks for more than that.
+    :param name: the name of the template in errors.
+    :raises InputError: the template is malformed or has another kind of placeholder.
     """
 
     def __init__(self, source: str, name: str = "message") -> None:
@@ -36,9 +36,9 @@ class Template:
                 _check_placeholder(name, column, spec or "", conversion)
         #: The columns that the placeholders name, each once.
         self.columns = tuple(dict.fromkeys(name for _, name, _, _ in fields if name is not None))
-        #: What stays when every placeholder is empty.
+        #: The text without its placeholders.
         self.literal = "".join(literal for literal, _, _, _ in fields)
-        #: What stands before each placeholder, the index of its column, and its format spec.
+        #: For each placeholder: the text before it, the index of its column, and its format spec.
         self._fields = [
             (literal, None if name is None else self.columns.index(name), spec or "")
             for literal, name, spec, _ in fields
@@ -52,7 +52,7 @@ class Template:
         return self.fill_all([[cell] for cell in cells])[0] if self.columns else self.literal
 
     def fill_all(self, columns: Sequence[Sequence[Any]]) -> list[str]:
-        """Return the texts for several rows, which costs less than one by one; it is all or none.
+        """Return the texts of several rows, which is faster than one by one. If one fails, all fail.
 
         :raises InvalidTextError: a cell of any row is missing, or does not take its format spec.
         """
@@ -66,7 +66,7 @@ class Template:
         try:
             return list(map("".join, zip(*pieces, strict=False)))
         except Exception:  # noqa: BLE001  # a cell's own formatting can raise anything, with the cell in its text
-            raise InvalidTextError(f"a value of {_listed(self.columns)} does not take its format") from None
+            raise InvalidTextError(f"a value of {_listed(self.columns)} does not fit its format") from None
 
 
 def _any_missing(cells: Sequence[Any]) -> bool:
@@ -82,14 +82,14 @@ def _parsed(source: str, name: str) -> list[tuple[str, str | None, str | None, s
     try:
         return list(string.Formatter().parse(source))
     except ValueError as error:
-        raise InputError(f"{name} is not a template: {error}. Write a brace itself as {{{{ or }}}}.") from None
+        raise InputError(f"{name} is not a template: {error}. Write a literal brace as {{{{ or }}}}.") from None
 
 
 def _check_placeholder(template: str, name: str, spec: str, conversion: str | None) -> None:
     if not name.strip():
-        raise InputError(f"{template} has a placeholder {{}} without a name; write the column's name in it")
+        raise InputError(f"{template} has a placeholder {{}} without a column name; write it as {{name}}")
     if "." in name or "[" in name or conversion or "{" in spec:
         raise InputError(
-            f"{template} has the placeholder {shown(name)}: a column's name and a format spec can stand there, "
-            "no attribute, index, conversion or nested placeholder"
+            f"{template} has the placeholder {shown(name)}; a placeholder can have a column name and a format "
+            "spec, but no attribute, index, conversion or nested placeholder"
         )

@@ -1,4 +1,4 @@
-"""Recipients and a message -> rows, each with its number and its text, or the reason why it is invalid."""
+"""Read recipients into rows, each with its number and text or the reason why it is invalid."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ from airflow_provider_ismart.core.template import Template
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Content:
-    """What is to be said: a template, one for each language, or a column that holds each row's own text.
+    """The source of the texts: a template, a template per language, or a column with the text of each row.
 
     With templates by language, ``language_column`` says which of them a row gets.
     """
@@ -37,7 +37,7 @@ class Content:
     def __post_init__(self) -> None:
         """Check that there is exactly one source of text and a sensible limit.
 
-        :raises InputError: there is none or two, an option has another type, or ``max_parts`` is not 1 to 5.
+        :raises InputError: there are none or two sources, a type is wrong, or ``max_parts`` is not 1 to 5.
         """
         if (self.message is None) == (self.message_column is None):
             raise InputError("give either message or message_column")
@@ -68,17 +68,17 @@ class Content:
 
     @property
     def templates(self) -> Mapping[str, Template]:
-        """The templates by language; none where all rows share one, or have their own texts."""
+        """The templates by language; empty if all rows share one template or have their own texts."""
         return read_templates(self.message) if isinstance(self.message, Mapping) else {}
 
     @property
     def simplifies(self) -> bool:
-        """Whether texts are simplified; where all travel as Arabic, it would save nothing."""
+        """Whether texts are simplified; with ``lang="arabic"`` it would save nothing."""
         return self.simplify_text and self.lang is not LangChoice.ARABIC
 
     @property
     def columns(self) -> Sequence[str]:
-        """The columns that the texts are made of.
+        """The columns that the texts use.
 
         :raises InputError: the message is no template.
         """
@@ -92,7 +92,7 @@ class Content:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Reading:
-    """How rows are read: their message, the column and country of their numbers, and who is excluded."""
+    """How to read rows: the message, the column and country of the numbers, and the excluded numbers."""
 
     content: Content
     recipient_column: str = "msisdn"
@@ -100,14 +100,14 @@ class Reading:
     exclusion: Exclusion = NOBODY_EXCLUDED
 
     def __post_init__(self) -> None:
-        """Make the column's name text, as all names of columns are read.
+        """Convert the column's name to text, like all column names.
 
         :raises InputError: it is neither text nor an integer.
         """
         object.__setattr__(self, "recipient_column", _column_name("recipient_column", self.recipient_column))
 
     def read(self, columns: Columns, outcomes: RowOutcomes) -> Rows:
-        """Make every row's number canonical and its text a message; add to ``outcomes`` which cannot be sent.
+        """Normalise each row's number and compose its text; record invalid rows in ``outcomes``.
 
         :raises InputError: a column is missing, or the message cannot be sent to anybody.
         """
@@ -123,7 +123,7 @@ class Reading:
         msisdns = canonical_column(written, self.numbering, lambda row, why: invalid(row, f"number: {why}"))
 
         def invalid_text(row: int, why: str) -> None:
-            if msisdns[row]:  # what is wrong with its number is said already
+            if msisdns[row]:  # already recorded as invalid for its number
                 invalid(row, why)
 
         languages = _languages(self.content, columns, invalid_text)
@@ -135,7 +135,7 @@ class Reading:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Rows:
-    """Rows that were read, in columns: a million make no object each but their texts.
+    """Rows in columns. A row has no object of its own except its text, to save memory.
 
     ``written`` and ``msisdns`` hold a row's number as it came and in canonical form ("" where it has none),
     ``texts`` its text and ``sizes`` what that takes (``None`` where it has none). ``languages`` says which
@@ -150,7 +150,7 @@ class Rows:
 
 
 def _column_name(option: str, name: object) -> str:
-    """Return a column's name as text; a table without a header has integers for names."""
+    """Return a column's name as text; columns of a table without a header have integers as names."""
     if isinstance(name, str) or (isinstance(name, Integral) and not isinstance(name, bool)):
         return str(name)
     raise InputError(f"{option} is a {type(name).__name__}; it can be text, or an integer")
@@ -165,10 +165,10 @@ def _column(columns: Columns, name: str, asked_by: str) -> Sequence[Any]:
         ) from None
 
 
-#: Few enough that one number that is written otherwise makes only few others slow.
+#: Few enough that one unusual number slows down only few others.
 _LOOKED_AT_ONCE = 100
 
-#: Takes a row, from 0 in its table, that cannot be sent, and why.
+#: Called with the position of an invalid row in its table, and the reason.
 _Invalid = Callable[[int, str], None]
 
 
@@ -185,7 +185,7 @@ def _languages(content: Content, columns: Columns, invalid: _Invalid) -> Sequenc
 def _texts(
     content: Content, columns: Columns, languages: Sequence[str | None], count: int, invalid: _Invalid
 ) -> _Texts:
-    """Return each row's text and size, or ``None`` where it has none; ``invalid`` gets the reason."""
+    """Return each row's text and size, or ``None`` if it is invalid; pass the reason to ``invalid``."""
 
     def invalid_text(row: int, why: str) -> None:
         invalid(row, f"message: {why}")
@@ -229,7 +229,7 @@ def _of_template(
     if not is_blank(literal) or not template.columns:
         try:
             of_literal = size(literal, content.lang, content.max_parts)
-        except InvalidTextError as why:  # no cell can mend what is wrong with the template itself
+        except InvalidTextError as why:  # the template itself is wrong, whatever the cells
             raise InputError(f"{template.name}: {why}") from None
         if not template.columns:
             return [literal] * count, [of_literal] * count
@@ -265,7 +265,7 @@ def _filled(template: Template, columns: Sequence[Sequence[Any]], invalid: _Inva
 
 
 def _sizes(content: Content, texts: list[str | None], invalid: _Invalid) -> list[Size | None]:
-    """Return what the texts take, after simplifying them in place; one that cannot be sent is none any more."""
+    """Simplify the texts in place and return their sizes; remove texts that cannot be sent."""
     lang, max_parts = content.lang, content.max_parts
     sizes: list[Size | None] = []
     for start in range(0, len(texts), _LOOKED_AT_ONCE):

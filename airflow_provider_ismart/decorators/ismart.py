@@ -17,9 +17,9 @@ if TYPE_CHECKING:
 
 
 class ISmartDecoratedOperator(DecoratedOperator, ISmartSendOperator):
-    """Call a function, and send to the recipients that it returns.
+    """Call a function and send to the recipients that it returns.
 
-    The function's arguments are templated. They are redacted in Airflow's UI, because they can hold recipients.
+    The function's arguments are templated. Airflow's UI shows them redacted, because they can contain recipients.
 
     :raises ISmartInputError: the function returned ``None``.
     """
@@ -39,7 +39,7 @@ class ISmartDecoratedOperator(DecoratedOperator, ISmartSendOperator):
     def __init__(self, **kwargs: Any) -> None:
         super().__init__(recipients=None, **kwargs)
 
-    # DecoratedOperator's own would return what the function returns.
+    # Overrides DecoratedOperator's method, which would return the function's result.
     execute = ISmartSendOperator.execute
 
     def _find_recipients(self, context: Context) -> Any:
@@ -49,7 +49,7 @@ class ISmartDecoratedOperator(DecoratedOperator, ISmartSendOperator):
         recipients = self.python_callable(*args, **{**from_context, **kwargs})
         if recipients is None:
             raise ISmartInputError(
-                f"the function of task {self.task_id} returned None; it has to return the "
+                f"the function of task {self.task_id} returned None; it must return the "
                 "recipients, or [] if there are none. Nothing was sent."
             )
         return recipients
@@ -62,12 +62,12 @@ def ismart_task(
 
     :param python_callable: the function. It returns what ``recipients`` of
         :class:`~airflow_provider_ismart.operators.ismart.ISmartSendOperator` takes. Each try calls it anew.
-    :param multiple_outputs: push the report's values as XComs of their own, too.
+    :param multiple_outputs: also push each value of the report as a separate XCom.
     :param kwargs: every other parameter of that operator.
     """
     return task_decorator_factory(
         python_callable,
-        multiple_outputs=multiple_outputs,  # the function's annotation says nothing of the report
+        multiple_outputs=multiple_outputs,  # the function's annotation does not describe the report
         decorated_operator_class=ISmartDecoratedOperator,
         **kwargs,
     )

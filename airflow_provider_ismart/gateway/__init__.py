@@ -1,1 +1,1 @@
-"""The gateway: from one batch to the outcome of its call, and the connection that says how to reach it."""
+"""The gateway: its connection, and the call that submits one batch."""

@@ -1,8 +1,8 @@
-"""One batch -> a call -> what is known of it.
+"""Make the call for one batch, and determine its outcome.
 
-An SMS cannot be taken back, so the question after every call is not whether it failed but what its failure
-proves: see :class:`~airflow_provider_ismart.core.outcomes.Fate`. Nothing that leaves this module, no exception,
-log record or ``repr``, holds the password, a full number or a text.
+An SMS cannot be recalled, so the question after a failed call is what the failure proves: see
+:class:`~airflow_provider_ismart.core.outcomes.Fate`. No exception, log record or ``repr`` of this module contains
+the password, a full number or a text.
 """
 
 from __future__ import annotations
@@ -42,15 +42,15 @@ MAX_BACK_OFF_SECONDS = 30.0
 TURNED_AWAY_STATUSES = frozenset({400, 401, 403, 404, 405, 407, 413, 414, 429, 431})
 _TRANSIENT_STATUSES = frozenset({None, 429, 503})
 
-#: White space and the byte order mark of UTF-8, which some servers put in front, mean nothing.
+#: White space, and the UTF-8 byte order mark that some servers add, are ignored.
 _RETURN_CODE = re.compile(rb"(?:\s|\xef\xbb\xbf)*(0|[1-9][0-9]{0,3})\s*")
 _OK = 200
 _SERVICE_UNAVAILABLE = 503
 
-#: As long as any other time.
+#: A sample time, to compute the length of a query.
 _ANY_PUSH_AT = "01/31/2030 08:00:00"
 
-#: Refused before anything is dispatched, so it costs nothing and reaches nobody (second-hand knowledge).
+#: Refused before dispatch, so it costs nothing and reaches nobody (second-hand knowledge).
 PROBE_MSISDN = "1"
 
 
@@ -61,8 +61,8 @@ def _now() -> datetime:
 class GatewayClient:
     """Make calls to the gateway from any number of threads, at most ``max_concurrency`` concurrently.
 
-    Connections are kept alive for the calls that follow. ``halted`` stops it: once set, no call starts and no
-    waiting between calls goes on.
+    Connections are kept alive for later calls. Once ``halted`` is set, no call starts and every wait between calls
+    ends.
 
     :raises InputError: the certificates of ``ca_bundle`` cannot be read.
     """
@@ -125,15 +125,15 @@ class GatewayClient:
     def submit(
         self, batch: Batch, *, flash: bool, push_at: str | None, now: Callable[[], datetime] = _now
     ) -> CallOutcome:
-        """Submit a batch. What provably did not reach the gateway is tried again a few times.
+        """Submit a batch. A call that provably did not reach the gateway is retried a few times.
 
-        Without ``push_at``, each attempt looks at the clock, and in quiet hours is scheduled for their end.
+        Without ``push_at``, an attempt in quiet hours is scheduled for their end.
 
-        :raises InputError: the connection is restricted, and a number is not one of those allowed.
+        :raises InputError: the connection is restricted, and a number is not allowed.
         """
         allowed = self.settings.allowed_numbers
         if allowed is not None and not allowed.issuperset(batch.msisdns):
-            raise InputError(f"{self.settings.restriction}, and the call has others")
+            raise InputError(f"{self.settings.restriction}, but the call has other numbers")
         quiet_hours = None if push_at else self.settings.quiet_hours
 
         def call() -> CallOutcome:
@@ -143,11 +143,11 @@ class GatewayClient:
             return self._call(query)._replace(scheduled_for=scheduled_for)
 
         outcome: CallOutcome = self._retrying(self._paced, call)
-        attempts = self._retrying.statistics["attempt_number"]  # this thread's; the last may not have started
+        attempts = self._retrying.statistics["attempt_number"]  # of this thread; the last may not have started
         return outcome._replace(attempts=attempts if outcome.attempts else attempts - 1)
 
     def probe(self) -> CallOutcome:
-        """Make the call that costs nothing and reaches nobody, once: a refused login is not tried twice."""
+        """Make the free probe once, without retries, so that a refused login is not tried twice."""
         query = query_string(
             login=self.settings.login,
             password=self.settings.password,
@@ -193,7 +193,7 @@ def query_string(
     push_at: str | None,
     header: str | None = None,
 ) -> str:
-    """Return the query of the gateway document, "The call"; its commas stay as they are, all else is quoted.
+    """Return the query string of a call (gateway document, "The call"). Everything but commas is quoted.
 
     The document does not list ``Header``, which is second-hand.
     """
@@ -213,7 +213,7 @@ def query_string(
 
 
 def read_answer(reply: Reply) -> CallOutcome:
-    """Return what a reply says; it says something only if it is one whole number."""
+    """Return the outcome that a reply proves. It has a return code only if its body is one whole number."""
     status = reply.status
     if status != _OK:
         retry_after = _seconds(reply.headers.get("Retry-After"))
@@ -236,13 +236,13 @@ def _seconds(retry_after: str | None) -> float | None:
 
 
 def _last_outcome(state: RetryCallState) -> CallOutcome:
-    assert state.outcome is not None  # noqa: S101  # tenacity sets it before it asks
+    assert state.outcome is not None  # noqa: S101  # tenacity sets it before this call
     outcome: CallOutcome = state.outcome.result()
     return outcome
 
 
 def _back_off(state: RetryCallState) -> float:
-    """Wait longer each time, with jitter, or as long as the server asks; never over half a minute."""
+    """Return the wait before a retry: exponential back-off with jitter, or Retry-After; at most 30 seconds."""
     asked = _last_outcome(state).retry_after
-    seconds = wait_exponential_jitter()(state) / 2  # half a second, then twice that, and so on
+    seconds = wait_exponential_jitter()(state) / 2  # half a second, doubled each time
     return min(asked if asked is not None else seconds, MAX_BACK_OFF_SECONDS)

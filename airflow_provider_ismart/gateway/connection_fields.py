@@ -16,7 +16,7 @@ DEFAULT_HOST = "https://www.ismartsms.net"
 
 
 class AirflowConnection(Protocol):
-    """What this package reads of an Airflow connection."""
+    """The fields of an Airflow connection that this package reads."""
 
     host: str | None
     port: int | None
@@ -29,16 +29,16 @@ def gateway_url(host: str | None, port: int | None, path: str, *, allow_http: bo
     """Return the endpoint's URL, without a query.
 
     :param host: a host name or a base URL; by default the vendor's.
-    :param path: of the endpoint, from its first slash.
-    :param allow_http: whether plain http may show the password to the network.
-    :raises InputError: ``host`` or ``port`` cannot be used; the text names it.
+    :param path: the endpoint's path, with a leading slash.
+    :param allow_http: whether plain http, which shows the password to the network, is allowed.
+    :raises InputError: ``host`` or ``port`` is invalid; the message names it.
     """
     host = (host or DEFAULT_HOST).strip()
     base = split_url(host if "://" in host else f"https://{host}")
     if not base or base.scheme not in {"http", "https"} or not base.hostname or re.search(r"\s", base.hostname):
         raise InputError("the connection's host has to be a host name or an http(s) URL")
     if base.username or base.password or base.query or base.fragment:
-        raise InputError("the connection's host holds more than a host name, a port and a path")
+        raise InputError("the connection's host has more than a host name, a port and a path")
     if base.scheme == "http" and not (allow_http or _is_loopback(base.hostname)):
         raise InputError(
             f"the connection's host is {base.scheme}://{base.hostname}, and plain http shows the password to "
@@ -52,14 +52,14 @@ def gateway_url(host: str | None, port: int | None, path: str, *, allow_http: bo
 
 
 def check_characters(field: str, value: str) -> None:
-    """Check for characters that nobody types, such as the line end of a file that holds a password.
+    """Check for control characters, such as the line end of a file with the password.
 
-    :raises InputError: there is one. The text names the field and does not quote it.
+    :raises InputError: there is one. The message names the field without its value.
     """
     if value.endswith(("\n", "\r")):
-        raise InputError(f"the connection's {field} ends with a line end; store it without")
+        raise InputError(f"the connection's {field} ends with a line break; remove it")
     if any(unicodedata.category(character) in {"Cc", "Zl", "Zp"} for character in value):
-        raise InputError(f"the connection's {field} holds a line end or another control character")
+        raise InputError(f"the connection's {field} contains a line break or another control character")
 
 
 def json_object(extra: str | None) -> dict[str, Any]:
@@ -71,7 +71,7 @@ def json_object(extra: str | None) -> dict[str, Any]:
         return {}
     try:
         found = json.loads(extra)
-    except ValueError:  # whose text can quote what is in there
+    except ValueError:  # whose message can quote the content
         found = None
     if not isinstance(found, dict):
         raise InputError('the connection\'s extra has to be a JSON object such as {"max_concurrency": 8}')
@@ -82,7 +82,7 @@ def split_url(url: str) -> SplitResult | None:
     """Split a URL, or return ``None`` if it is malformed: the standard library's error would quote it."""
     try:
         parts = urlsplit(url)
-        _ = parts.port  # which is checked when it is asked for
+        _ = parts.port  # the port is checked on access
     except ValueError:
         return None
     return parts

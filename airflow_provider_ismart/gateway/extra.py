@@ -1,4 +1,4 @@
-"""One extra of the connection: its form field, its default, and what it can be."""
+"""`Extra`: the definition of an extra of the connection."""
 
 from __future__ import annotations
 
@@ -8,9 +8,9 @@ from airflow_provider_ismart.core.errors import InputError
 
 
 class Extra(NamedTuple):
-    """One extra of the connection: its form field, its default, and what it can be.
+    """An extra of the connection: its form field, default and allowed values.
 
-    ``type`` is a JSON schema's; ``minimum`` and ``maximum`` bound a number, and stand at 0 for anything else.
+    ``type`` is a JSON schema's; ``minimum`` and ``maximum`` bound a number, and are 0 for other types.
     ``holds_secret`` keeps the value out of errors. ``example`` shows the form of text that has one.
     """
 
@@ -33,9 +33,9 @@ class Extra(NamedTuple):
         return self.description + default + limits
 
     def read(self, value: Any) -> Any:
-        """Return the typed value of what the connection holds, which a form stores as text.
+        """Return the typed value of an extra, which a form stores as text.
 
-        :raises InputError: it is of another type, or out of range.
+        :raises InputError: its type is wrong, or it is out of range.
         """
         if value is None or value == "":
             return self.default
@@ -56,7 +56,7 @@ class Extra(NamedTuple):
         raise self.error(value, f"it has to be {_TYPE_NAMES[self.type]}{such}{or_list}")
 
     def error(self, value: Any, why: str) -> InputError:
-        """Return the error that names this extra and what was found in it."""
+        """Return an error that names this extra and its value."""
         found = "not as it should be" if self.holds_secret else f"{value!r}"
         return InputError(f"the connection's extra {self.name!r} is {found}; {why}")
 

@@ -1,4 +1,4 @@
-"""The connection: one table of what its extras can be, and the settings that a client is made from."""
+"""The connection: the table of its extras, and the settings of a client."""
 
 from __future__ import annotations
 
@@ -157,9 +157,9 @@ EXTRAS = {
 
 @dataclass(frozen=True, slots=True, kw_only=True, repr=False)
 class Settings:
-    """What a client needs to know; times in seconds, lengths in characters.
+    """The settings of a client, with times in seconds and lengths in characters.
 
-    Its ``repr`` shows nothing, because it holds the password.
+    The ``repr`` shows nothing, because they include the password.
     """
 
     url: str
@@ -182,9 +182,9 @@ class Settings:
 
     @classmethod
     def of(cls, connection: AirflowConnection, conn_id: str = "") -> Settings:
-        """Read and check a connection, whose id its texts name.
+        """Read and check a connection; ``conn_id`` is for error texts.
 
-        :raises InputError: a field or an extra is missing, unknown or out of range; the text names it.
+        :raises InputError: a field or an extra is missing, unknown or invalid; the message names it.
         """
         if not connection.login or not connection.password:
             raise InputError("the connection needs login (UserId) and password")
@@ -203,12 +203,12 @@ class Settings:
 
     @classmethod
     def without_connection(cls) -> Settings:
-        """Return the defaults, to plan with; nothing can be sent with them."""
+        """Return the defaults, for planning only; they have no login."""
         return cls(url=DEFAULT_HOST, login="", password="", **_typed(_read_extras({})))
 
     @property
     def restriction(self) -> str | None:
-        """That only some numbers are reached, where it is so."""
+        """A sentence that says that the connection is restricted, if it is."""
         if self.allowed_numbers is None:
             return None
         return f"Connection {self.conn_id!r} is restricted to its allowed numbers ({len(self.allowed_numbers):,})"
@@ -223,7 +223,7 @@ def _read_extras(given: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def _typed(extras: Mapping[str, Any]) -> dict[str, Any]:
-    """Return the extras as the fields of :class:`Settings` that go by the same name."""
+    """Return the extras as the fields of :class:`Settings` with the same names."""
     typed = {field.name: extras[field.name] for field in fields(Settings) if field.name in extras}
     typed["timezone"] = _timezone(extras["timezone"])
     typed["quiet_hours"] = _quiet_hours(extras["quiet_hours"], typed["timezone"])
@@ -254,10 +254,10 @@ def _allowed_numbers(given: str | list[Any] | None, numbering: NumberingPlan) ->
         return None
     entries = split_numbers(given) if isinstance(given, str) else given
     if not entries:
-        raise EXTRAS["allowed_numbers"].error(given, "it holds no number; leave it out to reach every number")
+        raise EXTRAS["allowed_numbers"].error(given, "it has no number; leave it out to reach every number")
 
     def invalid(entry: int, why: str) -> None:
-        raise EXTRAS["allowed_numbers"].error(given, f"entry {entry + 1} is no mobile number ({why})")
+        raise EXTRAS["allowed_numbers"].error(given, f"entry {entry + 1} is not a mobile number ({why})")
 
     return frozenset(canonical_column(entries, numbering, invalid))
 

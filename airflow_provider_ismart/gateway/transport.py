@@ -1,9 +1,9 @@
-"""The HTTP call: a query in, and out comes a reply or an error that says whether the request may have arrived.
+"""Make the HTTP call, and tell from a failure whether the request may have arrived.
 
-``requests`` carries the call. Two things it cannot do, so the connection classes of this module do them:
+This module uses ``requests``. Its own connection classes do two things that ``requests`` cannot:
 
-- Say whether a request went out. No exception of an HTTP client proves that it did not: ``SSLError`` and
-  ``ProxyError`` were seen after the request had arrived. A connection that notes when it writes was never wrong.
+- Record whether a request was written. No exception of an HTTP client proves that it was not: ``SSLError`` and
+  ``ProxyError`` were seen after the request had arrived.
 - Keep the query, which holds the password, out of exceptions and log records. They show URLs, so the connection
   adds the query below everything that knows a URL.
 """
@@ -38,16 +38,16 @@ _HEADERS = {
 
 
 class NotSent(Exception):  # noqa: N818  # named after what it proves
-    """No byte of the request was written; the text says why, and shows no URL."""
+    """No byte of the request was written. The message says why, without the URL."""
 
 
 class MaybeSent(Exception):  # noqa: N818
-    """The request may have arrived, but no whole reply came; the text says why, and shows no URL."""
+    """The request may have arrived, but no complete reply did. The message says why, without the URL."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Reply:
-    """A whole reply; the names of its headers may be written in any case."""
+    """A complete reply. Header names are case-insensitive."""
 
     status: int
     headers: Mapping[str, str]
@@ -57,7 +57,7 @@ class Reply:
 class Transport:
     """Make calls from any number of threads, over at most ``max_concurrency`` connections that are kept alive.
 
-    It reads nothing from the environment, follows no redirect, repeats no request and returns no cookie.
+    It ignores environment variables, redirects and cookies, and never repeats a request.
 
     :raises InputError: the URL has no valid host, or the certificates of ``ca_bundle`` cannot be read.
     """
@@ -76,23 +76,23 @@ class Transport:
             self._session.mount(scheme, adapter)
         try:
             self._request = Request("GET", settings.url, headers=_HEADERS).prepare()
-            # Threads that made the pool with their first calls could make several
+            # Created now, because threads that create it on their first calls could create several
             adapter.get_connection_with_tls_context(
                 self._request, self._options["verify"], self._options["proxies"]
             )
         except InvalidURL:
-            raise InputError("the connection's host is no valid host name") from None
+            raise InputError("the connection's host is not a valid host name") from None
 
     def get(self, query: str) -> Reply:
-        """Make one call with ``query``, which is quoted and in ASCII.
+        """Make one call with ``query``, quoted and in ASCII.
 
         :raises NotSent: no byte of the request was written.
-        :raises MaybeSent: the request may have arrived; what came back is not a whole reply.
+        :raises MaybeSent: the request may have arrived, but the reply is missing or incomplete.
         """
         _call.query, _call.is_written = query, False
         try:
             response = self._session.send(self._request, **self._options)
-        except Exception as error:  # noqa: BLE001  # whatever it is, only the connection knows what it proves
+        except Exception as error:  # noqa: BLE001  # the exception proves nothing; only the connection knows what was written
             if _call.is_written:
                 raise MaybeSent(f"no answer came: {_innermost(error)}") from None
             raise NotSent(f"no connection could be made: {_innermost(error)}") from None
@@ -109,7 +109,7 @@ class Transport:
 
 
 class _Call(threading.local):
-    """The call that this thread makes. A connection serves the thread that took it from the pool."""
+    """The call that this thread makes. A pooled connection serves one thread at a time."""
 
     query = ""
     is_written = False
@@ -119,9 +119,9 @@ _call = _Call()
 
 
 class _Connection:
-    """Add the query to a request, and note that it is written.
+    """Add the query to a request, and record that it is written.
 
-    A proxy's CONNECT does not pass here: it is no request to the gateway.
+    A proxy's CONNECT does not count, because it is not a request to the gateway.
     """
 
     sock: Any
@@ -139,7 +139,7 @@ class _HTTPConnection(_Connection, HTTPConnection):
 
 class _HTTPSConnection(_Connection, HTTPSConnection):
     def __init__(self, *args: Any, **kwargs: Any) -> None:
-        # urllib3's own context logs session keys where the environment's SSLKEYLOGFILE says
+        # urllib3's default context logs session keys to the file in SSLKEYLOGFILE
         super().__init__(*args, **kwargs | {"ssl_context": ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)})
 
 
@@ -147,7 +147,7 @@ _CONNECTION_CLASSES = {"http": _HTTPConnection, "https": _HTTPSConnection}
 
 
 class _Adapter(HTTPAdapter):
-    """Use this module's connections, and verify a proxy's certificate even where the gateway has none."""
+    """Use this module's connections, and verify a proxy's certificate even if the gateway uses http."""
 
     def get_connection_with_tls_context(self, *args: Any, **kwargs: Any) -> Any:
         pool = super().get_connection_with_tls_context(*args, **kwargs)
@@ -155,11 +155,11 @@ class _Adapter(HTTPAdapter):
         return pool
 
     def cert_verify(self, conn: Any, url: Any, verify: Any, cert: Any) -> None:  # noqa: ARG002
-        super().cert_verify(conn, "https:", verify, cert)  # with an http URL, requests verifies nobody
+        super().cert_verify(conn, "https:", verify, cert)  # with an http URL, requests verifies no certificate
 
 
 class _Session(Session):
-    """Find no redirect in any response: requests would prepare the next request, and fail over a bad URL."""
+    """Ignore redirects: requests would prepare the next request, and fail if its URL is invalid."""
 
     def get_redirect_target(self, resp: Response) -> None:  # noqa: ARG002
         return None
@@ -175,7 +175,7 @@ def _certificates(ca_bundle: str | None) -> str:
 
 
 def _innermost(error: BaseException) -> str:
-    """Name the innermost cause of an error, in the system's own words where it has some."""
+    """Return the innermost cause of an error, as the operating system's message if there is one."""
     while cause := error.__cause__ or error.__context__:
         error = cause
     text = error.strerror if isinstance(error, OSError) else None

@@ -1,1 +1,1 @@
-"""The connection to the gateway."""
+"""The hook of the gateway."""

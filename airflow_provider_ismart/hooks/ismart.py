@@ -1,4 +1,4 @@
-"""The hook: a connection, and sending through it."""
+"""`ISmartHook`: the connection to the gateway, for operators and ``@task`` functions."""
 
 from __future__ import annotations
 
@@ -44,7 +44,7 @@ class ISmartHook(BaseHook):
     conn_type = "ismart"
     hook_name = "iSmart SMS"
 
-    #: Where sends get the time and threads from, where those are not the machine's own: in a simulation.
+    #: The source of time and threads; ``None`` is the real one. Simulations have their own.
     runtime: Runtime | None = None
 
     get_ui_field_behaviour = staticmethod(field_behaviour)
@@ -54,21 +54,21 @@ class ISmartHook(BaseHook):
         super().__init__()
         self.ismart_conn_id = ismart_conn_id
         self._is_halted = False
-        #: What stops the sends of this hook, of which threads can run several.
+        #: The events that stop this hook's sends, of which threads can run several.
         self._halted: WeakSet[Event] = WeakSet()
 
     def get_conn(self) -> GatewayClient:
-        """Return a client of the gateway, with the connection's settings; nothing is called yet. Close it.
+        """Return a client of the gateway with the connection's settings, without a call. Close it after use.
 
         :raises ISmartInputError: the connection has a bad field or extra; the text names it.
         """
         return self.new_client(self.settings)
 
     def new_client(self, settings: Settings) -> GatewayClient:
-        """Return a client with these settings, which :meth:`halt` stops. Close it."""
-        from airflow_provider_ismart.gateway.client import GatewayClient  # noqa: PLC0415  # brings requests
+        """Return a client with these settings, which :meth:`halt` stops. Close it after use."""
+        from airflow_provider_ismart.gateway.client import GatewayClient  # noqa: PLC0415  # imports requests
 
-        halted = Event()  # a send that ends early sets it, and the next one starts anew
+        halted = Event()  # a send that stops early sets the event, so each send has its own
         self._halted.add(halted)
         if self._is_halted:
             halted.set()
@@ -77,29 +77,29 @@ class ISmartHook(BaseHook):
 
     @cached_property
     def settings(self) -> Settings:
-        """The connection's settings, checked; its ``repr`` shows nothing.
+        """The connection's settings, validated. Their ``repr`` shows nothing.
 
         :raises ISmartInputError: the connection has a bad field or extra; the text names it.
         """
-        from airflow_provider_ismart.sending.options import check_name  # noqa: PLC0415  # needed at run time alone
+        from airflow_provider_ismart.sending.options import check_name  # noqa: PLC0415  # only needed at run time
 
         with _own_errors():
             check_name("ismart_conn_id", self.ismart_conn_id)
         connection = self.get_connection(self.ismart_conn_id)
-        if connection.password:  # Airflow hides the password itself, but not how a URL spells it
+        if connection.password:  # Airflow masks the password itself, but not its URL-encoded form
             mask_secret(quote(connection.password, safe=""))
-            mask_secret(quote(connection.password, safe="*"))  # as the client does
+            mask_secret(quote(connection.password, safe="*"))  # encoded as the client does
             mask_secret(quote_plus(connection.password))
         with _own_errors():
             settings = Settings.of(connection, self.ismart_conn_id)
-        if settings.proxy:  # it can hold a password
+        if settings.proxy:  # it can contain a password
             mask_secret(settings.proxy)
         return settings
 
     def build_url(
         self, batch: Batch, *, flash: bool = False, push_at: str | None = None, reveal: bool = False
     ) -> str:
-        """Return the GET call for a batch, credentials and numbers masked unless ``reveal``."""
+        """Return the URL of the call for a batch, with credentials and numbers masked unless ``reveal``."""
         with closing(self.get_conn()) as client:
             return client.build_url(batch, flash=flash, push_at=push_at, reveal=reveal)
 
@@ -122,9 +122,10 @@ class ISmartHook(BaseHook):
     ) -> dict[str, object]:
         """Send ``message`` to ``recipients`` and return the report, for use inside ``@task``.
 
-        Takes what :class:`~airflow_provider_ismart.operators.ismart.ISmartSendOperator` takes under these
-        names, and raises what it raises; with every other option at its default. A task can call it several
-        times: over all its tries, a number gets at most as many messages as one try asks for.
+        The parameters and errors are those of
+        :class:`~airflow_provider_ismart.operators.ismart.ISmartSendOperator`, whose other options have their
+        defaults. A task can call this several times: over all its tries, a number gets at most as many messages
+        as one try requests.
         """
         options = {
             "message": message,
@@ -163,7 +164,7 @@ class ISmartHook(BaseHook):
             yield
         finally:
             is_running = False
-            if task.on_kill is halt_and_kill:  # else a send in another thread calls this one
+            if task.on_kill is halt_and_kill:  # otherwise, a send in another thread would call this handler
                 task.on_kill = on_kill
 
     def submit(
@@ -176,12 +177,12 @@ class ISmartHook(BaseHook):
         idempotency_key: str | None = None,
         sends_several_times: bool = False,
     ) -> Report:
-        """Send as the operator's ``options`` say, in the task that ``context`` belongs to.
+        """Send with the operator's ``options``, in the task of ``context``.
 
         :param sends_several_times: whether this may be one of several sends of the same try.
         :raises ISmartError: not every recipient got the message; its class says what to do next.
         """
-        from airflow_provider_ismart.hooks.task_send import TaskSend, preview  # noqa: PLC0415  # at run time
+        from airflow_provider_ismart.hooks.task_send import TaskSend, preview  # noqa: PLC0415  # only needed at run time
         from airflow_provider_ismart.ledgers.current_try import record_if_unsent  # noqa: PLC0415
         from airflow_provider_ismart.sending.options import SendOptions, check_name  # noqa: PLC0415
 
@@ -204,14 +205,14 @@ class ISmartHook(BaseHook):
         task_instance: Any = None,
         ledger_conn_id: str | None = None,
     ) -> dict[str, int]:
-        """Return how many messages the SQL ledger knows in which state.
+        """Return the number of messages in the SQL ledger by state.
 
-        :param idempotency_key: whose sends to count; or
-        :param task_instance: which one's, as anything with ``dag_id``, ``run_id``, ``task_id``, ``map_index``.
-        :param ledger_conn_id: the ledger's connection, where it is not the one of this hook's connection.
-        :raises ISmartInputError: there is no SQL ledger to ask, or nothing to ask it for.
+        :param idempotency_key: count the messages of this key; or
+        :param task_instance: of this one: an object with ``dag_id``, ``run_id``, ``task_id``, ``map_index``.
+        :param ledger_conn_id: the ledger's connection; by default the one that this hook's connection names.
+        :raises ISmartInputError: there is no SQL ledger, or not exactly one of key and task instance.
         """
-        from airflow_provider_ismart.ledgers.sql import summary  # noqa: PLC0415  # brings SQLAlchemy
+        from airflow_provider_ismart.ledgers.sql import summary  # noqa: PLC0415  # imports SQLAlchemy
         from airflow_provider_ismart.ledgers.sql_connection import (  # noqa: PLC0415
             key_scope,
             open_engine,
@@ -240,16 +241,16 @@ class ISmartHook(BaseHook):
             halted.set()
 
     def probe(self) -> int | None:
-        """Return the code to the free probe, ``MobileNo=1``; ``None`` where no answer came.
+        """Return the return code of the free probe, ``MobileNo=1``; ``None`` if no answer came.
 
-        9 means that the login is good and no trouble was seen. That the probe costs nothing and reaches nobody
-        is second-hand knowledge; so is that a bad login shows before the bad number.
+        9 means that the login is good and no trouble was seen. It is second-hand knowledge that the probe costs
+        nothing and reaches nobody, and that the gateway checks the login before the number.
         """
         return self.probe_outcome().code
 
     def probe_outcome(self) -> CallOutcome:
-        """Make the free probe, once, and return all that is known of it: where there is no code, why."""
-        from airflow_provider_ismart.core.return_codes import Kind, return_code  # noqa: PLC0415  # when it is needed
+        """Make the free probe once, and return its outcome, with the cause if there is no code."""
+        from airflow_provider_ismart.core.return_codes import Kind, return_code  # noqa: PLC0415  # only when needed
 
         with closing(self.get_conn()) as client:
             outcome = client.probe()
@@ -259,27 +260,27 @@ class ISmartHook(BaseHook):
         return outcome
 
     def known_refusal(self, context: Mapping[str, Any]) -> str | None:
-        """Say when the login was refused, where that is less than a day ago and it has not changed since.
+        """Return why the login must not be tried: it was refused less than a day ago and has not changed since.
 
-        ``None`` where it may be tried, and outside a task, where it is a person who tries it.
+        ``None`` if it may be tried. Outside a task it always may, because a person is trying it.
         """
         return self.refused_login.block_reason() if TaskIdentity.of(context) else None
 
     @property
     def refused_login(self) -> RefusedLogin:
-        """What keeps other tasks, and the alert about a refused login, from trying it again."""
-        from airflow_provider_ismart.coordination.refused_login import RefusedLogin  # noqa: PLC0415  # brings Variables
+        """The record of a refused login, which keeps other tasks and alerts from trying it again."""
+        from airflow_provider_ismart.coordination.refused_login import RefusedLogin  # noqa: PLC0415  # imports Variables
 
         return RefusedLogin(self.ismart_conn_id, self.settings)
 
     def test_connection(self) -> tuple[bool, str]:
-        """Say whether the login is good, from one probe; a refused login is not tried again."""
-        from airflow_provider_ismart.core.credit import PROBE_IS_GOOD  # noqa: PLC0415  # needed at run time alone
+        """Test the login with one probe, for Airflow's connection test."""
+        from airflow_provider_ismart.core.credit import PROBE_IS_GOOD  # noqa: PLC0415  # only needed at run time
         from airflow_provider_ismart.core.return_codes import return_code  # noqa: PLC0415
 
         outcome = self.probe_outcome()
         if outcome.code == PROBE_IS_GOOD:
-            return True, "The login is good. (Whether there is credit, this does not show.)"
+            return True, "The login is good. This does not show whether there is credit."
         if outcome.code is not None:
             return False, f"The gateway answered {return_code(outcome.code)}"
         return False, f"No return code: {outcome.detail}"
@@ -287,8 +288,8 @@ class ISmartHook(BaseHook):
 
 @contextmanager
 def _own_errors() -> Iterator[None]:
-    """Raise the core's errors as the classes that say what to do next."""
-    from airflow_provider_ismart.core.ledger import LedgerConflictError  # noqa: PLC0415  # brings the whole core
+    """Convert the core's errors to this package's public ones."""
+    from airflow_provider_ismart.core.ledger import LedgerConflictError  # noqa: PLC0415  # imports the whole core
 
     try:
         yield

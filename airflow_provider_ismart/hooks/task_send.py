@@ -1,4 +1,4 @@
-"""One send of a task: the hook's connection, the task's ledger, and what others must know of a failure."""
+"""One send of a task: its connection, its ledger, and the record of its failure for other tasks."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ if TYPE_CHECKING:
 
 
 class TaskSend:
-    """A send through a hook, as part of a try.
+    """A send through a hook, within one try of a task.
 
     :param ledger_conn_id: the connection of the SQL ledger; by default the one that the hook's connection names.
     """
@@ -48,9 +48,9 @@ class TaskSend:
         self._idempotency_key = idempotency_key
 
     def send(self, recipients: Any, options: SendOptions) -> Report:
-        """Plan the send in this thread, and make it in another, for which a signal waits.
+        """Plan the send in this thread and run it in another, so that signals interrupt only the wait.
 
-        :raises InputError: the recipients, the options or the ledger cannot be used as they are.
+        :raises InputError: the recipients, the options or the ledger are invalid.
         :raises ISmartError: not every recipient got the message.
         """
         hook = self._hook
@@ -95,7 +95,7 @@ class TaskSend:
         """Return the connection's settings, which all hooks of a try share: reading them takes 5 to 30 ms."""
         hook, shared = self._hook, self._try.settings
         if known := shared.get(hook.ismart_conn_id):
-            vars(hook).setdefault("settings", known)  # as the cached property does
+            vars(hook).setdefault("settings", known)  # as its cached property does
         shared[hook.ismart_conn_id] = hook.settings
         return hook.settings
 
@@ -106,11 +106,11 @@ class TaskSend:
         )
 
     def _share(self, error: ISmartError) -> None:
-        """Let callbacks and other tasks know why the send failed."""
+        """Record for callbacks and other tasks why the send failed."""
         if isinstance(error, ISmartCreditError):
             leave_for_callbacks(error, self._context, self._hook.log)
-        if isinstance(error, ISmartLoginError) and error.code is not None:  # it was tried just now
-            with suppress(Exception):  # nothing must replace this error: after any other, Airflow would try again
+        if isinstance(error, ISmartLoginError) and error.code is not None:  # only if it was tried just now
+            with suppress(Exception):  # nothing may replace this error: Airflow would retry after any other
                 self._hook.refused_login.record(self._hook.log)
 
 
@@ -121,13 +121,13 @@ def _with_exclude_from_files(options: SendOptions) -> SendOptions:
 def preview(hook: ISmartHook, recipients: Any, options: SendOptions) -> Report:
     """Return the report of what would be sent, without a call.
 
-    :raises InputError: the recipients or the options cannot be used as they are.
+    :raises InputError: the recipients or the options are invalid.
     :raises ISmartInputError: nothing would be sent.
     """
     try:
         settings = hook.settings
     except AirflowNotFoundException:
-        hook.log.info("No connection %r: previewing with the defaults.", hook.ismart_conn_id)
+        hook.log.info("There is no connection %r. The dry run uses the defaults.", hook.ismart_conn_id)
         settings = Settings.without_connection()
     with (
         closing(hook.new_client(settings)) as client,

@@ -1,1 +1,1 @@
-"""Ledgers that outlive the process that sends."""
+"""Ledgers that survive the process that sends."""

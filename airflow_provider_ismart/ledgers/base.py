@@ -1,6 +1,6 @@
-"""The base of the ledgers that outlive a process, and what opens one for a send.
+"""The base class of stored ledgers, and the protocol to open one for a send.
 
-A further ledger is one module, and one line in ``ledgers/select.py``. The module has a subclass of
+A new ledger is one module and one line in ``ledgers/select.py``. The module has a subclass of
 :class:`StoredLedger`, which reads and writes its storage, and an :data:`Opener`.
 """
 
@@ -36,23 +36,23 @@ class LedgerRequest:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class OpenLedger:
-    """Hold the ledger of a send, and what to do immediately before its first call."""
+    """The ledger of a send, and a function to call immediately before its first call."""
 
     ledger: Ledger
     before_first_call: Callable[[], None]
 
 
-#: Opens one kind of ledger for a send, or returns ``None`` where that kind does not serve the send.
+#: Opens one kind of ledger for a send, or returns ``None`` if the send cannot use it.
 Opener = Callable[[LedgerRequest], AbstractContextManager[OpenLedger] | None]
 
 TransactionT = TypeVar("TransactionT")
 
 
 class StoredLedger(ABC, Generic[TransactionT]):
-    """Keep a ledger in a storage that numbers its calls.
+    """A ledger in a storage that numbers its calls.
 
-    The base knows which call has which number, and which intents are on record although their write failed. A
-    subclass reads and writes the storage, in transactions of the type that it is generic in.
+    This class tracks the numbers of calls, and intents that can be on record although their write failed. A
+    subclass reads and writes the storage, in transactions of its own type.
     """
 
     _records: Records
@@ -61,13 +61,13 @@ class StoredLedger(ABC, Generic[TransactionT]):
         self._is_claimed = False
         #: The numbers of the calls whose outcomes are not on record.
         self._numbers: dict[Batch, int] = {}
-        #: Intents whose write failed. They may be on record, and their calls never start.
+        #: Intents whose write failed. They can be on record, but their calls never start.
         self._unconfirmed: list[int] = []
 
     def claim(self) -> bool:
-        """Become the one sender, load what is on record, and return whether anything is.
+        """Become the only sender, load the records, and return whether there are any.
 
-        What an earlier try left in flight is UNCERTAIN from now on.
+        Calls that an earlier try left in flight become UNCERTAIN.
         """
         if not self._is_claimed:  # else this is a further send of the same try
             self._records = self._claim()
@@ -75,18 +75,18 @@ class StoredLedger(ABC, Generic[TransactionT]):
         return bool(self._records)
 
     def accepted_by(self, batch: Batch) -> str | None:
-        """Name who made this very call, if it is on record as accepted: ``""`` is an earlier try of this task."""
+        """Return the sender of exactly this call if it was accepted: ``""`` is an earlier try of this task."""
         return self._records.accepted_by(batch)
 
     def recorded(self, msisdns: Collection[str], *, refresh: bool = False) -> Mapping[str, Sequence[Entry]]:
-        """Return what was on record when this try claimed the ledger; with ``refresh``, what is on record now."""
+        """Return the records as of this try's claim; with ``refresh``, the current ones."""
         return (self._load() if refresh else self._records).recorded(msisdns)
 
     def write(self, settled: Sequence[tuple[Batch, CallOutcome]], intents: Sequence[Batch]) -> Sequence[Batch]:
         """Record the outcomes of calls and the intents of the next ones; return those that may start.
 
         :raises LedgerConflictError: another try of the task has claimed the ledger.
-        :raises Exception: what the storage raises where it cannot be written to.
+        :raises Exception: the storage cannot be written.
         """
         with self._transaction() as transaction:
             if self._unconfirmed:
@@ -98,7 +98,7 @@ class StoredLedger(ABC, Generic[TransactionT]):
             calls = [self._records.call(batch, State.SUBMITTING) for batch in granted]
             numbers = self._record_intents(transaction, calls) if calls else ()
             self._unconfirmed.extend(numbers)
-        for batch, _ in settled:  # only now: a write that fails is repeated
+        for batch, _ in settled:  # after the write, because a failed write is repeated
             self._numbers.pop(batch, None)
         self._numbers.update(zip(granted, numbers, strict=True))
         self._unconfirmed.clear()
@@ -106,26 +106,26 @@ class StoredLedger(ABC, Generic[TransactionT]):
 
     @abstractmethod
     def _claim(self) -> Records:
-        """Become the one sender, end what an earlier try left in flight, and return the records."""
+        """Become the only sender, mark calls left in flight as UNCERTAIN, and return the records."""
 
     @abstractmethod
     def _load(self) -> Records:
-        """Return what is on record now."""
+        """Return the current records."""
 
     @abstractmethod
     def _transaction(self) -> AbstractContextManager[TransactionT]:
-        """Begin a write, and commit it in the end.
+        """Begin a write, and commit it at the end.
 
-        :raises LedgerConflictError: this try is not the one sender any more.
+        :raises LedgerConflictError: another try has become the sender.
         """
 
     @abstractmethod
     def _withdraw(self, transaction: TransactionT, numbers: Sequence[int]) -> None:
-        """Record as NOT_SENT those of the calls that are on record as intents."""
+        """Record those calls as NOT_SENT that are on record as intents."""
 
     @abstractmethod
     def _record_outcomes(self, transaction: TransactionT, ended: Sequence[tuple[int, CallOutcome]]) -> None:
-        """Record how calls ended, whether or not that is on record already."""
+        """Record the outcomes of calls, even if they are already on record."""
 
     def _grant(self, transaction: TransactionT, intents: Sequence[Batch]) -> Sequence[Batch]:  # noqa: ARG002
         """Return the intents without the numbers for which another sender has recorded an intent."""

@@ -1,6 +1,6 @@
-"""Share what all sends of one try of a task need in its process.
+"""Share state between all sends of one try of a task.
 
-What a send would read again for each number of a loop, such as the connection, is read once per try here.
+A task can send in a loop, so the connection and other records are read once per try here, not once per send.
 """
 
 from __future__ import annotations
@@ -20,36 +20,36 @@ if TYPE_CHECKING:
     from airflow_provider_ismart.core.plan import Plan
     from airflow_provider_ismart.gateway.settings import Settings
 
-#: How long a check of the record of refused logins holds. Each check reads a Variable, which takes as long as a
-#: write to the task state store, so a loop of single sends must not do that for each of them.
+#: How long a check for a refused login is valid, in seconds. Each check reads a Variable, which is as slow as a
+#: write to the task state store, so a loop of single sends must not check each time.
 LOGIN_CHECK_SECONDS = 10.0
 
 
 class EarlierRecords(NamedTuple):
-    """Tell where tries before the current one left records."""
+    """Where earlier tries left records."""
 
     in_sql: bool
     in_store: bool
 
 
 class CurrentTry:
-    """Hold the state of one try, from its first send to its end; outside a task, of one send."""
+    """The state of one try, from its first send to its end; outside a task, of one send."""
 
     def __init__(self, task: TaskIdentity | None) -> None:
         self.task = task
-        #: What its sends asked for, once it is known that there may be several.
+        #: The messages that its sends requested, once it is known that there may be several sends.
         self.attempt: Attempt | None = None
-        #: By connection and key, so that a further send need not read everything again.
+        #: The ledgers by connection and key, so that later sends do not read everything again.
         self.ledgers: dict[tuple[str | None, str | None], Ledger] = {}
-        #: How many sends have been opened, for a mapped index, which checks each one's plan.
+        #: The number of sends opened, for a mapped index, which checks the plan of each.
         self.sends = 0
         self.has_lasting_ledger = False
-        #: By connection, so that the hooks of a loop read each one once.
+        #: The settings by connection, so that a loop of hooks reads each connection once.
         self.settings: dict[str, Settings] = {}
-        #: What a mapped index planned in its sends, where it has a task state store.
+        #: The plans of a mapped index's sends, if it has a task state store.
         self.index_plans: StoredIndexPlans | None = None
         self._mapped_send_start: MappedSendStart | None = None
-        #: By connection, when its login was last found not to be recorded as refused.
+        #: By connection, when its login was last checked and found not refused.
         self._login_checks: dict[str, float] = {}
         self.earlier_records: EarlierRecords | None = None
         self._is_recording = False
@@ -58,12 +58,12 @@ class CurrentTry:
         self._plan: Plan | None = None
 
     def expect_several_sends(self) -> None:
-        """Keep track of what each send asks for, which a single send of many rows does without."""
+        """Keep track of the messages of each send, which a single send of many rows does not need."""
         self.attempt = self.attempt or Attempt()
 
     @contextmanager
     def tracking(self, plan: Plan) -> Iterator[None]:
-        """Track whether a send reaches the gateway, and confirm that from its outcomes when it has ended."""
+        """Track whether a send may have submitted anything, and confirm it from the outcomes at the end."""
         before = self._may_have_submitted
         self._plan = plan
         try:
@@ -73,7 +73,7 @@ class CurrentTry:
                 self._may_have_submitted = before
             if self.attempt:
                 self.attempt.record(plan)
-            else:  # the next send of this try has to read what this one recorded
+            else:  # the next send of this try must read what this one recorded
                 self.ledgers = {key: kept for key, kept in self.ledgers.items() if isinstance(kept, MemoryLedger)}
 
     def mark_first_call(self) -> None:
@@ -82,8 +82,8 @@ class CurrentTry:
 
     @contextmanager
     def record_if_unsent(self) -> Iterator[None]:
-        """Record for the next try if this one fails without a ledger and certainly submitted nothing."""
-        if self._is_recording:  # nested in a larger part of the same task
+        """If this try fails without a ledger and certainly submitted nothing, record that for the next try."""
+        if self._is_recording:  # nested in an outer call of this method
             yield
             return
         self._is_recording = True
@@ -98,7 +98,7 @@ class CurrentTry:
             self._is_recording = False
 
     def check_login(self, conn_id: str, known_refusal: Callable[[], str | None], now: float) -> str | None:
-        """Return why a login must not be tried, from a check that is at most :data:`LOGIN_CHECK_SECONDS` old."""
+        """Return why a login must not be tried. A check is repeated after :data:`LOGIN_CHECK_SECONDS`."""
         checked = self._login_checks.get(conn_id)
         if checked is not None and now - checked < LOGIN_CHECK_SECONDS:
             return None
@@ -107,18 +107,18 @@ class CurrentTry:
         return refusal
 
     def forget_connection(self, conn_id: str) -> None:
-        """Read the connection and check its login again in the next send, because a send has failed."""
+        """After a failed send, let the next send read the connection and check its login again."""
         self.settings.pop(conn_id, None)
         self._login_checks.pop(conn_id, None)
 
     def mapped_send_start(self, task: TaskIdentity) -> MappedSendStart:
-        """Return how the mapped send of this task started. It is read again until it has started."""
+        """Return how this task's mapped send started. It is read again until it has started."""
         if self._mapped_send_start is None or not self._mapped_send_start.is_recorded:
             self._mapped_send_start = MappedSendStart(task)
         return self._mapped_send_start
 
     def unsent_tries(self, task: TaskIdentity) -> UnsentTries:
-        """Return the record of the tries before, as it was when this one began."""
+        """Return the record of earlier tries, as of the start of this one."""
         if self._unsent_tries is None:
             self._unsent_tries = UnsentTries(task)
         return self._unsent_tries
@@ -150,8 +150,8 @@ _last: tuple[Any, CurrentTry] = (None, CurrentTry(None))
 
 
 def current_try(context: Mapping[str, Any]) -> CurrentTry:
-    """Return the try that a send belongs to, the same for all sends of a try."""
-    global _last  # noqa: PLW0603  # a function that sends twice has no other place to remember the first time
+    """Return the current try, the same object for all its sends."""
+    global _last  # noqa: PLW0603  # two sends of a function share nothing else
     ti = context.get("ti")
     task = TaskIdentity.of_environment() if ti is None else TaskIdentity.of_instance(ti)
     if task is None:
@@ -159,5 +159,5 @@ def current_try(context: Mapping[str, Any]) -> CurrentTry:
     owner = task if ti is None else ti
     is_same = owner == _last[0] if ti is None else owner is _last[0]
     if not (is_same and task.is_same_try(_last[1].task)):
-        _last = (owner, CurrentTry(TaskIdentity.of(context)))  # which asks Airflow, where the task is mapped
+        _last = (owner, CurrentTry(TaskIdentity.of(context)))  # calls Airflow's API if the task is mapped
     return _last[1]

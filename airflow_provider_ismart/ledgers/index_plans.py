@@ -1,4 +1,4 @@
-"""Check what a mapped index may send, for ledgers in which an index cannot see its siblings.
+"""Check what a mapped index may send if its ledger does not show its siblings' sends.
 
 When an upstream list changes and the run is cleared, an index can find another index's numbers in its plan. A
 ledger that belongs to one index cannot tell whether a sibling has sent to them. So after a clear, an index may
@@ -29,7 +29,7 @@ _DIGEST_BYTES = 16
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class IndexPlan:
-    """Hold a salted digest of how many messages each number of a plan gets, whatever their order and texts.
+    """A salted digest of how many messages each number of a plan gets, independent of order and texts.
 
     ``generation`` is the run's when the plan was made.
     """
@@ -40,7 +40,7 @@ class IndexPlan:
 
     @classmethod
     def of(cls, plan: Plan, generation: str, salt: str | None = None) -> IndexPlan:
-        """Return the digest of a plan. It takes about a microsecond a number, and no memory."""
+        """Return the digest of a plan, in about a microsecond per number and constant memory."""
         salt = salt or token_hex(_DIGEST_BYTES)
         key = salt.encode()
         total = 0  # a sum does not depend on the order
@@ -51,32 +51,32 @@ class IndexPlan:
         return cls(generation=generation, salt=salt, digest=f"{total:x}")
 
     def matches(self, plan: Plan) -> bool:
-        """Whether the plan sends as many messages to each number."""
+        """Whether a plan sends the same number of messages to each number."""
         return IndexPlan.of(plan, self.generation, self.salt) == self
 
     def as_json(self) -> dict[str, str]:
-        """Return the plan as :meth:`from_json` reads it."""
+        """Return the plan as JSON values, which :meth:`from_json` accepts."""
         return asdict(self)
 
     @classmethod
     def from_json(cls, found: Mapping[str, str] | None) -> IndexPlan | None:
-        """Read a stored plan; ``None`` where there is none."""
+        """Read a stored plan; ``None`` if there is none."""
         return cls(**found) if found else None
 
 
 class StoredIndexPlans:
-    """Keep the plans of an index's sends in its task state store, in the order in which a try makes them."""
+    """The plans of an index's sends in its task state store, in the order of the sends."""
 
     def __init__(self, store: TaskStateStore) -> None:
         self._store = store
         self._plans: list[dict[str, str]] = store.get(PLANS_KEY) or []
 
     def plan(self, send: int) -> IndexPlan | None:
-        """Return what the index planned in its send of this number, from 0."""
+        """Return the plan of the index's n-th send, counted from 0."""
         return IndexPlan.from_json(self._plans[send]) if send < len(self._plans) else None
 
     def record(self, send: int, plan: IndexPlan) -> None:
-        """Record the plan of a send, in place of this and all later ones of an earlier try."""
+        """Record the plan of a send, replacing those of an earlier try from this send on."""
         plans = [*self._plans[:send], plan.as_json()]
         store_forever(self._store, PLANS_KEY, plans)
         self._plans = plans
@@ -86,9 +86,9 @@ def check_index(task: TaskIdentity, start: MappedSendStart, plan: Plan, known: I
     """Check that no sibling can have sent to the numbers in an index's plan.
 
     :param start: how the mapped send started.
-    :param known: what the index planned when it was run before, if that is on record.
-    :returns: the plan to keep on record: ``known`` where that still holds.
-    :raises ISmartUncertainFinalError: a sibling can have.
+    :param known: the plan of the index's earlier run, if it is on record.
+    :returns: the plan to keep on record: ``known`` if it is still valid.
+    :raises ISmartUncertainFinalError: a sibling can have sent to them.
     """
     started = start.generation
     if start.ledger:
@@ -105,15 +105,15 @@ def check_index(task: TaskIdentity, start: MappedSendStart, plan: Plan, known: I
         f"Mapped index {task.map_index} sends nothing: {what}, and without a SQL ledger an index cannot know what "
         "the others sent. Find out who got the message (logs and "
         "results_path of all indexes) and send to the others in a new run. To prevent this, set ledger_conn_id to "
-        "a PostgreSQL or SQLite connection before the first send; add an idempotency_key where the texts differ "
-        "between tries, too."
+        "a PostgreSQL or SQLite connection before the first send; if texts can also differ between tries, add an "
+        "idempotency_key."
     )
 
 
 def index_start_recorder(
     this_try: CurrentTry, task: TaskIdentity, plan: Plan, planned: IndexPlan
 ) -> Callable[[], None]:
-    """Return what an index has to do before its first call: check its plan again, and record that it starts."""
+    """Return a function that checks the plan again and records the start, to run before the first call."""
 
     def before_first_call() -> None:
         start = this_try.mapped_send_start(task)

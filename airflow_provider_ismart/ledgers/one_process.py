@@ -1,4 +1,4 @@
-"""Open a ledger that lasts as long as its process, for sends that have no other."""
+"""Open a ledger in memory, for sends without a stored ledger."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ def open_memory(request: LedgerRequest) -> AbstractContextManager[OpenLedger]:
         return nullcontext(OpenLedger(ledger=MemoryLedger(), before_first_call=this_try.mark_first_call))
     before_first_call = _before_first_call(request, this_try, task)
     ledger: Ledger = MemoryLedger()
-    if not this_try.attempt:  # which knows this try's sends as well
+    if not this_try.attempt:  # includes this try's earlier sends
         ledger = this_try.ledgers.setdefault((None, None), ledger)
     return nullcontext(OpenLedger(ledger=ledger, before_first_call=before_first_call))
 

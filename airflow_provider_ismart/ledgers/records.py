@@ -1,6 +1,6 @@
-"""The records of a stored ledger: keyed hashes in place of numbers, and how each call ended.
+"""The records of a stored ledger: keyed hashes of numbers, and the outcome of each call.
 
-A hash hides numbers, but does not protect them: who can read a ledger and its key can test a number against it.
+Hashes only obscure the numbers: whoever can read a ledger and its key can test each number against it.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ KEY_BYTES = 32
 
 
 class Call(NamedTuple):
-    """Hold one call as it is stored: the packed hashes of its numbers, and a hash of the call as a whole."""
+    """A call as stored: the packed hashes of its numbers, and a hash of the whole call."""
 
     entry: Entry
     fingerprint: bytes
@@ -29,31 +29,31 @@ class Call(NamedTuple):
 
     @property
     def size(self) -> int:
-        """How many numbers it has."""
+        """The number of phone numbers in the call."""
         return len(self.hashes) // HASH_BYTES
 
 
 @lru_cache
 def shared_entry(digest: str, copy: int, state: str, by: str = "", *, same_text_only: bool = False) -> Entry:
-    """Return the entry that most calls of a send have in common: one object for all of them."""
+    """Return an entry from a cache, because most calls of a send share the same one."""
     return Entry(digest=digest, copy=copy, state=State(state), by=by, same_text_only=same_text_only)
 
 
 class Records:
     """The calls of a ledger; numbers are looked up by hash.
 
-    They stay packed, at about ten bytes a number. One look-up of a fingerprint finds a call that a later try would
-    repeat, so that not every number has to be hashed.
+    The hashes stay packed, at about ten bytes per number. A later try finds a repeated call by its fingerprint
+    alone, without hashing every number.
     """
 
     def __init__(self, key: bytes) -> None:
         self._key = key
         self._keyed = blake2b(key=key, digest_size=HASH_BYTES)
-        # columns of plain values, because the garbage collector would visit an object for each call
+        # columns of plain values, because one object per call would slow down the garbage collector
         self._entries: list[Entry] = []
         self._fingerprints: list[bytes] = []
         self._hashes: list[bytes] = []
-        #: By the fingerprint of an accepted call, who made it.
+        #: The sender of each accepted call, by the call's fingerprint.
         self._accepted: dict[bytes, str] = {}
         self._found: set[bytes] = set()
 
@@ -61,12 +61,12 @@ class Records:
         return bool(self._entries)
 
     def hashes(self, msisdns: Iterable[str]) -> list[bytes]:
-        """Return the numbers' hashes, in their order."""
+        """Return the hashes of the numbers, in order."""
         key = self._key
         return [blake2b(msisdn.encode(), key=key, digest_size=HASH_BYTES).digest() for msisdn in msisdns]
 
     def fingerprint(self, batch: Batch) -> bytes:
-        """Return a hash that another call has only if it sends the same text to the same numbers."""
+        """Return a hash of the text and numbers of a call."""
         content = f"{batch.copy},{','.join(batch.msisdns)}\0{batch.message.text}"
         keyed = self._keyed.copy()
         keyed.update(content.encode())
@@ -81,7 +81,7 @@ class Records:
         )
 
     def add(self, call: Call) -> None:
-        """Add a call that is on record. Calls have to be added in the order in which they were made."""
+        """Add a recorded call. Calls must be added in the order in which they were made."""
         entry, fingerprint, hashes = call
         self._entries.append(entry)
         self._fingerprints.append(fingerprint)
@@ -90,7 +90,7 @@ class Records:
             self._accepted[fingerprint] = entry.by
 
     def accepted_by(self, batch: Batch) -> str | None:
-        """Name who made this very call, if it is on record as accepted; ``""`` is this task."""
+        """Return the sender of exactly this call if it was accepted; ``""`` is this task."""
         if not self._accepted or (fingerprint := self.fingerprint(batch)) not in self._accepted:
             return None
         self._found.add(fingerprint)
@@ -105,14 +105,14 @@ class Records:
         for entry, fingerprint, hashes in zip(self._entries, self._fingerprints, self._hashes, strict=True):
             if fingerprint in self._found:
                 continue
-            alone = (entry,)  # most numbers have one entry, which those of a call share
+            alone = (entry,)  # most numbers have one entry, shared by the numbers of a call
             for hash_ in wanted.keys() & split_hashes(hashes):
                 others = found.get(wanted[hash_])
                 found[wanted[hash_]] = alone if others is None else _with(others, entry)
         return found
 
     def states(self) -> dict[State, int]:
-        """Return how many messages there are in which state."""
+        """Return the number of messages by state."""
         entries: dict[bytes, tuple[Entry, ...]] = {}
         for entry, hashes in zip(self._entries, self._hashes, strict=True):
             for hash_ in split_hashes(hashes):
@@ -123,7 +123,7 @@ class Records:
 def _with(entries: tuple[Entry, ...], entry: Entry) -> tuple[Entry, ...]:
     """Add an entry, or replace the one of the same message.
 
-    An uncertain message stays uncertain when sending it again failed, which says nothing about the first call.
+    An uncertain message stays uncertain if sending it again fails, which proves nothing about the first call.
     """
     of_message = [other for other in entries if (other.digest, other.copy) == (entry.digest, entry.copy)]
     if entry.state not in MAYBE_SENT and any(other.state is State.UNCERTAIN for other in of_message):

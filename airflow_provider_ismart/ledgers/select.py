@@ -1,4 +1,4 @@
-"""Which ledger a send gets."""
+"""Choose the ledger of a send."""
 
 from __future__ import annotations
 
@@ -17,17 +17,17 @@ from airflow_provider_ismart.ledgers.task_state import open_task_state
 if TYPE_CHECKING:
     from airflow_provider_ismart.core.plan import Plan
 
-#: The ledgers, best first: a send gets the first that serves it.
+#: The ledgers, best first. A send gets the first one that it can use.
 OPENERS: tuple[Opener, ...] = (
     open_sql,
     open_task_state,
-    open_memory,  # serves every send, or refuses it
+    open_memory,  # accepts or refuses every send
 )
 
-#: So that the database's index takes it, in any script.
+#: Short enough for the database's index in any script.
 MAX_KEY_LENGTH = 500
 
-#: One send of a process at a time: each is a further send of the same try.
+#: One send per process at a time, because all are sends of the same try.
 _ONE_SEND = Lock()
 
 
@@ -40,12 +40,12 @@ def open_ledger(
     ledger_conn_id: str | None,
     idempotency_key: str | None,
 ) -> Iterator[OpenLedger]:
-    """Open the best ledger that there is for a send of the task that ``context`` belongs to.
+    """Open the best ledger available for a send of the task of ``context``.
 
-    That is the SQL database of ``ledger_conn_id``; else the task state store of Airflow 3.3; else none that
-    outlives the process, and then a later try is refused unless the tries before certainly submitted nothing.
+    It is the SQL database of ``ledger_conn_id``, else the task state store of Airflow 3.3, else memory. With the
+    last, a later try is refused unless all earlier tries certainly submitted nothing.
 
-    :raises InputError: ``idempotency_key`` is blank or without a SQL ledger, or ``ledger_conn_id`` is no such
+    :raises InputError: ``idempotency_key`` is blank or has no SQL ledger, or ``ledger_conn_id`` is not a supported
         database.
     :raises ISmartUncertainFinalError: no ledger knows what earlier tries, or a mapped task's siblings, sent.
     :raises ISmartError: the SQL ledger cannot be read or written; a retry resumes.
@@ -68,10 +68,10 @@ def _check_key(idempotency_key: object, ledger_conn_id: str | None) -> None:
     if idempotency_key is None:
         return
     if not isinstance(idempotency_key, str):
-        raise InputError(f"idempotency_key is a {type(idempotency_key).__name__}; it has to be text")
+        raise InputError(f"idempotency_key is a {type(idempotency_key).__name__}; it must be text")
     if not idempotency_key.strip() or len(idempotency_key) > MAX_KEY_LENGTH:
-        raise InputError(f"idempotency_key can have 1 to {MAX_KEY_LENGTH} characters, and not blanks alone")
+        raise InputError(f"idempotency_key must have 1 to {MAX_KEY_LENGTH} characters, not only blanks")
     if not ledger_conn_id:
         raise InputError(
-            "idempotency_key needs a SQL ledger: set ledger_conn_id, here or as an extra of the connection"
+            "idempotency_key needs a SQL ledger: set ledger_conn_id, here or as the connection's extra"
         )

@@ -37,18 +37,18 @@ _CALLS = select(
     calls.c.hashes,
 ).order_by(calls.c.id)
 
-#: How many calls are fetched per chunk, from a database that can do so.
+#: How many calls are fetched per chunk, if the database supports it.
 _FETCH_SIZE = 1_000
 
 
 class SqlLedger(StoredLedger[Connection]):
-    """Keep a ledger for everything within ``scope``, written to by ``task``.
+    """The ledger of a ``scope``, written by one of its tasks.
 
-    :param engine: a database's engine; see :func:`~.sql_schema.prepare_engine`.
+    :param engine: the database's engine; see :func:`~.sql_schema.prepare_engine`.
     :param scope: whose senders see each other's records.
-    :param task: which task instance writes; its newest try fences off the tries before.
-    :param same_text_only: what other senders recorded counts for the same text alone, as among the indexes of a
-        mapped task. Otherwise it counts for the number, as under an idempotency key.
+    :param task: the task instance that writes; its newest try fences off earlier ones.
+    :param same_text_only: other senders' records count only for the same text, as between the indexes of a mapped
+        task. Otherwise they count for the number, as under an idempotency key.
     """
 
     def __init__(self, engine: Engine, *, scope: str, task: str, same_text_only: bool = False) -> None:
@@ -64,11 +64,11 @@ class SqlLedger(StoredLedger[Connection]):
         self._claimed_elsewhere: dict[tuple[str, int] | None, set[bytes]] = defaultdict(set)
 
     def reopen(self, engine: Engine) -> None:
-        """Use this engine from now on, for a further send of the same try."""
+        """Use a new engine, for another send of the same try."""
         self._engine = engine
 
     def knows_task(self) -> bool:
-        """Whether an earlier try of the task has left a trace, even if it submitted nothing."""
+        """Whether an earlier try of the task is on record, even if it submitted nothing."""
         self._create_tables()
         trace = select(senders.c.id).join(scopes).where(scopes.c.name == self.scope, senders.c.task == self._task)
         with self._engine.begin() as connection:
@@ -128,7 +128,7 @@ class SqlLedger(StoredLedger[Connection]):
             with self._engine.begin() as connection:
                 connection.execute(insert(scopes).values(name=self.scope, hash_key=token_bytes(KEY_BYTES)))
         except IntegrityError:
-            pass  # another task has just made it
+            pass  # another task has just created it
         with self._engine.begin() as connection:
             row = connection.execute(found).one()
             return row.id, row.hash_key
@@ -141,7 +141,7 @@ class SqlLedger(StoredLedger[Connection]):
         return int(connection.execute(select(senders.c.id).where(mine)).scalar_one())
 
     def _read_calls(self, connection: Connection) -> Iterator[tuple[int, Call]]:
-        """Yield the scope's calls with their ids, each with the name of its sender where that is another."""
+        """Yield the scope's calls with their ids, and the name of the sender if it is another."""
         found = select(senders.c.id, senders.c.task).where(senders.c.scope_id == self._scope_id)
         names = {id_: self._name(task) for id_, task in connection.execute(found)}
         names[self._sender_id] = ""
@@ -155,7 +155,7 @@ class SqlLedger(StoredLedger[Connection]):
         return _CALLS.where(newer)
 
     def _name(self, task: str) -> str:
-        """Name another sender as the reason of a row does."""
+        """Return the name of another sender as shown in a row's reason."""
         return f"mapped index {task.rpartition('/')[2]}" if self._same_text_only else "another task"
 
     @contextmanager
@@ -172,7 +172,7 @@ class SqlLedger(StoredLedger[Connection]):
     def _check_token(self, connection: Connection) -> None:
         token = connection.execute(select(senders.c.token).where(senders.c.id == self._sender_id)).scalar()
         if token != self._token:
-            raise LedgerConflictError("another try of this task has claimed the ledger; this one sends no more")
+            raise LedgerConflictError("another try of this task has claimed the ledger; this one stops sending")
 
     def _withdraw(self, transaction: Connection, numbers: Sequence[int]) -> None:
         mine = calls.c.id.in_(numbers) & (calls.c.sender_id == self._sender_id)
@@ -184,11 +184,11 @@ class SqlLedger(StoredLedger[Connection]):
         for number, outcome in ended:
             alike[STATE_OF_FATE[outcome.fate].value, outcome.code].append(number)
         for (state, code), ids in alike.items():
-            # a call has its state already where the commit before this one was taken for a failure
+            # a call already has this state if the previous commit seemed to fail but succeeded
             open_calls = calls.c.id.in_(ids) & calls.c.state.in_([State.SUBMITTING.value, state])
             end = update(calls).where(open_calls).values(state=state, code=code)
             if transaction.execute(end).rowcount != len(ids):
-                raise LedgerConflictError("a call that was in flight is not on record as such any more")
+                raise LedgerConflictError("a call in flight is no longer on record as in flight")
 
     def _grant(self, transaction: Connection, intents: Sequence[Batch]) -> Sequence[Batch]:
         self._load_other_intents(transaction)
@@ -217,7 +217,7 @@ class SqlLedger(StoredLedger[Connection]):
         return batch._replace(rows=rows, msisdns=msisdns) if free else None
 
     def _record_intents(self, transaction: Connection, calls_to_make: Sequence[Call]) -> Sequence[int]:
-        """Record the intents in two statements, however many they are; return the rows' ids."""
+        """Record any number of intents in two statements, and return the ids of their rows."""
         shared = {"scope_id": self._scope_id, "sender_id": self._sender_id, "at": datetime.now(UTC)}
         rows = [
             {
@@ -239,12 +239,12 @@ class SqlLedger(StoredLedger[Connection]):
 
 
 def summary(engine: Engine, scope: str, task: str | None = None) -> dict[State, int]:
-    """Return how many messages a scope has in which state, those of one task if it is named.
+    """Return the number of messages of a scope by state; with a task, only its messages.
 
     A message that was sent again counts once.
     """
     create_tables(engine)
-    records = Records(b"")  # no number is looked up
+    records = Records(b"")  # the summary looks up no number
     found = _CALLS.join(scopes, scopes.c.id == calls.c.scope_id).where(scopes.c.name == scope)
     if task is not None:
         found = found.join(senders, senders.c.id == calls.c.sender_id).where(senders.c.task == task)
@@ -255,5 +255,5 @@ def summary(engine: Engine, scope: str, task: str | None = None) -> dict[State, 
 
 
 def _rows(connection: Connection, found: Select[Any]) -> Iterator[Any]:
-    """Yield rows in chunks. PostgreSQL's driver returns memory views for bytes."""
+    """Yield rows in chunks, with bytes in place of the memory views that PostgreSQL's driver returns."""
     return iter(connection.execute(found.execution_options(yield_per=_FETCH_SIZE)))

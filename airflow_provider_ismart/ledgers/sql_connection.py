@@ -1,4 +1,4 @@
-"""Open the SQL ledger of a send: its database, its scope, and whether earlier tries can be on record elsewhere."""
+"""Open the SQL ledger of a send, and check that earlier tries have no records elsewhere."""
 
 from __future__ import annotations
 
@@ -26,9 +26,9 @@ _DIALECTS = ("postgresql", "sqlite")
 
 
 def open_sql(request: LedgerRequest) -> AbstractContextManager[OpenLedger] | None:
-    """Open the ledger in the database of ``ledger_conn_id``, where that is set and the send has a task or a key.
+    """Open the ledger in the database of ``ledger_conn_id``, if it is set and the send has a task or a key.
 
-    :raises InputError: ``ledger_conn_id`` is no such database.
+    :raises InputError: ``ledger_conn_id`` is not a supported database.
     :raises ISmartUncertainFinalError: the database does not know what earlier tries sent.
     :raises ISmartError: the database cannot be read or written; a retry resumes.
     """
@@ -47,8 +47,8 @@ def _open(request: LedgerRequest, conn_id: str) -> Iterator[OpenLedger]:
 
 
 def _sql_ledger(engine: Engine, request: LedgerRequest, conn_id: str) -> SqlLedger:
-    """Return the ledger in a database, once it is certain that earlier tries are in no other."""
-    from airflow_provider_ismart.ledgers.sql import SqlLedger  # noqa: PLC0415  # brings SQLAlchemy
+    """Return the ledger in a database, after checking that earlier tries are in no other."""
+    from airflow_provider_ismart.ledgers.sql import SqlLedger  # noqa: PLC0415  # imports SQLAlchemy
 
     this_try, key = request.this_try, request.idempotency_key
     opened = this_try.ledgers.get((conn_id, key))
@@ -85,7 +85,7 @@ def _check_records(ledger: SqlLedger, request: LedgerRequest, conn_id: str, task
 
 
 def _starts_with(this_try: CurrentTry, task: TaskIdentity, ledger: SqlLedger, conn_id: str) -> bool:
-    """Whether a mapped send has or gets its records in this ledger, and its indexes have none elsewhere."""
+    """Whether a mapped send has, or will have, all its records in this ledger."""
     digest = sha256(f"{conn_id}\0{ledger.scope}".encode()).hexdigest()[:16]
     start = this_try.mapped_send_start(task)
     is_first = not start.is_recorded
@@ -94,7 +94,7 @@ def _starts_with(this_try: CurrentTry, task: TaskIdentity, ledger: SqlLedger, co
 
 
 def key_scope(idempotency_key: str) -> str:
-    """Return the scope of all tasks that name this key."""
+    """Return the scope of all tasks with this key."""
     return f"key:{idempotency_key}"
 
 
@@ -112,19 +112,19 @@ def sender_name(task: TaskIdentity) -> str:
 def open_engine(ledger_conn_id: str) -> Iterator[Engine]:
     """Open the database of an Airflow connection for a ledger.
 
-    :raises InputError: it is no database that a ledger can be kept in.
+    :raises InputError: it is not a supported database.
     """
-    from airflow_provider_ismart.ledgers import sql_schema  # noqa: PLC0415  # brings SQLAlchemy
+    from airflow_provider_ismart.ledgers import sql_schema  # noqa: PLC0415  # imports SQLAlchemy
 
     connection = BaseHook.get_connection(ledger_conn_id)
     try:
         hook: Any = connection.get_hook()  # type: ignore[no-untyped-call]
-    except AirflowException:  # no provider knows the type
+    except AirflowException:  # no installed provider has this type
         hook = None
     engine = hook.get_sqlalchemy_engine() if hasattr(hook, "get_sqlalchemy_engine") else None
     if engine is None or engine.dialect.name not in _DIALECTS:
         raise InputError(
-            f"ledger_conn_id {ledger_conn_id!r} has to be a PostgreSQL or SQLite connection, with the Airflow "
+            f"ledger_conn_id {ledger_conn_id!r} must be a PostgreSQL or SQLite connection, with the Airflow "
             "provider for it installed"
         )
     try:
@@ -135,7 +135,7 @@ def open_engine(ledger_conn_id: str) -> Iterator[Engine]:
 
 @contextmanager
 def _sql_errors(ledger_conn_id: str) -> Iterator[None]:
-    """Name the ledger's connection in the errors that its database raises."""
+    """Convert database errors to ones that name the ledger's connection."""
     from sqlalchemy.exc import SQLAlchemyError  # noqa: PLC0415  # heavy
 
     try:

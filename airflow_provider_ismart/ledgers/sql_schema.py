@@ -1,4 +1,4 @@
-"""The tables of the SQL ledger, and what an engine needs before a ledger can rely on it."""
+"""The tables of the SQL ledger, and the settings of its engine."""
 
 from __future__ import annotations
 
@@ -23,10 +23,10 @@ from sqlalchemy.engine import Connection, Engine
 from sqlalchemy.exc import DBAPIError
 from tenacity import retry, retry_if_exception_message, stop_after_delay, wait_random
 
-#: How long a writer waits for the lock, and holds it on PostgreSQL after its machine has gone.
+#: How long a writer waits for the lock. PostgreSQL also releases the lock this long after a writer's machine died.
 LOCK_SECONDS = 60
 
-#: Sent before each transaction, so that neither a connection pool nor the database's defaults make a difference.
+#: Sent before each transaction, to override connection pools and the database's defaults.
 _POSTGRESQL_SETTINGS = "; ".join(
     (
         "SET LOCAL synchronous_commit = on",
@@ -35,7 +35,7 @@ _POSTGRESQL_SETTINGS = "; ".join(
     )
 )
 
-_NUMBER = BigInteger().with_variant(Integer(), "sqlite")  # SQLite numbers rows by itself only in INTEGER columns
+_NUMBER = BigInteger().with_variant(Integer(), "sqlite")  # SQLite numbers rows only in INTEGER columns
 
 metadata = MetaData()
 
@@ -53,7 +53,7 @@ senders = Table(
     Column("id", _NUMBER, primary_key=True),
     Column("scope_id", _NUMBER, ForeignKey("ismart_ledger_scope.id"), nullable=False),
     Column("task", String(2000), nullable=False),
-    #: The fencing token: each try writes its own, which ends the writes of the try before.
+    #: The fencing token: each try writes its own, which blocks the writes of earlier tries.
     Column("token", String(32), nullable=False),
     UniqueConstraint("scope_id", "task"),
 )
@@ -77,7 +77,7 @@ calls = Table(
 
 
 def create_tables(engine: Engine) -> None:
-    """Create the ledger's tables where there are none, even when two tasks do so concurrently."""
+    """Create missing tables of the ledger, even if two tasks do so concurrently."""
     try:
         metadata.create_all(engine)
     except DBAPIError:
@@ -86,13 +86,13 @@ def create_tables(engine: Engine) -> None:
 
 
 def prepare_engine(engine: Engine) -> Engine:
-    """Make an engine safe for a ledger: no commit is lost, and SQLite serialises its writers."""
+    """Configure an engine for a ledger: commits are durable, and SQLite serialises its writers."""
     if engine.dialect.name == "sqlite":
         event.listen(engine, "connect", _prepare_sqlite)
         event.listen(engine, "begin", _begin_immediate)
         return engine
     event.listen(engine, "begin", _set_up_transaction)
-    # whatever the database's default is, a sender must see what was committed while it waited for the lock
+    # overrides the default: a sender must see what was committed while it waited for the lock
     return engine.execution_options(isolation_level="READ COMMITTED")
 
 

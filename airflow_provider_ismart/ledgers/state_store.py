@@ -1,4 +1,4 @@
-"""Airflow's task state store (Airflow 3.3 and later), as far as ledgers use it."""
+"""The part of Airflow's task state store (Airflow 3.3 and later) that ledgers use."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ from typing import Any, Protocol
 
 
 class TaskStateStore(Protocol):
-    """Hold JSON values by key, as ``context["task_state_store"]`` does."""
+    """The interface of ``context["task_state_store"]``: JSON values by key."""
 
     def get(self, key: str) -> Any:
         """Return the value, or ``None``."""

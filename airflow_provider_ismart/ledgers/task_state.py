@@ -1,9 +1,8 @@
-"""The ledger in Airflow's task state store (Airflow 3.3 and later): nothing to set up.
+"""The ledger in Airflow's task state store (Airflow 3.3 and later), which needs no setup.
 
-The store belongs to one task of one run (and map index). It outlives tries, killed workers and clearing. It is
-deleted with the run, and cannot list its keys, so the ledger is a log on pages with numbered keys. A page is
-written as a whole, so it is either there or not. A task whose try is over cannot write any more, because the
-store's API refuses it; that is what stops a zombie.
+The store belongs to one task (and map index) of one run. It survives tries, killed workers and clearing, and is
+deleted with the run. It cannot list its keys, so the ledger is a log on pages with numbered keys. A page is
+written atomically. The store's API rejects writes of a try that has ended, which stops zombies.
 """
 
 from __future__ import annotations
@@ -34,15 +33,15 @@ SQL_LEDGER_KEY = "ismart_sql_ledger"
 #: In characters of JSON. Airflow warns of a value over 65,535 bytes.
 PAGE_SIZE = 32_000
 
-#: How many writes a page takes. Each stores the whole page, and 25 KB take 1.6 times as long as 3 KB, so a loop of
+#: The most writes to a page. Each stores the whole page, and 25 KB take 1.6 times as long as 3 KB, so a loop of
 #: single sends must not fill its pages. A send of many calls fills a page in about six writes.
 PAGE_WRITES = 64
 
 
 def open_task_state(request: LedgerRequest) -> AbstractContextManager[OpenLedger] | None:
-    """Open the ledger in the task state store, where Airflow has one.
+    """Open the ledger in the task state store, if Airflow has one.
 
-    :raises ISmartUncertainFinalError: the store does not know what earlier tries or a task's siblings sent.
+    :raises ISmartUncertainFinalError: the store does not show what earlier tries or a task's siblings sent.
     """
     task, store, this_try = request.this_try.task, request.store, request.this_try
     if task is None or store is None:
@@ -74,18 +73,18 @@ def _check_emptied(store: TaskStateStore, this_try: CurrentTry, task: TaskIdenti
 
 
 def _may_be_emptied() -> bool:
-    """Whether Airflow may have emptied a task's store: when a try succeeded, or from 3.4 on when it is cleared."""
-    from airflow import __version__  # noqa: PLC0415  # known at run time alone
+    """Whether Airflow may have emptied a task's store: after a success, or from 3.4 on after a clear."""
+    from airflow import __version__  # noqa: PLC0415  # only known at run time
 
     major, minor = map(int, __version__.split(".")[:2])
     return (major, minor) >= (3, 4) or conf.getboolean("state_store", "clear_on_success", fallback=False)
 
 
 def earlier_records(this_try: CurrentTry, store: TaskStateStore | None) -> EarlierRecords:
-    """Return where tries before this one left records, as far as the task state store knows."""
+    """Return where earlier tries left records, according to the task state store."""
     if store is None:
         return EarlierRecords(in_sql=False, in_store=False)
-    if this_try.earlier_records is None:  # once, because this try's own sends leave records, too
+    if this_try.earlier_records is None:  # only once, because this try's own sends also leave records
         has_calls = bool((store.get(PAGE_KEY.format(0)) or {}).get("calls"))
         this_try.earlier_records = EarlierRecords(in_sql=store.get(SQL_LEDGER_KEY) is not None, in_store=has_calls)
     return this_try.earlier_records
@@ -97,16 +96,16 @@ def record_sql_ledger(store: TaskStateStore) -> None:
 
 
 class TaskStateLedger(StoredLedger[None]):
-    """Keep a ledger for all tries of one task instance.
+    """The ledger of all tries of one task instance.
 
     A page is ``{"calls": [[number, digest, copy, fingerprint, hashes], …], "ended": {state: [number, …]}}``.
-    Calls are numbered across all pages, and the first page holds the hashes' ``key`` too.
+    Calls are numbered across all pages. The first page also holds the ``key`` of the hashes.
     """
 
     def __init__(self, store: TaskStateStore) -> None:
         super().__init__()
         self._store = store
-        #: Full pages that have to be stored before the current one, by their numbers.
+        #: Full pages to store before the current one, by number.
         self._unsaved: dict[int, dict[str, Any]] = {}
 
     def _claim(self) -> Records:
@@ -121,11 +120,11 @@ class TaskStateLedger(StoredLedger[None]):
         for number in numbers:
             if number not in ended:
                 self._record_end(number, State.UNCERTAIN)
-        self._save()  # even where nothing has changed, so that a task that may not write does not send
+        self._save()  # even if nothing has changed, so that a task that may not write does not send
         return records
 
     def _load(self) -> Records:
-        return self._records  # nobody else writes here
+        return self._records  # there are no other writers
 
     def _read_pages(self) -> list[dict[str, Any]]:
         pages: list[dict[str, Any]] = []
@@ -166,7 +165,7 @@ class TaskStateLedger(StoredLedger[None]):
         self._page["ended"].setdefault(state.value, []).append(number)
 
     def _make_room(self, characters: int) -> None:
-        """Begin a new page where this one has no room for so many characters."""
+        """Begin a new page if this one has no room for this many characters."""
         if self._page_size + characters > PAGE_SIZE:
             self._unsaved[self._page_number] = self._page
             self._turn_page()
@@ -177,7 +176,7 @@ class TaskStateLedger(StoredLedger[None]):
         self._page, self._page_size, self._page_writes = {"calls": [], "ended": {}}, 0, 0
 
     def _save(self) -> None:
-        """Store what has changed, in the order of the pages."""
+        """Store changed pages, in order."""
         while self._unsaved:
             number = next(iter(self._unsaved))
             store_forever(self._store, PAGE_KEY.format(number), self._unsaved[number])

@@ -1,1 +1,1 @@
-"""Notify people of what happens to tasks and DAGs."""
+"""Airflow notifiers."""

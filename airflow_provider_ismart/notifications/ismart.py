@@ -1,4 +1,4 @@
-"""The notifiers: an SMS about what happens to a task or a DAG, and a callback for when the credit has run out."""
+"""`ISmartNotifier` sends an SMS about a task or a DAG; `ISmartCreditAlert` calls others if the credit runs out."""
 
 from __future__ import annotations
 
@@ -27,16 +27,16 @@ if TYPE_CHECKING:
     import jinja2
     from airflow.providers.common.compat.sdk import Context
 
-#: How long a DAG's callback waits for its locks. The DAG processor runs it, which Airflow ends after 50 seconds
-#: (``dag_file_processor_timeout``), together with all other callbacks of the file.
+#: How long a DAG's callback waits for its locks. The DAG processor runs it together with all other callbacks of
+#: the file, and ends them after 50 seconds (``dag_file_processor_timeout``).
 DAG_QUEUE_SECONDS = 15.0
 
-#: Errors whose text is ours, or is known to hold nothing secret.
+#: Errors whose message is known to contain no secret.
 _SAFE_TO_LOG = (ISmartError, InputError, BusyError, AirflowNotFoundException)
 
 
 class ISmartNotifier(BaseNotifier):
-    """Send an SMS about what happens to a task or a DAG.
+    """Send an SMS about an event of a task or a DAG.
 
     For ``on_failure_callback`` and its likes, of tasks and DAGs, and from Airflow 3.1 on for a ``DeadlineAlert``
     and for the ``notifiers`` of an ``ApprovalOperator``.
@@ -47,14 +47,14 @@ class ISmartNotifier(BaseNotifier):
     :param message: the text (templated). Without one, and where it cannot be rendered, it says
         what happened to which task, in which try and run; and of a task that asks somebody to approve, the link
         to the page on which to answer.
-    :param max_parts: how long the message may get, 1 to 5 parts; a longer one is cut.
-    :param throttle: send one message in such a period; the next one says how many were suppressed.
+    :param max_parts: the most parts of the message, 1 to 5; a longer one is cut.
+    :param throttle: send one message per period; the next one says how many were suppressed.
     :param throttle_key: what is throttled together (templated); by default the same event, such as a failure,
-        of one task or DAG. Different recipients, or connections, never are.
+        of one task or DAG. Alerts to different recipients or through different connections are separate.
     :param ismart_conn_id: the connection that holds the account (templated).
     :param respect_quiet_hours: whether the connection's ``quiet_hours`` delay the message, too.
-    :param context: Airflow gives it, to a deadline's alert.
-    :raises ValueError: an option is none of what it can be.
+    :param context: set by Airflow for a deadline's alert.
+    :raises ValueError: an option is invalid.
     """
 
     template_fields = ("recipients", "message", "throttle_key", "ismart_conn_id")
@@ -73,7 +73,7 @@ class ISmartNotifier(BaseNotifier):
     ) -> None:
         super().__init__()
         if type(max_parts) is not int or not 1 <= max_parts <= MAX_PARTS:
-            raise InputError(f"max_parts is {max_parts!r}; it can be 1 to {MAX_PARTS}")
+            raise InputError(f"max_parts is {max_parts!r}; it must be 1 to {MAX_PARTS}")
         _check_period("throttle", throttle)
         if not isinstance(respect_quiet_hours, bool):
             raise InputError(f"respect_quiet_hours is {respect_quiet_hours!r}; it can be True or False")
@@ -87,11 +87,11 @@ class ISmartNotifier(BaseNotifier):
         self.context: Any = context or {}
 
     def __call__(self, *args: Any) -> None:
-        """Render a copy and send it: one notifier serves many tasks, and rendering it would be for good."""
+        """Render a copy and send it, because one notifier serves many tasks and rendering changes it."""
         BaseNotifier.__call__(copy(self), *args)
 
     def __await__(self) -> Generator[Any, None, None]:
-        """Do the same in a thread, with the context that was given at first."""
+        """Do the same in a thread, with the context passed to the constructor."""
         return _in_a_thread(self)(self.context).__await__()
 
     def notify(self, context: Context) -> None:
@@ -102,7 +102,7 @@ class ISmartNotifier(BaseNotifier):
             _log_failure(self.log, "No SMS for this event", error)
 
     async def async_notify(self, context: Context) -> None:
-        """Do the same in a thread."""
+        """Do the same as :meth:`notify`, in a thread."""
         await _in_a_thread(self.notify)(context)
 
     def _alert(self, event: Event, deadline: Deadline) -> None:
@@ -116,7 +116,7 @@ class ISmartNotifier(BaseNotifier):
         throttle = Throttle(self.throttle, deadline, key, self.ismart_conn_id, *_in_order(self.recipients))
         suppressed = throttle.allow()
         if suppressed is None:
-            self.log.info("Suppressed: an SMS about this was sent less than %s ago.", self.throttle)
+            self.log.info("Suppressed: an SMS about this event was sent less than %s ago.", self.throttle)
             return
         tail = f" (+{suppressed:,} suppressed)" if suppressed else ""
         if not self._send(self._in_parts(text, link, tail), deadline):
@@ -127,7 +127,7 @@ class ISmartNotifier(BaseNotifier):
             _log_failure(self.log, "The SMS was sent, but the next one will count it as suppressed", error)
 
     def _in_parts(self, text: str, link: str, tail: str = "") -> str:
-        """Return all three in ``max_parts`` parts; a link is never cut, and left out where it does not fit."""
+        """Return all three in ``max_parts`` parts. A link that does not fit is left out, never cut."""
         whole = shorten(text, self.max_parts, tail=link + tail)
         if link and parts(whole, language(whole)) > self.max_parts:
             return shorten(text, self.max_parts, tail=tail)
@@ -145,25 +145,25 @@ class ISmartNotifier(BaseNotifier):
         )
 
     def render_template_fields(self, context: Context, jinja_env: jinja2.Environment | None = None) -> None:
-        """Render each field by itself: one that fails must not keep the alert from being sent."""
+        """Render each field separately, so that a field that fails does not prevent the alert."""
         values: Any = context if "var" in context else {"dag": None, "var": {"value": _Variables()}, **context}
         environment = jinja_env or self.get_template_env(dag=context.get("dag"))
         for field in self.template_fields:
             given = getattr(self, field)
             has_default = field in {"message", "throttle_key"}
             try:
-                # Airflow's own method would, before 3.3, leave a template that renders to nothing in its place.
+                # Before 3.3, Airflow's own method leaves a template that renders to nothing unrendered.
                 setattr(self, field, self.render_template(given, values, environment, set()))
-            except Exception as error:  # noqa: BLE001  # whatever a template does
+            except Exception as error:  # noqa: BLE001  # a template can raise anything
                 _log_failure(self.log, f"{field} cannot be rendered", error)
                 if has_default:
                     setattr(self, field, None)
             if has_default and given is not None and is_nothing(getattr(self, field)):
-                self.log.warning("%s has no value once it is rendered: its default is used", field)
+                self.log.warning("%s rendered to nothing. Its default is used.", field)
                 setattr(self, field, None)
 
     def _update_context(self, context: Context) -> Context:
-        """Leave the context as it is: the numbers have no place in what other callbacks are given."""
+        """Do not change the context, so that other callbacks do not get the numbers."""
         return context
 
 
@@ -173,14 +173,12 @@ send_ismart_notification = ISmartNotifier
 class ISmartCreditAlert(BaseNotifier):
     """Call other notifiers when a task fails with a return code of kind credit: the credit has run out.
 
-    They find ``ismart_code``, ``ismart_description``, ``ismart_help`` and ``ismart_counts`` (rows by outcome) in
-    their context. Any other failure passes. It raises nothing: what a notifier raises is logged.
+    Their context has ``ismart_code``, ``ismart_description``, ``ismart_help`` and ``ismart_counts`` (rows by
+    outcome). Other failures are ignored. It never raises: errors of notifiers are logged.
 
-    :param notifiers: what reaches somebody where an SMS does not, such as ``SmtpNotifier``, or functions that
-        take the context.
-    :param cooldown: after an alert be silent for so long about the same code of the same connection in the same
-        DAG.
-    :raises ValueError: ``cooldown`` is no positive timedelta, or ``notifiers`` is no list of callables.
+    :param notifiers: notifiers that do not send SMS, such as ``SmtpNotifier``, or functions that take the context.
+    :param cooldown: after an alert, suppress others about the same code, connection and DAG for this time.
+    :raises ValueError: ``cooldown`` is not a positive timedelta, or ``notifiers`` is not a list of callables.
     """
 
     def __init__(
@@ -192,12 +190,12 @@ class ISmartCreditAlert(BaseNotifier):
         super().__init__()
         _check_period("cooldown", cooldown)
         if not isinstance(notifiers, Sequence) or not all(map(callable, notifiers)):
-            raise InputError("notifiers has to be a list, of notifiers or of functions that take the context")
+            raise InputError("notifiers must be a list of notifiers or of functions that take the context")
         self.notifiers = notifiers
         self.cooldown = cooldown
 
     def notify(self, context: Context) -> None:
-        """Call the notifiers, if this is what they are there for."""
+        """Call the notifiers, if the failure is of kind credit."""
         try:
             failure = credit_failure(context)
             if failure is None or not self._is_due(failure.code, context):
@@ -223,44 +221,46 @@ class ISmartCreditAlert(BaseNotifier):
         about = (Event.of(context).dag_id, str(conn_id), str(code), *names)
         is_due = Throttle(self.cooldown, _deadline(context), *about).allow() is not None
         if not is_due:
-            self.log.info("Return code %d: there was an alert less than %s ago.", code, self.cooldown)
+            self.log.info(
+                "Suppressed: there was an alert about return code %d less than %s ago.", code, self.cooldown
+            )
         return is_due
 
     def _call(self, notifier: Callable[[Context], Any], context: Context, found: Mapping[str, Any]) -> None:
         context.update(found)  # type: ignore[typeddict-item]
         try:
-            copy(notifier)(context)  # rendering would change the notifier itself for good
-        except Exception as error:  # noqa: BLE001  # one that fails must not keep the others from being called
+            copy(notifier)(context)  # a copy, because rendering changes the notifier
+        except Exception as error:  # noqa: BLE001  # if one fails, the others are still called
             _log_failure(self.log, f"The credit alert's {_name(notifier)} failed", error)
 
 
 class _Variables:
-    """``var.value`` of Airflow's templates."""
+    """``var.value``, as in Airflow's templates."""
 
     def __getattr__(self, name: str) -> Any:
         return Variable.get(name)
 
 
 def _in_a_thread(call: Callable[[Any], None]) -> Callable[[Any], Coroutine[Any, Any, None]]:
-    """Let it reach Airflow from there: in a thread of another kind, Airflow 3.0's triggerer would be cut off."""
-    from asgiref.sync import sync_to_async  # noqa: PLC0415  # a DAG file's import can do without
+    """Run a function in a thread that can call Airflow. Other threads would block Airflow 3.0's triggerer."""
+    from asgiref.sync import sync_to_async  # noqa: PLC0415  # keeps the import of DAG files fast
 
     return sync_to_async(call, thread_sensitive=False)
 
 
 def _deadline(context: Mapping[str, Any]) -> Deadline:
-    """Let the callbacks of a DAG, which alone have these keys, wait less than those of a task."""
+    """Return the deadline of a callback. Callbacks of DAGs, which alone have these keys, wait less."""
     return Deadline(DAG_QUEUE_SECONDS) if "reason" in context or "blocking_tis" in context else Deadline()
 
 
 def _log_failure(log: Any, what: str, error: Exception) -> None:
-    """Say what kept an alert from somebody, without a traceback, which could show anything."""
+    """Log why an alert was not sent, without a traceback, which could show secrets."""
     log.error("%s: %s", what, error if isinstance(error, _SAFE_TO_LOG) else type(error).__name__)
 
 
 def _check_period(option: str, period: object) -> None:
     if period is not None and not (isinstance(period, timedelta) and period > timedelta(0)):
-        raise InputError(f"{option} is {period!r}; it can be a timedelta above 0")
+        raise InputError(f"{option} is {period!r}; it must be a positive timedelta")
 
 
 def _in_order(recipients: Any) -> list[str]:

@@ -1,1 +1,1 @@
-"""Tasks that send."""
+"""Airflow operators."""

@@ -1,4 +1,4 @@
-"""The operator: a task that sends an SMS."""
+"""`ISmartSendOperator`: a task that sends SMS."""
 
 from __future__ import annotations
 
@@ -43,21 +43,21 @@ class ISmartSendOperator(RedactsFields, ChecksRenderedOptions, BaseOperator):
     :param flash: show the message immediately instead of storing it, where the phone can.
     :param push_at: when to deliver: a datetime or ISO 8601 text (templated). Without an offset it is read in
         the connection's time zone. ``None`` is immediately.
-    :param batch_size: numbers a call, 1 to 50.
+    :param batch_size: numbers per call, 1 to 50.
     :param max_parts: parts that a text may take, 1 to 5; a longer one is not sent.
-    :param simplify_text: replace curly quotes, dashes and the like by plain characters, where the whole text then
-        fits English; otherwise it stays as it is.
+    :param simplify_text: replace curly quotes, dashes and the like by plain characters, if the whole text then
+        fits English; otherwise it is not changed.
     :param deduplicate: send a text once to a number that has several rows with it.
-    :param on_empty: without any row, ``"skip"`` the task or ``"fail"``.
+    :param on_empty: if there are no rows, ``"skip"`` the task or ``"fail"``.
     :param on_invalid: rows that cannot be sent are left out (``"skip"``), or nothing is sent (``"fail"``).
-    :param on_refused: a batch that is refused for one of its numbers is split until the guilty ones stand alone
+    :param on_refused: a batch that is refused for one of its numbers is split until the refused ones stand alone
         (``"isolate"``), left out (``"skip"``), or stops the send (``"fail"``).
     :param on_uncertain: calls that may or may not have been accepted end the task without a retry (``"fail"``),
         are sent again by the next try (``"resend"``: at least once), or are left alone (``"accept"``: at most
         once).
     :param exclude: numbers that get no message, such as opt-outs (templated): whatever ``recipients`` can be. A
-        table has them in ``recipient_column`` or in its only column. An entry that is no number fails the task.
-    :param max_credits: what a try may cost at most; nothing is sent where it would cost more (templated).
+        table has them in ``recipient_column`` or in its only column. An invalid entry fails the task.
+    :param max_credits: the most credits that a try may cost; if it would cost more, nothing is sent (templated).
     :param dry_run: send nothing and return the report of what would be sent; needs no connection.
     :param results_path: a ``.csv`` or ``.parquet`` file that gets every input row with its outcome, full numbers
         included (templated): a local path, a URL, a :class:`pathlib.Path` or an ``ObjectStoragePath``.
@@ -152,7 +152,7 @@ class ISmartSendOperator(RedactsFields, ChecksRenderedOptions, BaseOperator):
 
     def execute(self, context: Context) -> dict[str, object]:
         """Send, and return the report."""
-        from airflow_provider_ismart.ledgers.current_try import record_if_unsent  # noqa: PLC0415  # at run time
+        from airflow_provider_ismart.ledgers.current_try import record_if_unsent  # noqa: PLC0415  # only needed at run time
 
         with record_if_unsent(context, self.ledger_conn_id):
             self.check_redaction(context)
@@ -169,12 +169,12 @@ class ISmartSendOperator(RedactsFields, ChecksRenderedOptions, BaseOperator):
         return report.as_json()
 
     def _find_recipients(self, context: Context) -> Any:  # noqa: ARG002  # a subclass needs it
-        """Return the recipients. A subclass finds them elsewhere."""
+        """Return the recipients. Subclasses override this."""
         return revealed(self.recipients)
 
     def _send_options(self) -> dict[str, Any]:
         """Return the options that :class:`~airflow_provider_ismart.sending.options.SendOptions` checks."""
-        from airflow_provider_ismart.sending.options import OPTIONS  # noqa: PLC0415  # needed at run time alone
+        from airflow_provider_ismart.sending.options import OPTIONS  # noqa: PLC0415  # only needed at run time
 
         return {
             option: self.is_dry_run if option == "dry_run" else revealed(getattr(self, option))

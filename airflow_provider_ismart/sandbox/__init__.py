@@ -1,7 +1,7 @@
-"""A fake iSmart gateway for people without an account: for demos and tests.
+"""A fake iSmart gateway for demos and tests, without an account.
 
-Written from the gateway document alone, so that it shares no code (and no misreading) with the
-client. Run it with ``python -m airflow_provider_ismart.sandbox``, or in a test with the fixture
+It is written from the gateway's document alone and shares no code with the client, so they cannot share a
+misreading. Run it with ``python -m airflow_provider_ismart.sandbox``, or use the pytest fixture
 ``ismart_sandbox``.
 """
 
@@ -29,7 +29,7 @@ __all__ = [
     "faults",
 ]
 
-#: Imported on first use: every pytest run imports this package for its fixture.
+#: Imported on first use, because every pytest run imports this package for its fixture.
 _HOMES: Final = {
     "Account": ".account",
     "Call": ".state",

@@ -11,8 +11,8 @@ from . import NotLoopbackError, Sandbox
 from .gateway import PATH
 
 GREETING = """\
-The iSmart sandbox takes messages at {url}{path}
-and delivers them to nobody.
+The iSmart sandbox accepts messages at {url}{path}
+and sends no SMS.
 
 See the messages in a browser: {inbox}
 {warning}
@@ -44,7 +44,7 @@ def main(argv: Sequence[str] | None = None) -> None:
             sys.stdout.write(_greeting(sandbox, options.journal))
             sys.stdout.flush()
             while not stopped.wait(POLL_SECONDS):
-                pass  # a signal that arrives just as the wait begins is handled at the next turn
+                pass  # a signal that arrives as the wait begins is handled after it
     except (NotLoopbackError, OSError, OverflowError, ImportError) as exc:
         parser.error(str(exc))
 
@@ -57,8 +57,8 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument(
         "--host", default="127.0.0.1", help="a loopback address, or 0.0.0.0 in a container (default: %(default)s)"
     )
-    parser.add_argument("--port", type=int, default=8025, help="0 picks a free one (default: %(default)s)")
-    parser.add_argument("--journal", metavar="FILE", help="append every accepted message to it, as JSON lines")
+    parser.add_argument("--port", type=int, default=8025, help="0 picks a free port (default: %(default)s)")
+    parser.add_argument("--journal", metavar="FILE", help="append accepted messages to this file, as JSON lines")
     parser.add_argument("--user", default="sandbox-user", help="the UserId (default: %(default)s)")
     parser.add_argument("--password", default="sandbox-password", help="the Password (default: %(default)s)")
     return parser

@@ -1,53 +1,60 @@
-"""The account on the gateway: everything about it that a test may want otherwise."""
+"""The account on the gateway, with all settings that a test can change."""
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, fields, replace
 from datetime import datetime, timedelta, timezone
 from typing import Any, Final
 
-#: Oman has kept UTC+4 without daylight saving time; a fixed offset needs no time zone database.
+#: Oman has no daylight saving time, so a fixed offset is enough and needs no time zone database.
 MUSCAT: Final = timezone(timedelta(hours=4), "Asia/Muscat")
 
 
 class InvalidSettingError(ValueError):
-    """A setting does not exist or cannot take the value; the message names it."""
+    """A setting is unknown or its value is invalid; the message names it."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Account:
-    """The account's state, and the gateway's settings that go with it."""
+    """The state of the account and the gateway's settings for it."""
 
-    #: Messages left, in parts: a call costs its parts times its numbers.
+    #: Credit left, in parts. A call costs its parts times its numbers; it is refused (4) if it costs more.
     credit: int = 1_000_000
-    #: The account itself is refused (13) from here on; ``None``: never.
+    #: The account is refused (13) from this time on; ``None``: never.
     expires_at: datetime | None = None
-    #: The account's credit is refused (14) from here on; ``None``: never.
+    #: The credit is refused (14) from this time on; ``None``: never.
     credit_expires_at: datetime | None = None
+    #: If false, calls are refused with 2.
     company_exists: bool = True
+    #: If false, calls are refused with 7.
     active: bool = True
+    #: If false, calls are refused with 18.
     http_get_enabled: bool = True
+    #: If false, calls are refused with 19.
     header_registered: bool = True
+    #: If false, calls are refused with 20.
     ip_allowed: bool = True
     client_in_oman: bool = True
-    #: The sender ids that a call can name; if there are none, any. A call that names none has the account's own.
+    #: The allowed sender ids; empty: any. A call without one uses the account's default.
     headers: frozenset[str] = frozenset()
-    #: Refused as blocked (12), whatever the password; unlocking forgets the failed logins.
+    #: If true, every login is refused (12). Unlocking resets `failed_logins`.
     locked: bool = False
     #: Wrong passwords in a row so far.
     failed_logins: int = 0
-    #: The wrong password in a row that locks the account.
+    #: How many wrong passwords in a row lock the account.
     max_failed_logins: int = 3
-    #: A call with ``MobileNo=1`` and no credit answers 4, not 9.
+    #: Whether a call with ``MobileNo=1`` and no credit gets 4 instead of 9.
     probe_sees_credit: bool = True
+    #: Numbers that are refused with 23.
     opted_out: frozenset[str] = frozenset()
+    #: Numbers that are refused with 9.
     bad_numbers: frozenset[str] = frozenset()
-    #: A raw query string of more bytes meets a 404 before the application; ``None``: no limit.
+    #: Longer raw query strings, in bytes, get HTTP 404 from the web server; ``None``: no limit.
     max_query_length: int | None = None
-    #: Seconds that every answer waits, after the call was judged.
+    #: Seconds between processing a call and answering it.
     latency: float = 0.0
 
     def changed(self, settings: Mapping[str, Any]) -> "Account":
-        """Return a copy with the settings changed, all of them or (on an error) none.
+        """Return a copy with changed settings. On an error, none is changed.
 
         Raises `InvalidSettingError`.
         """
@@ -57,7 +64,7 @@ class Account:
         return replace(self, **values)
 
     def as_json(self) -> dict[str, Any]:
-        """Give the settings as JSON types; `changed` takes them back."""
+        """Return the settings as JSON types, which `changed` accepts."""
         return {field.name: _as_json(getattr(self, field.name)) for field in fields(self)}
 
 
@@ -100,7 +107,7 @@ def _seconds(value: object) -> float:
 
 
 def _moment(value: object) -> datetime:
-    """Read a date-time, an ISO one if it is text; without an offset it is Oman's time."""
+    """Read a ``datetime`` or ISO 8601 text. Without an offset, it is Oman's time."""
     moment = datetime.fromisoformat(value) if isinstance(value, str) else value
     if not isinstance(moment, datetime):
         raise TypeError(f"must be a date-time such as '2030-12-31T23:59:00+04:00', not {value!r}")

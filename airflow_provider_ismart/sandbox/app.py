@@ -1,4 +1,4 @@
-"""The sandbox as an ASGI application: the documented path, and the page and control API beside it."""
+"""The sandbox as an ASGI application: the gateway's path, the inbox page and the control API."""
 
 import asyncio
 import socket
@@ -13,14 +13,14 @@ from .control import control_api
 from .guard import Guard
 from .state import State
 
-#: Where the server puts the connection's transport into the scope.
+#: The scope extension that holds the connection's transport.
 TRANSPORT_EXTENSION: Final = "airflow_provider_ismart.transport"
-#: Linger on, for no time at all: closing the socket then sends RST instead of FIN.
+#: SO_LINGER with zero seconds: closing the socket sends RST instead of FIN.
 _NO_LINGER: Final = struct.pack("ii", 1, 0)
 
 
 def sandbox_app(state: State, *, token: str | None) -> ASGIApp:
-    """Build the application; the documented path skips the framework, for speed."""
+    """Return the application. The gateway's path bypasses the framework, for speed."""
     control = Guard(control_api(state), token=token)
 
     async def app(scope: Scope, receive: Receive, send: Send) -> None:
@@ -44,14 +44,14 @@ async def _answer_call(state: State, scope: Scope, receive: Receive, send: Send)
 
 
 class AsgiWire:
-    """A `faults.Wire` over ASGI and, for what ASGI cannot do, the connection's transport."""
+    """A `faults.Wire` over ASGI and, where ASGI is not enough, the connection's transport."""
 
     def __init__(self, scope: Scope, receive: Receive, send: Send, *, body: bytes) -> None:
         self.body = body
         self._scope, self._receive, self._send = scope, receive, send
 
     async def answer(self, body: bytes, *, status: int = 200, headers: Mapping[str, str] | None = None) -> None:
-        """Send a whole HTTP answer."""
+        """Send a complete HTTP response."""
         fields = {
             "Content-Type": "text/plain; charset=utf-8",
             "Content-Length": str(len(body)),
@@ -62,7 +62,7 @@ class AsgiWire:
         await self._send({"type": "http.response.body", "body": body})
 
     async def cut(self, sent: bytes = b"") -> None:
-        """Send the bytes as they are, then close the connection (FIN)."""
+        """Send raw bytes, then close the connection (FIN)."""
         self._transport.write(sent)
         self._transport.close()
         await self.gone()
@@ -75,7 +75,7 @@ class AsgiWire:
         await self.gone()
 
     async def gone(self, *, within: float | None = None) -> None:
-        """Wait until the client goes, or for so many seconds at most."""
+        """Wait until the client disconnects, at most `within` seconds."""
         try:
             async with asyncio.timeout(within):
                 while (await self._receive())["type"] != "http.disconnect":

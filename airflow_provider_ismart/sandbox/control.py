@@ -1,4 +1,4 @@
-"""The control API under ``/_sandbox/``: read what happened, change what will."""
+"""The control API under ``/_sandbox/``: read messages and calls, change the account and the faults."""
 
 import json
 from dataclasses import asdict
@@ -16,7 +16,7 @@ from .state import State
 
 
 def control_api(state: State) -> Starlette:
-    """Build the control API of a sandbox, and the inbox page that uses it."""
+    """Return the control API of a sandbox, with the inbox page that uses it."""
     api = _ControlApi(state)
     routes = {
         ("GET", "messages"): api.messages,
@@ -43,7 +43,7 @@ def control_api(state: State) -> Starlette:
 
 
 class _InvalidBodyError(ValueError):
-    """A request's body is not what the control API takes."""
+    """The body of a request to the control API is invalid."""
 
 
 class _ControlApi:

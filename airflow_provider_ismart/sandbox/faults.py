@@ -1,9 +1,9 @@
-"""What can befall a call instead of a plain answer, one small dataclass each.
+"""Faults that replace the answer to a call, one small dataclass each.
 
-``accept`` says whether the call reaches the gateway's rules (and is recorded where they accept
-it) before the fault befalls its answer. ``times`` is how many calls in a row the fault befalls.
+With ``accept``, the gateway first processes the call, and records its messages if it accepts them. ``times`` is
+the number of calls in a row that get the fault.
 """
-# ruff: noqa: D102 - what a fault does when called is its class's docstring
+# ruff: noqa: D102 - the docstring of each class says what the fault does
 
 from abc import ABC, abstractmethod
 from collections.abc import Mapping
@@ -12,31 +12,31 @@ from typing import Any, ClassVar, Final, Protocol
 
 
 class InvalidFaultError(ValueError):
-    """A fault does not exist or cannot be so; the message names it."""
+    """A fault is unknown or has an invalid field; the message names it."""
 
 
 class Wire(Protocol):
-    """The connection that a fault befalls."""
+    """The connection on which a fault acts."""
 
-    #: The gateway's own answer; empty if its rules never saw the call.
+    #: The gateway's answer; empty if it did not process the call.
     body: bytes
 
     async def answer(self, body: bytes, *, status: int = 200, headers: Mapping[str, str] | None = None) -> None:
-        """Send a whole HTTP answer."""
+        """Send a complete HTTP response."""
 
     async def cut(self, sent: bytes = b"") -> None:
-        """Send the bytes as they are, then close the connection (FIN)."""
+        """Send raw bytes, then close the connection (FIN)."""
 
     async def reset(self) -> None:
         """Abort the connection (RST)."""
 
     async def gone(self, *, within: float | None = None) -> None:
-        """Wait until the client goes, or for so many seconds at most."""
+        """Wait until the client disconnects, at most `within` seconds."""
 
 
 @dataclass(frozen=True, kw_only=True)
 class Fault(ABC):
-    """The base of all faults. Raises `InvalidFaultError` for a value of the wrong type."""
+    """The base class of all faults. Raises `InvalidFaultError` for a value of the wrong type."""
 
     kind: ClassVar[str]
     accept: bool = False
@@ -50,20 +50,20 @@ class Fault(ABC):
 
     @abstractmethod
     async def __call__(self, wire: Wire) -> None:
-        """Befall the call on the wire."""
+        """Apply the fault to the call on this connection."""
 
     def answered(self, code: int | None) -> int | None:  # noqa: ARG002
-        """Give the return code that the client gets whole, if it gets one; ``code`` is the gateway's own."""
+        """Return the return code that the client gets, if any; ``code`` is the gateway's own."""
         return None
 
     def as_json(self) -> dict[str, Any]:
-        """Give the fault as `from_json` takes it."""
+        """Return the fault as JSON types, which `from_json` accepts."""
         return {"fault": self.kind, **asdict(self)}
 
 
 @dataclass(frozen=True, kw_only=True)
 class Latency(Fault):
-    """The answer comes late."""
+    """The answer arrives late."""
 
     kind: ClassVar[str] = "latency"
     accept: bool = True
@@ -79,7 +79,7 @@ class Latency(Fault):
 
 @dataclass(frozen=True, kw_only=True)
 class Hang(Fault):
-    """No answer ever comes; the connection stays open until the client goes."""
+    """No answer arrives; the connection stays open until the client disconnects."""
 
     kind: ClassVar[str] = "hang"
 
@@ -110,7 +110,7 @@ class Drop(Fault):
 
 @dataclass(frozen=True, kw_only=True)
 class HttpStatus(Fault):
-    """An HTTP error instead of the gateway's answer."""
+    """The answer is an HTTP error."""
 
     kind: ClassVar[str] = "http_status"
     status: int
@@ -123,7 +123,7 @@ class HttpStatus(Fault):
 
 @dataclass(frozen=True, kw_only=True)
 class Redirect(Fault):
-    """A 302 to another place."""
+    """The answer is a redirect (HTTP 302)."""
 
     kind: ClassVar[str] = "redirect"
     location: str = "/maintenance.html"
@@ -134,7 +134,7 @@ class Redirect(Fault):
 
 @dataclass(frozen=True, kw_only=True)
 class Garbage(Fault):
-    """Status 200, and a body of your own instead of a return code."""
+    """The answer has status 200 and the given body instead of a return code."""
 
     kind: ClassVar[str] = "garbage"
     body: str = "<html><body>Welcome to our network. Please sign in.</body></html>"
@@ -145,7 +145,7 @@ class Garbage(Fault):
 
 @dataclass(frozen=True, kw_only=True)
 class TruncatedBody(Fault):
-    """The gateway's answer, under a Content-Length that promises more; then FIN."""
+    """The answer is shorter than its Content-Length, then the connection is closed (FIN)."""
 
     kind: ClassVar[str] = "truncated_body"
     accept: bool = True
@@ -168,7 +168,7 @@ class TruncatedHeaders(Fault):
 
 @dataclass(frozen=True, kw_only=True)
 class ReturnCode(Fault):
-    """A return code of your own instead of the gateway's, a documented one or not."""
+    """The answer is the given return code, documented or not."""
 
     kind: ClassVar[str] = "code"
     code: int
@@ -180,7 +180,7 @@ class ReturnCode(Fault):
         await wire.answer(str(self.code).encode())
 
 
-#: Every fault that can be asked for, by its name in JSON.
+#: All faults by their name in JSON.
 KINDS: Final[Mapping[str, type[Fault]]] = {
     fault.kind: fault
     for fault in (
@@ -199,24 +199,24 @@ KINDS: Final[Mapping[str, type[Fault]]] = {
 
 
 def from_json(value: object) -> Fault | None:
-    """Read a fault such as ``{"fault": "hang", "times": 2}``; ``None`` leaves one call alone.
+    """Read a fault such as ``{"fault": "hang", "times": 2}``; ``None`` skips a call.
 
     Raises `InvalidFaultError`.
     """
     if value is None:
         return None
     if not isinstance(value, dict):
-        raise InvalidFaultError(f"a fault is an object or null, not {value!r}")
+        raise InvalidFaultError(f"a fault must be an object or null, not {value!r}")
     kind, details = value.get("fault"), {name: item for name, item in value.items() if name != "fault"}
     fault = KINDS.get(kind) if isinstance(kind, str) else None
     if fault is None:
         raise InvalidFaultError(f"unknown fault {kind!r}; the faults are {', '.join(KINDS)}")
     known = {item.name for item in fields(fault)}
     if unknown := details.keys() - known:
-        raise InvalidFaultError(f"fault {kind!r} has no {min(unknown)!r}; it takes {sorted(known)}")
+        raise InvalidFaultError(f"fault {kind!r} has no {min(unknown)!r}; it has {sorted(known)}")
     try:
         return fault(**details)
-    except TypeError as exc:  # a field without a default was left out
+    except TypeError as exc:  # a field without a default is missing
         raise InvalidFaultError(f"fault {kind!r}: {exc}") from exc
 
 
@@ -227,7 +227,7 @@ def _is_whole(value: object) -> bool:
     return isinstance(value, int) and not isinstance(value, bool)
 
 
-#: The fields of all faults: what is valid, and how to say so.
+#: The check of each field, and its description for the error message.
 _FIELDS: Final[Mapping[str, tuple[Any, str]]] = {
     "accept": (lambda value: isinstance(value, bool), "true or false"),
     "times": (lambda value: _is_whole(value) and value >= 1, "a whole number of at least 1"),

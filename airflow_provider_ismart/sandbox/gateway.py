@@ -1,9 +1,9 @@
 """The gateway's rules: a call and the account's state in, a return code out. No socket, no clock.
 
-The gateway document names the codes and their causes. It gives no order of validation: the
-order here is the sandbox's own choice, made so that a user hears first what to mend first.
+The gateway's document lists the codes and their causes, but no order of validation. The order here is the
+sandbox's choice: it reports first what the user should correct first.
 
-1. the shape of the call (15);
+1. the format of the call (15);
 2. the login (17, 12, 3);
 3. the account (2, 7, 13, 18, 20, 21, 19, 14, and 4 for a probe without credit);
 4. the recipients (8, 15 for more than 50, 9, 23), so that ``MobileNo=1`` proves a login;
@@ -25,12 +25,12 @@ from .segmentation import MAX_PARTS, Lang, as_shown, count_parts
 
 PATH: Final = "/iBulkSMS/HttpWS/SMSDynamicAPI.aspx"
 MAX_NUMBERS: Final = 50
-#: Refused before dispatch, so it costs nothing: users ask it to learn whether a login is good.
+#: Refused before dispatch, so it costs nothing. Users send to it to check a login.
 PROBE: Final = "1"
 
 
 class Code(IntEnum):
-    """The return codes of the gateway document, and 21, which newer documents of the vendor are said to have."""
+    """The return codes of the gateway's document, and 21, which newer documents are said to have."""
 
     PUSHED = 1
     COMPANY_DOES_NOT_EXIST = 2
@@ -67,9 +67,9 @@ _PUSH_DATE_TIME: Final = re.compile(r"[0-9]{2}/[0-9]{2}/[0-9]{4} [0-9]{2}:[0-9]{
 
 
 def parse_query(raw: bytes) -> dict[str, str] | None:
-    """Read a raw query string, or return ``None`` for one that the gateway would not read.
+    """Parse a raw query string. Return ``None`` if the gateway would reject it.
 
-    That is: an undecodable escape or UTF-8, an unknown name, a name given twice, or no login.
+    It rejects invalid escapes or UTF-8, unknown names, a name given twice, and a missing login.
     """
     parameters: dict[str, str] = {}
     for pair in filter(None, raw.split(b"&")):
@@ -89,7 +89,7 @@ def parse_query(raw: bytes) -> dict[str, str] | None:
 
 @dataclass(frozen=True, kw_only=True)
 class Submission:
-    """A call past its login, with what the rules ask about it."""
+    """A call with a valid login, with the values that the rules check."""
 
     account: Account
     parameters: Mapping[str, str]
@@ -97,7 +97,7 @@ class Submission:
 
     @property
     def mobile_no(self) -> str:
-        """``MobileNo`` as it was sent."""
+        """``MobileNo`` as sent."""
         return self.parameters.get("MobileNo", "")
 
     @cached_property
@@ -107,47 +107,47 @@ class Submission:
 
     @cached_property
     def lang(self) -> Lang | None:
-        """The language; ``None`` where it is no documented one."""
+        """The language; ``None`` if it is not documented."""
         return _LANGS.get(self.parameters.get("Lang", ""))
 
     @cached_property
     def text(self) -> str:
-        """The message as the handset shows it."""
+        """The message as the phone shows it."""
         return as_shown(self.parameters.get("Message", ""), self.lang or Lang.ENGLISH)
 
     @cached_property
     def parts(self) -> int:
-        """How many parts the message takes."""
+        """The number of parts of the message."""
         return count_parts(self.text, self.lang or Lang.ENGLISH)
 
     @property
     def cost(self) -> int:
-        """The credit that the call takes."""
+        """The credit that the call costs."""
         return self.parts * len(self.numbers)
 
     @property
     def push_date_time(self) -> str | None:
-        """``PushDateTime`` as it was sent."""
+        """``PushDateTime`` as sent."""
         return self.parameters.get("PushDateTime")
 
     @cached_property
     def push_at(self) -> datetime | None:
-        """When to deliver; ``None`` where the call does not say, or not in the documented form."""
+        """The delivery time; ``None`` if it is missing or not in the documented format."""
         if self.push_date_time is None or not _PUSH_DATE_TIME.fullmatch(self.push_date_time):
             return None
         try:
             return datetime.strptime(self.push_date_time, "%m/%d/%Y %H:%M:%S").replace(tzinfo=MUSCAT)
-        except ValueError:  # the 31st of February, 25 o'clock
+        except ValueError:  # such as 31 February or 25:00
             return None
 
     @property
     def flash(self) -> str | None:
-        """``FLashSMS`` as it was sent."""
+        """``FLashSMS`` as sent."""
         return self.parameters.get("FLashSMS")
 
     @property
     def header(self) -> str | None:
-        """The sender id as it was sent."""
+        """The sender id as sent."""
         return self.parameters.get("Header")
 
 
@@ -169,7 +169,7 @@ def _probes_without_credit(call: Submission) -> bool:
     return call.account.probe_sees_credit and call.mobile_no == PROBE and call.account.credit == 0
 
 
-#: In the order of validation: the first rule that is broken gives the answer.
+#: The rules in the order of validation. The first one that fails gives the answer.
 RULES: Final[tuple[tuple[Code, Callable[[Submission], bool]], ...]] = (
     (Code.COMPANY_DOES_NOT_EXIST, lambda call: not call.account.company_exists),
     (Code.ACCOUNT_IS_INACTIVE, lambda call: not call.account.active),
@@ -205,7 +205,7 @@ class Verdict:
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Credentials:
-    """The one login that the gateway knows."""
+    """The only login that the gateway accepts."""
 
     user: str
     password: str
@@ -214,7 +214,7 @@ class Credentials:
 def judge(
     parameters: Mapping[str, str] | None, *, credentials: Credentials, account: Account, now: datetime
 ) -> Verdict:
-    """Answer a call. ``None`` for the parameters is a call that could not be read."""
+    """Return the answer to a call. ``None`` as parameters is a call that could not be parsed."""
     if parameters is None:
         return Verdict(code=Code.INVALID_REQUEST, account=account)
     refusal, account = _log_in(parameters, credentials, account)

@@ -1,7 +1,7 @@
-"""Who may see and change the sandbox: its own page, and programs on this machine, but no other website.
+"""Access control for the page and the control API: they refuse the requests of other websites.
 
-A browser lets any website send requests to this machine. They are told apart by what the browser
-adds and a website cannot forge: ``Host``, ``Origin`` and ``Sec-Fetch-Site``. The gateway's own path is open.
+Any website can make a browser send requests to this machine. The browser adds ``Host``, ``Origin`` and
+``Sec-Fetch-Site``, which a website cannot forge. The gateway's own path is open.
 """
 
 import hmac
@@ -35,7 +35,7 @@ _READING: Final = frozenset({"GET", "HEAD"})
 
 
 class Guard:
-    """Lets a request through to the control API and the page, or refuses it with 401 or 403.
+    """Passes a request to the application, or refuses it with 401 or 403.
 
     Without a token the ``Host`` has to be loopback, which stops DNS rebinding. With one, the
     sandbox may have any name, because no other website has the token.
@@ -73,7 +73,7 @@ class Guard:
         return hmac.compare_digest(given.encode(), token.encode())
 
     def _welcome(self, request: Request) -> Response | None:
-        """Take the token out of the page's URL, and so out of the browser's history."""
+        """Move the token from the page's URL to a cookie, to keep it out of the browser's history."""
         if self._token is None or request.url.path != "/" or "token" not in request.query_params:
             return None
         answer = RedirectResponse("/", status_code=HTTPStatus.SEE_OTHER)
@@ -93,7 +93,7 @@ def _is_loopback(hosts: Sequence[str]) -> bool:
 
 
 def _is_own(request: Request) -> bool:
-    """Tell the page's own requests, and those of programs, from those of other websites.
+    """Return whether a request comes from the page itself or from a program, not from another website.
 
     Every browser sends ``Origin`` with what changes something; programs such as curl send neither header.
     """

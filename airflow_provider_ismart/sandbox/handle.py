@@ -1,4 +1,4 @@
-"""The handle of a running sandbox, for tests and demos."""
+"""`Sandbox`: start, stop and control a sandbox in tests and demos."""
 
 import ipaddress
 import json
@@ -21,16 +21,16 @@ if TYPE_CHECKING:
 
 
 class NotLoopbackError(ValueError):
-    """The host is neither loopback nor all of a container's addresses."""
+    """The host is neither a loopback address nor, for containers, all addresses."""
 
 
 class Sandbox:
     """A fake gateway on a loopback port, in a thread of this process.
 
     Use it as a context manager, or call `start` and `stop`. All methods may be called from any
-    thread. With the host ``0.0.0.0`` or ``::``, for containers, other machines can send to it too;
-    its page and control API then need `token`. Raises `NotLoopbackError`, and `OSError` for a
-    journal that cannot be written.
+    thread. With the host ``0.0.0.0`` or ``::``, for containers, other machines can reach it; its
+    page and control API then require `token`. Raises `NotLoopbackError`, and `OSError` if the
+    journal cannot be written.
     """
 
     def __init__(
@@ -39,13 +39,13 @@ class Sandbox:
         host: str = "127.0.0.1",
         port: int = 0,
         user: str = "sandbox-user",
-        password: str = "sandbox-password",  # noqa: S107 - opens nothing but this fake
+        password: str = "sandbox-password",  # noqa: S107 - a password for this fake only
         journal: str | PathLike[str] | None = None,
     ) -> None:
         self._address = _listening_address(host)
-        #: What the page and the control API ask for; ``None`` on loopback.
+        #: What the page and the control API require; ``None`` on a loopback address.
         self.token = None if self._address.is_loopback else secrets.token_urlsafe(16)
-        #: 0 until `start` has picked a free one.
+        #: 0 until `start` has picked a free port.
         self.port = port
         self.user = user
         self.password = password
@@ -53,14 +53,14 @@ class Sandbox:
         self._server: Server | None = None
 
     def start(self) -> None:
-        """Listen; calls are answered once this returns. Does nothing if it listens already.
+        """Start to answer calls. Do nothing if the sandbox is already running.
 
-        Raises `OSError` where the port is taken, `ImportError` without the extra ``[sandbox]``.
+        Raises `OSError` if the port is in use, and `ImportError` without the extra ``[sandbox]``.
         """
         if self._server:
             return
         try:
-            from .server import Server  # noqa: PLC0415 - the extra is needed only from here on
+            from .server import Server  # noqa: PLC0415 - only this needs the extra
         except ImportError as exc:
             raise ImportError(
                 "the sandbox needs starlette and uvicorn: install this package with its extra sandbox"
@@ -71,14 +71,14 @@ class Sandbox:
         self._server = Server(self._state, listener, token=self.token)
 
     def stop(self) -> None:
-        """Pull the plug: connections are cut and new ones refused. The record stays, and the port."""
+        """Close all connections and refuse new ones, as in an outage. Keep the port and all records."""
         if self._server:
             self._server.stop()
             self._server = None
 
     @contextmanager
     def pause(self) -> Iterator[None]:
-        """Be stopped for the length of a ``with`` block, then start on the same port."""
+        """Stop for the duration of a ``with`` block, then start on the same port."""
         self.stop()
         try:
             yield
@@ -102,15 +102,15 @@ class Sandbox:
 
     @property
     def url(self) -> str:
-        """The address without a path, such as ``http://127.0.0.1:8025``."""
+        """The base URL, such as ``http://127.0.0.1:8025``."""
         return f"http://{self._host}:{self.port}"
 
     def control_url(self, path: str = "/") -> str:
-        """Give the address of the page or of a path under ``/_sandbox/``, with the token if there is one."""
+        """Return the URL of the page or of a path under ``/_sandbox/``, with the token if there is one."""
         return f"{self.url}{path}" + (f"?token={self.token}" if self.token else "")
 
     def connection_json(self) -> str:
-        """Give an Airflow connection to this sandbox, for ``AIRFLOW_CONN_ISMART_DEFAULT``."""
+        """Return an Airflow connection to this sandbox, for ``AIRFLOW_CONN_ISMART_DEFAULT``."""
         return json.dumps(
             {
                 "conn_type": "ismart",
@@ -128,12 +128,12 @@ class Sandbox:
 
     @property
     def calls(self) -> list[Call]:
-        """All calls that were seen, accepted or not."""
+        """All calls received, accepted or not."""
         return self._state.calls
 
     @property
     def account(self) -> Account:
-        """The account as it is now; `configure` changes it."""
+        """The current account; `configure` changes it."""
         return self._state.account
 
     def configure(self, **settings: Any) -> None:
@@ -141,11 +141,11 @@ class Sandbox:
         self._state.configure(settings)
 
     def fail(self, *faults: Fault | None) -> None:
-        """Let faults befall the calls to come, one each; ``None`` leaves a call alone."""
+        """Queue faults for the next calls, one each; ``None`` skips a call."""
         self._state.fail(faults)
 
     def reset(self) -> None:
-        """Put everything back to the start: account, faults, calls, messages."""
+        """Restore the initial state: account, faults, calls and messages."""
         self._state.reset()
 
 
@@ -156,7 +156,7 @@ def _listening_address(host: str) -> ipaddress.IPv4Address | ipaddress.IPv6Addre
         address = None
     if address is None or not (address.is_loopback or address.is_unspecified):
         raise NotLoopbackError(
-            f"the sandbox listens only on this machine (127.0.0.1, ::1), not on {host!r}, because it takes "
-            "messages to other people's numbers; in a container, use 0.0.0.0"
+            f"the sandbox listens only on loopback addresses (127.0.0.1, ::1), not on {host!r}, because anyone "
+            "who reaches it can send to it; in a container, use 0.0.0.0"
         )
     return address

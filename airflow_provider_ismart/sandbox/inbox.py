@@ -1,4 +1,4 @@
-"""What the inbox page shows: conversations by phone, calls with their meaning, and a signal when there is more."""
+"""The inbox page and its data: conversations by phone, calls with their meaning, and a signal at each change."""
 
 import asyncio
 import json
@@ -31,7 +31,7 @@ _FILES: Final = {
 
 
 def inbox_routes(state: State) -> list[Route]:
-    """Build the routes of the page, and of what it asks for."""
+    """Return the routes of the page and of its data."""
     inbox = _Inbox(state)
     return [
         *(Route(path, _file(name, kind)) for path, (name, kind) in _FILES.items()),
@@ -53,7 +53,7 @@ def _file(name: str, kind: str) -> Callable[[Request], Any]:
 
 
 class _Inbox:
-    """Indexes the messages by phone when somebody looks: the gateway's path does none of this."""
+    """Indexes the messages by phone on demand, so that calls to the gateway's path stay fast."""
 
     def __init__(self, state: State) -> None:
         self._state = state
@@ -82,7 +82,7 @@ class _Inbox:
         self._folded.extend(batch.delivery.text.casefold() for batch in news)
 
     async def phones(self, request: Request) -> Response:
-        """Answer with the phones that match, the one with the newest message first."""
+        """Return the phones that match, the one with the newest message first."""
         self._catch_up()
         wanted = self._matching_phones(request)
         phones = [msisdn for msisdn in reversed(self._last) if wanted is None or msisdn in wanted]
@@ -112,7 +112,7 @@ class _Inbox:
         return found
 
     async def conversation(self, request: Request) -> Response:
-        """Answer with the newest messages to a phone that match, in the order of their arrival."""
+        """Return the newest messages to a phone that match, in the order of their arrival."""
         self._catch_up()
         msisdn = request.query_params.get("msisdn", "")
         search, call = _filter(request)
@@ -127,7 +127,7 @@ class _Inbox:
         return JSONResponse({"total": len(found), "messages": [*map(_bubble, found[-_limit(request) :])]})
 
     async def calls(self, request: Request) -> Response:
-        """Answer with the newest calls, the last one first."""
+        """Return the newest calls, the last one first."""
         wanted = [
             call
             for call in reversed(self._state.calls)
@@ -138,7 +138,7 @@ class _Inbox:
         )
 
     async def kinds_of_fault(self, _: Request) -> Response:
-        """Answer with the faults that can be added, and their fields."""
+        """Return the faults that can be added, and their fields."""
         return JSONResponse(
             [
                 {
@@ -153,7 +153,7 @@ class _Inbox:
         )
 
     async def signals(self, request: Request) -> Response:
-        """Answer with server-sent events: one now, and one whenever something has changed."""
+        """Return server-sent events: one now, and one whenever something has changed."""
         return StreamingResponse(self._signals(request), media_type="text/event-stream")
 
     async def _signals(self, request: Request) -> AsyncIterator[str]:

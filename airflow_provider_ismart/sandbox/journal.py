@@ -1,4 +1,4 @@
-"""What the gateway accepted: the ground truth of a test, in memory and as JSON lines in a file."""
+"""Accepted messages, in memory and as JSON lines in a file."""
 
 import json
 from collections.abc import Iterator
@@ -9,34 +9,34 @@ from typing import Any, Final, Literal, Self
 from .gateway import Submission
 
 _to_json: Final = json.JSONEncoder(ensure_ascii=False).encode
-#: JSON leaves these as they are, but `str.splitlines` takes them for the end of a line.
+#: JSON does not escape these, but `str.splitlines` splits at them.
 _LINE_ENDS: Final = str.maketrans({"\x85": "\\u0085", "\u2028": "\\u2028", "\u2029": "\\u2029"})
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Delivery:
-    """What the messages of one accepted call have in common."""
+    """The fields that all messages of one accepted call share."""
 
-    #: The number of the call that brought them.
+    #: The number of the call.
     call: int
     #: ISO date-time, UTC.
     accepted_at: str
-    #: As of acceptance: whether the ``PushDateTime`` was still to come.
+    #: "scheduled" if ``PushDateTime`` was in the future when the call was accepted.
     state: Literal["sent", "scheduled"]
-    #: As the handset shows it.
+    #: The text as the phone shows it.
     text: str
     lang: int
     flash: bool
-    #: ISO date-time, Oman's time; ``None`` where the call named none.
+    #: ISO date-time, Oman's time; ``None`` if the call had none.
     push_at: str | None
-    #: ``PushDateTime`` as it was sent.
+    #: ``PushDateTime`` as sent.
     push_date_time: str | None
-    #: ``Header``, the sender id, as it was sent.
+    #: ``Header``, the sender id, as sent.
     header: str | None
     parts: int
 
     def as_json(self) -> dict[str, Any]:
-        """Give the fields as JSON types, which they are already."""
+        """Return the fields, which are JSON types."""
         return {field.name: getattr(self, field.name) for field in fields(self)}
 
 
@@ -44,14 +44,14 @@ class Delivery:
 class Message(Delivery):
     """One accepted message to one number."""
 
-    #: Unlike any other, in later runs of the sandbox too.
+    #: Unique, also across runs of the sandbox.
     id: str
     msisdn: str
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Batch:
-    """The messages of one accepted call, unexpanded: calls come far oftener than they are read."""
+    """The messages of one accepted call. They are built when read, which is rarer than calls are."""
 
     id_prefix: str
     mobile_no: str
@@ -59,7 +59,7 @@ class Batch:
 
     @classmethod
     def of(cls, submission: Submission, *, run: str, call: int) -> Self:
-        """Make the batch of an accepted call, the n-th of a run."""
+        """Return the batch of an accepted call, number `call` of a run."""
         push_at = submission.push_at
         delivery = Delivery(
             call=call,
@@ -77,17 +77,17 @@ class Batch:
 
     @property
     def msisdns(self) -> list[str]:
-        """Its numbers, one message each."""
+        """The mobile numbers, one message each."""
         return self.mobile_no.split(",")
 
     def messages(self) -> Iterator[Message]:
-        """Give its messages, one per number."""
+        """Yield the messages, one per number."""
         common = self.delivery.as_json()
         for id_, msisdn in self._ids():
             yield Message(id=id_, msisdn=msisdn, **common)
 
     def json_lines(self) -> str:
-        """Give its messages as JSON lines; what they have in common is serialised once."""
+        """Return the messages as JSON lines. Shared fields are serialised once."""
         rest = _to_json(self.delivery.as_json())[1:].translate(_LINE_ENDS)
         return "".join(f'{{"id": "{id_}", "msisdn": "{msisdn}", {rest}\n' for id_, msisdn in self._ids())
 
@@ -96,13 +96,13 @@ class Batch:
 
 
 class JournalFile:
-    """A file of JSON lines that is complete at every moment, whoever is killed."""
+    """A file of JSON lines that is complete even if a process is killed."""
 
     def __init__(self, path: Path) -> None:
         self._path = path
-        self.append("")  # a path that cannot be written is reported now, not at the first message
+        self.append("")  # reports a path that cannot be written now, not at the first message
 
     def append(self, lines: str) -> None:
-        """Append lines and hand them to the operating system."""
+        """Append lines and flush them to the operating system."""
         with self._path.open("ab") as file:
             file.write(lines.encode())

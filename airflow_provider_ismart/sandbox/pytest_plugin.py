@@ -1,4 +1,4 @@
-"""The pytest fixture ``ismart_sandbox``. Every pytest run loads this module, so it imports little."""
+"""The pytest fixture ``ismart_sandbox``. Every pytest run loads this module, so its imports are light."""
 
 from collections.abc import Iterator
 from typing import TYPE_CHECKING
@@ -11,7 +11,7 @@ if TYPE_CHECKING:
 
 @pytest.fixture(scope="session")
 def _ismart_sandbox_server() -> Iterator["Sandbox"]:
-    from . import Sandbox  # noqa: PLC0415 - only for those who use the fixture
+    from . import Sandbox  # noqa: PLC0415 - loaded only if the fixture is used
 
     with Sandbox() as sandbox:
         yield sandbox
@@ -19,7 +19,7 @@ def _ismart_sandbox_server() -> Iterator["Sandbox"]:
 
 @pytest.fixture
 def ismart_sandbox(_ismart_sandbox_server: "Sandbox") -> "Sandbox":
-    """Give a fake iSmart gateway on a free loopback port, as new for each test."""
-    _ismart_sandbox_server.start()  # the test before may have stopped it
+    """Return a fake iSmart gateway on a free loopback port, reset before each test."""
+    _ismart_sandbox_server.start()  # the previous test may have stopped it
     _ismart_sandbox_server.reset()
     return _ismart_sandbox_server

@@ -1,7 +1,6 @@
-"""What a text becomes on its way to a phone: the characters shown and the parts needed.
+"""The text that a phone shows, and the number of its parts.
 
-Written from the gateway document's table of lengths alone, so that it can disagree with the
-client's own reckoning.
+Written from the gateway's document alone, so that it can contradict the client's calculation.
 """
 
 from collections.abc import Iterator
@@ -17,35 +16,35 @@ class Lang(IntEnum):
     ARABIC = 64
 
 
-#: 3GPP TS 23.038, section 6.2.1: one septet each (the escape code at 0x1B is no character).
+#: 3GPP TS 23.038, section 6.2.1: one septet each, without the escape code 0x1B.
 GSM7_BASIC: Final = frozenset(
     "@£$¥èéùìòÇ\nØø\rÅåΔ_ΦΓΛΩΠΨΣΘΞÆæßÉ !\"#¤%&'()*+,-./0123456789:;<=>?"
     "¡ABCDEFGHIJKLMNOPQRSTUVWXYZÄÖÑÜ§¿abcdefghijklmnopqrstuvwxyzäöñüà"
 )
-#: 3GPP TS 23.038, section 6.2.1.1: an escape and a septet, two in all.
+#: 3GPP TS 23.038, section 6.2.1.1: two septets each, the first an escape.
 GSM7_EXTENSION: Final = frozenset("\f^{}\\[~]|€")
 GSM7: Final = GSM7_BASIC | GSM7_EXTENSION
 
-#: Gateway document, table of lengths: what one part holds, alone and as one of several.
+#: Gateway's document: the length of a single part, and of each of several parts.
 SINGLE: Final = {Lang.ENGLISH: 160, Lang.ARABIC: 70}
 JOINED: Final = {Lang.ENGLISH: 153, Lang.ARABIC: 67}
 MAX_PARTS: Final = 5
 
 
 def as_shown(text: str, lang: Lang) -> str:
-    """Give the text that the handset shows: a ``?`` for what GSM-7 cannot carry."""
+    """Return the text as the phone shows it, with ``?`` for characters outside GSM-7."""
     if lang is Lang.ARABIC or GSM7.issuperset(text):
         return text
     return "".join(char if char in GSM7 else "?" for char in text)
 
 
 def count_parts(text: str, lang: Lang) -> int:
-    """Count the parts of a text that is already as shown; nothing of two units is ever split."""
+    """Count the parts of a text as shown. A character of two units is never split between parts."""
     units = _units(text, lang)
     if units <= SINGLE[lang]:
         return 1
     size = JOINED[lang]
-    if units == len(text):  # every character is one unit wide, so every part but the last is full
+    if units == len(text):  # all characters are one unit, so all parts but the last are full
         return -(-units // size)
     parts, room = 1, size
     for width in _widths(text, lang):

@@ -1,4 +1,4 @@
-"""The sandbox's HTTP server: uvicorn's protocol in a thread of its own."""
+"""The sandbox's HTTP server: uvicorn's protocol in its own thread."""
 
 import asyncio
 import socket
@@ -12,12 +12,12 @@ from uvicorn.server import ServerState
 from .app import TRANSPORT_EXTENSION, sandbox_app
 from .state import State
 
-#: IIS's default, in seconds.
+#: The default of IIS, in seconds.
 KEEP_ALIVE: Final = 120
 
 
 class Server:
-    """Answers on a listening socket from `start` to `stop`."""
+    """Answer calls on a listening socket until `stop`."""
 
     def __init__(self, state: State, listener: socket.socket, *, token: str | None) -> None:
         self._config = uvicorn.Config(
@@ -33,12 +33,12 @@ class Server:
         self._listener = listener
         self._loop = asyncio.SelectorEventLoop()
         self._stopped = asyncio.Event()
-        # No wait for the thread is needed: the kernel queues connections from `listen` on.
+        # No need to wait for the thread: the kernel queues connections once the socket listens.
         self._thread = threading.Thread(target=self._run, name="ismart-sandbox", daemon=True)
         self._thread.start()
 
     def stop(self) -> None:
-        """Close the port and cut all connections, calls that wait for an answer too."""
+        """Close the port and all connections, including calls that wait for an answer."""
         self._loop.call_soon_threadsafe(self._stopped.set)
         self._thread.join()
 
@@ -52,9 +52,9 @@ class Server:
             lambda: _TransportInScope(self._config, state, {}, self._loop), sock=self._listener
         )
         await self._stopped.wait()
-        # Accept no more, but let what is being accepted arrive: asyncio would leak its socket.
+        # Accept no more connections, but finish accepting those in progress, or asyncio leaks their sockets.
         self._loop.remove_reader(self._listener)
-        # Besides this task: connections being accepted, and calls, which end once their client is gone.
+        # Other tasks are connections being accepted, and calls, which end when their client disconnects.
         while state.connections or len(asyncio.all_tasks()) > 1:
             for connection in list(state.connections):
                 connection.transport.abort()
@@ -63,11 +63,11 @@ class Server:
 
 
 class _TransportInScope(HttpToolsProtocol):
-    """Lets the application break the connection in ways that ASGI has no message for."""
+    """Gives the application the transport, to break the connection in ways that ASGI cannot."""
 
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
         super().connection_made(transport)
-        self.access_log = False  # it would show the password
+        self.access_log = False  # it would log the password
         transport.get_extra_info("socket").setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
 
     def on_message_begin(self) -> None:

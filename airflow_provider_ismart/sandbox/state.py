@@ -1,4 +1,4 @@
-"""The sandbox's memory, shared between the server's thread and a test's: one lock around it all."""
+"""The sandbox's state, shared by the server's thread and the test's under one lock."""
 
 import os
 import threading
@@ -17,30 +17,30 @@ from .journal import Batch, JournalFile, Message
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Call:
-    """One call that was seen, whatever its outcome. The password is not kept."""
+    """One call, whatever its outcome. The password is not kept."""
 
     number: int
     #: ISO date-time, UTC.
     at: str
-    #: The client's port: calls that share it came over one connection.
+    #: The client's port. Calls with the same port used the same connection.
     client_port: int
-    #: How many mobile numbers it named.
+    #: The number of mobile numbers in the call.
     numbers: int
     #: Bytes of the raw query string.
     query_length: int
-    #: What the gateway's rules said; ``None`` if the call never reached them.
+    #: The gateway's return code; ``None`` if it did not process the call.
     code: int | None
-    #: The return code that the client got; ``None`` if a fault left it without one.
+    #: The return code that the client got; ``None`` if a fault replaced it.
     answered: int | None
-    #: The fault that befell it.
+    #: The fault that the call got.
     fault: str | None
-    #: How many messages were recorded.
+    #: The number of messages accepted.
     accepted: int
 
 
 @dataclass(frozen=True, kw_only=True)
 class QueryTooLong(HttpStatus):
-    """IIS's own answer to a long query string, given before the application sees the call."""
+    """The answer of IIS to a long query string, before the application sees the call."""
 
     kind: ClassVar[str] = "query_too_long"
     status: int = 404
@@ -52,7 +52,7 @@ class QueryTooLong(HttpStatus):
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Reply:
-    """How to answer a call: the code, unless a fault is to befall it, after so many seconds."""
+    """How to answer a call: its code or a fault, after `latency` seconds."""
 
     code: int | None
     fault: Fault | None
@@ -60,7 +60,7 @@ class Reply:
 
 
 class State:
-    """The account, the faults to come, and the record of all calls and messages."""
+    """The account, the queued faults, and all calls and messages."""
 
     def __init__(self, *, user: str, password: str, journal: Path | None = None) -> None:
         self._credentials = Credentials(user=user, password=password)
@@ -69,7 +69,7 @@ class State:
         self.reset()
 
     def reset(self) -> None:
-        """Put everything back to the start. The journal's file keeps what it has."""
+        """Restore the initial state. The journal file keeps its content."""
         with self._lock:
             self._account = Account()
             self._faults: deque[Fault | None] = deque()
@@ -80,36 +80,36 @@ class State:
 
     @property
     def account(self) -> Account:
-        """The account as it is now."""
+        """The current account."""
         return self._account
 
     @property
     def calls(self) -> list[Call]:
-        """All calls since the start."""
+        """All calls since the last reset."""
         with self._lock:
             return list(self._calls)
 
     @property
     def messages(self) -> list[Message]:
-        """All accepted messages since the start."""
+        """All accepted messages since the last reset."""
         with self._lock:
             batches = list(self._batches)
         return [message for batch in batches for message in batch.messages()]
 
     @property
     def counts(self) -> tuple[str, int, int, int]:
-        """The run, and how many calls, messages and faults to come it has: cheap enough to ask often."""
+        """The run, and its numbers of calls, messages and queued faults."""
         with self._lock:
             return self._run, len(self._calls), self._accepted, len(self._faults)
 
     def batches_from(self, first: int) -> tuple[str, list[Batch]]:
-        """Give the run, and its accepted calls but for the first ones."""
+        """Return the run and its accepted calls from this position on."""
         with self._lock:
             return self._run, self._batches[first:]
 
     @property
     def faults(self) -> list[Fault | None]:
-        """The faults that are still to come."""
+        """The queued faults."""
         with self._lock:
             return list(self._faults)
 
@@ -120,17 +120,17 @@ class State:
             return self._account
 
     def fail(self, faults: Sequence[Fault | None]) -> None:
-        """Let the faults befall the calls to come, in turn."""
+        """Queue faults for the next calls, one each."""
         with self._lock:
             self._faults.extend(faults)
 
     def clear_faults(self) -> None:
-        """Leave the calls to come alone."""
+        """Remove all queued faults."""
         with self._lock:
             self._faults.clear()
 
     def take(self, method: str, query: bytes, client_port: int) -> Reply:
-        """Judge and record a call in one step: whatever is answered is on record before."""
+        """Process and record a call under one lock, so that every answer is recorded before it is sent."""
         parameters = parse_query(query) if method == "GET" else None
         now = datetime.now(UTC)
         with self._lock:

@@ -1,1 +1,1 @@
-"""One send: its options, its threads, its log, its errors, and the files that it writes."""
+"""One send: its options, threads, log, errors and files."""

@@ -13,29 +13,29 @@ from airflow_provider_ismart.core.batching import Batch
 from airflow_provider_ismart.core.dispatch import Submission
 from airflow_provider_ismart.core.outcomes import CallOutcome, Fate
 
-#: Of so many calls that are on record, one ends for each write: of 32, with 16 threads, 8 at a time.
+#: Wait until one of this many recorded calls has ended before each write: of 32 calls, until 8 have.
 _CALLS_BESIDE_A_WRITE = 4
 
-#: How soon outcomes are written once the send is to stop.
+#: The longest wait before outcomes are written once the send is stopping, in seconds.
 _STOP_NOTICED_SECONDS = 0.2
 
 _NOT_STARTED = CallOutcome(fate=Fate.NOT_SENT, detail="not started", attempts=0)
 
 
 class WaitingQueue(Protocol):
-    """What submitting uses of a queue; ``get`` waits for an item."""
+    """The part of a queue that :func:`submit_all` uses."""
 
     def put(self, item: Batch) -> None:
         """Add an item, from any thread."""
 
     def get(self, *, timeout: float | None = None) -> Batch:
-        """Wait for an item, and remove and return it.
+        """Wait for an item, remove it and return it.
 
         :raises queue.Empty: none came within ``timeout`` seconds.
         """
 
     def empty(self) -> bool:
-        """Whether there is nothing to get."""
+        """Whether the queue is empty."""
 
 
 def submit_all(
@@ -51,8 +51,8 @@ def submit_all(
     """Make the calls until nothing is left, an outcome stops the send, or ``halted`` is set.
 
     ``executor`` runs ``max_in_flight`` calls concurrently; as many more wait in it with their intent on record, so
-    that no call waits for the ledger. However this ends, the calls in flight finish and their outcomes are
-    recorded first: each as soon as it is known, because Airflow kills a process that takes long to stop.
+    that no call waits for the ledger. However this ends, calls in flight finish first and their outcomes are
+    recorded, each as soon as it is known, because Airflow kills a process that takes long to stop.
 
     :raises Exception: the ledger could not be read or written, or a call raised instead of returning its outcome.
     """
@@ -70,7 +70,7 @@ def submit_all(
                 break
     except BaseException:  # the ledger failed
         halted.set()
-        calls.settle_all()  # the report is right even if the ledger cannot be written again
+        calls.settle_all()  # keeps the report right even if the ledger fails again
         submission.record(calls.settled, [])  # also withdraws intents whose calls did not start
         raise
     if calls.error:
@@ -78,7 +78,7 @@ def submit_all(
 
 
 class _Calls:
-    """The calls that an executor was given."""
+    """The calls submitted to an executor."""
 
     def __init__(
         self,
@@ -94,9 +94,9 @@ class _Calls:
         self._halted = halted
         self._futures: dict[Batch, Future[CallOutcome]] = {}
         self._ended = ended
-        #: How calls ended, for as long as the ledger may not know.
+        #: Outcomes that may not be in the ledger yet.
         self.settled: dict[Batch, CallOutcome] = {}
-        #: What a call raised that should have returned an outcome.
+        #: The exception of a call that should have returned an outcome.
         self.error: BaseException | None = None
 
     @property
@@ -104,14 +104,14 @@ class _Calls:
         return len(self._futures)
 
     def start(self, batches: Sequence[Batch]) -> None:
-        self.settled.update(dict.fromkeys(batches, _NOT_STARTED))  # in case the executor takes no more
+        self.settled.update(dict.fromkeys(batches, _NOT_STARTED))  # if the executor takes no more calls
         for batch in batches:
             self._futures[batch] = future = self._executor.submit(self._call, batch)
             del self.settled[batch]
             future.add_done_callback(lambda _, batch=batch: self._ended.put(batch))  # type: ignore[misc]
 
     def _call(self, batch: Batch) -> CallOutcome:
-        """Make the call in a thread of the executor, unless the send was halted while it waited there."""
+        """Make a call in a thread of the executor, unless the send was halted while the call waited."""
         if self._halted.is_set():
             return _NOT_STARTED
         outcome = self._submit(batch)
@@ -120,10 +120,10 @@ class _Calls:
         return outcome
 
     def settle_ended(self) -> None:
-        """Wait for calls to end, and settle all that have.
+        """Wait for calls to end, and settle those that have.
 
-        It waits for some of them, so that one write to the ledger carries several; those that wait for a thread
-        are more, so that none idles meanwhile.
+        It waits for several calls, so that one write to the ledger records them all. More than these wait for a
+        thread, so that no thread is idle meanwhile.
         """
         enough = max(1, self.in_flight // _CALLS_BESIDE_A_WRITE)
         ended = [self._ended.get()]
@@ -147,7 +147,7 @@ class _Calls:
         return future.result().fate is Fate.ACCEPTED
 
     def settle_all(self) -> None:
-        """Wait for the calls in flight to end, and settle all; calls that have not started do not start."""
+        """Wait for calls in flight to end, and settle all. Calls that have not started are withdrawn."""
         self._cancel_waiting()
         for batch in list(self._futures):
             self._settle(batch)

@@ -1,4 +1,4 @@
-"""The error that a send ends with: the gravest of all that went wrong."""
+"""Choose the error that a send ends with."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ _ERROR_OF_KIND: dict[Kind, type[ISmartError]] = {
 
 
 def failure(report: Report, submission: Submission, on_uncertain: OnUncertain) -> ISmartError | None:
-    """Return the error that a send ends with, if it does; the gravest where there are several."""
+    """Return the error of a send, the gravest if there are several, or ``None``."""
     stop, uncertain = submission.stopped_by, report.outcomes[Outcome.UNCERTAIN]
     code = stop.code if stop and stop.fate is Fate.REFUSED else None
     if code is not None and (error := _ERROR_OF_KIND.get(return_code(code).kind)):
@@ -44,14 +44,14 @@ def failure(report: Report, submission: Submission, on_uncertain: OnUncertain) -
         return ISmartRefusedError(str(return_code(code)), code=code, report=report)
     if left := report.outcomes[Outcome.NOT_ATTEMPTED]:
         why = f"the gateway could not be used ({stop.detail})" if stop else "the send was stopped"
-        return ISmartUnavailableError(f"{why}. {left:,} rows were certainly not sent.", report=report)
+        return ISmartUnavailableError(f"{why}. Rows certainly not sent: {left:,}.", report=report)
     return None
 
 
 def _too_long_error(report: Report) -> ISmartError:
     return ISmartInputError(
-        f"Nobody was reached: the server took no call as long as the text needs ({in_one_line(report.reasons)}). "
-        "Shorten the text, or check path and host of the connection, which can be what was not found.",
+        f"Nothing was sent: the server rejected the calls, which may be too long ({in_one_line(report.reasons)}). "
+        "Shorten the text, or check whether the connection's host and path are correct.",
         report=report,
     )
 
@@ -59,14 +59,14 @@ def _too_long_error(report: Report) -> ISmartError:
 def _uncertain_error(report: Report, submission: Submission, on_uncertain: OnUncertain) -> ISmartError:
     seen = in_one_line(submission.outcomes.reasons(Outcome.UNCERTAIN))
     what = (
-        f"{report.outcomes[Outcome.UNCERTAIN]:,} rows may or may not have been accepted ({seen}). Ask Infocomm "
-        "about them; results_path lists them."
+        f"Rows that may or may not have been accepted: {report.outcomes[Outcome.UNCERTAIN]:,} ({seen}). Ask "
+        "Infocomm about them; results_path lists them."
     )
     if left := report.outcomes[Outcome.NOT_ATTEMPTED]:
-        what += f" {left:,} rows were certainly not sent: where there is a ledger, clear the task to send them."
+        what += f" Rows certainly not sent: {left:,}. With a ledger, clear the task to send them."
     code = next((code for code in report.codes if return_code(code).kind is Kind.UNCERTAIN), None)
     if on_uncertain is OnUncertain.RESEND:
-        what += " A try that knows this one's ledger sends the uncertain ones again (on_uncertain='resend')."
+        what += " With a ledger, a retry sends the uncertain ones again (on_uncertain='resend')."
         return ISmartUncertainError(what, code=code, report=report)
     what += " The uncertain ones are not sent again (on_uncertain='fail')."
     return ISmartUncertainFinalError(what, code=code, report=report)

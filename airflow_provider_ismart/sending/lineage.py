@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
 log = logging.getLogger(__name__)
 
-#: The scheme of a gateway's URI as an asset.
+#: The URI scheme of a gateway asset.
 SCHEME = "ismart"
 
 
@@ -28,7 +28,7 @@ def report_file(path: Any, name: str) -> None:
 
 
 def report_gateway(hook: Any, base_url: str) -> None:
-    """Report the gateway that takes the messages: ``ismart://www.ismartsms.net/sms``."""
+    """Report the gateway as the output of the send: ``ismart://www.ismartsms.net/sms``."""
     _report("add_output_asset", hook, f"{SCHEME}://{urlsplit(base_url).netloc}/sms")
 
 
@@ -36,12 +36,12 @@ def _report(method: str, context: Any, uri: str) -> None:
     try:
         collector = get_hook_lineage_collector()  # type: ignore[no-untyped-call]
         getattr(collector, method)(context=context, uri=uri)
-    except Exception as error:  # noqa: BLE001  # no send fails for want of its lineage
-        log.warning("No lineage of %s: %s", uri, type(error).__name__)
+    except Exception as error:  # noqa: BLE001  # a send must not fail for its lineage
+        log.warning("Could not report the lineage of %s: %s. The send continues.", uri, type(error).__name__)
 
 
-def to_openlineage(asset: Any, lineage_context: Any) -> Dataset:  # noqa: ARG001  # Airflow calls it so
-    """Return a gateway as OpenLineage has it: its address as the namespace, ``sms`` as the name."""
+def to_openlineage(asset: Any, lineage_context: Any) -> Dataset:  # noqa: ARG001  # the signature that Airflow calls
+    """Return a gateway as an OpenLineage dataset: its address as the namespace, ``sms`` as the name."""
     from airflow.providers.common.compat.openlineage.facet import Dataset  # noqa: PLC0415
 
     uri = urlsplit(asset.uri)

@@ -1,4 +1,4 @@
-"""What a send and a probe count, through Airflow's own metrics; ``docs/metrics.md`` lists the names."""
+"""Report the metrics of sends and probes through Airflow. ``docs/metrics.md`` lists their names."""
 
 from __future__ import annotations
 
@@ -16,9 +16,9 @@ if TYPE_CHECKING:
 
 
 def count_call(outcome: CallOutcome) -> None:
-    """Count a batch's call by what came of it, the repetitions that it took, and how long the answer took.
+    """Count a batch's call by its outcome, and record its retries and duration.
 
-    It never raises: a metric that is lost must not make a call's fate unknown.
+    It never raises, because a lost metric must not make a call's outcome unknown.
     """
     with suppress(Exception):
         Stats.incr(f"ismart.calls.{_answer(outcome)}")
@@ -29,13 +29,13 @@ def count_call(outcome: CallOutcome) -> None:
 
 
 def count_probe(outcome: CallOutcome) -> None:
-    """Count a probe by what came of it; it never raises."""
+    """Count a probe by its outcome. It never raises."""
     with suppress(Exception):
         Stats.incr(f"ismart.probes.{_answer(outcome)}")
 
 
 def count_numbers(report: Report) -> None:
-    """Count the outcomes of the rows of one try; it never raises."""
+    """Count the rows of one try by outcome. It never raises."""
     with suppress(Exception):
         for outcome, count in report.outcomes.items():
             if count:

@@ -1,4 +1,4 @@
-"""How a send behaves: each option, what it can be, and its default."""
+"""The options of a send: their types, allowed values and defaults."""
 
 from __future__ import annotations
 
@@ -22,33 +22,33 @@ from airflow_provider_ismart.core.validation import Content
 
 
 class OnEmpty(Enum):
-    """What to make of recipients without a row."""
+    """What to do if there are no rows."""
 
     SKIP = "skip"
     FAIL = "fail"
 
 
 class OnInvalid(Enum):
-    """What to make of rows that cannot be sent: leave them out, or send nothing at all."""
+    """What to do with invalid rows: skip them, or send nothing."""
 
     SKIP = "skip"
     FAIL = "fail"
 
 
 class OnUncertain(Enum):
-    """What to make of calls that may or may not have been accepted."""
+    """What to do with calls that may or may not have been accepted."""
 
-    #: End without a retry.
+    #: Fail without a retry.
     FAIL = "fail"
-    #: Fail, and let the next try send them again: everybody gets the message at least once.
+    #: Fail, and let the next try send them again: at least once.
     RESEND = "resend"
-    #: Go on: everybody gets the message at most once.
+    #: Succeed without sending them again: at most once.
     ACCEPT = "accept"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class SendOptions:
-    """The options of a send, checked. :meth:`of` makes them from what a user writes."""
+    """The validated options of a send. :meth:`of` reads them from a user's values."""
 
     content: Content
     recipient_column: str = "msisdn"
@@ -66,9 +66,9 @@ class SendOptions:
     max_credits: int | None = None
 
     def __post_init__(self) -> None:
-        """Check what the types do not.
+        """Check what the types do not express.
 
-        :raises InputError: an option is none of what it can be.
+        :raises InputError: an option is invalid.
         """
         if type(self.batch_size) is not int or not 1 <= self.batch_size <= MAX_BATCH_SIZE:
             raise InputError(f"batch_size is {_shown(self.batch_size)}; it can be 1 to {MAX_BATCH_SIZE}")
@@ -98,9 +98,9 @@ class SendOptions:
         max_credits: int | str | None = None,
         **others: object,
     ) -> SendOptions:
-        """Read the options as a user writes them.
+        """Return the options for a user's values.
 
-        :raises InputError: an option is none of what it can be.
+        :raises InputError: an option is invalid.
         """
         if type(max_parts) is not int:
             raise InputError(f"max_parts is {_shown(max_parts)}; it can be 1 to {MAX_PARTS}")
@@ -131,16 +131,16 @@ class SendOptions:
 
 
 _WRITTEN = (name for name, of in signature(SendOptions.of).parameters.items() if of.kind is Parameter.KEYWORD_ONLY)
-#: The names of all options, as a user writes them.
+#: The names of all options.
 OPTIONS = tuple(
     dict.fromkeys([*_WRITTEN, *(option.name for option in fields(SendOptions) if option.name != "content")])
 )
 
 
 def check_name(option: str, value: object) -> None:
-    """Check an option that names something: a connection, a column, a path.
+    """Check an option that is a name: a connection, a column, a path.
 
-    :raises InputError: it is no text, or blank.
+    :raises InputError: it is not text, or blank.
     """
     if not isinstance(value, str):
         raise InputError(f"{option} is {_shown(value)}; it has to be text")
@@ -149,7 +149,7 @@ def check_name(option: str, value: object) -> None:
 
 
 def _check_column(option: str, value: object) -> None:
-    """Check a column's name; a frame without a header numbers its columns."""
+    """Check a column's name, which is a number for tables without a header."""
     if type(value) is not int:
         check_name(option, value)
 
@@ -182,7 +182,7 @@ def _choice(choices: type[_Choice], option: str, value: object) -> _Choice:
 
 
 def _shown(value: object) -> str:
-    """Return a value for an error, without its contents, which can be misplaced recipients."""
+    """Format a value for an error. Only its type is shown if it could be misplaced recipients."""
     if isinstance(value, str | int | float | None):
         return shown(value) if isinstance(value, str) else repr(value)
     return f"a {type(value).__name__}"

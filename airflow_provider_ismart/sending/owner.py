@@ -1,4 +1,4 @@
-"""Run a send in a thread of its own, so that a signal interrupts nothing but the wait for it."""
+"""Run a send in its own thread, so that a signal interrupts only the wait for it."""
 
 from __future__ import annotations
 
@@ -20,8 +20,8 @@ def run_in_own_thread(send: Callable[[], _T], executor: Executor, *, halt: Calla
     in flight end and are recorded, and only then does the exception continue. A second signal does not cut that
     short. Airflow kills a process that takes too long.
 
-    :param executor: has one thread, for this alone; it is shut down at the end.
-    :param halt: makes the send end early.
+    :param executor: has one thread, only for this send, and is shut down at the end.
+    :param halt: stops the send early.
     :raises ISmartLoginError: the login was refused. It replaces the interruption, after which Airflow would retry.
     """
     owner: Future[_T] | None = None

@@ -1,4 +1,4 @@
-"""Options and a connection's settings -> the plan of a send."""
+"""Plan a send from its options and the connection's settings."""
 
 from __future__ import annotations
 
@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 from airflow_provider_ismart.core.exclusion import Exclusion, read_opt_outs
 from airflow_provider_ismart.core.plan import Plan, plan
 from airflow_provider_ismart.core.recipients import ChunkedRecipients
+from airflow_provider_ismart.core.report import counted
 from airflow_provider_ismart.core.validation import Reading
 from airflow_provider_ismart.sending.spooled_plan import SpooledPlan
 
@@ -20,7 +21,7 @@ if TYPE_CHECKING:
 
 @contextmanager
 def planned(recipients: Any, options: SendOptions, settings: Settings, log: Log) -> Iterator[Plan]:
-    """Read all recipients, and plan who gets which message; recipients that come in chunks are spooled to a file.
+    """Read all recipients, and plan who gets which message. Chunked recipients are spooled to a file.
 
     :raises InputError: the recipients, the message or the opt-outs cannot be used as they are.
     """
@@ -38,8 +39,8 @@ def planned(recipients: Any, options: SendOptions, settings: Settings, log: Log)
     if not isinstance(recipients, ChunkedRecipients):
         yield plan(recipients, reading, deduplicate=options.deduplicate)
         return
-    log.info("Reading all recipients before anything is sent.")
+    log.info("Reading all recipients before the first call.")
     chunks = recipients.read(reading.recipient_column, reading.content.columns)
     with closing(SpooledPlan(chunks, reading, deduplicate=options.deduplicate)) as spooled:
-        log.info("Read %s rows.", f"{len(spooled.outcomes):,}")
+        log.info("Read %s.", counted(len(spooled.outcomes), "row"))
         yield spooled

@@ -1,4 +1,4 @@
-"""The log lines of a send that takes long."""
+"""Log the progress of a long send."""
 
 from __future__ import annotations
 
@@ -6,23 +6,24 @@ from collections.abc import Callable
 from typing import Any, Protocol
 
 from airflow_provider_ismart.core.dispatch import Submission
+from airflow_provider_ismart.core.report import counted
 
-#: How often a long send writes a line into the log.
+#: The seconds between the log lines of a long send.
 PROGRESS_SECONDS = 5.0
 
 
 class Log(Protocol):
-    """What a send uses of a logger: Airflow's, which differ by version, or the standard library's."""
+    """The logger methods that a send uses, which all Airflow versions' loggers and the standard library's have."""
 
     def info(self, msg: str, /, *args: Any) -> Any:
-        """Log what happens."""
+        """Log an event."""
 
     def warning(self, msg: str, /, *args: Any) -> Any:
-        """Log what somebody should look at."""
+        """Log a problem."""
 
 
 class Progress:
-    """A line in the log every few seconds."""
+    """Logs a line every few seconds."""
 
     def __init__(self, submission: Submission, log: Log, monotonic: Callable[[], float]) -> None:
         self._submission = submission
@@ -31,11 +32,11 @@ class Progress:
         self._next = monotonic() + PROGRESS_SECONDS
 
     def __call__(self) -> None:
-        """Write the line if it is due."""
+        """Log the line if it is due."""
         now = self._monotonic()
         if now < self._next:
             return
         self._next = now + PROGRESS_SECONDS
         counts = self._submission.outcomes.counts()
         done = ", ".join(f"{n:,} {outcome.value}" for outcome, n in counts.items() if n)
-        self._log.info("%s calls so far: %s", f"{self._submission.calls:,}", done)
+        self._log.info("%s so far: %s", counted(self._submission.calls, "call"), done)

@@ -1,4 +1,4 @@
-"""Every input row with its outcome, as a file."""
+"""Write the results file: every input row with its outcome."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ _COLUMNS = {
     "lang": "int8",
     "parts": "int8",
 }
-#: Those of few values, which Parquet writes as numbers of values; it would try so with the others in vain.
+#: The columns with few distinct values, for which Parquet's dictionary encoding pays off.
 _REPEATED = ["outcome", "return_code", "reason", "lang", "parts"]
 _ROW_GROUP = 100_000
 
@@ -41,19 +41,19 @@ _ROW_GROUP = 100_000
 #: Text that a spreadsheet may run as a formula, by its first character (OWASP, "CSV Injection"); the last four
 #: are the fullwidth forms.
 _FORMULA_STARTS = frozenset("=+-@\t\r\n\uff1d\uff0b\uff0d\uff20")
-#: No formula: a signed number, and one in international notation with spaces.
+#: Not a formula: a signed number, or an international number with spaces.
 _SIGNED_NUMBER = re.compile(r"[+\uff0b-](\d+( \d+)*|\d*\.\d+)", re.ASCII)
 
 
 class ResultsFile:
-    """A CSV or Parquet file, local or at any URL that ``ObjectStoragePath`` knows, by its ending.
+    """A CSV or Parquet file, on a local path or at a URL that ``ObjectStoragePath`` supports.
 
-    Its columns: ``row`` (from 0, in the order of the input), ``recipient`` (as it was written), ``msisdn``
-    (empty where the number is invalid), ``outcome``, ``return_code``, ``reason``, ``lang`` and ``parts``.
-    It holds full numbers. An earlier file stays as it is until the new one is complete.
+    Its columns are ``row`` (from 0, in the order of the input), ``recipient`` (as in the input), ``msisdn``
+    (empty if the number is invalid), ``outcome``, ``return_code``, ``reason``, ``lang`` and ``parts``.
+    It contains full numbers. An earlier file is replaced only when the new one is complete.
 
     :param path: text, a :class:`pathlib.Path` or an ``ObjectStoragePath``.
-    :raises InputError: the ending is another, or nothing can be written there.
+    :raises InputError: the file extension is not supported, or the path is not writable.
     """
 
     def __init__(self, path: Any) -> None:
@@ -70,7 +70,7 @@ class ResultsFile:
             raise InputError(f"results_path cannot be written: {type(error).__name__}: {error}") from None
 
     def write(self, plan: Plan) -> None:
-        """Write the outcome of each row, and replace what was there before."""
+        """Write the outcome of each row, and replace an earlier file."""
         with self._place.replacing() as file:
             self._write(plan, file)
 
@@ -85,7 +85,7 @@ def _place(path: Any) -> _LocalPlace | _RemotePlace:
 
 
 class _LocalPlace:
-    """A local path. The file is written beside it under a temporary name, with mode 0600, and renamed."""
+    """A local path. A temporary file is written in the same folder, with mode 0600, then renamed."""
 
     def __init__(self, path: Path) -> None:
         self._path = path.expanduser().resolve()
@@ -117,7 +117,7 @@ class _LocalPlace:
             raise
 
     def _is_special(self) -> bool:
-        """Tell whether it is a device or a pipe, which holds nothing and cannot be replaced."""
+        """Whether the path is a device or a pipe, which stores nothing and cannot be replaced."""
         return self._path.exists() and not self._path.is_file()
 
     def _new_temporary_file(self) -> tuple[int, str]:
@@ -125,10 +125,10 @@ class _LocalPlace:
 
 
 class _RemotePlace:
-    """An object storage. The object is uploaded under a temporary name and moved there.
+    """An object storage URL. The object is uploaded under a temporary name, then moved.
 
-    A direct upload is not enough: some storages delete the earlier object first, or complete an upload that an
-    exception has cut short.
+    A direct upload is not safe: some storages delete the earlier object first, or complete an upload that an
+    exception has interrupted.
     """
 
     def __init__(self, path: Any) -> None:
@@ -144,13 +144,13 @@ class _RemotePlace:
 
     @contextmanager
     def replacing(self) -> Iterator[BinaryIO]:
-        self._remove_partial()  # of a killed try
+        self._remove_partial()  # left by a killed try
         try:
             with self._fs.open(self._partial, "wb") as file:
                 yield file
             self._fs.mv(self._partial, self._path.path)
         except BaseException:
-            with suppress(Exception):  # each kind of storage has its own
+            with suppress(Exception):  # each kind of storage raises its own errors
                 self._remove_partial()
             raise
 
@@ -169,7 +169,7 @@ def _write_csv(plan: Plan, file: BinaryIO) -> None:
 
 
 def _spreadsheet_safe(cell: str) -> str:
-    """Return text as a spreadsheet shows it: one that looks like a formula gets an apostrophe in front."""
+    """Escape text that a spreadsheet could run as a formula, with a leading apostrophe."""
     if cell[:1] not in _FORMULA_STARTS or _SIGNED_NUMBER.fullmatch(cell):
         return cell
     return f"'{cell}"
@@ -206,7 +206,7 @@ def _write_parquet(plan: Plan, file: BinaryIO) -> None:
 
 def _pyarrow() -> tuple[Any, Any, Any]:
     try:
-        import pyarrow as pa  # noqa: PLC0415  # heavy, and Parquet alone needs it
+        import pyarrow as pa  # noqa: PLC0415  # heavy, and only needed for Parquet
         import pyarrow.compute as pc  # noqa: PLC0415
         import pyarrow.parquet as pq  # noqa: PLC0415
     except ImportError:

@@ -1,4 +1,4 @@
-"""Where a send gets the time and its threads from."""
+"""The source of time and threads of a send."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ def _threads(count: int) -> Executor:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Runtime:
-    """Where a send gets the time and its threads from. A simulation has its own."""
+    """The source of time and threads of a send. Simulations have their own."""
 
     now: Callable[[], datetime] = _now
     monotonic: Callable[[], float] = time.monotonic

@@ -1,4 +1,4 @@
-"""One send from recipients to report: the clock, the threads, the log and the errors around the core."""
+"""Run one send from recipients to report: the core, with clock, threads, log and errors."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from airflow_provider_ismart.core.dispatch import Submission
 from airflow_provider_ismart.core.message import LangChoice
 from airflow_provider_ismart.core.outcomes import Outcome
 from airflow_provider_ismart.core.plan import samples
-from airflow_provider_ismart.core.report import Report, in_one_line
+from airflow_provider_ismart.core.report import Report, counted, in_one_line
 from airflow_provider_ismart.core.schedule import PUSH_AT_FORMAT, read_push_at
 from airflow_provider_ismart.core.simplification import find_saving
 from airflow_provider_ismart.exceptions import (
@@ -37,14 +37,14 @@ if TYPE_CHECKING:
     from airflow_provider_ismart.core.outcomes import CallOutcome
     from airflow_provider_ismart.gateway.client import GatewayClient
 
-#: How often the ledger is asked how rows ended that another task is sending.
+#: The seconds between two reads of the ledger for rows that another task is sending.
 OTHERS_SECONDS = 1.0
 
 
 class Send:
-    """A send, ready to go. Making one finds all that can be wrong before the first call. Close it.
+    """A prepared send. Creating one checks all that can be checked before the first call. Close it after use.
 
-    :raises InputError: the recipients, the message or the options cannot be used as they are.
+    :raises InputError: the recipients, the message or the options are invalid.
     """
 
     def __init__(
@@ -80,7 +80,7 @@ class Send:
         self.saving = find_saving(self.plan.long_arabic) if options.content.lang is LangChoice.AUTO else None
 
     def close(self) -> None:
-        """Remove what the rows were kept in meanwhile."""
+        """Delete the temporary file of the rows."""
         self._open.close()
 
     def preview(self) -> Report:
@@ -110,9 +110,9 @@ class Send:
     ) -> Report:
         """Make the calls and return the report.
 
-        :param attempt: what the sends of this try asked for, where it sends several times.
+        :param attempt: the messages of this try's earlier sends, if it sends several times.
         :param before_first_call: called once, immediately before the first call is recorded.
-        :param known_refusal: asked, where there is anything to send, whether the login is known to be refused.
+        :param known_refusal: called if there is anything to send; returns why the login must not be tried.
         :raises ISmartError: not every recipient got the message; its class says what to do next.
         """
         submission = Submission(
@@ -124,7 +124,7 @@ class Send:
             attempt=attempt,
             before_first_call=before_first_call,
         )
-        report = self._report(submission)  # now that it includes what earlier tries sent
+        report = self._report(submission)  # now including what earlier tries sent
         self._check_rows(report)
         if left := self._left_to_send(report):
             self._check_time(report, left)
@@ -139,7 +139,7 @@ class Send:
             report = self._report(submission)
             self._conclude(report)
             error = failure(report, submission, self.options.on_uncertain)
-            if isinstance(error, ISmartLoginError):  # after any other error, Airflow would try the login again
+            if isinstance(error, ISmartLoginError):  # after another error, Airflow would try the login again
                 raise error from None
             raise
         report = self._report(submission)
@@ -167,9 +167,9 @@ class Send:
         return outcome
 
     def _wait_for_others(self, submission: Submission) -> None:
-        """Wait for rows that other tasks are sending, for as long as two calls can take; then they stay uncertain.
+        """Wait for rows that other tasks are sending, at most as long as two calls; then they stay uncertain.
 
-        A task has two calls a thread on record: one in flight, and one that waits for its end.
+        A task has up to two recorded calls per thread: one in flight, and one that waits for it.
         """
         settings = self.client.settings
         monotonic = self.runtime.monotonic
@@ -179,7 +179,7 @@ class Send:
                 break
 
     def _check_rows(self, report: Report) -> None:
-        """Find what is wrong with the rows as a whole, before anything is sent."""
+        """Check the rows as a whole, before anything is sent."""
         invalid = report.outcomes[Outcome.INVALID]
         if not report.total:
             if self.options.on_empty is OnEmpty.FAIL:
@@ -190,7 +190,7 @@ class Send:
         elif invalid and self.options.on_invalid is OnInvalid.FAIL:
             self._conclude(report)
             raise ISmartInputError(
-                f"on_invalid is 'fail', and there are: {in_one_line(report.reasons)}.", report=report
+                f"on_invalid is 'fail', and there are invalid rows: {in_one_line(report.reasons)}.", report=report
             )
 
     def _left_to_send(self, report: Report) -> int:
@@ -198,19 +198,19 @@ class Send:
         return report.outcomes[Outcome.NOT_ATTEMPTED] + report.outcomes[Outcome.UNCERTAIN] * is_resent
 
     def _check_time(self, report: Report, left: int) -> None:
-        """Check, for the rows that are left to send, that their time has not passed."""
+        """Check that the delivery time of the remaining rows has not passed."""
         if self._push_time is None or self._push_time > self.runtime.now():
             return
         self._conclude(report)
         raise ISmartInputError(
             f"push_at is {self._push_time.isoformat()}, which has passed. "
-            f"{_sent_nothing(report)}; {left:,} rows are left to send. "
-            "Set a later push_at, or none, and clear the task.",
+            f"{_sent_nothing(report)}. Rows left to send: {left:,}. "
+            "Set a later push_at or remove it, then clear the task.",
             report=report,
         )
 
     def _check_cost(self, report: Report, submission: Submission) -> None:
-        """Check, for the rows that are left to send, that they cost no more than ``max_credits``."""
+        """Check that the remaining rows cost at most ``max_credits``."""
         if why := self._too_costly(submission.planned_cost):
             self._conclude(report)
             raise ISmartInputError(f"{why}. {_sent_nothing(report)}.", report=report)
@@ -245,9 +245,9 @@ class Send:
         )
 
     def _conclude(self, report: Report) -> ISmartError | None:
-        """Log what the send came to, and write the results; return what kept them from being written.
+        """Log the report and write the results file; return the error if it cannot be written.
 
-        That must not hide how the send itself ended, because that decides whether a retry is allowed.
+        It must not hide the error of the send itself, which decides whether a retry is allowed.
         """
         if report.dry_run:
             self.log.info(
@@ -264,8 +264,8 @@ class Send:
             return None
         try:
             self.results.write(self.plan)
-        except Exception as error:  # noqa: BLE001  # each kind of storage has its own
-            what = f"The results were not written to results_path: {type(error).__name__}."
+        except Exception as error:  # noqa: BLE001  # each kind of storage raises its own errors
+            what = f"Could not write the results to results_path: {type(error).__name__}."
             self.log.warning(what)
             return ISmartError(what, report=report)
         return None
@@ -277,4 +277,4 @@ def _sent_nothing(report: Report) -> str:
 
 
 def _calls_and_parts(calls: int, parts: int) -> str:
-    return f"{calls:,} calls, {parts:,} parts"
+    return f"{counted(calls, 'call')}, {counted(parts, 'part')}"

@@ -1,4 +1,4 @@
-"""A plan of more rows than memory holds: all are read before anything is sent, into a private file."""
+"""A plan in a private temporary file, for more rows than fit into memory."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ from airflow_provider_ismart.core.segmentation import Lang
 from airflow_provider_ismart.core.validation import Reading, Rows
 from airflow_provider_ismart.exceptions import ISmartError
 
-#: Nothing in it outlives the process, so nothing has to be safe from a crash.
+#: The file is deleted with the process, so it need not survive a crash.
 _PRAGMAS = ("journal_mode=OFF", "synchronous=OFF", "locking_mode=EXCLUSIVE", "cache_size=-32768")
 
 _TABLES = (
@@ -46,21 +46,21 @@ WHERE text.lang = ? AND text.parts > 1 GROUP BY text.id
 
 
 class SpooledPlan:
-    """A plan whose rows are in a temporary SQLite file, which nobody else can open and which goes with it.
+    """A plan whose rows are in a private temporary SQLite file, which is deleted with it.
 
-    It takes the memory of one chunk, and four bytes a row, or six with a template for each language. The file
-    lies where SQLite puts its temporary files, which the environment variable ``SQLITE_TMPDIR`` can say, and takes
-    about as much room as numbers and texts.
+    It takes the memory of one chunk and four bytes per row, six with a template per language. The file
+    is in SQLite's temporary folder, which the environment variable ``SQLITE_TMPDIR`` sets, and is about as large
+    as the numbers and texts.
 
-    :param chunks: the recipients, as they are read.
-    :raises InputError: the recipients or the message cannot be sent to anybody as they are.
+    :param chunks: the recipients.
+    :raises InputError: the recipients or the message are invalid as a whole.
     :raises ISmartError: there is no room for the file.
     """
 
     def __init__(self, chunks: Iterable[Columns], reading: Reading, *, deduplicate: bool = True) -> None:
         self.outcomes = RowOutcomes()
         self.languages = RowLanguages(reading.content.templates)
-        # made in the thread that reads the recipients, used by the one that sends: never by both at a time
+        # created in the thread that reads the recipients, used in the one that sends, never in both concurrently
         self._db = sqlite3.connect("", isolation_level=None, check_same_thread=False)
         try:
             for pragma in _PRAGMAS:
@@ -75,8 +75,8 @@ class SpooledPlan:
             self.close()
             if isinstance(error, sqlite3.OperationalError):
                 raise ISmartError(
-                    f"The rows cannot be kept in SQLite's temporary folder: {error}. Give it room, or name "
-                    "another folder in the environment variable SQLITE_TMPDIR. Nothing was sent."
+                    f"The rows cannot be stored in SQLite's temporary folder: {error}. Free disk space, or set "
+                    "the environment variable SQLITE_TMPDIR to another folder. Nothing was sent."
                 ) from None
             raise
 
@@ -113,7 +113,7 @@ class SpooledPlan:
 
     @property
     def groups(self) -> Iterator[Group]:
-        """The rows that are to be sent, by message, in the order of the input."""
+        """The rows to send, by message, in the order of the input."""
         planned = self._db.execute("SELECT text, copy, row, msisdn FROM planned ORDER BY text, copy, row")
         for (text, copy), same in groupby(planned, itemgetter(0, 1)):
             rows, msisdns = tee(same)
@@ -127,7 +127,7 @@ class SpooledPlan:
 
     @property
     def parts(self) -> int:
-        """The parts of everything that is to be sent."""
+        """The parts of all messages to send."""
         every = "SELECT coalesce(sum(parts), 0) FROM planned JOIN text ON text.id = planned.text"
         return int(self._db.execute(every).fetchone()[0])
 
@@ -139,7 +139,7 @@ class SpooledPlan:
             yield Message(text=text, lang=Lang.ARABIC, parts=parts), recipients
 
     def count_calls(self, numbers_for: Callable[[Message], int]) -> int:
-        """Return how many calls all groups take; ``numbers_for`` says how many numbers fit into one (0 is 1)."""
+        """Count the calls of all groups, given how many numbers of a message fit into one (0 counts as 1)."""
         alone = "SELECT count(*) FROM (SELECT 1 FROM planned GROUP BY text, copy HAVING count(*) = 1)"
         calls = int(self._db.execute(alone).fetchone()[0])
         for text, size in self._db.execute(_GROUP_SIZES):

@@ -1,1 +1,1 @@
-"""Tasks that watch the account."""
+"""Airflow sensors."""

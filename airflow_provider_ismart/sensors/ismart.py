@@ -1,4 +1,4 @@
-"""The sensor: a task that waits until the account is in trouble, or until it is not."""
+"""`ISmartCreditSensor`: a task that waits until the account is in trouble, or until it is usable."""
 
 from __future__ import annotations
 
@@ -47,29 +47,29 @@ CANARY_MESSAGE = "iSmart credit check"
 class ISmartCreditSensor(RedactsFields, ChecksRenderedOptions, BaseSensorOperator):
     """Wait until the account shows an alert code, or until it shows no trouble.
 
-    Returns ``{"code": int, "description": str, "help": str}``. By default it looks with the free probe, whose
+    Returns ``{"code": int, "description": str, "help": str}``. By default it checks with the free probe, whose
     good answer is code 9: the login is good, and no trouble was seen.
 
-    :param alert_codes: the return codes that are an alert, of those that speak of credit or account.
-    :param wait_for: ``"alert"`` ends with the first alert code; ``"ok"`` waits while there is one, to hold a send
-        back until the account is fine.
-    :param canary: a number of your own (templated) that gets a real message at each look, in place of the probe:
-        conclusive, and a part's cost each time. A worker sends it, so not with ``deferrable=True``.
-    :param max_failed_looks: fail after so many looks in a row without a verdict: no answer, or one that does not
-        speak of the account. In ``mode="reschedule"`` nothing is remembered between looks, and ``timeout`` is
-        the limit.
-    :param deferrable: wait in the triggerer, without a worker. Unless it is said, Airflow's
-        ``operators.default_deferrable`` does, and not with a ``canary``.
+    :param alert_codes: the return codes that mean trouble, of those of kind credit or account.
+    :param wait_for: ``"alert"`` succeeds on the first alert code; ``"ok"`` waits while there is one, to delay a
+        send until the account is usable.
+    :param canary: your own number (templated), which gets a real message at each check in place of the probe. This
+        is conclusive, but costs one part per check. It cannot be combined with ``deferrable=True``.
+    :param max_failed_looks: fail after this many checks in a row without a verdict: no answer, or one that says
+        nothing about the account. With ``mode="reschedule"``, checks are not counted, and only ``timeout``
+        limits them.
+    :param deferrable: wait in the triggerer, without a worker. The default is Airflow's
+        ``operators.default_deferrable``, but never with a ``canary``.
     :param ismart_conn_id: the connection that holds the account (templated).
-    :raises ValueError: an option is none of what it can be.
-    :raises ISmartInputError: the connection or the canary's number cannot be used as it is; no retry.
-    :raises ISmartLoginError: the login was refused; no further look is made, and no retry.
-    :raises ISmartAccountError: the account may not send and the code is no alert; no retry.
-    :raises ISmartRefusedError: another code that says nothing of the account kept coming, or the canary was
-        refused for its number; no retry.
-    :raises ISmartUnavailableError: no code came, ``max_failed_looks`` times in a row.
-    :raises ISmartCreditTimeoutError: ``timeout`` is over and the last look showed trouble, in poke and reschedule
-        mode; no retry. Where it showed none, and where it waited in the triggerer, Airflow's own time-out.
+    :raises ValueError: an option is invalid.
+    :raises ISmartInputError: the connection or the canary's number is invalid; no retry.
+    :raises ISmartLoginError: the login was refused; no further check and no retry.
+    :raises ISmartAccountError: the account may not send, and the code is not in ``alert_codes``; no retry.
+    :raises ISmartRefusedError: a code that says nothing about the account was returned ``max_failed_looks``
+        times, or the canary was refused for its number; no retry.
+    :raises ISmartUnavailableError: there was no return code ``max_failed_looks`` times in a row.
+    :raises ISmartCreditTimeoutError: ``timeout`` passed and the last check showed trouble, in poke and reschedule
+        mode; no retry. Without trouble, or in the triggerer, Airflow raises its own timeout.
     """
 
     template_fields: Sequence[str] = ("canary", "ismart_conn_id")
@@ -90,7 +90,7 @@ class ISmartCreditSensor(RedactsFields, ChecksRenderedOptions, BaseSensorOperato
         super().__init__(**kwargs)
         Watch.of(alert_codes, wait_for)
         if deferrable and canary is not None:
-            raise InputError("canary sends messages, and the triggerer sends none: set deferrable=False")
+            raise InputError("a canary cannot be sent from the triggerer: set deferrable=False")
         self.alert_codes = alert_codes
         self.wait_for = wait_for
         self.canary = canary
@@ -103,20 +103,20 @@ class ISmartCreditSensor(RedactsFields, ChecksRenderedOptions, BaseSensorOperato
         self._trouble: int | None = None
 
     def poke(self, context: Context) -> PokeReturnValue:
-        """Look once, unless it is known that the login would be refused.
+        """Check once, unless the login is known to be refused.
 
-        :raises ISmartError: waiting cannot help, or would do harm.
+        :raises ISmartError: waiting cannot help, or could do harm.
         """
         hook = ISmartHook(self.ismart_conn_id)
         if refusal := hook.known_refusal(context):
             raise ISmartLoginError(refusal)
         outcome = hook.probe_outcome() if self.canary is None else self._send_canary(hook)
-        self.log.info("Looked at the account: %s", in_words(outcome))
+        self.log.info("Checked the account: %s", in_words(outcome))
         verdict = Watch.of(self.alert_codes, self.wait_for).verdict(outcome.code)
         if verdict is ProbeVerdict.NO_VERDICT:
             self._failed_looks += 1
             if self._failed_looks < self.max_failed_looks:
-                self.log.warning("No verdict; %d more such looks and this task fails.", self._looks_left)
+                self.log.warning("No verdict. Checks left until this task fails: %d.", self._looks_left)
                 return PokeReturnValue(is_done=False)
         else:
             self._failed_looks = 0
@@ -126,9 +126,9 @@ class ISmartCreditSensor(RedactsFields, ChecksRenderedOptions, BaseSensorOperato
         return PokeReturnValue(is_done=True, xcom_value=_event_or_error(verdict, seen(outcome)))
 
     def execute(self, context: Context) -> Any:
-        """Look, and wait where that is not enough."""
+        """Check, and wait if necessary."""
         self.check_redaction(context)
-        self.check_rendered_options(context)  # a canary that rendered to None must not turn into a probe
+        self.check_rendered_options(context)  # if the canary renders to None, the task must not probe instead
         if not self.deferrable:
             return self._wait_in_the_worker(context)
         ends_at = datetime.now(UTC) + timedelta(seconds=self.timeout)
@@ -153,7 +153,7 @@ class ISmartCreditSensor(RedactsFields, ChecksRenderedOptions, BaseSensorOperato
             raise timeout from None
 
     def _wait_in_the_triggerer(self, ends_at: datetime) -> NoReturn:
-        from airflow_provider_ismart.triggers.ismart import ISmartCreditTrigger  # noqa: PLC0415  # if deferred
+        from airflow_provider_ismart.triggers.ismart import ISmartCreditTrigger  # noqa: PLC0415  # only if deferred
 
         self.defer(
             trigger=ISmartCreditTrigger(
@@ -182,13 +182,13 @@ class ISmartCreditSensor(RedactsFields, ChecksRenderedOptions, BaseSensorOperato
 
     def execute_complete(
         self,
-        context: Context,  # noqa: ARG002  # Airflow gives it
+        context: Context,  # noqa: ARG002  # passed by Airflow
         event: Mapping[str, Any],
         ends_at: str | None = None,
     ) -> Mapping[str, Any]:
-        """Return what the trigger saw, or raise what that means.
+        """Return the trigger's result, or raise the error for it.
 
-        :param ends_at: when the sensor times out, in ISO format; after ``silent_fail`` it waits on until then.
+        :param ends_at: when the sensor times out, in ISO format. With ``silent_fail`` it waits until then.
         """
         verdict = Watch.of(self.alert_codes, self.wait_for).verdict(event["code"])
         with self._failing_as_in_poke_mode(waits_on=ends_at is not None):
@@ -200,8 +200,8 @@ class ISmartCreditSensor(RedactsFields, ChecksRenderedOptions, BaseSensorOperato
         return self.max_failed_looks - self._failed_looks
 
     def _send_canary(self, hook: ISmartHook) -> CallOutcome:
-        """Send a message and return its outcome, as of a probe."""
-        from airflow_provider_ismart.core.outcomes import Outcome  # noqa: PLC0415  # needed at run time alone
+        """Send the canary message and return its outcome, like a probe's."""
+        from airflow_provider_ismart.core.outcomes import Outcome  # noqa: PLC0415  # only needed at run time
         from airflow_provider_ismart.core.report import in_one_line  # noqa: PLC0415
 
         options = {"message": CANARY_MESSAGE, "on_empty": "fail", "on_uncertain": "accept"}
@@ -222,9 +222,9 @@ class ISmartCreditSensor(RedactsFields, ChecksRenderedOptions, BaseSensorOperato
     def _failing_as_in_poke_mode(self, *, waits_on: bool = False) -> Iterator[None]:
         """Skip or fail after an error as Airflow does after one that ``poke`` raises.
 
-        It differs in one point, and in poke mode too: what has to be corrected in the DAG or the connection fails.
+        One difference applies in all modes: an error in the DAG or the connection always fails the task.
 
-        :param waits_on: whether the caller waits on where ``silent_fail`` says so.
+        :param waits_on: whether the caller keeps waiting with ``silent_fail``.
         """
         try:
             yield
@@ -246,10 +246,10 @@ class ISmartCreditSensor(RedactsFields, ChecksRenderedOptions, BaseSensorOperato
 
 
 class _TimedOut(AirflowSensorTimeout):
-    """The sensor's time is over. Unlike an error of a look, ``never_fail`` does not skip it."""
+    """The sensor timed out. Unlike after other errors, ``never_fail`` does not skip the task."""
 
 
-#: What Airflow gives for an error when the time of a deferred task is over: from 3.0 on, and before.
+#: Airflow's error texts for the timeout of a deferred task: from 3.0 on, and before.
 _TIMEOUTS = {"Trigger timeout", "Trigger/execution timeout"}
 
 _ERROR_OF_VERDICT: dict[ProbeVerdict, type[ISmartError]] = {
@@ -260,10 +260,10 @@ _ERROR_OF_VERDICT: dict[ProbeVerdict, type[ISmartError]] = {
 
 
 def _event_or_error(verdict: ProbeVerdict, event: Mapping[str, Any]) -> Mapping[str, Any]:
-    """Return what was seen where it is what was waited for, and raise what it means where it is not."""
+    """Return the event if it is the awaited one, else raise the error for it."""
     if verdict is ProbeVerdict.FOUND:
         return event
     code = event["code"]
     if code is None:
-        raise ISmartUnavailableError(f"the gateway gave no return code, time after time: {event['description']}.")
-    raise _ERROR_OF_VERDICT[verdict](f"The account cannot be watched: {return_code(code)}", code=code)
+        raise ISmartUnavailableError(f"the gateway repeatedly gave no return code: {event['description']}.")
+    raise _ERROR_OF_VERDICT[verdict](f"The account cannot be checked: {return_code(code)}", code=code)

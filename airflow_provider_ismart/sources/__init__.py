@@ -1,4 +1,4 @@
-"""Where recipients are read a chunk at a time: files and SQL databases."""
+"""Sources of recipients that are read in chunks: files and SQL databases."""
 
 from __future__ import annotations
 
@@ -7,14 +7,14 @@ from collections.abc import Iterable, Sequence
 from airflow_provider_ismart.core.columns import shown, shown_all
 from airflow_provider_ismart.core.errors import InputError
 
-#: Rows per chunk. Only one chunk is in memory, whatever the size of the source.
+#: Rows per chunk. Only one chunk is in memory at a time.
 CHUNK_ROWS = 10_000
 
 
 def positions(wanted: Iterable[str], names: Sequence[str], source: str) -> dict[str, int]:
-    """Return where in ``names``, a header, the wanted columns are.
+    """Return the positions of the columns in ``names``, a header.
 
-    :raises InputError: one is not there, or there more than once; the text names it and ``source``.
+    :raises InputError: a column is missing or exists more than once; the message names it and ``source``.
     """
     found = {}
     for column in wanted:

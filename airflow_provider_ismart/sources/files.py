@@ -1,4 +1,4 @@
-"""Recipients in files: CSV and Parquet, local or in an object storage, a chunk at a time."""
+"""Read recipients in chunks from CSV and Parquet files, local or in object storage."""
 
 from __future__ import annotations
 
@@ -21,17 +21,18 @@ from airflow_provider_ismart.core.errors import InputError
 from airflow_provider_ismart.core.msisdn import is_narrow_float
 from airflow_provider_ismart.core.native import cells_of
 from airflow_provider_ismart.core.recipients import ChunkedRecipients
+from airflow_provider_ismart.core.report import counted
 from airflow_provider_ismart.exceptions import ISmartSourceError
 from airflow_provider_ismart.sending.lineage import report_file
 from airflow_provider_ismart.sources import CHUNK_ROWS, positions
 
 
 def from_files(recipients: Any, option: str = "recipients", *, or_only_column: bool = False) -> Any:
-    """Return the recipients in a file, a directory or several of them; any others as they are.
+    """Return the recipients in one or more files or directories; other recipients unchanged.
 
-    :param option: what they are given as.
-    :param or_only_column: whether a file with only one column can have any name for it.
-    :raises InputError: some of them are paths, and some are not.
+    :param option: the option that has the recipients, for errors.
+    :param or_only_column: whether the column of a file with only one column can have any name.
+    :raises InputError: recipients are partly paths.
     """
     if _is_path(recipients):
         return FileRecipients([recipients], or_only_column=or_only_column)
@@ -39,7 +40,7 @@ def from_files(recipients: Any, option: str = "recipients", *, or_only_column: b
     if not is_list or not len(recipients) or not _is_path(recipients[0]):
         return recipients
     if not all(map(_is_path, recipients)):
-        raise InputError(f"{option} mixes paths with what is none")
+        raise InputError(f"{option} mixes paths with other values")
     return FileRecipients(list(recipients), or_only_column=or_only_column)
 
 
@@ -48,7 +49,7 @@ def _is_path(value: Any) -> bool:
 
 
 def check_apart(recipients: Any, results_path: object, option: str = "recipients") -> None:
-    """Check that the results of this send are not among what the next one reads.
+    """Check that the next send will not read the results of this one.
 
     :raises InputError: ``results_path`` is one of the option's files, or in a directory of them.
     """
@@ -61,18 +62,18 @@ def check_apart(recipients: Any, results_path: object, option: str = "recipients
         source = str(path) if isinstance(path, ObjectStoragePath) else str(path.expanduser().resolve())
         if results == source or results.startswith(f"{source.rstrip('/')}/"):
             raise InputError(
-                f"results_path lies within {option}, where the next send would read it as {option}. Write the "
-                "results elsewhere"
+                f"results_path is a file of {option} or in their directory, so the next send would read it. "
+                "Write the results elsewhere"
             )
 
 
 class FileRecipients(ChunkedRecipients):
     """Recipients in files, each ``.csv``, ``.csv.gz`` or ``.parquet``.
 
-    :param paths: a :class:`pathlib.Path` or ``ObjectStoragePath`` each, of a file or of a directory. Of a
-        directory, all files are read in the order of their names, those below it too, but not what begins with
-        ``_`` or ``.``: there, writers keep what is no part.
-    :param or_only_column: whether a file with only one column can have any name for it.
+    :param paths: files or directories, each a :class:`pathlib.Path` or ``ObjectStoragePath``. In a directory, all
+        files are read recursively in the order of their names, except names that start with ``_`` or ``.``,
+        which writers use for metadata.
+    :param or_only_column: whether the column of a file with only one column can have any name.
     """
 
     def __init__(self, paths: Sequence[Any], *, or_only_column: bool = False) -> None:
@@ -80,10 +81,10 @@ class FileRecipients(ChunkedRecipients):
         self._or_only_column = or_only_column
 
     def read(self, recipient_column: str, others: Collection[str] = ()) -> Iterator[Columns]:
-        """Return the chunks, once all files are seen to have the columns.
+        """Return the chunks, after checking that all files have the columns.
 
-        :raises InputError: a file is none of the kinds, lacks a column, or cannot be understood; the text names
-            it, and the line.
+        :raises InputError: a file is of another kind, lacks a column, or is malformed; the message names the file
+            and the line.
         :raises ISmartSourceError: a file cannot be read.
         """
         parts = []
@@ -106,7 +107,7 @@ class FileRecipients(ChunkedRecipients):
 
 
 class _Csv:
-    """A CSV file: UTF-8, names of columns in its first line, commas between cells, each of which is text."""
+    """A CSV file: UTF-8, comma-separated, with column names in the first line. All cells are text."""
 
     def __init__(self, path: Any) -> None:
         self.path = path
@@ -124,29 +125,29 @@ class _Csv:
             width, found = self._header(rows, wanted)
             whole = self._whole(rows, width)
             while chunk := list(islice(whole, CHUNK_ROWS)):
-                # nothing between two commas is no value, as there is no other way to write that
+                # an empty cell is a missing value, because CSV has no other way to write one
                 yield {name: [row[index] or None for row in chunk] for name, index in found.items()}
 
     def _header(self, rows: Any, wanted: Collection[str]) -> tuple[int, dict[str, int]]:
         header = next(rows, None)
         if not header:
-            raise InputError(f"{_name(self.path)} has to have the names of its columns in its first line")
+            raise InputError(f"{_name(self.path)} must have column names in its first line")
         return len(header), positions(wanted, header, _name(self.path))
 
     def _whole(self, rows: Any, width: int) -> Iterator[list[str]]:
         for row in rows:
             if len(row) == width:
                 yield row
-            elif row:  # a blank line is no row
+            elif row:  # a blank line is not a row
                 raise InputError(
-                    f"{_name(self.path)}, line {rows.line_num}: {len(row)} cells, where the header has {width}. "
-                    "A cell that holds a comma has to be quoted."
+                    f"{_name(self.path)}, line {rows.line_num}: {counted(len(row), 'cell')}, but the header "
+                    f"has {width}. Quote cells that contain a comma."
                 )
 
     @contextmanager
     def _open(self) -> Iterator[Any]:
         with self._open_binary() as file, TextIOWrapper(file, encoding="utf-8-sig", newline="") as text:
-            rows = csv.reader(text, strict=True)  # else a quote that nobody closes swallows the rest
+            rows = csv.reader(text, strict=True)  # else an unclosed quote would swallow the remaining lines
             try:
                 yield rows
             except csv.Error as error:
@@ -171,7 +172,7 @@ class _Csv:
 
 
 class _Parquet:
-    """A Parquet file, of which the wanted columns alone are read."""
+    """A Parquet file, of which only the needed columns are read."""
 
     def __init__(self, path: Any) -> None:
         self.path = path
@@ -198,7 +199,7 @@ class _Parquet:
     @contextmanager
     def _open(self) -> Iterator[Any]:
         try:
-            import pyarrow.parquet as pq  # noqa: PLC0415  # heavy, and Parquet alone needs it
+            import pyarrow.parquet as pq  # noqa: PLC0415  # heavy, and only needed for Parquet
         except ImportError:
             raise InputError(
                 "recipients in a .parquet file need pyarrow: install it, or this package with its extra pandas"
@@ -218,7 +219,7 @@ def _parts(path: Any) -> list[_Csv | _Parquet]:
             return [_part(path)]
         parts = [_part(file) for file in _files(path)]
     if not parts:
-        raise InputError(f"{_name(path)} is a directory without a file of recipients ({', '.join(_KINDS)})")
+        raise InputError(f"{_name(path)} is a directory without files of recipients ({', '.join(_KINDS)})")
     return parts
 
 
@@ -236,10 +237,10 @@ def _part(path: Any) -> _Csv | _Parquet:
     for ending, kind in _KINDS.items():
         if path.name.lower().endswith(ending):
             return kind(path)
-    raise InputError(f"{_name(path)} is no file of recipients; these end in {', '.join(_KINDS)}")
+    raise InputError(f"{_name(path)} is not a supported file; use {', '.join(_KINDS)}")
 
 
-#: Errors with a text that is worth showing: no such storage, or not installed. Others can quote what is secret.
+#: Errors whose message is safe and useful: no such storage, or not installed. Others can quote secrets.
 _PLAIN_ERRORS = (ValueError, ImportError, ModuleNotFoundError)
 
 
@@ -249,7 +250,7 @@ def _reading(path: Any) -> Iterator[None]:
         yield
     except (InputError, ISmartSourceError):
         raise
-    except Exception as error:  # noqa: BLE001  # each kind of storage has its own
+    except Exception as error:  # noqa: BLE001  # each kind of storage raises its own errors
         why = str(error) if type(error) in _PLAIN_ERRORS else getattr(error, "strerror", None)
         raise ISmartSourceError(
             f"{_name(path)} cannot be read ({type(error).__name__}{f': {why}' if why else ''}). Nothing was sent."
@@ -257,6 +258,6 @@ def _reading(path: Any) -> Iterator[None]:
 
 
 def _name(path: Any) -> str:
-    """Return the path without what may be a secret: who asks for it, and a signature."""
+    """Return the path without possible secrets: user information and signatures."""
     text = str(path)
     return re.sub(r"//[^/@]*@", "//", text).partition("?")[0] if "://" in text else text

@@ -1,4 +1,4 @@
-"""Recipients from a query: any database that Airflow has a SQL hook for, a chunk at a time."""
+"""Read recipients in chunks from a SQL query, on any database with an Airflow SQL hook."""
 
 from __future__ import annotations
 
@@ -17,16 +17,17 @@ from sqlalchemy.pool import NullPool
 from airflow_provider_ismart.core.columns import Columns, shown
 from airflow_provider_ismart.core.errors import InputError
 from airflow_provider_ismart.core.recipients import ChunkedRecipients
+from airflow_provider_ismart.core.report import counted
 from airflow_provider_ismart.exceptions import ISmartSourceError
 from airflow_provider_ismart.sources import CHUNK_ROWS, positions
 
-#: What says that there is no engine for a database: SQLAlchemy does not know it, or its driver is not there.
+#: Errors if there is no engine for a database: SQLAlchemy does not know it, or its driver is not installed.
 _NO_ENGINE = (NotImplementedError, ImportError, ArgumentError, AirflowOptionalProviderFeatureException)
 
-#: Errors (PEP 249) of the statement or the server; those of other kinds can quote the data in their text.
+#: Errors (PEP 249) of the statement or the server. Errors of other kinds can quote data in their message.
 _SAYS_NO_DATA = frozenset({"ProgrammingError", "OperationalError", "InterfaceError"})
 
-#: How a driver says that a column is a 32-bit float: the second item of its cursor's description (PEP 249).
+#: Type codes of 32-bit floats, in the second item of a cursor's description (PEP 249), by driver.
 #: PostgreSQL: the oid of float4 (pg_type.dat); MySQL and MariaDB: MYSQL_TYPE_FLOAT (field_types.h).
 _FLOAT_32 = {"psycopg2": 700, "psycopg": 700, "MySQLdb": 4, "pymysql": 4, "mysql": 4, "mariadb": 4}
 
@@ -38,12 +39,12 @@ _Rows = Sequence[Sequence[Any]]
 class QueryRecipients(ChunkedRecipients):
     """The rows of a query as recipients.
 
-    They come through a server-side cursor, in a transaction that is rolled back, where the database's SQLAlchemy
-    dialect has one, and through the driver's own cursor where there is no dialect.
+    They are read through a server-side cursor, if the database's SQLAlchemy dialect supports it, in a transaction
+    that is rolled back. Without a dialect, they are read through the driver's cursor.
 
-    :param hook: the database's.
-    :param sql: one SELECT, with placeholders as the database's driver has them.
-    :param parameters: what stands for the placeholders.
+    :param hook: the database's hook.
+    :param sql: one SELECT, with the placeholders of the database's driver.
+    :param parameters: the values of the placeholders.
     """
 
     def __init__(
@@ -57,10 +58,10 @@ class QueryRecipients(ChunkedRecipients):
         """Return the chunks.
 
         :raises InputError: there is no query, or it lacks a column.
-        :raises ISmartSourceError: the database cannot be asked, or does not answer to the end.
+        :raises ISmartSourceError: the query failed, at the start or while rows were read.
         """
         if not isinstance(self._sql, str) or not self._sql.strip():
-            raise InputError("sql has to be a query")
+            raise InputError("sql must be a query")
         if not isinstance(self._parameters, tuple | Mapping | None):
             raise InputError(f"parameters is a {type(self._parameters).__name__}; it can be a list, tuple or dict")
         read = 0
@@ -73,15 +74,15 @@ class QueryRecipients(ChunkedRecipients):
                     yield {name: [row[index] for row in rows] for name, index in found.items()}
         except InputError:
             raise
-        except Exception as error:  # noqa: BLE001  # each driver has its own
+        except Exception as error:  # noqa: BLE001  # each driver raises its own errors
             raise ISmartSourceError(
-                f"the query failed after {read:,} rows ({_why(error)}). Nothing was sent."
+                f"the query failed after {counted(read, 'row')} ({_why(error)}). Nothing was sent."
             ) from None
         send_sql_hook_lineage(context=self._hook, sql=self._sql, row_count=read)
 
     @contextmanager
     def _execute(self) -> Iterator[tuple[Any, list[str], Iterator[_Rows]]]:
-        """Run the query; give the driver's cursor, the columns' names and the rows."""
+        """Run the query, and yield the driver's cursor, the column names and the rows."""
         engine = self._engine()
         if engine is None:
             with closing(self._hook.get_conn()) as connection, closing(connection.cursor()) as cursor:
@@ -90,8 +91,8 @@ class QueryRecipients(ChunkedRecipients):
                 yield cursor, _of_query(names), _fetched(cursor)
             return
         with engine.connect() as connection, ExitStack() as at_the_end:
-            at_the_end.callback(connection.begin().rollback)  # SQLAlchemy 1.4 would commit what changes rows
-            # without parameters, a driver takes a % for what it is
+            at_the_end.callback(connection.begin().rollback)  # SQLAlchemy 1.4 would commit changes
+            # without parameters, a driver reads a % literally
             streamed = connection.execution_options(
                 stream_results=True, max_row_buffer=CHUNK_ROWS, no_parameters=True
             )
@@ -112,7 +113,7 @@ def _fetched(cursor: Any) -> Iterator[_Rows]:
 
 
 def _check_not_narrow(cursor: Any, index: int, column: str) -> None:
-    """Refuse a column of 32-bit floats, where the driver tells; a query's computed column has a type, too."""
+    """Refuse a column of 32-bit floats, if the driver reports the type, also of computed columns."""
     driver = type(cursor).__module__.partition(".")[0]
     description = getattr(cursor, "description", None)
     if driver in _FLOAT_32 and description and description[index][1] == _FLOAT_32[driver]:
@@ -124,15 +125,15 @@ def _check_not_narrow(cursor: Any, index: int, column: str) -> None:
 
 def _of_query(names: list[str]) -> list[str]:
     if not names:
-        raise InputError("sql has to be a query that returns rows")
+        raise InputError("sql must be a query that returns rows")
     return names
 
 
 def _why(error: Exception) -> str:
-    """Return what a database says, but no number, and nothing at all where it can be a cell of somebody's."""
-    said = getattr(error, "orig", None) or error  # SQLAlchemy's own text has the whole statement
+    """Return a database's message without numbers; only the error's class if the message can quote data."""
+    said = getattr(error, "orig", None) or error  # SQLAlchemy's own message has the whole statement
     name = type(said).__name__
     if _SAYS_NO_DATA.isdisjoint(base.__name__ for base in type(said).__mro__):
         return name
-    first_line = str(said).strip().partition("\n")[0]  # what follows quotes the statement
+    first_line = str(said).strip().partition("\n")[0]  # the following lines quote the statement
     return f"{name}: {_DIGITS.sub('…', first_line)}"

@@ -1,4 +1,4 @@
-"""The transfer: a task that sends to the recipients that a query returns."""
+"""`SqlToISmartOperator`: a task that sends to the recipients that a query returns."""
 
 from __future__ import annotations
 
@@ -67,30 +67,30 @@ class SqlToISmartOperator(ISmartSendOperator):
         self.hook_params = hook_params
 
     def resolve_template_files(self) -> None:
-        """Leave files to rendering: Airflow would read one here for each field whose text ends with ``.sql``."""
+        """Do nothing: Airflow would read a file for each field that ends with ``.sql``. Rendering reads them."""
         self.prepare_template()
 
     def _do_render_template_fields(
         self, parent: Any, template_fields: Iterable[str], *args: Any, **kwargs: Any
     ) -> None:
-        if parent is not self:  # an object within a field
+        if parent is not self:  # for an object within a field
             super()._do_render_template_fields(parent, template_fields, *args, **kwargs)
             return
         try:
             for field in template_fields:
-                # Airflow takes any text that ends so for the name of a file.
+                # Airflow takes any text that ends with this for a file name.
                 self.template_ext = type(self).template_ext if field == "sql" else ()
                 super()._do_render_template_fields(parent, [field], *args, **kwargs)
         finally:
             self.template_ext = type(self).template_ext
 
     def _find_recipients(self, context: Context) -> QueryRecipients:  # noqa: ARG002  # the query is templated
-        from airflow_provider_ismart.sources.sql import QueryRecipients  # noqa: PLC0415  # brings SQLAlchemy
+        from airflow_provider_ismart.sources.sql import QueryRecipients  # noqa: PLC0415  # imports SQLAlchemy
 
         return QueryRecipients(self._database_hook(), self.sql, revealed(self.parameters))
 
     def _database_hook(self) -> DbApiHook:
-        from airflow.providers.common.sql.hooks.sql import DbApiHook  # noqa: PLC0415  # brings SQLAlchemy
+        from airflow.providers.common.sql.hooks.sql import DbApiHook  # noqa: PLC0415  # imports SQLAlchemy
 
         for option, value, type_ in (
             ("conn_id", self.conn_id, str),
@@ -98,13 +98,13 @@ class SqlToISmartOperator(ISmartSendOperator):
         ):
             if not isinstance(value, type_):
                 raise ISmartInputError(
-                    f"{option} is a {type(value).__name__}, which it cannot be. Nothing was sent."
+                    f"{option} is a {type(value).__name__}, which is not supported. Nothing was sent."
                 )
         connection = BaseHook.get_connection(self.conn_id)
         hook = connection.get_hook(hook_params=self.hook_params)  # type: ignore[no-untyped-call]
         if not isinstance(hook, DbApiHook):
             raise ISmartInputError(
-                f"conn_id {self.conn_id!r} is a connection of type {connection.conn_type!r}, which is no SQL "
+                f"conn_id {self.conn_id!r} is a connection of type {connection.conn_type!r}, which is not a SQL "
                 "database. Nothing was sent."
             )
         return hook

@@ -1,1 +1,1 @@
-"""Watching the account without a worker."""
+"""Airflow triggers."""

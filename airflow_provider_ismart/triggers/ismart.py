@@ -1,4 +1,4 @@
-"""The trigger: probe the account periodically from the triggerer."""
+"""`ISmartCreditTrigger`: probe the account periodically from the triggerer."""
 
 from __future__ import annotations
 
@@ -19,28 +19,27 @@ if TYPE_CHECKING:
 else:
     try:
         from airflow.triggers.base import BaseEventTrigger
-    except ImportError:  # Airflow 2.11 has no assets to watch
+    except ImportError:  # Airflow 2.11 has no asset watchers
         from airflow.triggers.base import BaseTrigger as BaseEventTrigger
 
 
 class ISmartCreditTrigger(BaseEventTrigger):
-    """Watch the account with the free probe, and fire when what is waited for appears.
+    """Watch the account with the free probe, and fire when the awaited state is reached.
 
-    As an ``AssetWatcher``'s trigger it never ends: it fires when an alert code appears, not while it lasts, and
-    again when another one takes its place or when it comes back. After a refused login it looks no more until
-    the triggerer starts anew, for Airflow restarts an asset's trigger that ends, and each start would be one
-    more wrong login. It sends no messages.
+    As the trigger of an ``AssetWatcher`` it never ends: it fires when trouble starts or its code changes. After a
+    refused login it stops checking until the triggerer restarts, but does not end: Airflow would restart it, and
+    each start would try the wrong login once more. It sends no messages.
 
     An event is ``{"code": int, "description": str, "help": str}``.
 
     :param ismart_conn_id: the connection that holds the account.
-    :param poke_interval: seconds between two looks.
-    :param alert_codes: the return codes that are an alert.
+    :param poke_interval: seconds between two checks.
+    :param alert_codes: the return codes that mean trouble.
     :param wait_for: ``"alert"``, or ``"ok"`` to fire when no trouble is seen.
-    :param max_failed_looks: with ``once``, after so many looks in a row without a verdict it fires, too.
-    :param once: end with the first event, and fire for what ends a sensor as well: a refused login, a dead
-        account. The sensor uses it.
-    :raises ValueError: an option is none of what it can be.
+    :param max_failed_looks: with ``once``, also fire after this many checks in a row without a verdict.
+    :param once: end with the first event, and also fire for events that fail a sensor: a refused login, or an
+        account that may not send. The sensor uses it.
+    :raises ValueError: an option is invalid.
     """
 
     def __init__(
@@ -54,7 +53,7 @@ class ISmartCreditTrigger(BaseEventTrigger):
         once: bool = False,
     ) -> None:
         super().__init__()  # type: ignore[no-untyped-call]
-        self.supports_triggerer_queue = once  # a sensor's goes where its task's queue says, as any task's trigger
+        self.supports_triggerer_queue = once  # a sensor's trigger follows its task's queue, like every task's
         self._watch = Watch.of(alert_codes, wait_for)
         self.ismart_conn_id = ismart_conn_id
         self.poke_interval = poke_interval
@@ -64,7 +63,7 @@ class ISmartCreditTrigger(BaseEventTrigger):
         self.once = once
 
     def serialize(self) -> tuple[str, dict[str, Any]]:
-        """Return what another triggerer makes the same trigger of; nothing in it is secret."""
+        """Return the class path and arguments that recreate this trigger. They contain no secret."""
         return (
             f"{type(self).__module__}.{type(self).__qualname__}",
             {
@@ -78,7 +77,7 @@ class ISmartCreditTrigger(BaseEventTrigger):
         )
 
     async def run(self) -> AsyncIterator[TriggerEvent]:
-        """Probe until there is something to report."""
+        """Probe until there is an event, and yield it."""
         async for outcome in self._what_ends_a_sensor() if self.once else self._appearances():
             yield TriggerEvent(seen(outcome))  # type: ignore[no-untyped-call]
 
@@ -100,8 +99,11 @@ class ISmartCreditTrigger(BaseEventTrigger):
         while True:
             outcome, verdict = await self._look()
             if verdict is ProbeVerdict.LOGIN_REFUSED:
-                self.log.error("The watch is over: with this login, the next look could lock the account.")
-                await asyncio.Event().wait()  # to end would be to be restarted, with the same login
+                self.log.error(
+                    "Stopped checking: the login was refused, and another check could lock the account. Correct "
+                    "the connection's password, then restart the triggerer."
+                )
+                await asyncio.Event().wait()  # if the trigger ended, Airflow would restart it with the same login
             if verdict is ProbeVerdict.FOUND and outcome.code != present:
                 yield outcome
             if verdict is not ProbeVerdict.NO_VERDICT:
@@ -109,21 +111,21 @@ class ISmartCreditTrigger(BaseEventTrigger):
             await asyncio.sleep(self.poke_interval)
 
     async def _look(self) -> tuple[CallOutcome, ProbeVerdict]:
-        """Probe in a thread, the look-up of the connection included, which blocks on Airflow 3 too.
+        """Probe in a thread, including the look-up of the connection, which also blocks on Airflow 3.
 
-        In a thread of another kind, Airflow 3.0 would read the answer to the look-up in an event loop of its own,
-        and the triggerer could be asked nothing more.
+        In another kind of thread, Airflow 3.0 would read the look-up's answer in a separate event loop, and the
+        triggerer could not be called any more.
         """
-        from asgiref.sync import sync_to_async  # noqa: PLC0415  # a DAG file's import can do without
+        from asgiref.sync import sync_to_async  # noqa: PLC0415  # keeps the import of DAG files fast
 
         try:
             outcome = await sync_to_async(self._probe, thread_sensitive=False)()
-        except Exception as error:  # noqa: BLE001  # a watch outlives whatever keeps the connection from it
+        except Exception as error:  # noqa: BLE001  # the watch continues if the connection cannot be read
             why = error if isinstance(error, AirflowException) else type(error).__name__
             outcome = CallOutcome(fate=Fate.NOT_SENT, detail=f"the connection cannot be used: {why}", attempts=0)
         verdict = self._watch.verdict(outcome.code)
         level = self.log.info if verdict in {ProbeVerdict.FOUND, ProbeVerdict.NOT_YET} else self.log.warning
-        level("Looked at the account: %s", in_words(outcome))
+        level("Checked the account: %s", in_words(outcome))
         return outcome, verdict
 
     def _probe(self) -> CallOutcome:

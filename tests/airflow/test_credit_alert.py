@@ -162,11 +162,11 @@ def test_a_dags_callback_says_where_it_cannot_learn_why_a_task_failed_and_does_n
 
 @pytest.mark.parametrize("cooldown", [60, timedelta(0)], ids=str)
 def test_a_cooldown_that_cannot_be_is_refused_when_the_dag_is_read(cooldown):
-    with pytest.raises(ValueError, match="it can be"):
+    with pytest.raises(ValueError, match="it must be"):
         ISmartCreditAlert(notifiers=[], cooldown=cooldown)
 
 
 @pytest.mark.parametrize("notifiers", [print, [print, "ops@example.invalid"], None], ids=str)
 def test_notifiers_that_cannot_be_called_are_refused_when_the_dag_is_read(notifiers):
-    with pytest.raises(ValueError, match="notifiers has to be a list"):
+    with pytest.raises(ValueError, match="notifiers must be a list"):
         ISmartCreditAlert(notifiers=notifiers)

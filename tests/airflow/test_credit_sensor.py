@@ -211,7 +211,7 @@ def test_a_canary_that_a_restricted_connection_does_not_reach_fails_before_any_c
 
 
 def test_a_canary_cannot_be_sent_by_the_triggerer():
-    with pytest.raises(ValueError, match="the triggerer sends none"):
+    with pytest.raises(ValueError, match="a canary cannot be sent from the triggerer"):
         ISmartCreditSensor(task_id="watch", canary=CANARY, deferrable=True)
 
 

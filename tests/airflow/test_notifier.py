@@ -377,7 +377,7 @@ def test_the_variable_that_remembers_shows_no_number(ismart_sandbox):
     "options", [{"max_parts": 0}, {"max_parts": 6}, {"throttle": 60}, {"throttle": timedelta(0)}], ids=str
 )
 def test_an_option_that_cannot_be_is_refused_when_the_dag_is_read(options):
-    with pytest.raises(ValueError, match="it can be"):
+    with pytest.raises(ValueError, match="it must be"):
         ISmartNotifier(recipients=ON_CALL, **options)
 
 

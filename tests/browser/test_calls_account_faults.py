@@ -71,7 +71,7 @@ def test_a_fault_is_added_seen_met_and_cleared(page, go, send, ismart_sandbox):
     go("Calls")
     cells = page.locator("#call-rows tr").last.locator("td")
     expect(cells.nth(2)).to_have_text("13")
-    expect(cells.last).to_contain_text("Fault code: A return code of your own")
+    expect(cells.last).to_contain_text(f"Fault code: {faults.ReturnCode.__doc__}")
     expect(cells.last).to_contain_text("Account expired")
 
 

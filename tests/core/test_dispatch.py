@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from airflow_provider_ismart.core.dispatch import MAX_REFUSED_AT_FIRST, OnRefused, Submission
+from airflow_provider_ismart.core.dispatch import MAX_REFUSED_BEFORE_ACCEPTED, OnRefused, Submission
 from airflow_provider_ismart.core.ledger import LedgerConflictError, MemoryLedger, State
 from airflow_provider_ismart.core.outcomes import CallOutcome, Fate, Outcome
 from airflow_provider_ismart.sending.executor import submit_all
@@ -333,7 +333,7 @@ def test_texts_that_are_all_too_long_stop_the_send_after_some():
     gateway = ScriptedGateway(lambda batch: TOO_LONG)
     rows = [(number, "ا" * 330 + f"{row:03}") for row, number in enumerate(numbers(200))]
     assert send(plan_of_rows(rows), gateway).stopped_by == TOO_LONG
-    assert len(gateway.batches) == MAX_REFUSED_AT_FIRST
+    assert len(gateway.batches) == MAX_REFUSED_BEFORE_ACCEPTED
 
 
 @pytest.mark.parametrize(("outcome", "message"), [(NOT_FOUND, "Hello"), (NOT_SENT, "ا" * 335)])

@@ -134,7 +134,7 @@ def test_one_entry_that_is_no_number_fails_and_shows_no_digit_of_it(written):
         read_opt_outs(cells, "msisdn", OMAN)
     text = str(caught.value)
     assert text.startswith(
-        f"exclude has {len(bad)} of {len(written)} entries that are no mobile number (entry {bad[0]}: "
+        f"exclude has {len(bad)} of {len(written)} entries that are not mobile numbers (entry {bad[0]}: "
     )
     assert [f"entry {at}: " in text for at in bad] == [True] * len(bad[:3]) + [False] * len(bad[3:])
     assert "9000" not in text
@@ -147,7 +147,7 @@ def test_one_entry_that_is_no_number_fails_and_shows_no_digit_of_it(written):
         (object(), "object"),
         (b"96890000001", "bytes"),
         ([(A, "Ali")], "column names"),
-        (pandas.DataFrame({"phone": [A], "name": ["Ali"]}), "no column 'msisdn' .* it has 'phone', 'name'"),
+        (pandas.DataFrame({"phone": [A], "name": ["Ali"]}), "neither a column 'msisdn' .* it has 'phone', 'name'"),
         (pandas.DataFrame({A: [B]}), "look like a row of recipients"),
         (pandas.DataFrame({"phone": numpy.array([96890000001], dtype="float32")}), "float32"),
         ({"phone": numpy.array([96890000001], dtype="float32")}, "float32"),

@@ -32,9 +32,7 @@ from tests.core.strategies import (
 )
 
 MSISDN = "96890001234"
-NOT_ONE_NUMBER = (
-    "not written as one number is: write it as 9XXXXXXX or 9689XXXXXXX, others as +, country code, number"
-)
+NOT_ONE_NUMBER = "not in a known format: write 9XXXXXXX or 9689XXXXXXX; foreign numbers with + and country code"
 NO_MOBILE = "not a mobile number: after the country code 968 they start with 7 or 9"
 
 
@@ -128,7 +126,7 @@ def test_what_people_write_becomes_eleven_digits(written):
         ("90001234.5", "a number with a fraction"),
         ("968+90001234", NOT_ONE_NUMBER),
         ("+0096890001234", "too long: 13 digits instead of 11"),
-        ("٩000١٢٣٤", "mixes digits of several scripts: write them all in one"),
+        ("٩000١٢٣٤", "mixes digits of several scripts; use one"),
         ("24123456", NO_MOBILE),
         ("+968 2412 3456", NO_MOBILE),
         (20261020, NO_MOBILE),
@@ -143,7 +141,7 @@ def test_what_people_write_becomes_eleven_digits(written):
         (Fraction(1, 3), "a number with a fraction"),
         (-90001234, "a negative number"),
         (float("-inf"), "a negative number"),
-        (True, "a truth value, not a number"),
+        (True, "a boolean, not a number"),
         (np.float32(90001234), "a float32, which cannot hold 11 digits"),
         (np.float16(9), "a float16, which cannot hold 11 digits"),
         (b"96890001234", "a bytes, not a number or text"),

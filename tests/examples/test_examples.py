@@ -1,4 +1,4 @@
-"""Every example DAG, on a real Airflow: what each phone gets and what the reports say."""
+"""Run each example DAG on a real Airflow and check the messages and reports."""
 
 import csv
 import json
@@ -58,7 +58,7 @@ def report_of(task_id, task_instances):
     return instance.xcom_pull(task_ids=task_id)
 
 
-def test_quick_start_tells_everybody_on_the_list_in_one_call(run_example, ismart_sandbox):
+def test_quick_start_sends_to_all_recipients_in_one_call(run_example, ismart_sandbox):
     report = report_of("send", run_example("quick_start"))
 
     everybody = ["96890000001", "96890000002", "96890000003"]
@@ -67,7 +67,7 @@ def test_quick_start_tells_everybody_on_the_list_in_one_call(run_example, ismart
     assert (report["outcomes"]["accepted"], report["calls"]) == (3, 1)
 
 
-def test_personalised_dataframe_tells_each_customer_their_bill_in_their_language(run_example, ismart_sandbox):
+def test_personalised_dataframe_sends_each_customer_their_bill_in_their_language(run_example, ismart_sandbox):
     run_example("personalised_dataframe")
 
     assert texts_by_phone(ismart_sandbox) == {
@@ -118,8 +118,8 @@ def test_mapped_recipients_get_one_message_together_and_one_by_branch(run_exampl
         "96890000002": [meeting, "Yusuf, your shift plan is out."],
         "96890000003": ["Huda, your shift plan is out.", meeting],
     }
-    assert report_of("tell_all", tasks)["calls"] == 1
-    branches = {task.map_index: task.state for task in tasks if task.task_id == "tell_branch"}
+    assert report_of("send_all", tasks)["calls"] == 1
+    branches = {task.map_index: task.state for task in tasks if task.task_id == "send_branch"}
     assert branches == {0: "success", 1: "success", 2: "skipped"}
 
 
@@ -135,7 +135,7 @@ def test_mapped_tasks_try_a_wrong_password_once(run_example, ismart_default, ism
     assert len(ismart_sandbox.messages) == 6
 
 
-def test_taskflow_tells_the_people_that_functions_return_in_mapped_tasks_too(run_example, ismart_sandbox):
+def test_taskflow_sends_to_the_recipients_that_functions_return_in_mapped_tasks_too(run_example, ismart_sandbox):
     tasks = run_example("taskflow")
 
     closed = "The clinics are closed on Thursday."
@@ -144,24 +144,24 @@ def test_taskflow_tells_the_people_that_functions_return_in_mapped_tasks_too(run
         "96890000002": ["Dear Huda, you are expected at 8:00 tomorrow.", closed],
         "96890000003": ["Dear مريم, you are expected at 10:30 tomorrow.", closed],
     }
-    assert report_of("everybody", tasks)["outcomes"]["accepted"] == 3
+    assert report_of("all_patients", tasks)["outcomes"]["accepted"] == 3
     branches = {task.map_index: task.state for task in tasks if task.task_id == "patients_of"}
     assert branches == {0: "success", 1: "success", 2: "skipped"}
 
 
 @pytest.mark.usefixtures("sqlite_ledger")
-def test_many_workers_message_everybody_once_also_when_they_are_split_otherwise_in_another_run(
+def test_many_workers_send_once_to_each_number_although_another_run_splits_them_differently(
     run_dag, run_example, airflow_db, ismart_sandbox, tmp_path
 ):
     with closing(sqlite3.connect(airflow_db)) as metadata, metadata:
         metadata.execute("INSERT INTO slot_pool (pool, slots, include_deferred) VALUES ('ismart', 5, 0)")
     source = (EXAMPLES / "many_workers.py").read_text(encoding="utf-8")
-    split_otherwise = tmp_path / "many_workers.py"
-    split_otherwise.write_text(source.replace("PIECES = 4", "PIECES = 3"), encoding="utf-8")
+    split_differently = tmp_path / "many_workers.py"
+    split_differently.write_text(source.replace("PIECES = 4", "PIECES = 3"), encoding="utf-8")
 
     tasks = run_example("many_workers")
     assert sorted(outcomes_of_pieces(tasks, "accepted")) == [5, 5, 5, 5]
-    tasks = run_dag(split_otherwise)
+    tasks = run_dag(split_differently)
     assert sorted(outcomes_of_pieces(tasks, "already_sent")) == [6, 7, 7]
 
     meeting = "The yearly meeting is on Sunday."
@@ -169,12 +169,12 @@ def test_many_workers_message_everybody_once_also_when_they_are_split_otherwise_
 
 
 def outcomes_of_pieces(task_instances, outcome):
-    pieces = [instance for instance in task_instances if instance.task_id == "tell"]
-    reports = [piece.xcom_pull(task_ids="tell", map_indexes=piece.map_index) for piece in pieces]
+    pieces = [instance for instance in task_instances if instance.task_id == "send"]
+    reports = [piece.xcom_pull(task_ids="send", map_indexes=piece.map_index) for piece in pieces]
     return [report["outcomes"][outcome] for report in reports]
 
 
-def test_sql_send_tells_those_whom_the_query_finds(run_example, ismart_sandbox):
+def test_sql_send_messages_the_recipients_that_the_query_finds(run_example, ismart_sandbox):
     tasks = run_example("sql_send")
 
     assert texts_by_phone(ismart_sandbox) == {
@@ -184,7 +184,7 @@ def test_sql_send_tells_those_whom_the_query_finds(run_example, ismart_sandbox):
     assert report_of("send", tasks)["rows"] == 2
 
 
-def test_file_send_tells_those_in_all_parts_once(run_example, ismart_sandbox):
+def test_file_send_messages_the_recipients_in_all_files_once(run_example, ismart_sandbox):
     tasks = run_example("file_send")
 
     assert texts_by_phone(ismart_sandbox) == {
@@ -304,7 +304,7 @@ def test_approval_shows_what_would_be_sent_and_sends_it_once_it_is_approved(
     for line in (
         "| messages to send | 4 |",
         "| calls | 4 |",
-        "| **get nothing** | 1 |",
+        "| **invalid or excluded, not sent** | 1 |",
         "- 1 x `number: has letters`",
         "`968******01`, Lang 0, 1 part(s):\n\n    Dear Salim, your bill of OMR 12.500 is due on Thursday.",
         "`968******02`, Lang 64, 1 part(s):\n\n    Dear مريم, your bill of OMR 7.250 is due on Thursday.",
@@ -325,25 +325,27 @@ def test_approval_sends_nothing_once_it_is_rejected(run_example, answer, approve
 
 
 def test_credit_monitor_is_green_while_no_trouble_is_seen(run_example, ismart_sandbox):
-    assert report_of("look", run_example("credit_monitor"))["code"] == 9
+    assert report_of("check", run_example("credit_monitor"))["code"] == 9
     assert (len(ismart_sandbox.calls), ismart_sandbox.messages) == (1, [])
 
 
-def test_credit_monitor_fails_and_says_so_once_a_day_when_the_credit_runs_low(run_example, ismart_sandbox, caplog):
+def test_credit_monitor_fails_and_notifies_once_a_day_when_the_credit_runs_low(
+    run_example, ismart_sandbox, caplog
+):
     ismart_sandbox.configure(credit=0)
     for _ in range(2):
         with pytest.raises(AssertionError, match="failed"):
             run_example("credit_monitor")
     assert len(ismart_sandbox.calls) == 2
-    told = caplog.text.count("Credit is low (4). Buy credit from Infocomm")
-    assert told == (not CALLBACKS_GET_NO_EXCEPTION)
+    notified = caplog.text.count("Credit is low (4). Buy credit from Infocomm")
+    assert notified == (not CALLBACKS_GET_NO_EXCEPTION)
 
 
-def test_credit_monitor_asks_airflow_to_pause_it_after_three_failures_and_looks_once_a_run():
+def test_credit_monitor_lets_airflow_pause_it_after_three_failures_and_checks_once_a_run():
     # What Airflow's scheduler does about it, dag.test() on 3.3 does not
     dag = runpy.run_path(str(EXAMPLES / "credit_monitor.py"))["dag"]
     assert dag.max_consecutive_failed_dag_runs == 3
-    assert dag.get_task("look").deferrable is False
+    assert dag.get_task("check").deferrable is False
 
 
 def test_failure_alert_pages_once_for_all_failures(run_example, ismart_sandbox, monkeypatch):
@@ -356,7 +358,7 @@ def test_failure_alert_pages_once_for_all_failures(run_example, ismart_sandbox, 
     assert message.text.endswith(", RuntimeError") is (not CALLBACKS_GET_NO_EXCEPTION)
 
 
-def test_deadline_alert_names_a_notifier_that_can_be_made_of_its_arguments():
+def test_deadline_alert_names_a_notifier_that_can_be_created_from_its_arguments():
     if AIRFLOW < (3, 1):
         pytest.skip("deadlines came with Airflow 3.1")
     # Airflow 3.3.2's dag.test() cannot end a run with a deadline; the acceptance tests let one be missed
@@ -365,13 +367,13 @@ def test_deadline_alert_names_a_notifier_that_can_be_made_of_its_arguments():
     assert notifier.recipients == "{{ var.value.ismart_on_call }}"
 
 
-def test_credit_watch_runs_where_nothing_has_started_it_too(run_example):
+def test_credit_watch_also_runs_without_an_asset_event(run_example):
     if version("apache-airflow") < "3":
         pytest.skip("Airflow 2 has no asset watchers")
-    assert report_of("tell", run_example("credit_watch")) == []
+    assert report_of("describe", run_example("credit_watch")) == []
 
 
-def test_the_dag_of_the_readme_tells_each_person_by_name(run_dag, ismart_sandbox, tmp_path):
+def test_the_dag_of_the_readme_messages_each_person_by_name(run_dag, ismart_sandbox, tmp_path):
     [source] = re.findall(r"```python\n(.*?)```", (CHECKOUT / "README.md").read_text(encoding="utf-8"), re.DOTALL)
     results = tmp_path / "remind.csv"
     dag_file = tmp_path / "remind.py"

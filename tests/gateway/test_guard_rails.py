@@ -217,7 +217,7 @@ def test_a_blank_form_field_restricts_nothing(blank, send, ismart_default, ismar
 
 def test_an_unreadable_entry_of_the_connection_is_not_shown(send, ismart_default, ismart_sandbox):
     ismart_default(extra={"allowed_numbers": [A, "9000111"]})
-    with pytest.raises(ISmartInputError, match=r"'allowed_numbers'.* entry 2 is no mobile number") as error:
+    with pytest.raises(ISmartInputError, match=r"'allowed_numbers'.* entry 2 is not a mobile number") as error:
         send([A])
     assert "9000" not in str(error.value)
     assert not ismart_sandbox.calls

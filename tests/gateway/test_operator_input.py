@@ -139,17 +139,17 @@ def test_bad_input_ends_the_task_before_anything_is_sent(recipients, options, na
     [
         ({"host": "http://gateway.invalid"}, "plain http"),
         ({"extra": {"read_timeout": 0}}, "read_timeout"),
-        ({"extra": {"allowed_numbers": []}}, "allowed_numbers.*holds no number"),
-        ({"extra": {"allowed_numbers": " , "}}, "allowed_numbers.*holds no number"),
+        ({"extra": {"allowed_numbers": []}}, "allowed_numbers.*has no number"),
+        ({"extra": {"allowed_numbers": " , "}}, "allowed_numbers.*has no number"),
         ({"extra": {"allowed_numbers": 96890000001}}, "allowed_numbers.*text or a list"),
         ({"extra": {"allowed_numbers": {"a": 1}}}, "allowed_numbers.*text or a list"),
         ({"extra": {"allowed_numbers": "90000001, 9000"}}, "allowed_numbers.*entry 2 is .*too short"),
         ({"extra": {"allowed_numbers": ["90000001", None]}}, "allowed_numbers.*entry 2 is .*empty"),
         ({"login": None}, "login"),
         ({"login": "a\nb"}, "login.* control character"),
-        ({"password": "opens-nothing\n"}, "password ends with a line end"),
-        ({"password": "opens-nothing\r\n"}, "password ends with a line end"),
-        ({"password": "opens\x00nothing"}, "password holds .* control character"),
+        ({"password": "opens-nothing\n"}, "password ends with a line break"),
+        ({"password": "opens-nothing\r\n"}, "password ends with a line break"),
+        ({"password": "opens\x00nothing"}, "password contains .* control character"),
     ],
 )
 @pytest.mark.parametrize("dry_run", [False, True])
@@ -186,7 +186,7 @@ REASONS = {
     "too long": ["968900000011", 968900000011],
     "several numbers": ["96890000001/96890000002", "90000001 or 90000002"],
     "fraction": [96890000001.5, Decimal("90000001.5")],
-    "truth value": [True],
+    "boolean": [True],
 }
 
 
@@ -214,7 +214,7 @@ def test_a_personal_text_that_takes_too_many_parts_is_left_out(send, ismart_sand
     rows = [{"msisdn": "96890000001", "name": "x" * 160}, {"msisdn": "96890000002", "name": "Zoe"}]
     report = send(rows, "Dear {name}", max_parts=1)
     assert [message.text for message in ismart_sandbox.messages] == ["Dear Zoe"]
-    assert report["reasons"] == {"message: the text takes 2 parts, 1 are allowed": 1}
+    assert report["reasons"] == {"message: the text takes 2 parts; max_parts is 1": 1}
 
 
 def test_a_value_that_does_not_take_its_format_is_left_out(send, ismart_sandbox):
@@ -445,6 +445,6 @@ def test_the_fewest_calls_are_made(send, ismart_sandbox, numbers):
 def test_results_among_the_files_of_recipients_are_refused(send, ismart_sandbox, tmp_path):
     (tmp_path / "people.csv").write_text("msisdn\n96890000001\n")
     for results in (tmp_path / "results.csv", tmp_path / "sub" / "results.csv", tmp_path / "people.csv"):
-        with pytest.raises(ISmartInputError, match="results_path lies within recipients"):
+        with pytest.raises(ISmartInputError, match="results_path is a file of recipients or in their directory"):
             send(tmp_path, results_path=str(results))
     assert ismart_sandbox.calls == []

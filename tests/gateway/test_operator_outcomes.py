@@ -233,7 +233,7 @@ def test_a_gateway_that_is_down_leaves_everybody_for_a_retry(
     send, ismart_sandbox, numbers, quick_back_off, ismart_default
 ):
     ismart_sandbox.stop()
-    with pytest.raises(ISmartUnavailableError, match="200 rows were certainly not sent") as error:
+    with pytest.raises(ISmartUnavailableError, match="Rows certainly not sent: 200") as error:
         send(numbers(200))
     assert not isinstance(error.value, AirflowFailException)
     assert error.value.report.calls == MAX_ATTEMPTS
@@ -455,7 +455,7 @@ def test_results_that_cannot_be_written_do_not_hide_a_refused_login(
 
 
 def test_results_that_cannot_be_written_fail_a_task_that_told_everybody(send, ismart_sandbox, numbers, tmp_path):
-    with pytest.raises(ISmartError, match="not written to results_path"):
+    with pytest.raises(ISmartError, match="Could not write the results to results_path"):
         send(numbers(3), results_path=_full_disk(tmp_path))
     assert len(ismart_sandbox.messages) == 3
 
@@ -503,7 +503,7 @@ def test_a_text_that_no_call_has_room_for_fails_the_task_after_one_call(
     result, error = outcomes(numbers(20), message="ا" * 335)
     assert result == {"invalid": 20}
     assert isinstance(error, ISmartInputError)
-    assert "check path and host" in str(error)
+    assert "check whether the connection's host and path" in str(error)
     assert ismart_sandbox.messages == []
 
 
@@ -554,7 +554,7 @@ def test_a_retry_after_its_time_has_passed_says_what_is_left_and_keeps_every_out
         )
     sent = len(ismart_sandbox.messages)
     with pytest.raises(
-        ISmartInputError, match=rf"has passed. This try sent nothing; {8 - sent} rows are left"
+        ISmartInputError, match=rf"has passed. This try sent nothing. Rows left to send: {8 - sent}"
     ) as caught:
         ISmartHook().submit(
             numbers(8),

@@ -28,7 +28,7 @@ def test_a_key_is_not_kept_in_the_task_state_store(send, told):
 
 @pytest.mark.parametrize("key", ["", " \n"])
 def test_a_key_that_came_out_blank_is_refused(send, told, database, key):
-    with pytest.raises(ISmartInputError, match="idempotency_key can have 1 to 500 characters"):
+    with pytest.raises(ISmartInputError, match="idempotency_key must have 1 to 500 characters"):
         send(NUMBERS, ledger=database.connection, key=key)
     assert not told()
 
@@ -41,7 +41,7 @@ def test_a_key_of_the_greatest_length_and_any_script_works(send, told, database)
 
 
 def test_a_connection_of_another_type_is_refused_before_anything_is_sent(send, told):
-    with pytest.raises(ISmartInputError, match="'ledger' has to be a PostgreSQL or SQLite connection"):
+    with pytest.raises(ISmartInputError, match="'ledger' must be a PostgreSQL or SQLite connection"):
         send(NUMBERS, ledger=json.dumps({"conn_type": "ismart", "host": "https://gateway.invalid"}))
     assert not told()
 

@@ -65,7 +65,7 @@ def test_in_a_container_it_warns_and_prints_the_token_only_where_it_is_needed(ru
 @pytest.mark.parametrize(
     ("arguments", "error"),
     [
-        (["--host", "192.168.1.10"], "only on this machine"),
+        (["--host", "192.168.1.10"], "only on loopback addresses"),
         (["--port", "99999"], "port must be 0-65535"),
         (["--port", "0", "--journal", "/nowhere/journal.jsonl"], "No such file"),
     ],

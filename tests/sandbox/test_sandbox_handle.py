@@ -117,7 +117,7 @@ def test_an_unknown_setting_is_named(ismart_sandbox):
 
 @pytest.mark.parametrize("host", ["192.168.1.10", "", "example.com", "127.0.0.1.example.com"])
 def test_it_refuses_to_listen_on_anything_but_loopback_and_a_containers_addresses(host):
-    with pytest.raises(NotLoopbackError, match="only on this machine"):
+    with pytest.raises(NotLoopbackError, match="only on loopback addresses"):
         Sandbox(host=host)
 
 

@@ -137,8 +137,8 @@ MUTANTS = (
     Mutant(
         "calls in flight are not waited for when a send ends early",
         "sending/executor.py",
-        "        calls.settle_all()  # the report",
-        "        # the report",
+        "        calls.settle_all()  # keeps the report",
+        "        # keeps the report",
     ),
     # What earlier tries did
     Mutant(
@@ -366,13 +366,13 @@ MUTANTS = (
     ),
     Mutant(
         "exclude is not applied",
-        "sending/send.py",
-        "            opted_out=frozenset() if exclude is None else read_opt_outs(exclude, column, numbering),\n",
-        "            opted_out=frozenset(),\n",
+        "sending/planning.py",
+        "frozenset() if exclude is None else read_opt_outs(exclude, str(column), numbering)",
+        "frozenset()",
     ),
     Mutant(
         "a restricted connection plans for every number",
-        "sending/send.py",
+        "sending/planning.py",
         "            allowed=settings.allowed_numbers,\n",
         "            allowed=None,\n",
     ),

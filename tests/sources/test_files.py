@@ -116,14 +116,14 @@ def test_what_csv_writes_is_read_again(rows):
 @pytest.mark.parametrize(
     ("content", "why"),
     [
-        ("", "names of its columns in its first line"),
-        ("\n1,Ali\n", "names of its columns in its first line"),
+        ("", "must have column names in its first line"),
+        ("\n1,Ali\n", "must have column names in its first line"),
         (f"{NUMBER},Ali\n", "no column 'msisdn'; it has 2 columns, whose names look like a row"),
         ("msisdn;name\n1;Ali\n", "no column 'msisdn'; it has 'msisdn;name'"),
         ("msisdn,nmae\n1,Ali\n", "no column 'name'; it has 'msisdn', 'nmae'"),
         ("msisdn,name,name\n1,Ali,Ali\n", "2 columns named 'name'"),
-        (f"msisdn,name\n1,Ali\n{NUMBER},Secret,Jr.\n", "line 3: 3 cells, where the header has 2"),
-        (f"msisdn,name\n{NUMBER}\n", "line 2: 1 cells, where the header has 2"),
+        (f"msisdn,name\n1,Ali\n{NUMBER},Secret,Jr.\n", "line 3: 3 cells, but the header has 2"),
+        (f"msisdn,name\n{NUMBER}\n", "line 2: 1 cell, but the header has 2"),
         (f'msisdn,name\n1,"Secret\n{NUMBER},Ali\n', "line 3: unexpected end of data"),
         (f'msisdn,name\n{NUMBER},"Secret" Ali\n', "line 2: .*expected after"),
         (b"msisdn,name\n1,Ali\n96890000001,Secret \xff\n", "line 3: not UTF-8"),
@@ -196,13 +196,13 @@ def test_a_directory_may_be_called_like_a_file(file, tmp_path):
 def test_nobody_is_left_out_with_a_file_that_is_not_known(file, tmp_path):
     file("people/a.csv", "msisdn,name\n1,Ali\n")
     file("people/b.csv.bz2", b"")
-    with pytest.raises(InputError, match=r"b\.csv\.bz2 is no file of recipients; these end in \.csv, "):
+    with pytest.raises(InputError, match=r"b\.csv\.bz2 is not a supported file; use \.csv, "):
         read(tmp_path / "people")
 
 
 def test_a_directory_without_a_part_is_an_error_and_not_nobody(file, tmp_path):
     file("people/_SUCCESS", "")
-    with pytest.raises(InputError, match="people is a directory without a file of recipients"):
+    with pytest.raises(InputError, match="people is a directory without files of recipients"):
         read(tmp_path / "people")
 
 
@@ -318,7 +318,7 @@ def test_a_column_that_one_part_lacks_is_found_before_anything_is_sent(file, sen
 def test_a_part_that_breaks_in_the_middle_sends_nothing(file, send, tmp_path, ismart_sandbox):
     file("people/a.csv", f"msisdn,name\n{NUMBER},Ali\n")
     file("people/b.csv", f"msisdn,name\n{NUMBER},Ali\n{NUMBER}\n")
-    with pytest.raises(ISmartInputError, match=r"b\.csv, line 3: 1 cells.*Nothing was sent"):
+    with pytest.raises(ISmartInputError, match=r"b\.csv, line 3: 1 cell,.*Nothing was sent"):
         send(tmp_path / "people")
     assert not ismart_sandbox.calls
 

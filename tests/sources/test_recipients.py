@@ -402,9 +402,9 @@ def test_a_column_that_no_table_has_is_not_there():
 @pytest.mark.parametrize(
     ("source", "why"),
     [
-        (None, "recipients is None: the task before returned nothing"),
-        (b"96890000000", "recipients is a bytes, which holds no numbers that can be read"),
-        (object(), "recipients is a object, which holds no numbers"),
+        (None, "recipients is None: the upstream task returned nothing"),
+        (b"96890000000", "recipients is a bytes, which cannot be read as numbers"),
+        (object(), "recipients is a object, which cannot be read as numbers"),
         ([A, {"msisdn": B}], "mixes numbers with records, lists or frames"),
         ([A, [B]], "mixes numbers with records, lists or frames"),
         ([[A, "x"], [B, "y"]], "a list of rows without column names"),
@@ -449,7 +449,7 @@ class Person:
 
 
 def test_no_field_of_an_unknown_object_is_taken_for_a_number():
-    with pytest.raises(InputError, match="a Person, which is no number, record or table"):
+    with pytest.raises(InputError, match="a Person, which is not a number, record or table"):
         read_recipients([Person()], "msisdn")
 
 

@@ -151,9 +151,9 @@ def test_what_a_query_finds_nobody_by_has_no_chunks(people, query):
         ("SELECT msisdn AS phone FROM people", "the query has no column 'msisdn'; it has 'phone'"),
         ("SELECT msisdn, name AS msisdn FROM people", "the query has 2 columns named 'msisdn'"),
         ("DELETE FROM people", "returns rows|syntax error"),
-        (" \n", "sql has to be a query"),
-        (None, "sql has to be a query"),
-        (["SELECT 1"], "sql has to be a query"),
+        (" \n", "sql must be a query"),
+        (None, "sql must be a query"),
+        (["SELECT 1"], "sql must be a query"),
     ],
 )
 def test_a_query_that_cannot_be_sent_to_says_why(sql, why, people, query):
@@ -326,7 +326,7 @@ def test_on_invalid_fail_sends_nothing_where_a_later_chunk_has_a_bad_number(
 
 @pytest.mark.filterwarnings("ignore")  # what Airflow and its form library warn of is their own affair
 def test_a_connection_that_is_no_database_is_refused(send, ismart_sandbox):
-    with pytest.raises(ISmartInputError, match=r"'ismart_default' is a connection of type 'ismart'.*no SQL"):
+    with pytest.raises(ISmartInputError, match=r"'ismart_default' is a connection of type 'ismart'.*not a SQL"):
         send(conn_id="ismart_default")
     assert not ismart_sandbox.calls
 
