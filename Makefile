@@ -70,6 +70,7 @@ SLOW := $(SUITE_examples) $(SUITE_dags) tests/airflow/test_alert_crowd.py tests/
         tests/ledgers/test_failing_writes.py tests/ledgers/test_senders.py tests/sending/test_interrupted_sends.py
 
 ENV := .venv/airflow-$(AIRFLOW)-py$(PY)
+BROWSER := .venv/browser-py$(PY)
 BENCH := .venv/bench-py$(PY)
 CHECK := .venv/check-py$(PY)
 CORE := .venv/core-py$(PY)
@@ -97,7 +98,7 @@ $(UV) pip install --quiet --python $(1) --exact --no-deps --reinstall-package ai
   --requirement constraints/$(2).txt $(4)
 endef
 
-.PHONY: help test test-core simulate bench demo check format docs wheel test-all lock upgrade clean
+.PHONY: help test test-core test-browser simulate bench demo inbox check format docs wheel test-all lock upgrade clean
 
 help: ## show this list
 	@sed -n 's/^\([a-z-]*\):.*## \(.*\)/make \1\t\2/p' Makefile | expand -t 16
@@ -108,12 +109,20 @@ test: $(ENV)/.ready ## run all but the slow tests on the newest Airflow; ARGS='t
 test-core: $(CORE)/.ready ## run the tests of the pure core, without Airflow, in seconds
 	$(CORE)/bin/python -m pytest --numprocesses=$(JOBS) --dist=worksteal --hypothesis-profile=brief tests/core $(ARGS)
 
+CHROMIUM ?= $(shell command -v chromium || echo /usr/bin/chromium)
+test-browser: $(BROWSER)/.ready ## run the tests of the sandbox's inbox in Chromium
+	@test -x '$(CHROMIUM)' || { echo '$(CHROMIUM) is missing: apt-get install chromium' >&2; exit 1; }
+	CHROMIUM='$(CHROMIUM)' $(BROWSER)/bin/python -m pytest tests/browser $(ARGS)
+
 SEEDS ?= 10000
 simulate: $(ENV)/.ready ## run SEEDS simulated histories of sends (10000); ARGS goes to the simulator
 	$(PYTHON) -m tests.simulation --seeds $(SEEDS) $(ARGS)
 
 demo: $(ENV)/.ready ## run the demonstration
 	$(PYTHON) demo/run.py
+
+inbox: $(ENV)/.ready ## run the demonstration and show its messages in the browser, until Ctrl-C
+	$(PYTHON) demo/run.py --inbox
 
 bench: $(BENCH)/.ready ## measure speed and memory beside their budgets, and refresh docs/contributing/performance.*
 	$(BENCH)/bin/python -m benchmarks $(ARGS)
@@ -216,6 +225,8 @@ lock: | $(UV) ## pin what pyproject.toml asks for in constraints/, keeping the p
 	@for group in build core; do
 	  $(COMPILE) --universal --group $$group --output-file constraints/$$group.txt
 	done
+	$(COMPILE) --universal --group browser --constraint constraints/airflow-$(AIRFLOW).txt \
+	  --output-file constraints/browser.txt
 	for lock in $(filter airflow-%,$(LOCKS)); do
 	  $(COMPILE) --universal $(TESTED) constraints/$$lock.in --output-file constraints/$$lock.txt
 	done

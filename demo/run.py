@@ -1,6 +1,7 @@
 """Run the DataFrame example on a real Airflow against the sandbox, and print the report and the messages.
 
-`make demo` runs this. It writes only to `.demo/` and sends nothing beyond this machine.
+`make demo` runs this. `make inbox` runs it with `--inbox`, which keeps the sandbox and its page running.
+It writes only to `.demo/` and sends nothing beyond this machine.
 """
 
 from __future__ import annotations
@@ -13,7 +14,7 @@ import sqlite3
 import subprocess
 import sys
 from collections.abc import Iterator, Sequence
-from contextlib import closing, contextmanager
+from contextlib import closing, contextmanager, suppress
 from importlib.metadata import version
 from pathlib import Path
 from typing import Any
@@ -35,21 +36,33 @@ def main() -> None:
     HOME.mkdir(parents=True, exist_ok=True)
     for old in (LOG, JOURNAL):
         old.unlink(missing_ok=True)
-    with sandbox() as connection:
+    with sandbox() as (page, connection):
         environment = airflow_environment(connection)
         migrate(environment)
         say(f"Running the DAG {DAG_ID} from dags_examples/personalised_dataframe.py on Airflow …")
         airflow(environment, "dags", "test", DAG_ID)
-    say("\nReports of the tasks that sent\n")
-    say(report_table(last_reports()))
-    say("\nMessages by phone\n")
-    say(phone_table(JOURNAL.read_text(encoding="utf-8").splitlines()))
-    say(f"\nAirflow's log: {relative(LOG)}\nThe sandbox's journal: {relative(JOURNAL)}")
+        say("\nReports of the tasks that sent\n")
+        say(report_table(last_reports()))
+        say("\nMessages by phone\n")
+        say(phone_table(JOURNAL.read_text(encoding="utf-8").splitlines()))
+        say(f"\nAirflow's log: {relative(LOG)}\nThe sandbox's journal: {relative(JOURNAL)}")
+        if "--inbox" in sys.argv[1:]:
+            say(f"\nSee the messages in your browser: {page}\nStop with Ctrl-C.")
+            wait_for_ctrl_c()
+        else:
+            say("\nTo see the messages in your browser, run `make inbox`.")
+
+
+def wait_for_ctrl_c() -> None:
+    """Wait until Ctrl-C."""
+    with suppress(KeyboardInterrupt):
+        while True:
+            signal.pause()
 
 
 @contextmanager
-def sandbox() -> Iterator[str]:
-    """Run the sandbox in its own process, on a free port, and yield the Airflow connection to it."""
+def sandbox() -> Iterator[tuple[str, str]]:
+    """Run the sandbox in its own process, on a free port; yield its page's URL and the Airflow connection."""
     command = [sys.executable, "-m", "airflow_provider_ismart.sandbox", "--port", "0", "--journal", str(JOURNAL)]
     process = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True)  # noqa: S603
     try:
@@ -61,7 +74,8 @@ def sandbox() -> Iterator[str]:
                 break
         else:
             raise DemoError(f"The sandbox did not start:\n{''.join(greeting)}")
-        yield shlex.split(greeting[-1])[1].partition("=")[2]
+        page = next(line for line in greeting if "browser" in line).split()[-1]
+        yield page, shlex.split(greeting[-1])[1].partition("=")[2]
     finally:
         process.terminate()
         process.wait()

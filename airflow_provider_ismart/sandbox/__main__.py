@@ -14,15 +14,20 @@ GREETING = """\
 The iSmart sandbox accepts messages at {url}{path}
 and sends no SMS.
 
+See the messages in a browser: {inbox}
+{warning}
 Point Airflow at it:
 
   export AIRFLOW_CONN_ISMART_DEFAULT={connection}
 
-Read the messages at {url}/_sandbox/messages
+Read the messages as JSON at {messages}
 {journal}
 Stop it with Ctrl-C.
 """
-
+WARNING = """
+WARNING: other machines can send to this sandbox. Use --host 0.0.0.0 only in a container or a trusted network.
+The page and the control API need the token in their URLs. From elsewhere, use this machine's name for 127.0.0.1.
+"""
 
 POLL_SECONDS = 0.5
 
@@ -49,7 +54,9 @@ def _parser() -> argparse.ArgumentParser:
         prog="python -m airflow_provider_ismart.sandbox",
         description="A fake iSmart gateway for demos and tests.",
     )
-    parser.add_argument("--host", default="127.0.0.1", help="a loopback address (default: %(default)s)")
+    parser.add_argument(
+        "--host", default="127.0.0.1", help="a loopback address, or 0.0.0.0 in a container (default: %(default)s)"
+    )
     parser.add_argument("--port", type=int, default=8025, help="0 picks a free port (default: %(default)s)")
     parser.add_argument("--journal", metavar="FILE", help="append accepted messages to this file, as JSON lines")
     parser.add_argument("--user", default="sandbox-user", help="the UserId (default: %(default)s)")
@@ -62,6 +69,9 @@ def _greeting(sandbox: Sandbox, journal: str | None) -> str:
         url=sandbox.url,
         path=PATH,
         connection=shlex.quote(sandbox.connection_json()),
+        inbox=sandbox.control_url(),
+        messages=sandbox.control_url("/_sandbox/messages"),
+        warning=WARNING if sandbox.token else "",
         journal=f"or in the file {journal}\n" if journal else "",
     )
 

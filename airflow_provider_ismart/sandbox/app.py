@@ -1,4 +1,4 @@
-"""The sandbox as an ASGI application: the gateway's path and the control API."""
+"""The sandbox as an ASGI application: the gateway's path, the inbox page and the control API."""
 
 import asyncio
 import socket
@@ -10,6 +10,7 @@ from starlette.types import ASGIApp, Receive, Scope, Send
 
 from . import gateway
 from .control import control_api
+from .guard import Guard
 from .state import State
 
 #: The scope extension that holds the connection's transport.
@@ -18,9 +19,9 @@ TRANSPORT_EXTENSION: Final = "airflow_provider_ismart.transport"
 _NO_LINGER: Final = struct.pack("ii", 1, 0)
 
 
-def sandbox_app(state: State) -> ASGIApp:
+def sandbox_app(state: State, *, token: str | None) -> ASGIApp:
     """Return the application. The gateway's path bypasses the framework, for speed."""
-    control = control_api(state)
+    control = Guard(control_api(state), token=token)
 
     async def app(scope: Scope, receive: Receive, send: Send) -> None:
         if scope["path"] == gateway.PATH:

@@ -11,11 +11,12 @@ from starlette.routing import Route
 
 from .account import InvalidSettingError
 from .faults import InvalidFaultError, from_json
+from .inbox import inbox_routes
 from .state import State
 
 
 def control_api(state: State) -> Starlette:
-    """Return the control API of a sandbox."""
+    """Return the control API of a sandbox, with the inbox page that uses it."""
     api = _ControlApi(state)
     routes = {
         ("GET", "messages"): api.messages,
@@ -29,7 +30,11 @@ def control_api(state: State) -> Starlette:
     }
     return Starlette(
         routes=[
-            Route(f"/_sandbox/{name}", endpoint, methods=[method]) for (method, name), endpoint in routes.items()
+            *(
+                Route(f"/_sandbox/{name}", endpoint, methods=[method])
+                for (method, name), endpoint in routes.items()
+            ),
+            *inbox_routes(state),
         ],
         exception_handlers=dict.fromkeys(
             (InvalidSettingError, InvalidFaultError, _InvalidBodyError), _bad_request

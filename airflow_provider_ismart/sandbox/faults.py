@@ -52,6 +52,10 @@ class Fault(ABC):
     async def __call__(self, wire: Wire) -> None:
         """Apply the fault to the call on this connection."""
 
+    def answered(self, code: int | None) -> int | None:  # noqa: ARG002
+        """Return the return code that the client gets, if any; ``code`` is the gateway's own."""
+        return None
+
     def as_json(self) -> dict[str, Any]:
         """Return the fault as JSON types, which `from_json` accepts."""
         return {"fault": self.kind, **asdict(self)}
@@ -64,6 +68,9 @@ class Latency(Fault):
     kind: ClassVar[str] = "latency"
     accept: bool = True
     seconds: float
+
+    def answered(self, code: int | None) -> int | None:
+        return code
 
     async def __call__(self, wire: Wire) -> None:
         await wire.gone(within=self.seconds)
@@ -165,6 +172,9 @@ class ReturnCode(Fault):
 
     kind: ClassVar[str] = "code"
     code: int
+
+    def answered(self, code: int | None) -> int | None:  # noqa: ARG002
+        return self.code
 
     async def __call__(self, wire: Wire) -> None:
         await wire.answer(str(self.code).encode())

@@ -2,6 +2,7 @@
 
 import ipaddress
 import json
+import secrets
 import socket
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -20,14 +21,16 @@ if TYPE_CHECKING:
 
 
 class NotLoopbackError(ValueError):
-    """The host is not a loopback address. The sandbox has no access control, so it stays on this machine."""
+    """The host is neither a loopback address nor, for containers, all addresses."""
 
 
 class Sandbox:
     """A fake gateway on a loopback port, in a thread of this process.
 
     Use it as a context manager, or call `start` and `stop`. All methods may be called from any
-    thread. Raises `NotLoopbackError`, and `OSError` if the journal cannot be written.
+    thread. With the host ``0.0.0.0`` or ``::``, for containers, other machines can reach it; its
+    page and control API then require `token`. Raises `NotLoopbackError`, and `OSError` if the
+    journal cannot be written.
     """
 
     def __init__(
@@ -39,7 +42,9 @@ class Sandbox:
         password: str = "sandbox-password",  # noqa: S107 - a password for this fake only
         journal: str | PathLike[str] | None = None,
     ) -> None:
-        self._address = _loopback(host)
+        self._address = _listening_address(host)
+        #: What the page and the control API require; ``None`` on a loopback address.
+        self.token = None if self._address.is_loopback else secrets.token_urlsafe(16)
         #: 0 until `start` has picked a free port.
         self.port = port
         self.user = user
@@ -63,7 +68,7 @@ class Sandbox:
         family = socket.AF_INET6 if self._address.version == 6 else socket.AF_INET  # noqa: PLR2004
         listener = socket.create_server((str(self._address), self.port), family=family, backlog=1024)
         self.port = listener.getsockname()[1]
-        self._server = Server(self._state, listener)
+        self._server = Server(self._state, listener, token=self.token)
 
     def stop(self) -> None:
         """Close all connections and refuse new ones, as in an outage. Keep the port and all records."""
@@ -91,12 +96,18 @@ class Sandbox:
 
     @property
     def _host(self) -> str:
-        return f"[{self._address}]" if self._address.version == 6 else str(self._address)  # noqa: PLR2004
+        if self._address.version == 6:  # noqa: PLR2004
+            return "[::1]" if self._address.is_unspecified else f"[{self._address}]"
+        return "127.0.0.1" if self._address.is_unspecified else str(self._address)
 
     @property
     def url(self) -> str:
         """The base URL, such as ``http://127.0.0.1:8025``."""
         return f"http://{self._host}:{self.port}"
+
+    def control_url(self, path: str = "/") -> str:
+        """Return the URL of the page or of a path under ``/_sandbox/``, with the token if there is one."""
+        return f"{self.url}{path}" + (f"?token={self.token}" if self.token else "")
 
     def connection_json(self) -> str:
         """Return an Airflow connection to this sandbox, for ``AIRFLOW_CONN_ISMART_DEFAULT``."""
@@ -138,14 +149,14 @@ class Sandbox:
         self._state.reset()
 
 
-def _loopback(host: str) -> ipaddress.IPv4Address | ipaddress.IPv6Address:
+def _listening_address(host: str) -> ipaddress.IPv4Address | ipaddress.IPv6Address:
     try:
         address = ipaddress.ip_address("127.0.0.1" if host == "localhost" else host)
     except ValueError:
         address = None
-    if address is None or not address.is_loopback:
+    if address is None or not (address.is_loopback or address.is_unspecified):
         raise NotLoopbackError(
-            f"the sandbox listens only on loopback addresses (127.0.0.1, ::1), not on {host!r}: "
-            "it has no access control, and shows numbers and messages to anyone who can reach it"
+            f"the sandbox listens only on loopback addresses (127.0.0.1, ::1), not on {host!r}, because anyone "
+            "who reaches it can send to it; in a container, use 0.0.0.0"
         )
     return address

@@ -75,6 +75,11 @@ class Batch:
         )
         return cls(id_prefix=f"{run}-{call}-", mobile_no=submission.mobile_no, delivery=delivery)
 
+    @property
+    def msisdns(self) -> list[str]:
+        """The mobile numbers, one message each."""
+        return self.mobile_no.split(",")
+
     def messages(self) -> Iterator[Message]:
         """Yield the messages, one per number."""
         common = self.delivery.as_json()
@@ -87,7 +92,7 @@ class Batch:
         return "".join(f'{{"id": "{id_}", "msisdn": "{msisdn}", {rest}\n' for id_, msisdn in self._ids())
 
     def _ids(self) -> Iterator[tuple[str, str]]:
-        return ((f"{self.id_prefix}{n}", msisdn) for n, msisdn in enumerate(self.mobile_no.split(","), start=1))
+        return ((f"{self.id_prefix}{n}", msisdn) for n, msisdn in enumerate(self.msisdns, start=1))
 
 
 class JournalFile:

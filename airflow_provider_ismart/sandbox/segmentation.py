@@ -5,6 +5,7 @@ Written from the gateway's document alone, so that it can contradict the client'
 
 from collections.abc import Iterator
 from enum import IntEnum
+from itertools import pairwise
 from typing import Final
 
 
@@ -51,6 +52,19 @@ def count_parts(text: str, lang: Lang) -> int:
             parts, room = parts + 1, size
         room -= width
     return parts
+
+
+def segments(text: str, lang: Lang) -> list[str]:
+    """Cut a text that is already as shown into the parts that `count_parts` counts."""
+    if _units(text, lang) <= SINGLE[lang]:
+        return [text]
+    cuts, room = [0], JOINED[lang]
+    for position, width in enumerate(_widths(text, lang)):
+        if width > room:
+            cuts.append(position)
+            room = JOINED[lang]
+        room -= width
+    return [text[start:end] for start, end in pairwise([*cuts, len(text)])]
 
 
 def _units(text: str, lang: Lang) -> int:

@@ -19,9 +19,9 @@ KEEP_ALIVE: Final = 120
 class Server:
     """Answer calls on a listening socket until `stop`."""
 
-    def __init__(self, state: State, listener: socket.socket) -> None:
+    def __init__(self, state: State, listener: socket.socket, *, token: str | None) -> None:
         self._config = uvicorn.Config(
-            sandbox_app(state),
+            sandbox_app(state, token=token),
             interface="asgi3",
             lifespan="off",
             ws="none",

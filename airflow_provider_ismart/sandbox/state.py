@@ -30,6 +30,8 @@ class Call:
     query_length: int
     #: The gateway's return code; ``None`` if it did not process the call.
     code: int | None
+    #: The return code that the client got; ``None`` if a fault replaced it.
+    answered: int | None
     #: The fault that the call got.
     fault: str | None
     #: The number of messages accepted.
@@ -73,6 +75,7 @@ class State:
             self._faults: deque[Fault | None] = deque()
             self._calls: list[Call] = []
             self._batches: list[Batch] = []
+            self._accepted = 0
             self._run = os.urandom(4).hex()
 
     @property
@@ -92,6 +95,17 @@ class State:
         with self._lock:
             batches = list(self._batches)
         return [message for batch in batches for message in batch.messages()]
+
+    @property
+    def counts(self) -> tuple[str, int, int, int]:
+        """The run, and its numbers of calls, messages and queued faults."""
+        with self._lock:
+            return self._run, len(self._calls), self._accepted, len(self._faults)
+
+    def batches_from(self, first: int) -> tuple[str, list[Batch]]:
+        """Return the run and its accepted calls from this position on."""
+        with self._lock:
+            return self._run, self._batches[first:]
 
     @property
     def faults(self) -> list[Fault | None]:
@@ -128,13 +142,15 @@ class State:
                 self._record(number, accepted)
             if verdict:
                 self._account = verdict.account
+            code = int(verdict.code) if verdict else None
             call = Call(
                 number=number,
                 at=now.isoformat(),
                 client_port=client_port,
                 numbers=_count_numbers(parameters),
                 query_length=len(query),
-                code=int(verdict.code) if verdict else None,
+                code=code,
+                answered=fault.answered(code) if fault else code,
                 fault=fault.kind if fault else None,
                 accepted=len(accepted.numbers) if accepted else 0,
             )
@@ -160,6 +176,7 @@ class State:
         if self._file:
             self._file.append(batch.json_lines())
         self._batches.append(batch)
+        self._accepted += len(accepted.numbers)
 
 
 def _count_numbers(parameters: Mapping[str, str] | None) -> int:

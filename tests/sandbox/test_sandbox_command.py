@@ -18,7 +18,9 @@ def test_it_starts_with_a_greeting_and_ends_cleanly_on_a_signal(run_sandbox, tar
         assert process.wait(10) == 0
         connection.close()
         assert process.stderr.read() == ""
-    assert f"http://127.0.0.1:{port}/_sandbox/messages" in greeting
+    assert f"http://127.0.0.1:{port}/\n" in greeting
+    assert f"http://127.0.0.1:{port}/_sandbox/messages\n" in greeting
+    assert "WARNING" not in greeting
     exported = re.search(r"export AIRFLOW_CONN_ISMART_DEFAULT='(.*)'", greeting)[1]
     assert json.loads(exported) == {
         "conn_type": "ismart",
@@ -44,10 +46,26 @@ def test_the_login_can_be_chosen_and_the_journal_is_named(run_sandbox, target, t
     assert json.loads(journal.read_text(encoding="utf-8"))["msisdn"] == "96890000001"
 
 
+def test_in_a_container_it_warns_and_prints_the_token_only_where_it_is_needed(run_sandbox, target):
+    with run_sandbox("--host", "0.0.0.0") as (process, greeting, port):
+        assert "WARNING: other machines can send to this sandbox." in greeting
+        page, messages = re.findall(r"http://127\.0\.0\.1:\d+/\S*\?token=\S+", greeting)
+        assert messages.startswith(f"http://127.0.0.1:{port}/_sandbox/messages?")
+        connection = http.client.HTTPConnection("127.0.0.1", port, timeout=10)
+        for path in (target(), messages, page, "/_sandbox/messages?token=wrong"):
+            connection.request("GET", path)
+            connection.getresponse().read()
+        connection.close()
+        process.send_signal(signal.SIGTERM)
+        assert process.wait(10) == 0
+        assert process.stdout.read() + process.stderr.read() == ""
+    assert "token" not in re.search(r"export .*", greeting)[0]
+
+
 @pytest.mark.parametrize(
     ("arguments", "error"),
     [
-        (["--host", "0.0.0.0"], "only on loopback addresses"),
+        (["--host", "192.168.1.10"], "only on loopback addresses"),
         (["--port", "99999"], "port must be 0-65535"),
         (["--port", "0", "--journal", "/nowhere/journal.jsonl"], "No such file"),
     ],

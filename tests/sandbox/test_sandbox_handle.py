@@ -115,10 +115,17 @@ def test_an_unknown_setting_is_named(ismart_sandbox):
         ismart_sandbox.configure(balance=1)
 
 
-@pytest.mark.parametrize("host", ["0.0.0.0", "::", "192.168.1.10", "", "example.com", "127.0.0.1.example.com"])
-def test_it_refuses_to_listen_on_anything_but_loopback(host):
+@pytest.mark.parametrize("host", ["192.168.1.10", "", "example.com", "127.0.0.1.example.com"])
+def test_it_refuses_to_listen_on_anything_but_loopback_and_a_containers_addresses(host):
     with pytest.raises(NotLoopbackError, match="only on loopback addresses"):
         Sandbox(host=host)
+
+
+@pytest.mark.parametrize(("host", "url"), [("0.0.0.0", "http://127.0.0.1:8025"), ("::", "http://[::1]:8025")])
+def test_in_a_container_it_listens_on_all_addresses_and_has_a_token(host, url):
+    sandbox = Sandbox(host=host, port=8025)
+    assert sandbox.url == url
+    assert sandbox.control_url("/_sandbox/calls") == f"{url}/_sandbox/calls?token={sandbox.token}"
 
 
 @pytest.mark.parametrize(("host", "url"), [("localhost", "http://127.0.0.1:"), ("127.0.0.2", "http://127.0.0.2:")])

@@ -2,7 +2,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from airflow_provider_ismart.sandbox.segmentation import Lang, as_shown, count_parts
+from airflow_provider_ismart.sandbox.segmentation import Lang, as_shown, count_parts, segments
 
 #: Gateway document, table of lengths.
 DOCUMENTED = {Lang.ENGLISH: [160, 306, 459, 612, 765], Lang.ARABIC: [70, 134, 201, 268, 335]}
@@ -79,3 +79,13 @@ def test_no_other_way_to_cut_a_text_takes_fewer_parts(case):
     widths = [2 if char == WIDE[lang] else 1 for char in text]
     single, joined = (160, 153) if lang is Lang.ENGLISH else (70, 67)
     assert count_parts(text, lang) == fewest_parts(widths, single, joined)
+
+
+@given(st.sampled_from(Lang), st.text(alphabet="aس€^\U0001f600 ", max_size=400))
+def test_the_segments_are_the_text_and_as_many_as_its_parts(lang, text):
+    assert "".join(segments(text, lang)) == text
+    assert len(segments(text, lang)) == count_parts(text, lang)
+
+
+def test_a_segment_ends_before_a_character_that_it_cannot_hold():
+    assert segments("a" * 152 + "€" + "b" * 152, Lang.ENGLISH) == ["a" * 152, "€" + "b" * 151, "b"]

@@ -1,7 +1,9 @@
-"""`make demo`, the first command that the README names."""
+"""`make demo`, the first command that the README names, and `make inbox`."""
 
+import signal
 import subprocess
 import sys
+import urllib.request
 from importlib.metadata import version
 from pathlib import Path
 
@@ -21,6 +23,24 @@ def test_the_demo_shows_the_reports_and_what_every_phone_got():
         "96890000003": "English",
         "96890000004": "Arabic",
     }
+
+    assert ended.stdout.endswith("\nTo see the messages in your browser, run `make inbox`.\n")
+
+
+def test_the_inbox_keeps_the_sandbox_until_ctrl_c():
+    with subprocess.Popen([sys.executable, DEMO, "--inbox"], stdout=subprocess.PIPE, encoding="utf-8") as demo:
+        try:
+            [url] = [
+                line.split()[-1] for line in iter(demo.stdout.readline, "Stop with Ctrl-C.\n") if "browser" in line
+            ]
+            with urllib.request.urlopen(url) as page:
+                assert b"<title>iSmart sandbox</title>" in page.read()
+            with urllib.request.urlopen(f"{url}_sandbox/inbox/phones") as phones:
+                assert phones.read().count(b'"msisdn"') == 4
+            demo.send_signal(signal.SIGINT)
+            assert demo.wait(30) == 0
+        finally:
+            demo.kill()
 
 
 def test_a_demo_that_fails_says_which_command_failed_and_where_its_log_is(tmp_path):
