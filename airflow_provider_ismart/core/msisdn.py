@@ -9,6 +9,7 @@ from decimal import Decimal
 from numbers import Real
 from typing import Any, cast
 
+from airflow_provider_ismart.core.chunked import map_rows
 from airflow_provider_ismart.core.numbering import MSISDN_DIGITS, OMAN, NumberingPlan
 
 #: NumPy's and Arrow's names of floats with too few bits of precision (24 or 11) for 11 digits.
@@ -31,9 +32,6 @@ _ASCII = (
     | dict.fromkeys(map(ord, _SPACES), " ")
     | str.maketrans("\uff0b\uff08\uff09\uff3b\uff3d\uff0e", "+()[].")
 )
-#: Few enough that one number that is written otherwise makes only few others slow.
-_CELLS_AT_A_TIME = 100
-
 _SEVERAL = re.compile(r"[0-9]{8}[^0-9]+[0-9]{8}")
 _IN_NO_NUMBER = re.compile(r"[^0-9\s()\[\].+-]")
 _FLOAT_TAIL = re.compile(r"\.0+\Z")
@@ -76,19 +74,15 @@ def canonical_column(
     written: Sequence[object], plan: NumberingPlan, invalid: Callable[[int, str], None]
 ) -> list[str]:
     """Return the 11 digits of each cell, or "" if it is invalid; pass its position and reason to ``invalid``."""
-    msisdns: list[str] = []
-    for start in range(0, len(written), _CELLS_AT_A_TIME):
-        cells = written[start : start + _CELLS_AT_A_TIME]
-        if texts := canonical_texts(cells, plan):
-            msisdns += texts
-            continue
-        for row, cell in enumerate(cells, start):
-            try:
-                msisdns.append(canonical_msisdn(cell, plan))
-            except InvalidNumberError as why:
-                msisdns.append("")
-                invalid(row, str(why))
-    return msisdns
+
+    def one(row: int, cells: Sequence[object]) -> str:
+        try:
+            return canonical_msisdn(cells[0], plan)
+        except InvalidNumberError as why:
+            invalid(row, str(why))
+            return ""
+
+    return map_rows([written], lambda chunk: canonical_texts(chunk[0], plan), one)
 
 
 def _text(written: object) -> str:

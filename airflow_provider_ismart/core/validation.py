@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from numbers import Integral
 from typing import Any
 
+from airflow_provider_ismart.core.chunked import map_rows
 from airflow_provider_ismart.core.columns import Columns, shown, shown_all
 from airflow_provider_ismart.core.errors import InputError
 from airflow_provider_ismart.core.exclusion import NOBODY_EXCLUDED, Exclusion
@@ -165,12 +166,8 @@ def _column(columns: Columns, name: str, asked_by: str) -> Sequence[Any]:
         ) from None
 
 
-#: Few enough that one unusual number slows down only few others.
-_LOOKED_AT_ONCE = 100
-
 #: Called with the position of an invalid row in its table, and the reason.
 _Invalid = Callable[[int, str], None]
-
 
 _Texts = tuple[list[str | None], list[Size | None]]
 
@@ -249,37 +246,41 @@ def _own_texts(column: Sequence[Any], invalid: _Invalid) -> list[str | None]:
 
 
 def _filled(template: Template, columns: Sequence[Sequence[Any]], invalid: _Invalid) -> list[str | None]:
-    texts: list[str | None] = []
-    for start in range(0, len(columns[0]), _LOOKED_AT_ONCE):
-        some = [cells[start : start + _LOOKED_AT_ONCE] for cells in columns]
+    def together(chunk: Sequence[Sequence[Any]]) -> list[str] | None:
         try:
-            texts += template.fill_all(some)
+            return template.fill_all(chunk)
         except InvalidTextError:
-            for row, cells in enumerate(zip(*some, strict=True), start):
-                try:
-                    texts.append(template.fill(cells))
-                except InvalidTextError as why:
-                    texts.append(None)
-                    invalid(row, str(why))
-    return texts
+            return None
+
+    def one(row: int, cells: Sequence[Any]) -> str | None:
+        try:
+            return template.fill(cells)
+        except InvalidTextError as why:
+            invalid(row, str(why))
+            return None
+
+    return map_rows(columns, together, one)
 
 
 def _sizes(content: Content, texts: list[str | None], invalid: _Invalid) -> list[Size | None]:
     """Simplify the texts in place and return their sizes; remove texts that cannot be sent."""
     lang, max_parts = content.lang, content.max_parts
-    sizes: list[Size | None] = []
-    for start in range(0, len(texts), _LOOKED_AT_ONCE):
-        some = texts[start : start + _LOOKED_AT_ONCE]
-        if lang is not LangChoice.ARABIC and are_one_english_part(some):
-            sizes += [ONE_ENGLISH_PART] * len(some)
-            continue
+
+    def together(chunk: Sequence[Sequence[str | None]]) -> list[Size | None] | None:
+        is_easy = lang is not LangChoice.ARABIC and are_one_english_part(chunk[0])
+        return [ONE_ENGLISH_PART] * len(chunk[0]) if is_easy else None
+
+    def one(row: int, cells: Sequence[str | None]) -> Size | None:
+        text = cells[0]
+        if text is None:
+            return None
         if content.simplifies:
-            some = texts[start : start + len(some)] = [text and simplified(text) for text in some]
-        for row, text in enumerate(some, start):
-            try:
-                sizes.append(None if text is None else size(text, lang, max_parts))
-            except InvalidTextError as why:
-                sizes.append(None)
-                texts[row] = None
-                invalid(row, str(why))
-    return sizes
+            text = texts[row] = simplified(text)
+        try:
+            return size(text, lang, max_parts)
+        except InvalidTextError as why:
+            texts[row] = None
+            invalid(row, str(why))
+            return None
+
+    return map_rows([texts], together, one)
