@@ -1,4 +1,7 @@
-"""Check the account every hour. If it has no credit, alert you by other means than SMS."""
+"""Check the account every hour. If it has no credit, alert you by other means than SMS.
+
+After three failed checks in a row, Airflow pauses the DAG. Unpause it when the account has credit again.
+"""
 
 import logging
 from datetime import datetime, timedelta
@@ -21,7 +24,7 @@ with DAG(
     start_date=datetime(2024, 1, 1),  # noqa: DTZ001  # Airflow applies its default time zone
     catchup=False,
     max_active_runs=1,
-    max_consecutive_failed_dag_runs=3,  # then Airflow pauses the DAG and stops trying a wrong password
+    max_consecutive_failed_dag_runs=3,
     tags=["ismart"],
     doc_md=__doc__,
 ) as dag:

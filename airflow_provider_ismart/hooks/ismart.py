@@ -125,7 +125,7 @@ class ISmartHook(BaseHook):
         The parameters and errors are those of
         :class:`~airflow_provider_ismart.operators.ismart.ISmartSendOperator`, whose other options have their
         defaults. A task can call this several times: over all its tries, a number gets at most as many messages
-        as one try requests.
+        as one try requests. Without recipients, ``on_empty="skip"`` returns a report of no rows.
         """
         options = {
             "message": message,
@@ -294,6 +294,6 @@ def _own_errors() -> Iterator[None]:
     try:
         yield
     except InputError as error:
-        raise ISmartInputError(f"{str(error).rstrip('.')}. Nothing was sent.") from None
+        raise ISmartInputError(f"{str(error).rstrip('.')}. This send made no call.") from None
     except LedgerConflictError as error:
         raise ISmartError(f"The ledger stopped this send: {error}.") from None

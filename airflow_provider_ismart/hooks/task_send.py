@@ -127,7 +127,7 @@ def preview(hook: ISmartHook, recipients: Any, options: SendOptions) -> Report:
     try:
         settings = hook.settings
     except AirflowNotFoundException:
-        hook.log.info("There is no connection %r. The dry run uses the defaults.", hook.ismart_conn_id)
+        hook.log.warning("There is no connection %r. The dry run uses the defaults.", hook.ismart_conn_id)
         settings = Settings.without_connection()
     with (
         closing(hook.new_client(settings)) as client,

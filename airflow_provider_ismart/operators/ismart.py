@@ -58,7 +58,8 @@ class ISmartSendOperator(RedactsFields, ChecksRenderedOptions, BaseOperator):
     :param exclude: numbers that get no message, such as opt-outs (templated): whatever ``recipients`` can be. A
         table has them in ``recipient_column`` or in its only column. An invalid entry fails the task.
     :param max_credits: the most credits that a try may cost; if it would cost more, nothing is sent (templated).
-    :param dry_run: send nothing and return the report of what would be sent; needs no connection.
+    :param dry_run: make no call, and return the report of what would be sent. If the connection exists, its
+        extras count.
     :param results_path: a ``.csv`` or ``.parquet`` file that gets every input row with its outcome, full numbers
         included (templated): a local path, a URL, a :class:`pathlib.Path` or an ``ObjectStoragePath``.
     :param idempotency_key: a name for this send, such as ``"bills-2026-11"`` (templated): no task of any run or

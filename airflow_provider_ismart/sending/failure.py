@@ -60,7 +60,7 @@ def _uncertain_error(report: Report, submission: Submission, on_uncertain: OnUnc
     seen = in_one_line(submission.outcomes.reasons(Outcome.UNCERTAIN))
     what = (
         f"Rows that may or may not have been accepted: {report.outcomes[Outcome.UNCERTAIN]:,} ({seen}). Ask "
-        "Infocomm about them; results_path lists them."
+        "Infocomm about them. If results_path is set, its file lists them."
     )
     if left := report.outcomes[Outcome.NOT_ATTEMPTED]:
         what += f" Rows certainly not sent: {left:,}. With a ledger, clear the task to send them."

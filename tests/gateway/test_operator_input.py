@@ -1,6 +1,7 @@
 """What cannot be sent is found before anything is sent, and said in words that name it."""
 
 import json
+import re
 import warnings
 from datetime import UTC, datetime, timedelta
 from decimal import Decimal
@@ -130,7 +131,7 @@ def test_bad_input_ends_the_task_before_anything_is_sent(recipients, options, na
     with pytest.raises(ISmartInputError, match=named) as error:
         send(recipients, **options)
     assert isinstance(error.value, AirflowFailException)  # trying again cannot help
-    assert "Nothing was sent" in str(error.value)
+    assert re.search("Nothing was sent|This send made no call", str(error.value))
     assert not ismart_sandbox.calls
 
 

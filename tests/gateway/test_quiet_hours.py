@@ -105,7 +105,9 @@ def test_a_push_at_outside_of_quiet_hours_stays(send, clock, ismart_sandbox, num
 @pytest.mark.parametrize("dry_run", [False, True])
 def test_a_push_at_in_quiet_hours_is_an_input_error(send, clock, ismart_sandbox, numbers, dry_run):
     clock.now = NOON
-    with pytest.raises(ISmartInputError, match=r"push_at is .* quiet_hours \(21:00-08:00\).*Nothing was sent"):
+    with pytest.raises(
+        ISmartInputError, match=r"push_at is .* quiet_hours \(21:00-08:00\).*This send made no call"
+    ):
         send(numbers(1), push_at="2090-02-02T07:30", dry_run=dry_run)
     assert not ismart_sandbox.calls
 
