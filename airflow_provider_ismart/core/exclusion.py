@@ -91,6 +91,8 @@ def read_opt_outs(exclude: Any, recipient_column: str, numbering: NumberingPlan)
             total += len(cells)
     except InputError as error:
         raise InputError(f"exclude: {error}") from None
+    if isinstance(exclude, str) and not total and not exclude.strip().startswith(("[", "(", "{")):
+        raise InputError("exclude is text without a number; pass [] to exclude nobody")
     if bad:
         more = "; …" if bad > MAX_ENTRIES_SHOWN else ""
         raise InputError(

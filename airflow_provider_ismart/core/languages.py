@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections import Counter
 from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass
@@ -30,6 +31,8 @@ _AROUND = " \t\r\n\u00a0\u061c\u200e\u200f\ufeff"
 
 #: With more different values without a template than this, the column has other content, such as names.
 _MAX_UNKNOWN = 10
+#: A word with or without a region. Other cells, such as names and texts, are not shown.
+_LOOKS_LIKE_A_LANGUAGE = r"[^\W\d_]{2,12}([-_][^\W_]{2,4})?"
 
 
 def read_language(written: str) -> str | None:
@@ -100,9 +103,9 @@ def _why_none(cell: Any, *, are_languages: bool) -> str:
         return "no language"
     if not isinstance(cell, str):
         return f"the language is a {type(cell).__name__}, not text"
-    return (
-        f"no message for language {shown(cell.strip(_AROUND))}" if are_languages else "no message for its language"
-    )
+    if are_languages and re.fullmatch(_LOOKS_LIKE_A_LANGUAGE, written := cell.strip(_AROUND)):
+        return f"no message for language {shown(written)}"
+    return "no message for its language"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

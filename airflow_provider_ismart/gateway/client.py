@@ -123,23 +123,25 @@ class GatewayClient:
         return len(empty)
 
     def submit(
-        self, batch: Batch, *, flash: bool, push_at: str | None, now: Callable[[], datetime] = _now
+        self, batch: Batch, *, flash: bool, push_at: datetime | None, now: Callable[[], datetime] = _now
     ) -> CallOutcome:
         """Submit a batch. A call that provably did not reach the gateway is retried a few times.
 
-        Without ``push_at``, an attempt in quiet hours is scheduled for their end.
+        Without ``push_at``, or once it has passed, an attempt in quiet hours is scheduled for their end.
 
         :raises InputError: the connection is restricted, and a number is not allowed.
         """
         allowed = self.settings.allowed_numbers
         if allowed is not None and not allowed.issuperset(batch.msisdns):
             raise InputError(f"{self.settings.restriction}, but the call has other numbers")
-        quiet_hours = None if push_at else self.settings.quiet_hours
+        quiet_hours = self.settings.quiet_hours
 
         def call() -> CallOutcome:
-            scheduled_for = quiet_hours.end_after(now()) if quiet_hours else None
-            pushed = scheduled_for.strftime(PUSH_AT_FORMAT) if scheduled_for else push_at
-            query = self._query(batch, flash=flash, push_at=pushed)
+            moment = now()
+            is_later = push_at is not None and push_at > moment
+            scheduled_for = quiet_hours.end_after(moment) if quiet_hours and not is_later else None
+            pushed = scheduled_for or push_at
+            query = self._query(batch, flash=flash, push_at=pushed.strftime(PUSH_AT_FORMAT) if pushed else None)
             return self._call(query)._replace(scheduled_for=scheduled_for)
 
         outcome: CallOutcome = self._retrying(self._paced, call)

@@ -81,6 +81,13 @@ class Guard:
         return answer
 
 
+def is_from_another_website(scope: Scope) -> bool:
+    """Return whether a browser says that another website made it send the request; programs do not say."""
+    return any(
+        name == b"sec-fetch-site" and value in {b"cross-site", b"same-site"} for name, value in scope["headers"]
+    )
+
+
 def _is_loopback(hosts: Sequence[str]) -> bool:
     found = _HOST.fullmatch(hosts[0]) if len(hosts) == 1 else None
     if found is None:

@@ -162,7 +162,9 @@ class Send:
             )
 
     def _submit(self, batch: Batch) -> CallOutcome:
-        outcome = self.client.submit(batch, flash=self.options.flash, push_at=self.push_at, now=self.runtime.now)
+        outcome = self.client.submit(
+            batch, flash=self.options.flash, push_at=self._push_time, now=self.runtime.now
+        )
         count_call(outcome)
         return outcome
 

@@ -113,7 +113,7 @@ def test_opt_outs_come_in_any_form_and_notation_that_recipients_have():
         assert read_opt_outs(exclude, "msisdn", OMAN) == {A, B}, exclude
 
 
-@pytest.mark.parametrize("nobody", [[], "", {}, {"msisdn": []}, pandas.DataFrame(), pandas.DataFrame({"x": []})])
+@pytest.mark.parametrize("nobody", [[], {}, {"msisdn": []}, pandas.DataFrame(), pandas.DataFrame({"x": []})])
 def test_an_empty_exclude_excludes_nobody(nobody):
     assert read_opt_outs(nobody, "msisdn", OMAN) == set()
 
@@ -167,3 +167,14 @@ def test_a_million_opt_outs_are_read_and_applied_in_seconds():
     assert counts(planned) == {"excluded": 999_999, "not_attempted": 1}
     assert sum(1 for _ in batches(planned.groups, limits())) == 1
     assert time.process_time() - start < 8
+
+
+@pytest.mark.parametrize("blank", ["", "  ", ",", " ; \n"])
+def test_text_without_a_number_does_not_exclude_nobody(blank):
+    with pytest.raises(InputError, match="exclude is text without a number"):
+        read_opt_outs(blank, "msisdn", OMAN)
+
+
+@pytest.mark.parametrize("empty", [[], (), "[]", "()", "{}"])
+def test_an_empty_list_excludes_nobody(empty):
+    assert read_opt_outs(empty, "msisdn", OMAN) == set()

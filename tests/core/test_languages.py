@@ -4,7 +4,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from airflow_provider_ismart.core.languages import read_language
+from airflow_provider_ismart.core.languages import choose_languages, read_language
 from airflow_provider_ismart.core.outcomes import Outcome
 from airflow_provider_ismart.core.plan import MAX_SAMPLES, plan, samples
 from airflow_provider_ismart.core.validation import Content, Reading
@@ -112,7 +112,7 @@ def test_rows_say_why_no_template_is_theirs():
         "no language",
         "no language",
         "the language is a int, not text",
-        "no message for language a name of 50 characters",
+        "no message for its language",
         "number: has letters",
     ]
 
@@ -174,3 +174,10 @@ def test_a_table_without_a_header_has_its_languages_by_number():
     planned = plan([{0: A, 1: "en", 2: "Ali"}], Reading(content=content, recipient_column=0))
     assert planned.rows.texts == ["Dear Ali"]
     assert content.columns == ["1", "2"]
+
+
+@pytest.mark.parametrize("cell", ["Ahmed Al Balushi", "Your code is 482913", "96890000001", "x"])
+def test_a_cell_that_is_no_language_is_not_shown(cell):
+    reasons = []
+    choose_languages([cell], ["ar"], lambda row, why: reasons.append(why))
+    assert reasons == ["no message for its language"]

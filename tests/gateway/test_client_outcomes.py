@@ -1,6 +1,6 @@
 """What each ending of a call proves. The sandbox's record is the truth that it is held against."""
 
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta
 
 import pytest
 
@@ -21,7 +21,7 @@ def test_a_call_that_is_answered_with_1_is_accepted_and_on_the_record(submit, is
 
 
 def test_flash_and_schedule_arrive(submit, ismart_sandbox):
-    submit(flash=True, push_at="01/31/2090 14:30:00")
+    submit(flash=True, push_at=datetime(2090, 1, 31, 14, 30, tzinfo=UTC))
     (message,) = ismart_sandbox.messages
     assert (message.flash, message.push_date_time) == (True, "01/31/2090 14:30:00")
 

@@ -102,6 +102,19 @@ def test_a_push_at_outside_of_quiet_hours_stays(send, clock, ismart_sandbox, num
     assert (report["scheduled"], report["scheduled_for"]) == (0, None)
 
 
+def test_a_push_at_that_passes_while_the_send_runs_into_the_night_is_scheduled_too(
+    send, clock, ismart_sandbox, numbers
+):
+    clock.now, clock.step = datetime.fromisoformat("2090-01-31T20:40:00+04:00"), timedelta(minutes=3)
+    report = send(numbers(600), push_at="2090-01-31T20:55")
+    *_, last = ismart_sandbox.messages
+    assert {message.push_date_time for message in ismart_sandbox.messages} == {
+        "01/31/2090 20:55:00",
+        "02/01/2090 08:00:00",
+    }
+    assert (last.push_at, report["scheduled_for"]) == (MORNING, MORNING)
+
+
 @pytest.mark.parametrize("dry_run", [False, True])
 def test_a_push_at_in_quiet_hours_is_an_input_error(send, clock, ismart_sandbox, numbers, dry_run):
     clock.now = NOON

@@ -146,7 +146,13 @@ def test_the_page_itself_can_change_things(ask, ismart_sandbox):
 
 
 def test_the_gateway_itself_takes_calls_under_any_name(ask, target):
-    assert ask(target(), Host="gateway.example", Sec_Fetch_Site="cross-site")[2] == "1"
+    assert ask(target(), Host="gateway.example")[2] == "1"
+
+
+@pytest.mark.parametrize("site", ["cross-site", "same-site"])
+def test_another_website_cannot_make_a_call(ask, target, ismart_sandbox, site):
+    assert ask(target(), Sec_Fetch_Site=site)[0] == 403
+    assert (ismart_sandbox.messages, ismart_sandbox.calls) == ([], [])
 
 
 class TestToken:

@@ -177,16 +177,14 @@ MUTANTS = (
     Mutant(
         "quiet hours are decided once, when the send starts",
         "sending/send.py",
-        "push_at=self.push_at, now=self.runtime.now)",
-        "push_at=self.push_at, now=lambda: self.started_at)",
+        "push_at=self._push_time, now=self.runtime.now\n",
+        "push_at=self._push_time, now=lambda: self.started_at\n",
     ),
     Mutant(
         "quiet hours are decided once, before a call's back-off",
         "gateway/client.py",
-        "        def call() -> CallOutcome:\n"
-        "            scheduled_for = quiet_hours.end_after(now()) if quiet_hours else None\n",
-        "        scheduled_for = quiet_hours.end_after(now()) if quiet_hours else None\n\n"
-        "        def call() -> CallOutcome:\n",
+        "        def call() -> CallOutcome:\n            moment = now()\n",
+        "        moment = now()\n\n        def call() -> CallOutcome:\n",
     ),
     Mutant(
         "a push_at in quiet hours is sent",
