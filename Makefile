@@ -101,7 +101,7 @@ endef
 .PHONY: help test test-core test-browser simulate bench demo inbox check format docs wheel test-all lock upgrade clean
 
 help: ## show this list
-	@sed -n 's/^\([a-z-]*\):.*## \(.*\)/make \1\t\2/p' Makefile | expand -t 16
+	@sed -n 's/^\([a-z-]*\):.*## \(.*\)/make \1\t\2/p' Makefile | expand -t 20
 
 test: $(ENV)/.ready ## run all but the slow tests on the newest Airflow; ARGS='tests/core -x' runs what it names
 	$(PYTHON) -m pytest $(or $(ARGS),--numprocesses=$(JOBS) --dist=worksteal $(SLOW:%=--ignore=%))

@@ -160,8 +160,7 @@ def extras() -> str:
 
 def default(extra: Extra) -> str:
     """Return an extra's default, as JSON."""
-    value = int(extra.default) if isinstance(extra.default, float) else extra.default
-    return "none" if value is None else f"`{json.dumps(value)}`"
+    return "none" if extra.default is None else f"`{json.dumps(extra.default).removesuffix('.0')}`"
 
 
 def values(extra: Extra) -> str:

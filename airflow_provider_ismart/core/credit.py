@@ -96,12 +96,12 @@ def seen(outcome: CallOutcome) -> dict[str, int | str | None]:
     Without a code, the description says what happened instead.
     """
     if outcome.code is None:
-        return {"code": None, "description": outcome.detail, "help": "Look again later."}
+        return {"code": None, "description": outcome.detail, "help": "Check again later."}
     if outcome.code in GOOD_CODES:
         return {
             "code": outcome.code,
             "description": "No trouble was seen",
-            "help": "Whether the credit lasts, the gateway does not tell.",
+            "help": "The gateway does not report how much credit is left.",
         }
     known = return_code(outcome.code)
     return {"code": known.number, "description": known.description, "help": known.help}

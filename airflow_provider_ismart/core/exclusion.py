@@ -95,9 +95,11 @@ def read_opt_outs(exclude: Any, recipient_column: str, numbering: NumberingPlan)
         raise InputError("exclude is text without a number; pass [] to exclude nobody")
     if bad:
         more = "; …" if bad > MAX_ENTRIES_SHOWN else ""
+        entries = "entry" if total == 1 else "entries"
+        are, them = ("is not a mobile number", "it") if bad == 1 else ("are not mobile numbers", "them")
         raise InputError(
-            f"exclude has {bad:,} of {total:,} entries that are not mobile numbers "
-            f"({'; '.join(unreadable)}{more}). It is not known whom they exclude. Correct or remove them"
+            f"{bad:,} of {total:,} {entries} in exclude {are} ({'; '.join(unreadable)}{more}). "
+            f"Correct or remove {them}"
         )
     return numbers
 

@@ -60,7 +60,7 @@ RETURN_CODES: dict[int, ReturnCode] = {
             9,
             Kind.RECIPIENT,
             "Invalid mobile number",
-            "Correct the number: 11 digits, for Oman 968 and 8 digits.",
+            "Correct the number: 11 digits; in Oman, 968 followed by 8 digits.",
         ),
         (10, Kind.MESSAGE, "Invalid language", "Lang must be 0 (English) or 64 (Arabic)."),
         (
@@ -76,7 +76,7 @@ RETURN_CODES: dict[int, ReturnCode] = {
             f"{_ASK_INFOCOMM} to unlock the account, and correct the password before anything runs again.",
         ),
         (13, Kind.CREDIT, "Account expired", f"{_ASK_INFOCOMM} to renew the account."),
-        (14, Kind.CREDIT, "Credit expired", "Buy or renew credit at Infocomm, then run the task again."),
+        (14, Kind.CREDIT, "Credit expired", "Buy or renew credit from Infocomm, then run the task again."),
         (
             15,
             Kind.REQUEST,

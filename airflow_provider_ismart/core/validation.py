@@ -43,7 +43,9 @@ class Content:
         if (self.message is None) == (self.message_column is None):
             raise InputError("give either message or message_column")
         if self.message is not None and not isinstance(self.message, str | Mapping):
-            raise InputError(f"message is a {type(self.message).__name__}; it has to be text")
+            raise InputError(
+                f"message is a {type(self.message).__name__}; it has to be text, or a dict of text by language"
+            )
         if self.message_column is not None:
             object.__setattr__(self, "message_column", _column_name("message_column", self.message_column))
         self._check_languages()

@@ -57,8 +57,8 @@ class Extra(NamedTuple):
 
     def error(self, value: Any, why: str) -> InputError:
         """Return an error that names this extra and its value."""
-        found = "not as it should be" if self.holds_secret else f"{value!r}"
-        return InputError(f"the connection's extra {self.name!r} is {found}; {why}")
+        found = "invalid:" if self.holds_secret else f"{value!r};"
+        return InputError(f"the connection's extra {self.name!r} is {found} {why}")
 
 
 _TYPE_NAMES = {

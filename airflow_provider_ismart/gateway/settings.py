@@ -104,8 +104,8 @@ EXTRAS = {
             name="quiet_hours",
             type="string",
             label="Quiet hours",
-            description="Hours in the connection's time zone, such as 21:00-08:00. Messages without a push_at are "
-            "scheduled for their end. Empty: none.",
+            description="Hours in the connection's time zone, such as 21:00-08:00. A call made in these hours "
+            "without a push_at is scheduled for their end. Empty: none.",
             example="21:00-08:00",
         ),
         Extra(
@@ -148,7 +148,7 @@ EXTRAS = {
             name="allow_http",
             type="boolean",
             label="Allow plain http",
-            description="Allow sending the password unencrypted to another host.",
+            description="Allow sending the password unencrypted to a host other than this machine.",
             default=False,
         ),
     )

@@ -38,15 +38,14 @@ _SAFE_TO_LOG = (ISmartError, InputError, BusyError, AirflowNotFoundException)
 class ISmartNotifier(BaseNotifier):
     """Send an SMS about an event of a task or a DAG.
 
-    For ``on_failure_callback`` and its likes, of tasks and DAGs, and from Airflow 3.1 on for a ``DeadlineAlert``
-    and for the ``notifiers`` of an ``ApprovalOperator``.
-    It gives the gateway 15 seconds, and in a crowd waits up to 3 minutes before, on a DAG 15 seconds. It raises
-    nothing: what keeps an SMS from being sent is logged.
+    For ``on_failure_callback`` and similar callbacks, of tasks and DAGs, and from Airflow 3.1 on for a
+    ``DeadlineAlert`` and for the ``notifiers`` of an ``ApprovalOperator``.
+    A send ends after 15 seconds. If many alerts run at once, it first waits up to 3 minutes (15 seconds in a DAG
+    callback). Calling it never raises; failures are logged.
 
     :param recipients: who gets the message (templated): a number, text with several, or a list.
-    :param message: the text (templated). Without one, and where it cannot be rendered, it says
-        what happened to which task, in which try and run; and of a task that asks somebody to approve, the link
-        to the page on which to answer.
+    :param message: the text (templated). Without one, or if it cannot be rendered, the message says what happened
+        to which task, in which try and run. For an approval, it includes the link to the approval page.
     :param max_parts: the most parts of the message, 1 to 5; a longer one is cut.
     :param throttle: send one message per period; the next one says how many were suppressed.
     :param throttle_key: what is throttled together (templated); by default the same event, such as a failure,

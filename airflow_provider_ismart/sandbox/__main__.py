@@ -26,7 +26,8 @@ Stop it with Ctrl-C.
 """
 WARNING = """
 WARNING: other machines can send to this sandbox. Use --host 0.0.0.0 only in a container or a trusted network.
-The page and the control API need the token in their URLs. From elsewhere, use this machine's name for 127.0.0.1.
+The page and the control API need the token in their URLs.
+On another machine, replace 127.0.0.1 in these URLs with this machine's name.
 """
 
 POLL_SECONDS = 0.5

@@ -77,7 +77,10 @@ class SendOptions:
                 raise InputError(f"{option} is {_shown(getattr(self, option))}; it can be True or False")
         _check_column("recipient_column", self.recipient_column)
         if not isinstance(self.results_path, str | PathLike | ObjectStoragePath | None):
-            raise InputError(f"results_path is {_shown(self.results_path)}; it can be text, a Path or a URL")
+            raise InputError(
+                f"results_path is {_shown(self.results_path)}; it can be a path or URL as text, a Path or an "
+                "ObjectStoragePath"
+            )
         if isinstance(self.results_path, str):
             check_name("results_path", self.results_path)
 
@@ -107,7 +110,7 @@ class SendOptions:
         if not isinstance(simplify_text, bool):
             raise InputError(f"simplify_text is {_shown(simplify_text)}; it can be True or False")
         if message is not None and not isinstance(message, str | Mapping):
-            raise InputError(f"message is {_shown(message)}; it has to be text")
+            raise InputError(f"message is {_shown(message)}; it has to be text, or a dict of text by language")
         if message_column is not None:
             _check_column("message_column", message_column)
         if language_column is not None:

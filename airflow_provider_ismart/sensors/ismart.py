@@ -55,7 +55,7 @@ class ISmartCreditSensor(RedactsFields, ChecksRenderedOptions, BaseSensorOperato
         send until the account is usable.
     :param canary: your own number (templated), which gets a real message at each check in place of the probe. This
         is conclusive, but costs one part per check. It cannot be combined with ``deferrable=True``.
-    :param max_failed_looks: fail after this many checks in a row without a verdict: no answer, or one that says
+    :param max_failed_checks: fail after this many checks in a row without a verdict: no answer, or one that says
         nothing about the account. With ``mode="reschedule"``, checks are not counted, and only ``timeout``
         limits them.
     :param deferrable: wait in the triggerer, without a worker. The default is Airflow's
@@ -65,9 +65,9 @@ class ISmartCreditSensor(RedactsFields, ChecksRenderedOptions, BaseSensorOperato
     :raises ISmartInputError: the connection or the canary's number is invalid; no retry.
     :raises ISmartLoginError: the login was refused; no further check and no retry.
     :raises ISmartAccountError: the account may not send, and the code is not in ``alert_codes``; no retry.
-    :raises ISmartRefusedError: a code that says nothing about the account was returned ``max_failed_looks``
+    :raises ISmartRefusedError: a code that says nothing about the account was returned ``max_failed_checks``
         times, or the canary was refused for its number; no retry.
-    :raises ISmartUnavailableError: there was no return code ``max_failed_looks`` times in a row.
+    :raises ISmartUnavailableError: there was no return code ``max_failed_checks`` times in a row.
     :raises ISmartCreditTimeoutError: ``timeout`` passed and the last check showed trouble, in poke and reschedule
         mode; no retry. Without trouble, or in the triggerer, Airflow raises its own timeout.
     """
@@ -82,7 +82,7 @@ class ISmartCreditSensor(RedactsFields, ChecksRenderedOptions, BaseSensorOperato
         alert_codes: Sequence[int] = ALERT_CODES,
         wait_for: str = "alert",
         canary: Any = None,
-        max_failed_looks: int = 5,
+        max_failed_checks: int = 5,
         deferrable: bool | None = None,
         ismart_conn_id: str = ISmartHook.default_conn_name,
         **kwargs: Any,
@@ -94,12 +94,12 @@ class ISmartCreditSensor(RedactsFields, ChecksRenderedOptions, BaseSensorOperato
         self.alert_codes = alert_codes
         self.wait_for = wait_for
         self.canary = canary
-        self.max_failed_looks = max_failed_looks
+        self.max_failed_checks = max_failed_checks
         if deferrable is None:
             deferrable = canary is None and conf.getboolean("operators", "default_deferrable", fallback=False)
         self.deferrable = deferrable
         self.ismart_conn_id = ismart_conn_id
-        self._failed_looks = 0
+        self._failed_checks = 0
         self._trouble: int | None = None
 
     def poke(self, context: Context) -> PokeReturnValue:
@@ -114,12 +114,12 @@ class ISmartCreditSensor(RedactsFields, ChecksRenderedOptions, BaseSensorOperato
         self.log.info("Checked the account: %s", in_words(outcome))
         verdict = Watch.of(self.alert_codes, self.wait_for).verdict(outcome.code)
         if verdict is ProbeVerdict.NO_VERDICT:
-            self._failed_looks += 1
-            if self._failed_looks < self.max_failed_looks:
-                self.log.warning("No verdict. Checks left until this task fails: %d.", self._looks_left)
+            self._failed_checks += 1
+            if self._failed_checks < self.max_failed_checks:
+                self.log.warning("No verdict. Checks left until this task fails: %d.", self._checks_left)
                 return PokeReturnValue(is_done=False)
         else:
-            self._failed_looks = 0
+            self._failed_checks = 0
         if verdict is ProbeVerdict.NOT_YET:
             self._trouble = None if outcome.code in GOOD_CODES else outcome.code
             return PokeReturnValue(is_done=False)
@@ -147,7 +147,7 @@ class ISmartCreditSensor(RedactsFields, ChecksRenderedOptions, BaseSensorOperato
         except AirflowSensorTimeout as error:
             if self._trouble is None:
                 raise
-            text = f"{error} The last look: {return_code(self._trouble)}"
+            text = f"{error} The last check: {return_code(self._trouble)}"
             timeout = ISmartCreditTimeoutError(text, code=self._trouble)
             leave_for_callbacks(timeout, context, self.log)
             raise timeout from None
@@ -161,7 +161,7 @@ class ISmartCreditSensor(RedactsFields, ChecksRenderedOptions, BaseSensorOperato
                 poke_interval=self.poke_interval,
                 alert_codes=self.alert_codes,
                 wait_for=self.wait_for,
-                max_failed_looks=self.max_failed_looks,
+                max_failed_checks=self.max_failed_checks,
                 once=True,
             ),
             method_name="execute_complete",
@@ -196,8 +196,8 @@ class ISmartCreditSensor(RedactsFields, ChecksRenderedOptions, BaseSensorOperato
         return self._wait_in_the_triggerer(datetime.fromisoformat(str(ends_at)))
 
     @property
-    def _looks_left(self) -> int:
-        return self.max_failed_looks - self._failed_looks
+    def _checks_left(self) -> int:
+        return self.max_failed_checks - self._failed_checks
 
     def _send_canary(self, hook: ISmartHook) -> CallOutcome:
         """Send the canary message and return its outcome, like a probe's."""
@@ -238,7 +238,9 @@ class ISmartCreditSensor(RedactsFields, ChecksRenderedOptions, BaseSensorOperato
         except Exception as error:
             if self.silent_fail and waits_on:
                 what = error if isinstance(error, ISmartError) else type(error).__name__
-                self.log.error("A look failed, and silent_fail is set: %s", what)  # noqa: TRY400  # no traceback
+                self.log.error(  # noqa: TRY400  # no traceback
+                    "A check failed; the sensor keeps waiting (silent_fail): %s", what
+                )
                 return
             if self.never_fail:
                 raise AirflowSkipException(str(error)) from error

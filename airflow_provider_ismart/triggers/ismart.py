@@ -36,7 +36,7 @@ class ISmartCreditTrigger(BaseEventTrigger):
     :param poke_interval: seconds between two checks.
     :param alert_codes: the return codes that mean trouble.
     :param wait_for: ``"alert"``, or ``"ok"`` to fire when no trouble is seen.
-    :param max_failed_looks: with ``once``, also fire after this many checks in a row without a verdict.
+    :param max_failed_checks: with ``once``, also fire after this many checks in a row without a verdict.
     :param once: end with the first event, and also fire for events that fail a sensor: a refused login, or an
         account that may not send. The sensor uses it.
     :raises ValueError: an option is invalid.
@@ -48,7 +48,7 @@ class ISmartCreditTrigger(BaseEventTrigger):
         poke_interval: float = 3600.0,
         alert_codes: Sequence[int] = ALERT_CODES,
         wait_for: str = "alert",
-        max_failed_looks: int = 5,
+        max_failed_checks: int = 5,
         *,
         once: bool = False,
     ) -> None:
@@ -59,7 +59,7 @@ class ISmartCreditTrigger(BaseEventTrigger):
         self.poke_interval = poke_interval
         self.alert_codes = alert_codes
         self.wait_for = wait_for
-        self.max_failed_looks = max_failed_looks
+        self.max_failed_checks = max_failed_checks
         self.once = once
 
     def serialize(self) -> tuple[str, dict[str, Any]]:
@@ -71,7 +71,7 @@ class ISmartCreditTrigger(BaseEventTrigger):
                 "poke_interval": self.poke_interval,
                 "alert_codes": list(self.alert_codes),
                 "wait_for": self.wait_for,
-                "max_failed_looks": self.max_failed_looks,
+                "max_failed_checks": self.max_failed_checks,
                 "once": self.once,
             },
         )
@@ -82,13 +82,13 @@ class ISmartCreditTrigger(BaseEventTrigger):
             yield TriggerEvent(seen(outcome))  # type: ignore[no-untyped-call]
 
     async def _what_ends_a_sensor(self) -> AsyncIterator[CallOutcome]:
-        failed_looks = 0
+        failed_checks = 0
         while True:
-            outcome, verdict = await self._look()
-            failed_looks = failed_looks + 1 if verdict is ProbeVerdict.NO_VERDICT else 0
+            outcome, verdict = await self._check()
+            failed_checks = failed_checks + 1 if verdict is ProbeVerdict.NO_VERDICT else 0
             if (
                 verdict not in {ProbeVerdict.NOT_YET, ProbeVerdict.NO_VERDICT}
-                or failed_looks >= self.max_failed_looks
+                or failed_checks >= self.max_failed_checks
             ):
                 yield outcome
                 return
@@ -97,7 +97,7 @@ class ISmartCreditTrigger(BaseEventTrigger):
     async def _appearances(self) -> AsyncIterator[CallOutcome]:
         present: int | None = None
         while True:
-            outcome, verdict = await self._look()
+            outcome, verdict = await self._check()
             if verdict is ProbeVerdict.LOGIN_REFUSED:
                 self.log.error(
                     "Stopped checking: the login was refused, and another check could lock the account. Correct "
@@ -110,7 +110,7 @@ class ISmartCreditTrigger(BaseEventTrigger):
                 present = outcome.code if verdict is ProbeVerdict.FOUND else None
             await asyncio.sleep(self.poke_interval)
 
-    async def _look(self) -> tuple[CallOutcome, ProbeVerdict]:
+    async def _check(self) -> tuple[CallOutcome, ProbeVerdict]:
         """Probe in a thread, including the look-up of the connection, which also blocks on Airflow 3.
 
         In another kind of thread, Airflow 3.0 would read the look-up's answer in a separate event loop, and the

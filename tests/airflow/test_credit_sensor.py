@@ -119,7 +119,7 @@ def test_looks_without_a_verdict_are_followed_by_others(ismart_sandbox):
 def test_it_fails_after_so_many_in_a_row_and_a_retry_may_help(ismart_sandbox):
     ismart_sandbox.fail(faults.Drop(times=2), None, faults.HttpStatus(status=500, times=3))
     with pytest.raises(ISmartUnavailableError, match="HTTP 500") as raised:
-        sense(max_failed_looks=3)
+        sense(max_failed_checks=3)
     assert not isinstance(raised.value, AirflowFailException)
     assert len(ismart_sandbox.calls) == 6
 
@@ -128,7 +128,7 @@ def test_it_fails_after_so_many_in_a_row_and_a_retry_may_help(ismart_sandbox):
 def test_a_code_that_says_nothing_of_the_account_is_told_in_the_end(code, ismart_sandbox):
     ismart_sandbox.fail(faults.ReturnCode(code=code, times=2))
     with pytest.raises(ISmartRefusedError, match=rf"return code {code} "):
-        sense(max_failed_looks=2)
+        sense(max_failed_checks=2)
     assert len(ismart_sandbox.calls) == 2
 
 
@@ -245,7 +245,7 @@ UNUSABLE = {"extra": {"ca_bundle": "/no/such/file"}}
     [
         (UNUSABLE, {}, ISmartInputError),
         ({}, {"ismart_conn_id": "nowhere"}, AirflowNotFoundException),
-        ({"host": "http://127.0.0.1", "port": 1}, {"max_failed_looks": 1}, ISmartUnavailableError),
+        ({"host": "http://127.0.0.1", "port": 1}, {"max_failed_checks": 1}, ISmartUnavailableError),
     ],
     ids=["extra", "no connection", "no gateway"],
 )
@@ -260,7 +260,7 @@ def test_what_soft_fail_does_not_skip_in_poke_mode_it_does_not_skip_when_deferre
 def test_deferred_with_silent_fail_it_waits_on_after_a_look_that_failed(ismart_sandbox):
     ismart_sandbox.fail(faults.Drop())
     with pytest.raises(TaskDeferred):
-        sense(deferrable=True, silent_fail=True, max_failed_looks=1)
+        sense(deferrable=True, silent_fail=True, max_failed_checks=1)
     assert len(ismart_sandbox.calls) == 1
 
 

@@ -77,7 +77,7 @@ def test_a_look_without_a_verdict_between_two_alerts_is_no_new_alert(ismart_sand
 
 def test_a_watch_outlives_any_number_of_looks_without_a_verdict(ismart_sandbox):
     ismart_sandbox.fail(faults.Drop(times=12), faults.ReturnCode(code=4))
-    assert watch(ismart_sandbox, 14, max_failed_looks=2) == [4]
+    assert watch(ismart_sandbox, 14, max_failed_checks=2) == [4]
 
 
 def test_a_watch_looks_again_when_the_connection_is_there(ismart_sandbox, monkeypatch):
@@ -97,7 +97,7 @@ def test_a_watch_looks_again_when_the_connection_is_there(ismart_sandbox, monkey
 
 def test_a_watch_outlives_whatever_keeps_a_connection_from_being_looked_up(ismart_sandbox, monkeypatch):
     monkeypatch.setenv("AIRFLOW_CONN_BROKEN", '{"conn_type": "ismart", "port": "no port"}')
-    assert once(ismart_conn_id="broken", max_failed_looks=2)["code"] is None
+    assert once(ismart_conn_id="broken", max_failed_checks=2)["code"] is None
     assert not ismart_sandbox.calls
 
 
@@ -144,7 +144,7 @@ def test_an_alert_is_told_with_description_and_help(code, ismart_sandbox):
 
 def test_a_sensors_wait_ends_after_so_many_looks_in_a_row_without_a_verdict(ismart_sandbox):
     ismart_sandbox.fail(faults.Drop(times=2), None, faults.Drop(times=3))
-    told = once(max_failed_looks=3)
+    told = once(max_failed_checks=3)
     assert told["code"] is None
     assert told["description"].startswith("no answer came")
     assert len(ismart_sandbox.calls) == 6
@@ -172,7 +172,7 @@ def test_the_trigger_sends_nobody_a_message(ismart_sandbox):
 
 def test_what_is_serialised_makes_the_same_trigger_and_holds_no_secret(ismart_sandbox):
     trigger = ISmartCreditTrigger(
-        "billing", poke_interval=60, alert_codes=(4, 7), wait_for="ok", max_failed_looks=2, once=True
+        "billing", poke_interval=60, alert_codes=(4, 7), wait_for="ok", max_failed_checks=2, once=True
     )
     path, options = trigger.serialize()
     assert path == "airflow_provider_ismart.triggers.ismart.ISmartCreditTrigger"
@@ -182,7 +182,7 @@ def test_what_is_serialised_makes_the_same_trigger_and_holds_no_secret(ismart_sa
         "poke_interval": 60,
         "alert_codes": [4, 7],
         "wait_for": "ok",
-        "max_failed_looks": 2,
+        "max_failed_checks": 2,
         "once": True,
     }
     assert ISmartCreditTrigger(**options).serialize() == trigger.serialize()

@@ -133,9 +133,10 @@ def test_one_entry_that_is_no_number_fails_and_shows_no_digit_of_it(written):
     with pytest.raises(InputError) as caught:
         read_opt_outs(cells, "msisdn", OMAN)
     text = str(caught.value)
-    assert text.startswith(
-        f"exclude has {len(bad)} of {len(written)} entries that are not mobile numbers (entry {bad[0]}: "
-    )
+    entries = "entry" if len(written) == 1 else "entries"
+    are, them = ("is not a mobile number", "it") if len(bad) == 1 else ("are not mobile numbers", "them")
+    assert text.startswith(f"{len(bad)} of {len(written)} {entries} in exclude {are} (entry {bad[0]}: ")
+    assert text.endswith(f"). Correct or remove {them}")
     assert [f"entry {at}: " in text for at in bad] == [True] * len(bad[:3]) + [False] * len(bad[3:])
     assert "9000" not in text
 

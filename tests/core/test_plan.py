@@ -137,7 +137,7 @@ def test_nobody_makes_an_empty_plan(nobody):
     [
         ({}, "give either message or message_column"),
         ({"message": "x", "message_column": "y"}, "give either message or message_column"),
-        ({"message": 5}, "message is a int; it has to be text"),
+        ({"message": 5}, "message is a int; it has to be text, or a dict of text by language"),
         ({"message": "x", "max_parts": 0}, "max_parts is 0; it can be 1 to 5"),
         ({"message": "x", "max_parts": 6}, "max_parts is 6; it can be 1 to 5"),
         ({"message": "x", "max_parts": True}, "max_parts is True; it can be 1 to 5"),

@@ -84,7 +84,7 @@ def test_who_is_in_exclude_gets_no_message_however_it_is_sent(send_to_abc, ismar
 
 def test_a_broken_opt_out_list_sends_nothing_however_it_is_sent(send_to_abc, ismart_sandbox):
     with pytest.raises(
-        ISmartInputError, match=r"exclude has 1 of 2 .*\(entry 2: too short.*This send made no call"
+        ISmartInputError, match=r"1 of 2 entries in exclude is not .*\(entry 2: too short.*This send made no call"
     ) as error:
         send_to_abc(exclude=[A, "9000000"])
     assert isinstance(error.value, AirflowFailException)
@@ -137,7 +137,7 @@ def test_opt_outs_come_from_files(name, ending, send, ismart_sandbox, tmp_path):
     [
         ([A, B], "no column 'msisdn'.*look like a row of recipients"),
         (["phone,name", f"{A},Ali"], "no column 'msisdn'; it has 'phone', 'name'"),
-        (["msisdn,name", f"{A},Ali", ",Zoe"], "exclude has 1 of 2 .*entry 2: empty"),
+        (["msisdn,name", f"{A},Ali", ",Zoe"], "1 of 2 entries in exclude is not .*entry 2: empty"),
         ([], "must have column names"),
     ],
 )

@@ -111,7 +111,7 @@ FRAME = pandas.DataFrame([ROW])
         (ROW, {"max_credits": 1.5}, "max_credits"),
         (ROW, {"max_credits": "many"}, "max_credits"),
         (ROW, {"max_credits": 0}, "max_credits is 0, .* cost 1 credit for 1 recipient"),
-        (ROW, {"exclude": ["96890000002", "nobody"]}, "exclude has 1 of 2 .*entry 2: has letters"),
+        (ROW, {"exclude": ["96890000002", "nobody"]}, "1 of 2 entries in exclude is not .*entry 2: has letters"),
         (ROW, {"exclude": object()}, "exclude: .*object"),
         (ROW, {"exclude": b"96890000002"}, "exclude: .*bytes"),
         (ROW, {"exclude": [Path("opt-outs.csv"), "96890000002"]}, "exclude mixes paths"),
