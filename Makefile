@@ -65,9 +65,12 @@ ACCEPTANCE := attacked_sends@airflow-3.3-py3.11 attacked_sends@airflow-2.11-py3.
 # How many histories test-all simulates, from a random seed that is printed.
 SIMULATED ?= 10000
 JOBS ?= $(shell getconf _NPROCESSORS_ONLN)
-# What `make test` leaves to test-all: DAG runs in processes of their own, hundreds of killed or interrupted sends.
-SLOW := $(SUITE_examples) $(SUITE_dags) tests/airflow/test_alert_crowd.py tests/airflow/test_triggerer.py \
-        tests/ledgers/test_failing_writes.py tests/ledgers/test_senders.py tests/sending/test_interrupted_sends.py
+# What `make test` leaves to test-all: DAG runs, sends and alerts in processes of their own, of which many are killed.
+SLOW := $(SUITE_examples) $(SUITE_dags) tests/airflow/test_alert_crowd.py tests/airflow/test_notifier.py \
+        tests/airflow/test_provider.py tests/airflow/test_triggerer.py tests/ledgers/test_abandoned_calls.py \
+        tests/ledgers/test_failing_writes.py tests/ledgers/test_lost_ledgers.py tests/ledgers/test_mapped_sends.py \
+        tests/ledgers/test_senders.py tests/ledgers/test_several_sends.py tests/sending/test_interrupted_sends.py
+QUICK := --numprocesses=$(JOBS) --dist=worksteal --hypothesis-profile=brief
 
 ENV := .venv/airflow-$(AIRFLOW)-py$(PY)
 BROWSER := .venv/browser-py$(PY)
@@ -104,10 +107,10 @@ help: ## show this list
 	@sed -n 's/^\([a-z-]*\):.*## \(.*\)/make \1\t\2/p' Makefile | expand -t 20
 
 test: $(ENV)/.ready ## run all but the slow tests on the newest Airflow; ARGS='tests/core -x' runs what it names
-	$(PYTHON) -m pytest $(or $(ARGS),--numprocesses=$(JOBS) --dist=worksteal $(SLOW:%=--ignore=%))
+	$(PYTHON) -m pytest $(or $(ARGS),$(QUICK) $(SLOW:%=--ignore=%))
 
 test-core: $(CORE)/.ready ## run the tests of the pure core, without Airflow, in seconds
-	$(CORE)/bin/python -m pytest --numprocesses=$(JOBS) --dist=worksteal --hypothesis-profile=brief tests/core $(ARGS)
+	$(CORE)/bin/python -m pytest $(QUICK) tests/core $(ARGS)
 
 CHROMIUM ?= $(shell command -v chromium || echo /usr/bin/chromium)
 test-browser: $(BROWSER)/.ready ## run the tests of the sandbox's inbox in Chromium
