@@ -57,7 +57,8 @@ def test_all_rows_come_in_chunks_with_the_wanted_columns_alone(people, query):
 def test_texts_are_simplified(people, send, ismart_sandbox, small_chunks):
     people([("96890000001", "O’Neill"), ("96890000002", "زينب"), ("96890000003", "Zoe")])
     report = send(message="{name}’s bill", simplify_text=True)
-    assert [message.text for message in ismart_sandbox.messages] == ["O'Neill's bill", "زينب’s bill", "Zoe's bill"]
+    texts = {message.text for message in ismart_sandbox.messages}
+    assert texts == {"O'Neill's bill", "زينب’s bill", "Zoe's bill"}
     assert report["simplify_text_saves"] is None
     long = send(message="{name}’s bill is due on Thursday. Please do not forget to pay it before noon.")
     assert long["simplify_text_saves"] == {"credits": 2, "characters": ["’ (U+2019)"]}
