@@ -157,7 +157,7 @@ def test_a_dags_callback_says_where_it_cannot_learn_why_a_task_failed_and_does_n
     assert not told
     is_airflow_3_0 = airflow_version == (3, 0)
     assert bool(asked) is not is_airflow_3_0
-    assert ("by default_args" in caplog.text + "".join(capfd.readouterr())) is is_airflow_3_0
+    assert ("with default_args" in caplog.text + "".join(capfd.readouterr())) is is_airflow_3_0
 
 
 @pytest.mark.parametrize("cooldown", [60, timedelta(0)], ids=str)
