@@ -50,9 +50,9 @@ def answers(sandbox, *codes):
 @pytest.mark.parametrize("code", [4, 13, 14])
 def test_it_ends_when_an_alert_code_appears(code, ismart_sandbox):
     answers(ismart_sandbox, 9, 9, code)
-    told = sense()
-    assert (told["code"], set(told)) == (code, {"code", "description", "help"})
-    assert json.loads(json.dumps(told)) == told
+    payload = sense()
+    assert (payload["code"], set(payload)) == (code, {"code", "description", "help"})
+    assert json.loads(json.dumps(payload)) == payload
     assert len(ismart_sandbox.calls) == 3
 
 
@@ -125,7 +125,7 @@ def test_it_fails_after_so_many_in_a_row_and_a_retry_may_help(ismart_sandbox):
 
 
 @pytest.mark.parametrize("code", [11, 15, 99])
-def test_a_code_that_says_nothing_of_the_account_is_told_in_the_end(code, ismart_sandbox):
+def test_a_code_that_says_nothing_about_the_account_is_reported_at_the_end(code, ismart_sandbox):
     ismart_sandbox.fail(faults.ReturnCode(code=code, times=2))
     with pytest.raises(ISmartRefusedError, match=rf"return code {code} "):
         sense(max_failed_checks=2)
@@ -231,7 +231,7 @@ def test_waiting_is_deferred_where_airflow_is_configured_so_unless_it_cannot_be(
     assert ISmartCreditSensor(task_id="watch", **options).deferrable is deferrable
 
 
-# --- what becomes of a failure: the same in each mode
+# --- the outcome of a failure, which is the same in each mode
 
 UNUSABLE = {"extra": {"ca_bundle": "/no/such/file"}}
 

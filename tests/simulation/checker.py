@@ -153,7 +153,7 @@ class Checker:
     def most(self, number, text=None):
         """How many messages (with this text) one try asked for at most.
 
-        Of a mapped task in whose ledger an index cannot see the others, it is what all indexes asked for together.
+        If a mapped index cannot see the records of the others, it is what all indexes requested together.
         """
         is_together = self.scenario.shape == "mapped" and not self.scenario.has_sql
         of_process = defaultdict(Counter)
@@ -266,7 +266,7 @@ class Checker:
         return call.started < attempt.ended
 
     def may_be_uncertain(self, attempt, number):
-        """Whether a call to the number was open, or a process that had put it down has died or lost its ledger."""
+        """Whether a call to the number was in flight, or its process has died or lost its ledger."""
         for call in self.calls:
             if number in call.numbers and call.started < attempt.ended:
                 if call.answer in UNCLEAR or call.answered is None or not call.attempt.is_clean:
