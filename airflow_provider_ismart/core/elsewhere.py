@@ -7,6 +7,9 @@ from typing import NamedTuple
 from airflow_provider_ismart.core.ledger import Ledger, State
 from airflow_provider_ismart.core.outcomes import Outcome, RowOutcomes
 
+#: The reason of a row whose message a person found to be accepted.
+SETTLED_AS_ACCEPTED = "settled as accepted"
+
 #: The outcome of a row for each state of the other task's message; ``None`` is "not on record".
 _OUTCOMES = {
     State.SUBMITTING: (Outcome.UNCERTAIN, "another task was sending this message and recorded no outcome"),
@@ -14,6 +17,8 @@ _OUTCOMES = {
     State.ACCEPTED: (Outcome.ALREADY_SENT, "accepted by another task"),
     State.REFUSED: (Outcome.NOT_ATTEMPTED, "another task tried to send it and failed"),
     State.NOT_SENT: (Outcome.NOT_ATTEMPTED, "another task tried to send it and failed"),
+    State.CONFIRMED: (Outcome.ALREADY_SENT, SETTLED_AS_ACCEPTED),
+    State.RULED_OUT: (Outcome.NOT_ATTEMPTED, "settled as not sent by another task"),
     None: (Outcome.NOT_ATTEMPTED, "another task was sending this number another text at the same time"),
 }
 

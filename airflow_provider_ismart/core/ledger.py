@@ -9,10 +9,13 @@ from __future__ import annotations
 from collections import defaultdict
 from collections.abc import Collection, Mapping, Sequence
 from enum import Enum
-from typing import NamedTuple, Protocol
+from typing import TYPE_CHECKING, NamedTuple, Protocol
 
 from airflow_provider_ismart.core.batching import Batch
 from airflow_provider_ismart.core.outcomes import CallOutcome, Fate
+
+if TYPE_CHECKING:
+    from airflow_provider_ismart.core.settlement import Settlement, Settlements
 
 
 class State(Enum):
@@ -24,6 +27,10 @@ class State(Enum):
     REFUSED = "refused"
     NOT_SENT = "not_sent"
     UNCERTAIN = "uncertain"
+    #: A person found out that the uncertain message was accepted.
+    CONFIRMED = "confirmed"
+    #: A person found out that the uncertain message was not sent.
+    RULED_OUT = "ruled_out"
 
     __hash__ = object.__hash__  # as of Outcome
 
@@ -43,11 +50,16 @@ TRANSITIONS: Mapping[State | None, frozenset[State]] = {
     State.ACCEPTED: frozenset({State.ACCEPTED}),
     State.REFUSED: frozenset({State.REFUSED, State.SUBMITTING}),
     State.NOT_SENT: frozenset({State.NOT_SENT, State.SUBMITTING}),
-    State.UNCERTAIN: frozenset({State.UNCERTAIN, State.SUBMITTING}),
+    State.UNCERTAIN: frozenset({State.UNCERTAIN, State.SUBMITTING, State.CONFIRMED, State.RULED_OUT}),
+    State.CONFIRMED: frozenset(),
+    State.RULED_OUT: frozenset({State.SUBMITTING}),
 }
 
 #: The states in which the message reached the gateway, or may have.
-MAYBE_SENT = frozenset({State.SUBMITTING, State.ACCEPTED, State.UNCERTAIN})
+MAYBE_SENT = frozenset({State.SUBMITTING, State.ACCEPTED, State.UNCERTAIN, State.CONFIRMED})
+
+#: A repeated call that ends in these states proves nothing about an uncertain first one.
+_PROVE_NOTHING = frozenset({State.REFUSED, State.NOT_SENT})
 
 
 class Entry(NamedTuple):
@@ -65,6 +77,14 @@ class Entry(NamedTuple):
     same_text_only: bool = False
 
 
+def with_entry(entries: tuple[Entry, ...], entry: Entry) -> tuple[Entry, ...]:
+    """Add the next entry of a number to its entries, or replace the one of the same message."""
+    of_message = [other for other in entries if (other.digest, other.copy) == (entry.digest, entry.copy)]
+    if entry.state in _PROVE_NOTHING and any(other.state is State.UNCERTAIN for other in of_message):
+        return entries
+    return (*(other for other in entries if other not in of_message), entry)
+
+
 class LedgerConflictError(Exception):
     """A transition does not start from the expected state, because another sender is active."""
 
@@ -77,6 +97,14 @@ class Ledger(Protocol):
 
         What an earlier try left in flight is UNCERTAIN from now on. An earlier try that is still alive can record
         nothing any more, and so sends nothing more.
+        """
+
+    def settle(self, settlements: Settlements) -> Settlement:
+        """Record what a person found out about this task's uncertain messages, in one write.
+
+        Call it after :meth:`claim`.
+
+        :raises InputError: something else than uncertain messages would be settled; nothing is recorded.
         """
 
     def accepted_by(self, batch: Batch) -> str | None:
@@ -117,9 +145,19 @@ class MemoryLedger:
                     states[msisdn] = State.UNCERTAIN
         return any(self._states.values())
 
+    def settle(self, settlements: Settlements) -> Settlement:
+        """Record what a person found out about uncertain messages.
+
+        :raises InputError: something else than uncertain messages would be settled; nothing is recorded.
+        """
+        settlement = settlements.decide(self.recorded(settlements.by_number))
+        for entry, msisdns in settlement.groups:
+            self._move((entry.digest, entry.copy), msisdns, entry.state)
+        return settlement
+
     def accepted_by(self, batch: Batch) -> str | None:
         """Return ``""`` if exactly this call is on record as accepted, else ``None``."""
-        return "" if all(found is State.ACCEPTED for found in self._found(batch)) else None
+        return "" if all(found is State.ACCEPTED for found in self._found(_key(batch), batch.msisdns)) else None
 
     def recorded(
         self,
@@ -141,19 +179,23 @@ class MemoryLedger:
         :raises LedgerConflictError: a transition is not one of :data:`TRANSITIONS`.
         """
         for batch, outcome in settled:
-            self._move(batch, STATE_OF_FATE[outcome.fate])
+            self._move(_key(batch), batch.msisdns, STATE_OF_FATE[outcome.fate])
         for batch in intents:
-            self._move(batch, State.SUBMITTING)
+            self._move(_key(batch), batch.msisdns, State.SUBMITTING)
         return intents
 
-    def _found(self, batch: Batch) -> list[State | None]:
-        return list(map(self._states[batch.message.digest, batch.copy].get, batch.msisdns))
+    def _found(self, key: tuple[str, int], msisdns: Sequence[str]) -> list[State | None]:
+        return list(map(self._states[key].get, msisdns))
 
-    def _move(self, batch: Batch, to: State) -> None:
-        found = self._found(batch)
+    def _move(self, key: tuple[str, int], msisdns: Sequence[str], to: State) -> None:
+        found = self._found(key, msisdns)
         usual = None if to is State.SUBMITTING else State.SUBMITTING
         if found.count(usual) < len(found):  # hashing an enum for a look-up is slow
             for state in found:
                 if to not in TRANSITIONS[state]:
                     raise LedgerConflictError(f"{to.value} cannot follow {state.value if state else 'nothing'}")
-        self._states[batch.message.digest, batch.copy].update(dict.fromkeys(batch.msisdns, to))
+        self._states[key].update(dict.fromkeys(msisdns, to))
+
+
+def _key(batch: Batch) -> tuple[str, int]:
+    return batch.message.digest, batch.copy

@@ -55,7 +55,8 @@ class Report:
     connection that reaches only its allowed numbers. Times are ISO 8601 with an offset, durations are seconds.
 
     ``scheduled`` counts the accepted rows scheduled because of quiet hours or, in a dry run, the rows that would
-    be scheduled now; ``scheduled_for`` is their latest delivery time.
+    be scheduled now; ``scheduled_for`` is their latest delivery time. ``settled`` counts the uncertain messages of
+    earlier tries that this try settled.
     """
 
     outcomes: dict[Outcome, int]
@@ -78,6 +79,7 @@ class Report:
     max_credits: int | None = None
     scheduled: int = 0
     scheduled_for: datetime | None = None
+    settled: Mapping[str, int] = field(default_factory=dict)
 
     def __str__(self) -> str:
         by_language = "; ".join(
@@ -115,6 +117,7 @@ class Report:
             "push_at": self.push_at,
             "scheduled": self.scheduled,
             "scheduled_for": self.scheduled_for.isoformat() if self.scheduled_for else None,
+            "settled": dict(self.settled),
             "stopped_by": self.stopped_by,
             "dry_run": self.dry_run,
             "started_at": self.started_at,

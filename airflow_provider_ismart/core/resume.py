@@ -7,7 +7,7 @@ from itertools import chain, groupby
 
 from airflow_provider_ismart.core.attempt import Attempt, MessageKey
 from airflow_provider_ismart.core.batching import Batch, CallLimits, batches
-from airflow_provider_ismart.core.elsewhere import Elsewhere, Pending
+from airflow_provider_ismart.core.elsewhere import SETTLED_AS_ACCEPTED, Elsewhere, Pending
 from airflow_provider_ismart.core.ledger import MAYBE_SENT, Entry, Ledger, State
 from airflow_provider_ismart.core.outcomes import Outcome
 from airflow_provider_ismart.core.plan import Group, Plan
@@ -71,6 +71,8 @@ def _recognise_repeats(plan: Plan, attempt: Attempt) -> None:
 
 def _submitted(state: State, by: str) -> tuple[Outcome, str]:
     """Return the outcome and reason of a row whose message is on record."""
+    if state is State.CONFIRMED:
+        return Outcome.ALREADY_SENT, SETTLED_AS_ACCEPTED
     if state is State.ACCEPTED:
         return Outcome.ALREADY_SENT, f"accepted by {by}" if by else "accepted in an earlier try"
     return Outcome.UNCERTAIN, f"{by or 'an earlier try'} got no clear answer for it"

@@ -18,9 +18,11 @@ from airflow_provider_ismart.sending.lineage import report_gateway
 from airflow_provider_ismart.sending.owner import run_in_own_thread
 from airflow_provider_ismart.sending.send import Send
 from airflow_provider_ismart.sources.files import check_apart, from_files
+from airflow_provider_ismart.sources.settlements import read_settlements
 
 if TYPE_CHECKING:
     from airflow_provider_ismart.core.report import Report
+    from airflow_provider_ismart.core.settlement import Settlements
     from airflow_provider_ismart.hooks.ismart import ISmartHook
     from airflow_provider_ismart.ledgers.current_try import CurrentTry
     from airflow_provider_ismart.sending.options import SendOptions
@@ -59,16 +61,19 @@ class TaskSend:
         options = _with_exclude_from_files(options)
         check_apart(read_from, options.results_path)
         check_apart(options.exclude, options.results_path, "exclude")
+        settlements = read_settlements(options.settlements_path, settings.numbering, hook.log)
         report_gateway(hook, settings.url)
         with (
             closing(hook.new_client(settings)) as client,
             closing(Send(read_from, options, client, hook.log, hook.runtime)) as send,
         ):
             return run_in_own_thread(
-                lambda: self._run(send, settings), send.runtime.new_executor(1), halt=client.halted.set
+                lambda: self._run(send, settings, settlements),
+                send.runtime.new_executor(1),
+                halt=client.halted.set,
             )
 
-    def _run(self, send: Send, settings: Settings) -> Report:
+    def _run(self, send: Send, settings: Settings, settlements: Settlements | None) -> Report:
         with (
             open_ledger(
                 self._context,
@@ -85,6 +90,7 @@ class TaskSend:
                     attempt=self._try.attempt,
                     before_first_call=opened.before_first_call,
                     known_refusal=self._known_refusal,
+                    settlements=settlements,
                 )
             except ISmartError as error:
                 self._try.forget_connection(self._hook.ismart_conn_id)
@@ -129,6 +135,7 @@ def preview(hook: ISmartHook, recipients: Any, options: SendOptions) -> Report:
     except AirflowNotFoundException:
         hook.log.warning("There is no connection %r. The dry run uses the defaults.", hook.ismart_conn_id)
         settings = Settings.without_connection()
+    read_settlements(options.settlements_path, settings.numbering, hook.log)  # to find mistakes in the file
     with (
         closing(hook.new_client(settings)) as client,
         closing(

@@ -19,6 +19,7 @@ from airflow_provider_ismart.ledgers.records import Call, Records
 
 if TYPE_CHECKING:
     from airflow_provider_ismart.core.plan import Plan
+    from airflow_provider_ismart.core.settlement import Settlement, Settlements
     from airflow_provider_ismart.ledgers.current_try import CurrentTry
     from airflow_provider_ismart.ledgers.state_store import TaskStateStore
 
@@ -74,6 +75,24 @@ class StoredLedger(ABC, Generic[TransactionT]):
             self._is_claimed = True
         return bool(self._records)
 
+    def settle(self, settlements: Settlements) -> Settlement:
+        """Record what a person found out about this task's uncertain messages, in one write.
+
+        :raises InputError: something else than uncertain messages would be settled; nothing is recorded.
+        :raises LedgerConflictError: another try of the task has claimed the ledger.
+        :raises Exception: the storage cannot be written.
+        """
+        with self._transaction() as transaction:
+            records = self._current(transaction)
+            settlement = settlements.decide(records.history(settlements.by_number))
+            calls = [records.settled_call(group) for group in settlement.groups]
+            if calls:
+                self._record_calls(transaction, calls)
+        for call in calls:
+            records.add(call)
+        self._records = records
+        return settlement
+
     def accepted_by(self, batch: Batch) -> str | None:
         """Return the sender of exactly this call if it was accepted: ``""`` is an earlier try of this task."""
         return self._records.accepted_by(batch)
@@ -96,7 +115,7 @@ class StoredLedger(ABC, Generic[TransactionT]):
             self._record_outcomes(transaction, ended)
             granted = self._grant(transaction, intents)
             calls = [self._records.call(batch, State.SUBMITTING) for batch in granted]
-            numbers = self._record_intents(transaction, calls) if calls else ()
+            numbers = self._record_calls(transaction, calls) if calls else ()
             self._unconfirmed.extend(numbers)
         for batch, _ in settled:  # after the write, because a failed write is repeated
             self._numbers.pop(batch, None)
@@ -107,6 +126,10 @@ class StoredLedger(ABC, Generic[TransactionT]):
     @abstractmethod
     def _claim(self) -> Records:
         """Become the only sender, mark calls left in flight as UNCERTAIN, and return the records."""
+
+    @abstractmethod
+    def _current(self, transaction: TransactionT) -> Records:
+        """Return the current records, within a write."""
 
     @abstractmethod
     def _load(self) -> Records:
@@ -132,5 +155,5 @@ class StoredLedger(ABC, Generic[TransactionT]):
         return intents
 
     @abstractmethod
-    def _record_intents(self, transaction: TransactionT, calls: Sequence[Call]) -> Sequence[int]:
-        """Record calls that are about to start, and return their numbers."""
+    def _record_calls(self, transaction: TransactionT, calls: Sequence[Call]) -> Sequence[int]:
+        """Record calls in their states, and return their numbers."""

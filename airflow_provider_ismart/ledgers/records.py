@@ -5,19 +5,23 @@ Hashes only obscure the numbers: whoever can read a ledger and its key can test 
 
 from __future__ import annotations
 
-from collections import Counter
+from collections import Counter, defaultdict
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from functools import lru_cache
 from hashlib import blake2b
+from secrets import token_bytes
 from struct import unpack
 from typing import NamedTuple
 
 from airflow_provider_ismart.core.batching import Batch
-from airflow_provider_ismart.core.ledger import MAYBE_SENT, Entry, State
+from airflow_provider_ismart.core.ledger import Entry, State, with_entry
+from airflow_provider_ismart.core.settlement import SettledGroup
 
 #: 72 bits: of a hundred million numbers, two have the same hash with a probability of one in a million.
 HASH_BYTES = 9
 KEY_BYTES = 32
+
+_COUNTED_AS = {State.CONFIRMED: State.ACCEPTED, State.RULED_OUT: State.NOT_SENT}
 
 
 class Call(NamedTuple):
@@ -80,6 +84,12 @@ class Records:
             hashes=b"".join(self.hashes(batch.msisdns)),
         )
 
+    def settled_call(self, group: SettledGroup) -> Call:
+        """Return settled messages as they are stored, with a fingerprint that no call has."""
+        return Call(
+            entry=group.entry, fingerprint=token_bytes(HASH_BYTES), hashes=b"".join(self.hashes(group.msisdns))
+        )
+
     def add(self, call: Call) -> None:
         """Add a recorded call. Calls must be added in the order in which they were made."""
         entry, fingerprint, hashes = call
@@ -108,27 +118,27 @@ class Records:
             alone = (entry,)  # most numbers have one entry, shared by the numbers of a call
             for hash_ in wanted.keys() & split_hashes(hashes):
                 others = found.get(wanted[hash_])
-                found[wanted[hash_]] = alone if others is None else _with(others, entry)
+                found[wanted[hash_]] = alone if others is None else with_entry(others, entry)
+        return found
+
+    def history(self, msisdns: Collection[str]) -> Mapping[str, Sequence[Entry]]:
+        """Return the entries that this task recorded, or that count for it whatever their texts, oldest first."""
+        wanted = dict(zip(self.hashes(msisdns), msisdns, strict=True))
+        found: dict[str, list[Entry]] = defaultdict(list)
+        for entry, hashes in zip(self._entries, self._hashes, strict=True):
+            if not entry.same_text_only:
+                for hash_ in wanted.keys() & split_hashes(hashes):
+                    found[wanted[hash_]].append(entry)
         return found
 
     def states(self) -> dict[State, int]:
-        """Return the number of messages by state."""
+        """Return the number of messages by state, settled ones as accepted or not sent."""
         entries: dict[bytes, tuple[Entry, ...]] = {}
         for entry, hashes in zip(self._entries, self._hashes, strict=True):
             for hash_ in split_hashes(hashes):
-                entries[hash_] = _with(entries.get(hash_, ()), entry)
-        return dict(Counter(entry.state for found in entries.values() for entry in found))
-
-
-def _with(entries: tuple[Entry, ...], entry: Entry) -> tuple[Entry, ...]:
-    """Add an entry, or replace the one of the same message.
-
-    An uncertain message stays uncertain if sending it again fails, which proves nothing about the first call.
-    """
-    of_message = [other for other in entries if (other.digest, other.copy) == (entry.digest, entry.copy)]
-    if entry.state not in MAYBE_SENT and any(other.state is State.UNCERTAIN for other in of_message):
-        return entries
-    return (*(other for other in entries if other not in of_message), entry)
+                entries[hash_] = with_entry(entries.get(hash_, ()), entry)
+        counted = (entry.state for found in entries.values() for entry in found)
+        return dict(Counter(_COUNTED_AS.get(state, state) for state in counted))
 
 
 def split_hashes(packed: bytes) -> tuple[bytes, ...]:

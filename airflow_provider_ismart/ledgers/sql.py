@@ -100,16 +100,19 @@ class SqlLedger(StoredLedger[Connection]):
     def _claim(self) -> Records:
         self._create_tables()
         self._scope_id, self._key = self._find_or_make_scope()
-        records = Records(self._key)
         with self._engine.begin() as connection:
             self._lock_scope(connection)
             self._sender_id = self._register_sender(connection)
             mine = (calls.c.scope_id == self._scope_id) & (calls.c.sender_id == self._sender_id)
             abandoned = mine & (calls.c.state == State.SUBMITTING.value)
             connection.execute(update(calls).where(abandoned).values(state=State.UNCERTAIN.value))
-            for id_, call in self._read_calls(connection):
-                records.add(call)
-                self._last_seen = id_
+            return self._current(connection)
+
+    def _current(self, transaction: Connection) -> Records:
+        records = Records(self._key)
+        for id_, call in self._read_calls(transaction):
+            records.add(call)
+            self._last_seen = id_
         return records
 
     def _load(self) -> Records:
@@ -216,8 +219,8 @@ class SqlLedger(StoredLedger[Connection]):
         rows, msisdns = tuple(batch.rows[i] for i in free), tuple(batch.msisdns[i] for i in free)
         return batch._replace(rows=rows, msisdns=msisdns) if free else None
 
-    def _record_intents(self, transaction: Connection, calls_to_make: Sequence[Call]) -> Sequence[int]:
-        """Record any number of intents in two statements, and return the ids of their rows."""
+    def _record_calls(self, transaction: Connection, new_calls: Sequence[Call]) -> Sequence[int]:
+        """Record any number of calls in two statements, and return the ids of their rows."""
         shared = {"scope_id": self._scope_id, "sender_id": self._sender_id, "at": datetime.now(UTC)}
         rows = [
             {
@@ -229,13 +232,13 @@ class SqlLedger(StoredLedger[Connection]):
                 "state": call.entry.state.value,
                 **shared,
             }
-            for call in calls_to_make
+            for call in new_calls
         ]
         transaction.execute(insert(calls), rows)
         mine = (calls.c.scope_id == self._scope_id) & (calls.c.sender_id == self._sender_id)
         newest = select(calls.c.id, calls.c.fingerprint).where(mine).order_by(calls.c.id.desc()).limit(len(rows))
         ids = {bytes(row.fingerprint): row.id for row in transaction.execute(newest)}
-        return [ids[call.fingerprint] for call in calls_to_make]
+        return [ids[call.fingerprint] for call in new_calls]
 
 
 def summary(engine: Engine, scope: str, task: str | None = None) -> dict[State, int]:

@@ -123,8 +123,11 @@ class TaskStateLedger(StoredLedger[None]):
         self._save()  # even if nothing has changed, so that a task that may not write does not send
         return records
 
-    def _load(self) -> Records:
+    def _current(self, _: None) -> Records:
         return self._records  # there are no other writers
+
+    def _load(self) -> Records:
+        return self._records
 
     def _read_pages(self) -> list[dict[str, Any]]:
         pages: list[dict[str, Any]] = []
@@ -151,12 +154,14 @@ class TaskStateLedger(StoredLedger[None]):
         for number, outcome in ended:
             self._record_end(number, STATE_OF_FATE[outcome.fate])
 
-    def _record_intents(self, _: None, calls: Sequence[Call]) -> Sequence[int]:
+    def _record_calls(self, _: None, calls: Sequence[Call]) -> Sequence[int]:
         numbers = range(self._next_number, self._next_number + len(calls))
         for number, call in zip(numbers, calls, strict=True):
             packed = [b64encode(part).decode() for part in (call.fingerprint, call.hashes)]
             self._make_room(sum(map(len, packed)) + 44)
             self._page["calls"].append([number, call.entry.digest, call.entry.copy, *packed])
+            if call.entry.state is not State.SUBMITTING:
+                self._record_end(number, call.entry.state)
         self._next_number = numbers.stop
         return numbers
 

@@ -62,6 +62,9 @@ class ISmartSendOperator(RedactsFields, ChecksRenderedOptions, BaseOperator):
         extras count.
     :param results_path: a ``.csv`` or ``.parquet`` file that gets every input row with its outcome, full numbers
         included (templated): a local path, a URL, a :class:`pathlib.Path` or an ``ObjectStoragePath``.
+    :param settlements_path: a ``.csv`` or ``.parquet`` file that says what became of uncertain rows, such as the
+        results file with their outcomes edited to ``accepted`` or ``not_sent`` (templated). Each try reads it, if
+        it exists, and sends what was not sent.
     :param idempotency_key: a name for this send, such as ``"bills-2026-11"`` (templated): no task of any run or
         DAG that names it sends to a number again what another has sent. It needs a SQL ledger.
     :param ledger_conn_id: a PostgreSQL or SQLite connection that keeps the ledger (templated). Without one, that
@@ -83,6 +86,7 @@ class ISmartSendOperator(RedactsFields, ChecksRenderedOptions, BaseOperator):
         "exclude",
         "max_credits",
         "results_path",
+        "settlements_path",
         "idempotency_key",
         "ledger_conn_id",
         "ismart_conn_id",
@@ -116,6 +120,7 @@ class ISmartSendOperator(RedactsFields, ChecksRenderedOptions, BaseOperator):
         max_credits: int | str | XComArg | None = None,
         dry_run: bool = False,
         results_path: str | PathLike[str] | None = None,
+        settlements_path: str | PathLike[str] | None = None,
         idempotency_key: str | None = None,
         ledger_conn_id: str | None = None,
         ismart_conn_id: str = ISmartHook.default_conn_name,
@@ -142,6 +147,7 @@ class ISmartSendOperator(RedactsFields, ChecksRenderedOptions, BaseOperator):
         self.max_credits = max_credits
         self.is_dry_run = dry_run  # BaseOperator.dry_run is a method of Airflow's own
         self.results_path = results_path
+        self.settlements_path = settlements_path
         self.idempotency_key = idempotency_key
         self.ledger_conn_id = ledger_conn_id
         self.ismart_conn_id = ismart_conn_id

@@ -62,6 +62,7 @@ class SendOptions:
     on_uncertain: OnUncertain = OnUncertain.FAIL
     dry_run: bool = False
     results_path: str | PathLike[str] | None = None
+    settlements_path: str | PathLike[str] | None = None
     exclude: Any = field(default=None, repr=False)
     max_credits: int | None = None
 
@@ -76,13 +77,8 @@ class SendOptions:
             if not isinstance(getattr(self, option), bool):
                 raise InputError(f"{option} is {_shown(getattr(self, option))}; it can be True or False")
         _check_column("recipient_column", self.recipient_column)
-        if not isinstance(self.results_path, str | PathLike | ObjectStoragePath | None):
-            raise InputError(
-                f"results_path is {_shown(self.results_path)}; it can be a path or URL as text, a Path or an "
-                "ObjectStoragePath"
-            )
-        if isinstance(self.results_path, str):
-            check_name("results_path", self.results_path)
+        _check_path("results_path", self.results_path)
+        _check_path("settlements_path", self.settlements_path)
 
     @classmethod
     def of(
@@ -149,6 +145,15 @@ def check_name(option: str, value: object) -> None:
         raise InputError(f"{option} is {_shown(value)}; it has to be text")
     if not value.strip():
         raise InputError(f"{option} is blank; leave it out for its default")
+
+
+def _check_path(option: str, value: object) -> None:
+    if not isinstance(value, str | PathLike | ObjectStoragePath | None):
+        raise InputError(
+            f"{option} is {_shown(value)}; it can be a path or URL as text, a Path or an ObjectStoragePath"
+        )
+    if isinstance(value, str):
+        check_name(option, value)
 
 
 def _check_column(option: str, value: object) -> None:

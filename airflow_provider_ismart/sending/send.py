@@ -15,6 +15,7 @@ from airflow_provider_ismart.core.outcomes import Outcome
 from airflow_provider_ismart.core.plan import samples
 from airflow_provider_ismart.core.report import Report, counted, in_one_line
 from airflow_provider_ismart.core.schedule import PUSH_AT_FORMAT, read_push_at
+from airflow_provider_ismart.core.settlement import NOTHING_SETTLED, Settlements
 from airflow_provider_ismart.core.simplification import find_saving
 from airflow_provider_ismart.exceptions import (
     ISmartError,
@@ -107,12 +108,15 @@ class Send:
         attempt: Attempt | None = None,
         before_first_call: Callable[[], None] = lambda: None,
         known_refusal: Callable[[], str | None] = lambda: None,
+        settlements: Settlements | None = None,
     ) -> Report:
         """Make the calls and return the report.
 
         :param attempt: the messages of this try's earlier sends, if it sends several times.
         :param before_first_call: called once, immediately before the first call is recorded.
         :param known_refusal: called if there is anything to send; returns why the login must not be tried.
+        :param settlements: what a person found out about uncertain messages of earlier tries.
+        :raises InputError: they settle something else; nothing is settled or sent.
         :raises ISmartError: not every recipient got the message; its class says what to do next.
         """
         submission = Submission(
@@ -123,15 +127,9 @@ class Send:
             resend_uncertain=self.options.on_uncertain is OnUncertain.RESEND,
             attempt=attempt,
             before_first_call=before_first_call,
+            settlements=settlements,
         )
-        report = self._report(submission)  # now including what earlier tries sent
-        self._check_rows(report)
-        if left := self._left_to_send(report):
-            self._check_time(report, left)
-            self._check_cost(report, submission)
-            if refusal := known_refusal():
-                self._conclude(report)
-                raise ISmartLoginError(refusal, report=report)
+        self._check_all(submission, known_refusal)
         try:
             self._submit_all(submission)
             self._wait_for_others(submission)
@@ -147,6 +145,21 @@ class Send:
         if error := failure(report, submission, self.options.on_uncertain) or unwritten:
             raise error
         return report
+
+    def _check_all(self, submission: Submission, known_refusal: Callable[[], str | None]) -> None:
+        """Check what is left to send after the records of earlier tries."""
+        if settled := submission.settlement.described:
+            self.log.info("%s.", settled)
+        if warning := submission.settlement.warning:
+            self.log.warning("%s.", warning)
+        report = self._report(submission)
+        self._check_rows(report)
+        if left := self._left_to_send(report):
+            self._check_time(report, left)
+            self._check_cost(report, submission)
+            if refusal := known_refusal():
+                self._conclude(report)
+                raise ISmartLoginError(refusal, report=report)
 
     def _submit_all(self, submission: Submission) -> None:
         max_concurrency = self.client.settings.max_concurrency
@@ -235,6 +248,7 @@ class Send:
             push_at=self.push_at,
             scheduled=submission.scheduled if submission else 0,
             scheduled_for=submission.scheduled_for if submission else None,
+            settled=(submission.settlement if submission else NOTHING_SETTLED).as_json(),
             stopped_by=stopped_by.detail if stopped_by else None,
             dry_run=self.options.dry_run,
             started_at=self.started_at.isoformat(timespec="seconds"),

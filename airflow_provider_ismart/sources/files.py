@@ -5,12 +5,12 @@ from __future__ import annotations
 import csv
 import os
 import re
-from collections.abc import Collection, Iterator, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from errno import ENOENT
 from gzip import GzipFile
 from io import TextIOWrapper
-from itertools import islice
+from itertools import chain, islice
 from pathlib import Path
 from typing import Any
 
@@ -128,6 +128,12 @@ class _Csv:
                 # an empty cell is a missing value, because CSV has no other way to write one
                 yield {name: [row[index] or None for row in chunk] for name, index in found.items()}
 
+    def lines(self, wanted: Collection[str]) -> Iterator[tuple[int, dict[str, Any]]]:
+        with self._open() as rows:
+            width, found = self._header(rows, wanted)
+            for row in self._whole(rows, width):
+                yield rows.line_num, {name: row[index] or None for name, index in found.items()}
+
     def _header(self, rows: Any, wanted: Collection[str]) -> tuple[int, dict[str, int]]:
         header = next(rows, None)
         if not header:
@@ -196,6 +202,11 @@ class _Parquet:
             for batch in file.iter_batches(CHUNK_ROWS, columns=list(wanted)):
                 yield {name: cells_of(batch.column(name)) for name in wanted}
 
+    def lines(self, wanted: Collection[str]) -> Iterator[tuple[int, dict[str, Any]]]:
+        rows = (zip(*chunk.values(), strict=True) for chunk in self.chunks(wanted))
+        for number, row in enumerate(chain.from_iterable(rows), 1):
+            yield number, dict(zip(wanted, row, strict=True))
+
     @contextmanager
     def _open(self) -> Iterator[Any]:
         try:
@@ -209,6 +220,31 @@ class _Parquet:
 
 
 _KINDS: dict[str, type[_Csv | _Parquet]] = {".csv": _Csv, ".csv.gz": _Csv, ".parquet": _Parquet}
+
+
+def exists(path: Any) -> bool:
+    """Whether there is a file.
+
+    :raises ISmartSourceError: its storage cannot be read.
+    """
+    with _reading(path):
+        return bool(path.exists())
+
+
+def read_lines(
+    path: Any, recipient_column: str, others: Collection[str] = (), *, optional: Collection[str] = ()
+) -> Iterator[tuple[int, Mapping[str, Any]]]:
+    """Yield the lines of a file, each with its number (in Parquet from 1) and its cells by column.
+
+    :raises InputError: the file is of another kind, lacks a column, or is malformed.
+    :raises ISmartSourceError: the file cannot be read.
+    """
+    with _reading(path):
+        part = _part(path)
+        names = part.names()
+        wanted = [recipient_column, *others, *(column for column in optional if column in names)]
+        part.check(recipient_column, wanted)
+        yield from part.lines(wanted)
 
 
 def _parts(path: Any) -> list[_Csv | _Parquet]:

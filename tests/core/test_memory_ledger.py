@@ -1,6 +1,7 @@
 import pytest
 
 from airflow_provider_ismart.core.batching import Batch
+from airflow_provider_ismart.core.errors import InputError
 from airflow_provider_ismart.core.ledger import (
     MAYBE_SENT,
     STATE_OF_FATE,
@@ -12,6 +13,7 @@ from airflow_provider_ismart.core.ledger import (
 )
 from airflow_provider_ismart.core.message import LangChoice, compose
 from airflow_provider_ismart.core.outcomes import CallOutcome, Fate
+from airflow_provider_ismart.core.settlement import Finding, Settlements
 from tests.core.scripted import numbers
 
 A, B = numbers(2)
@@ -24,9 +26,14 @@ def batch(*msisdns, text="Hello", copy=0):
     )
 
 
+FINDINGS = {State.CONFIRMED: Finding.ACCEPTED, State.RULED_OUT: Finding.NOT_SENT}
+
+
 def move(ledger, to, moved):
     if to is State.SUBMITTING:
         ledger.write([], [moved])
+    elif to in FINDINGS:
+        ledger.settle(Settlements(by_number={msisdn: [(2, FINDINGS[to])] for msisdn in moved.msisdns}))
     else:
         ledger.write([(moved, CallOutcome(fate=FATE_OF_STATE[to]))], [])
 
@@ -36,6 +43,8 @@ def ledger_in(state, moved):
     ledger = MemoryLedger()
     if state is not None:
         move(ledger, State.SUBMITTING, moved)
+    if state in FINDINGS:
+        move(ledger, State.UNCERTAIN, moved)
     if state not in {None, State.SUBMITTING}:
         move(ledger, state, moved)
     return ledger
@@ -48,11 +57,12 @@ def states(ledger, msisdn=A):
 def test_every_state_and_fate_has_its_place():
     assert set(TRANSITIONS) == {None, *State}
     assert set(STATE_OF_FATE) == set(Fate)
-    assert {State.SUBMITTING, State.ACCEPTED, State.UNCERTAIN} == MAYBE_SENT
+    assert {State.SUBMITTING, State.ACCEPTED, State.UNCERTAIN, State.CONFIRMED} == MAYBE_SENT
 
 
 def test_nothing_follows_an_acceptance_and_no_intent_an_intent():
     assert TRANSITIONS[State.ACCEPTED] == {State.ACCEPTED}
+    assert not TRANSITIONS[State.CONFIRMED]
     assert State.SUBMITTING not in TRANSITIONS[State.SUBMITTING]
 
 
@@ -64,8 +74,15 @@ def test_a_message_moves_as_the_table_says_or_not_at_all(start, to):
     if to in TRANSITIONS[start]:
         move(ledger, to, moved)
         assert states(ledger) == [to]
-    else:
+    elif to not in FINDINGS:
         with pytest.raises(LedgerConflictError, match=f"{to.value} cannot follow"):
+            move(ledger, to, moved)
+        assert states(ledger) == ([start] if start else [])
+    elif start is to:  # the same finding again changes nothing
+        move(ledger, to, moved)
+        assert states(ledger) == [start]
+    else:
+        with pytest.raises(InputError, match="settles nothing"):
             move(ledger, to, moved)
         assert states(ledger) == ([start] if start else [])
 

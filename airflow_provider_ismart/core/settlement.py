@@ -1,0 +1,220 @@
+"""Settle uncertain messages with what a person found out about them.
+
+The person edits the outcomes in a results file, or lists numbers with ``accepted`` or ``not_sent``. Each such line
+settles one uncertain message to its number, once: if the message is sent again and is uncertain again, the same
+line says nothing about the new call.
+"""
+
+from __future__ import annotations
+
+from collections import Counter, defaultdict
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from enum import Enum
+from typing import Any, NamedTuple
+
+from airflow_provider_ismart.core.batching import MAX_BATCH_SIZE
+from airflow_provider_ismart.core.columns import is_name
+from airflow_provider_ismart.core.errors import InputError
+from airflow_provider_ismart.core.ledger import Entry, State, with_entry
+from airflow_provider_ismart.core.msisdn import InvalidNumberError, canonical_msisdn, is_missing, mask_msisdn
+from airflow_provider_ismart.core.numbering import NumberingPlan
+from airflow_provider_ismart.core.outcomes import Outcome
+from airflow_provider_ismart.core.return_codes import ACCEPTED_CODE
+
+#: How many wrong lines an error names.
+MAX_LINES_SHOWN = 5
+
+#: How many numbers a warning names.
+MAX_NUMBERS_SHOWN = 3
+
+_OUTCOMES = frozenset(outcome.value for outcome in Outcome)
+
+
+class Finding(Enum):
+    """What a person found out about a message."""
+
+    ACCEPTED = "accepted"
+    NOT_SENT = "not_sent"
+
+
+_STATE_OF = {Finding.ACCEPTED: State.CONFIRMED, Finding.NOT_SENT: State.RULED_OUT}
+
+
+class Line(NamedTuple):
+    """A line of a settlement file: its number in the file, and its cells."""
+
+    number: int
+    msisdn: Any
+    outcome: Any
+    return_code: Any = None
+
+
+class SettledGroup(NamedTuple):
+    """A settled message and at most 50 of its numbers. The entry's state is CONFIRMED or RULED_OUT."""
+
+    entry: Entry
+    msisdns: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Settlement:
+    """What a try settles: the messages to record, and how many of them by finding.
+
+    ``uncertain_again`` has the numbers, masked, that were sent again after they were settled as not sent.
+    """
+
+    groups: tuple[SettledGroup, ...]
+    counts: Mapping[Finding, int]
+    uncertain_again: tuple[str, ...]
+
+    def as_json(self) -> dict[str, int]:
+        """Return the counts as plain JSON values."""
+        return {finding.value: self.counts.get(finding, 0) for finding in Finding}
+
+    @property
+    def described(self) -> str:
+        """The counts, for a log; empty if nothing is settled."""
+        counts = ", ".join(f"{count:,} {finding.value}" for finding, count in self.counts.items())
+        return f"Settled by settlements_path: {counts}" if counts else ""
+
+    @property
+    def warning(self) -> str:
+        """What a person has to do about numbers that are uncertain again; empty if there are none."""
+        if not (again := self.uncertain_again):
+            return ""
+        shown = ", ".join(again[:MAX_NUMBERS_SHOWN]) + (", …" if len(again) > MAX_NUMBERS_SHOWN else "")
+        return (
+            f"Sent again after settlements_path settled them as not_sent, and uncertain again: {len(again):,} "
+            f"({shown}). To settle the new call too, add a second line for the number"
+        )
+
+
+NOTHING_SETTLED = Settlement(groups=(), counts={}, uncertain_again=())
+
+
+class _WrongLineError(Exception):
+    """Lines say something that cannot be settled."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Settlements:
+    """The lines of a settlement file that settle something, by number. :meth:`of` reads them."""
+
+    by_number: Mapping[str, Sequence[tuple[int, Finding]]]
+
+    @classmethod
+    def of(cls, lines: Iterable[Line], numbering: NumberingPlan, *, is_results_file: bool) -> Settlements:
+        """Read lines. In a results file, lines with an outcome that the send wrote itself settle nothing.
+
+        :raises InputError: lines cannot be read; the text names them.
+        """
+        by_number: dict[str, list[tuple[int, Finding]]] = defaultdict(list)
+        wrong: list[str] = []
+        for line in lines:
+            try:
+                if finding := _finding(line, is_results_file=is_results_file):
+                    by_number[_msisdn(line.msisdn, numbering)].append((line.number, finding))
+            except _WrongLineError as why:
+                wrong.append(f"line {line.number}: {why}")
+        _check(wrong)
+        return cls(by_number=by_number)
+
+    def decide(self, history: Mapping[str, Sequence[Entry]]) -> Settlement:
+        """Return what these lines settle, given each number's entries, oldest first.
+
+        :raises InputError: lines settle something else than uncertain messages; the text names them.
+        """
+        msisdns: dict[Entry, list[str]] = defaultdict(list)
+        counts: Counter[Finding] = Counter()
+        uncertain_again: list[str] = []
+        wrong: list[str] = []
+        for msisdn, lines in self.by_number.items():
+            entries = history.get(msisdn, ())
+            uncertain = _uncertain(entries)
+            try:
+                finding = _new_finding(lines, entries, len(uncertain))
+            except _WrongLineError as why:
+                wrong.append(f"{_named(lines)} ({mask_msisdn(msisdn)}): {why}")
+                continue
+            if finding is None:
+                uncertain_again += [mask_msisdn(msisdn)] * bool(uncertain)
+                continue
+            counts[finding] += len(uncertain)
+            for entry in uncertain:
+                msisdns[Entry(entry.digest, entry.copy, _STATE_OF[finding])].append(msisdn)
+        _check(wrong)
+        return Settlement(groups=tuple(_groups(msisdns)), counts=counts, uncertain_again=tuple(uncertain_again))
+
+
+def _finding(line: Line, *, is_results_file: bool) -> Finding | None:
+    """Return what a line says about its message; ``None`` if it leaves it as it is."""
+    word = line.outcome.strip().lower() if isinstance(line.outcome, str) else ""
+    if word == Outcome.UNCERTAIN.value:
+        return None
+    if is_results_file and word in _OUTCOMES and (word != Finding.ACCEPTED.value or _is_answered(line)):
+        return None
+    try:
+        return Finding(word)
+    except ValueError:
+        shown = repr(line.outcome) if is_name(line.outcome) else f"a text of {len(str(line.outcome))} characters"
+        said = "blank" if is_missing(line.outcome) or not str(line.outcome).strip() else shown
+        raise _WrongLineError(f"its outcome is {said}; write accepted or not_sent") from None
+
+
+def _is_answered(line: Line) -> bool:
+    """Whether the send itself recorded the row as accepted, because the gateway answered so."""
+    return str(line.return_code).strip() in {f"{ACCEPTED_CODE}", f"{ACCEPTED_CODE}.0"}
+
+
+def _msisdn(cell: Any, numbering: NumberingPlan) -> str:
+    try:
+        return canonical_msisdn(cell, numbering)
+    except InvalidNumberError as why:
+        raise _WrongLineError(f"number: {why}") from None
+
+
+def _uncertain(entries: Sequence[Entry]) -> list[Entry]:
+    latest: tuple[Entry, ...] = ()
+    for entry in entries:
+        latest = with_entry(latest, entry)
+    return [entry for entry in latest if entry.state is State.UNCERTAIN]
+
+
+def _new_finding(lines: Sequence[tuple[int, Finding]], entries: Sequence[Entry], uncertain: int) -> Finding | None:
+    """Return what the lines say about the uncertain messages; ``None`` if it is on record already."""
+    settled = Counter(entry.state for entry in entries)
+    said = Counter(finding for _, finding in lines)
+    new = {finding: more for finding in said if (more := said[finding] - settled[_STATE_OF[finding]]) > 0}
+    if not new:
+        return None
+    if len(new) > 1:
+        raise _WrongLineError("says accepted and not_sent, and it is not known of which message")
+    [(finding, count)] = new.items()
+    if not uncertain and any(entry.state is State.SUBMITTING for entry in entries):
+        raise _WrongLineError("another task's call to it is open; if that task is dead, release its calls first")
+    if not uncertain:
+        raise _WrongLineError("no message to it is uncertain")
+    if count != uncertain:
+        messages = "1 message to it is" if uncertain == 1 else f"{uncertain} messages to it are"
+        raise _WrongLineError(f"{messages} uncertain, so write {uncertain} such lines, not {count}")
+    return finding
+
+
+def _named(lines: Sequence[tuple[int, Finding]]) -> str:
+    numbers = [str(number) for number, _ in lines]
+    return f"line{'s' * (len(numbers) > 1)} {', '.join(numbers)}"
+
+
+def _groups(msisdns: Mapping[Entry, Sequence[str]]) -> Iterator[SettledGroup]:
+    for entry, found in msisdns.items():
+        for start in range(0, len(found), MAX_BATCH_SIZE):
+            yield SettledGroup(entry, tuple(found[start : start + MAX_BATCH_SIZE]))
+
+
+def _check(wrong: Sequence[str]) -> None:
+    if wrong:
+        more = f"; and {len(wrong) - MAX_LINES_SHOWN:,} more" if len(wrong) > MAX_LINES_SHOWN else ""
+        raise InputError(
+            f"settlements_path settles nothing: {'; '.join(wrong[:MAX_LINES_SHOWN])}{more}. Correct the file"
+        )
