@@ -39,6 +39,7 @@ class Finding(Enum):
 
 
 _STATE_OF = {Finding.ACCEPTED: State.CONFIRMED, Finding.NOT_SENT: State.RULED_OUT}
+_SETTLED = frozenset(_STATE_OF.values())
 
 
 class Line(NamedTuple):
@@ -130,19 +131,18 @@ class Settlements:
         uncertain_again: list[str] = []
         wrong: list[str] = []
         for msisdn, lines in self.by_number.items():
-            entries = history.get(msisdn, ())
-            uncertain = _uncertain(entries)
+            messages = _messages(history.get(msisdn, ()))
             try:
-                finding = _new_finding(lines, entries, len(uncertain))
+                finding, settled = _new(lines, messages)
             except _WrongLineError as why:
                 wrong.append(f"{_named(lines)} ({mask_msisdn(msisdn)}): {why}")
                 continue
             if finding is None:
-                uncertain_again += [mask_msisdn(msisdn)] * bool(uncertain)
+                uncertain_again += [mask_msisdn(msisdn)] * any(message.is_uncertain for message in messages)
                 continue
-            counts[finding] += len(uncertain)
-            for entry in uncertain:
-                msisdns[Entry(entry.digest, entry.copy, _STATE_OF[finding])].append(msisdn)
+            counts[finding] += len(settled)
+            for message in settled:
+                msisdns[Entry(*message.key, _STATE_OF[finding])].append(msisdn)
         _check(wrong)
         return Settlement(groups=tuple(_groups(msisdns)), counts=counts, uncertain_again=tuple(uncertain_again))
 
@@ -174,31 +174,76 @@ def _msisdn(cell: Any, numbering: NumberingPlan) -> str:
         raise _WrongLineError(f"number: {why}") from None
 
 
-def _uncertain(entries: Sequence[Entry]) -> list[Entry]:
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Message:
+    """What is on record of a message to a number. ``key`` is its digest and copy number.
+
+    ``settled`` counts its settlements by state: it can be sent again after one, and be uncertain again.
+    """
+
+    key: tuple[str, int]
+    is_own: bool
+    state: State
+    settled: Counter[State]
+
+    @property
+    def is_uncertain(self) -> bool:
+        return self.state is State.UNCERTAIN
+
+
+def _messages(entries: Sequence[Entry]) -> list[_Message]:
+    by_key: dict[tuple[str, int], list[Entry]] = defaultdict(list)
+    for entry in entries:
+        by_key[entry.digest, entry.copy].append(entry)
+    return [_message(key, of_message) for key, of_message in by_key.items()]
+
+
+def _message(key: tuple[str, int], entries: Sequence[Entry]) -> _Message:
     latest: tuple[Entry, ...] = ()
     for entry in entries:
         latest = with_entry(latest, entry)
-    return [entry for entry in latest if entry.state is State.UNCERTAIN]
+    senders = [entry.by for entry in entries if entry.state not in _SETTLED]
+    return _Message(
+        key=key,
+        is_own=not any(senders[-1:]),
+        state=latest[-1].state,
+        settled=Counter(entry.state for entry in entries if entry.state in _SETTLED),
+    )
 
 
-def _new_finding(lines: Sequence[tuple[int, Finding]], entries: Sequence[Entry], uncertain: int) -> Finding | None:
-    """Return what the lines say about the uncertain messages; ``None`` if it is on record already."""
-    settled = Counter(entry.state for entry in entries)
+def _new(
+    lines: Sequence[tuple[int, Finding]], messages: Sequence[_Message]
+) -> tuple[Finding | None, Sequence[_Message]]:
+    """Return what the lines say that is not on record yet, and the messages that it settles.
+
+    These are the task's own or, if the lines do not fit those, all that it shares the ledger with.
+    """
     said = Counter(finding for _, finding in lines)
-    new = {finding: more for finding in said if (more := said[finding] - settled[_STATE_OF[finding]]) > 0}
-    if not new:
-        return None
-    if len(new) > 1:
-        raise _WrongLineError("says accepted and not_sent, and it is not known of which message")
-    [(finding, count)] = new.items()
-    if not uncertain and any(entry.state is State.SUBMITTING for entry in entries):
-        raise _WrongLineError("another task's call to it is open; if that task is dead, release its calls first")
-    if not uncertain:
-        raise _WrongLineError("no message to it is uncertain")
-    if count != uncertain:
-        messages = "1 message to it is" if uncertain == 1 else f"{uncertain} messages to it are"
-        raise _WrongLineError(f"{messages} uncertain, so write {uncertain} such lines, not {count}")
-    return finding
+    for among in ([message for message in messages if message.is_own], messages):
+        settled = sum((message.settled for message in among), Counter[State]())
+        new = {finding: more for finding in said if (more := said[finding] - settled[_STATE_OF[finding]]) > 0}
+        if not new:
+            return None, ()
+        if len(new) > 1:
+            raise _WrongLineError("says accepted and not_sent, and it is not known of which message")
+        [(finding, count)] = new.items()
+        uncertain = [message for message in among if message.is_uncertain]
+        if uncertain and len(uncertain) == count:
+            return finding, uncertain
+    raise _WrongLineError(_why_not(messages, count))
+
+
+def _why_not(messages: Sequence[_Message], count: int) -> str:
+    uncertain = [message for message in messages if message.is_uncertain]
+    wanted = sum(message.is_own for message in uncertain) or len(uncertain)
+    if wanted:
+        messages_are = "1 message to it is" if wanted == 1 else f"{wanted} messages to it are"
+        return (
+            f"{messages_are} uncertain, so write {wanted} such {'line' if wanted == 1 else 'lines'}, not {count}"
+        )
+    if any(message.state is State.SUBMITTING for message in messages):
+        return "another task's call to it is open; if that task is dead, release its calls first"
+    return "no message to it is uncertain"
 
 
 def _named(lines: Sequence[tuple[int, Finding]]) -> str:

@@ -122,13 +122,12 @@ class Records:
         return found
 
     def history(self, msisdns: Collection[str]) -> Mapping[str, Sequence[Entry]]:
-        """Return the entries that this task recorded, or that count for it whatever their texts, oldest first."""
+        """Return all entries of the numbers that have any, oldest first."""
         wanted = dict(zip(self.hashes(msisdns), msisdns, strict=True))
         found: dict[str, list[Entry]] = defaultdict(list)
         for entry, hashes in zip(self._entries, self._hashes, strict=True):
-            if not entry.same_text_only:
-                for hash_ in wanted.keys() & split_hashes(hashes):
-                    found[wanted[hash_]].append(entry)
+            for hash_ in wanted.keys() & split_hashes(hashes):
+                found[wanted[hash_]].append(entry)
         return found
 
     def states(self) -> dict[State, int]:

@@ -173,6 +173,7 @@ class Checker:
     def attempt(self, attempt):
         calls = self.calls_of[attempt]
         yield from self.cap(attempt, calls)
+        yield from self.settlements(attempt, calls)
         yield from self.stops(attempt, calls)
         yield from self.one_at_a_time(attempt, calls)
         if attempt.ended is None or attempt.is_terminated:
@@ -294,6 +295,44 @@ class Checker:
         taken = sum(len(call.numbers) for call in calls if call.taken)
         if cap is not None and taken > cap:
             yield f"the cap is kept: {taken} messages taken, max_credits is {cap}"
+
+    # What people found out about uncertain messages
+
+    def settlements(self, attempt, calls):
+        file = attempt.settlements
+        if file is None:
+            return
+        if file.is_wrong:
+            if calls:
+                yield f"a wrong settlement changes nothing: calls {numbers_of(calls)} with {file.path.name}"
+            return
+        name = type(attempt.error).__name__ if attempt.error else "success"
+        if "settles nothing" in str(attempt.error):
+            if calls or self.is_sure(attempt):
+                yield f"a right settlement settles: {attempt.error}"
+            self.world.count("settling", "a right file is refused, because more happened than people know")
+            return
+        if attempt.ended is None or attempt.results is None or attempt.had_trouble or attempt.is_terminated:
+            return
+        for (_, number, _), (outcome, _, _) in zip(attempt.rows, attempt.results, strict=False):
+            if outcome == "uncertain" and number in file.said and not self.was_called_since(number, file.written):
+                yield f"a right settlement settles: {number} is {file.said[number]}, and uncertain ({name})"
+            if number in file.said:
+                self.world.count("settling", f"a row settled as {file.said[number]} ends as {outcome}")
+
+    def is_sure(self, attempt):
+        """Whether people knew all that the ledger has: the input is the same, and no try settled and died."""
+        is_alone = self.scenario.shape == "task" or (self.scenario.shape == "mapped" and not self.scenario.has_sql)
+        others = [other for other in attempt.ti.attempts if other is not attempt]
+        return (
+            is_alone
+            and not (self.scenario.has_time_in_text or self.scenario.simplifies or self.scenario.was_query)
+            and not any(other.generation != attempt.generation for other in others)
+            and not any(other.settlements and other.report is None for other in others)
+        )
+
+    def was_called_since(self, number, tick):
+        return any(call.started > tick and number in call.numbers for call in self.calls)
 
     # When to stop, and one at a time
 

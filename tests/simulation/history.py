@@ -18,6 +18,7 @@ from tests.simulation import alerts
 from tests.simulation.checker import check
 from tests.simulation.scenario import EPOCH, Scenario
 from tests.simulation.scheduler import Airflow
+from tests.simulation.settling import People
 from tests.simulation.stores import Database, Variables
 from tests.simulation.threads import process_here
 from tests.simulation.world import StuckError, World
@@ -144,10 +145,11 @@ class Simulation:
         airflow.removed, airflow.database = {}, self._database
         airflow.variables = self._variables = Variables(world)
         self._database.begin_history(world, airflow.database_faults)
+        people = People(world, scenario, Path(self._folder.name))
         scenario.populate(airflow)
         for run in airflow.runs:
             world.note("upstream", f"{run.run_id}: {_shown(run.lists)}")
-        world.spawn(lambda: _people(world, scenario, airflow))
+        world.spawn(lambda: _people(world, scenario, airflow, people))
         try:
             world.run()
             stuck = []
@@ -182,7 +184,7 @@ def _shown(lists):
     return " | ".join(", ".join(f"{row[0][-4:]}: {row[2]}" for row in rows) or "nobody" for rows in lists)
 
 
-def _people(world, scenario, airflow):
+def _people(world, scenario, airflow, people):
     """Do things to the runs; when all is quiet, end all trouble and clear everything, twice."""
     dice = world.random
     for _ in range(scenario.user_actions):
@@ -191,11 +193,13 @@ def _people(world, scenario, airflow):
         else:
             _wait(world, lambda: airflow.is_idle)
             world.sleep(dice.uniform(0.2, 2))
+        people.act(airflow)
         scenario.act()
     _wait(world, lambda: airflow.is_idle)
     scenario.heal()
     world.sleep(100)  # whatever is still on its way or frozen comes to its end
     scenario.heal()
+    people.end(airflow)
     world.note("people", "all trouble is over")
     scenario.finals = []
     for _ in range(2):

@@ -43,8 +43,11 @@ class Attempt:
         self.ended = None
         self.report = None
         self.error = None
-        #: Row by row: (outcome, code, reason).
+        #: Row by row: (outcome, code, reason), and their file.
         self.results = None
+        self.path = None
+        #: What people had found out when it began.
+        self.settlements = None
         self.is_terminated = False
         self.is_fenced = False
         self.had_trouble = False
@@ -80,6 +83,8 @@ class TaskInstance:
         self.epoch = 0
         self.xcoms = {}
         self.attempts = []
+        #: What people found out about its uncertain messages.
+        self.settlements = None
 
     @property
     def name(self):
@@ -296,6 +301,9 @@ class Airflow:
         process.on_signal = hook.halt
         path = Path(self._folder) / f"{len(self.attempts)}.csv"
         path.unlink(missing_ok=True)  # another history's
+        attempt.path, attempt.settlements = path, ti.settlements
+        if ti.settlements is not None:
+            options = {**options, "settlements_path": str(ti.settlements.path)}
         table, message = scenario.table_of(rows)
         try:
             attempt.report = hook.submit(
