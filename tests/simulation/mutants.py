@@ -144,8 +144,8 @@ MUTANTS = (
     Mutant(
         "records of earlier tries are ignored",
         "core/dispatch.py",
-        "        if ledger.claim() or attempt:\n",
-        "        if (ledger.claim() or attempt) and False:\n",
+        "        has_records = ledger.claim()\n",
+        "        has_records = ledger.claim() and False\n",
     ),
     Mutant(
         "resend without being asked",
@@ -379,6 +379,43 @@ MUTANTS = (
         "sending/send.py",
         "            self._check_cost(report, submission)\n",
         "",
+    ),
+    # Settled messages
+    Mutant(
+        "a line settles every later call, too",
+        "core/settlement.py",
+        "(more := said[finding] - settled[_STATE_OF[finding]]) > 0",
+        "(more := said[finding] - 0 * settled[_STATE_OF[finding]]) > 0",
+    ),
+    Mutant(
+        "accepted and not_sent are mixed up",
+        "core/settlement.py",
+        "_STATE_OF = {Finding.ACCEPTED: State.CONFIRMED, Finding.NOT_SENT: State.RULED_OUT}",
+        "_STATE_OF = {Finding.NOT_SENT: State.CONFIRMED, Finding.ACCEPTED: State.RULED_OUT}",
+    ),
+    Mutant(
+        "a message settled as accepted is sent again",
+        "core/ledger.py",
+        "State.UNCERTAIN, State.CONFIRMED})\n",
+        "State.UNCERTAIN})\n",
+    ),
+    Mutant(
+        "a message settled as not sent stays uncertain",
+        "core/ledger.py",
+        "_PROVE_NOTHING = frozenset({State.REFUSED, State.NOT_SENT})",
+        "_PROVE_NOTHING = frozenset({State.REFUSED, State.NOT_SENT, State.RULED_OUT})",
+    ),
+    Mutant(
+        "wrong lines of a settlement file are skipped",
+        "core/settlement.py",
+        "        _check(wrong)\n        return Settlement(",
+        "        return Settlement(",
+    ),
+    Mutant(
+        "settlements are not recorded",
+        "ledgers/base.py",
+        "            if calls:\n",
+        "            if False:\n",
     ),
 )
 
