@@ -43,12 +43,13 @@ _SETTLED = frozenset(_STATE_OF.values())
 
 
 class Line(NamedTuple):
-    """A line of a settlement file: its number in the file, and its cells."""
+    """A line of a settlement file: its number in the file, and its cells. Only a results file has return codes."""
 
     number: int
     msisdn: Any
     outcome: Any
     return_code: Any = None
+    is_of_results: bool = False
 
 
 class SettledGroup(NamedTuple):
@@ -104,8 +105,12 @@ class Settlements:
 
     by_number: Mapping[str, Sequence[tuple[int, Finding]]]
 
+    def __bool__(self) -> bool:
+        """Whether any line settles anything."""
+        return bool(self.by_number)
+
     @classmethod
-    def of(cls, lines: Iterable[Line], numbering: NumberingPlan, *, is_results_file: bool) -> Settlements:
+    def of(cls, lines: Iterable[Line], numbering: NumberingPlan) -> Settlements:
         """Read lines. In a results file, lines with an outcome that the send wrote itself settle nothing.
 
         :raises InputError: lines cannot be read; the text names them.
@@ -114,7 +119,7 @@ class Settlements:
         wrong: list[str] = []
         for line in lines:
             try:
-                if finding := _finding(line, is_results_file=is_results_file):
+                if finding := _finding(line):
                     by_number[_msisdn(line.msisdn, numbering)].append((line.number, finding))
             except _WrongLineError as why:
                 wrong.append(f"line {line.number}: {why}")
@@ -147,12 +152,12 @@ class Settlements:
         return Settlement(groups=tuple(_groups(msisdns)), counts=counts, uncertain_again=tuple(uncertain_again))
 
 
-def _finding(line: Line, *, is_results_file: bool) -> Finding | None:
+def _finding(line: Line) -> Finding | None:
     """Return what a line says about its message; ``None`` if it leaves it as it is."""
     word = line.outcome.strip().lower() if isinstance(line.outcome, str) else ""
     if word == Outcome.UNCERTAIN.value:
         return None
-    if is_results_file and word in _OUTCOMES and (word != Finding.ACCEPTED.value or _is_answered(line)):
+    if line.is_of_results and word in _OUTCOMES and (word != Finding.ACCEPTED.value or _is_answered(line)):
         return None
     try:
         return Finding(word)

@@ -33,12 +33,13 @@ def read_settlements(settlements_path: Any, numbering: NumberingPlan, log: Log) 
     if not exists(path):
         log.info("settlements_path names no file yet, so nothing is settled.")
         return None
-    lines = list(read_lines(path, "msisdn", ("outcome",), optional=(_OF_RESULTS,)))
-    is_results_file = any(_OF_RESULTS in cells for _, cells in lines)
+    lines = read_lines(path, "msisdn", ("outcome",), optional=(_OF_RESULTS,))
     return Settlements.of(
-        (Line(number, cells["msisdn"], cells["outcome"], cells.get(_OF_RESULTS)) for number, cells in lines),
+        (
+            Line(number, cells["msisdn"], cells["outcome"], cells.get(_OF_RESULTS), _OF_RESULTS in cells)
+            for number, cells in lines
+        ),
         numbering,
-        is_results_file=is_results_file,
     )
 
 
