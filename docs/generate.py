@@ -113,12 +113,15 @@ PLACES = {
     State.UNCERTAIN: (590, 115),
     State.NOT_SENT: (590, 185),
     State.REFUSED: (590, 255),
+    State.CONFIRMED: (860, 80),
+    State.RULED_OUT: (860, 150),
 }
 #: What allows a message to be submitted again.
 AGAIN = {
     State.UNCERTAIN: 'only with "resend"',
     State.NOT_SENT: "a retry",
     State.REFUSED: "a retry, or a split batch",
+    State.RULED_OUT: "a retry",
 }
 
 
@@ -131,15 +134,16 @@ def ledger() -> str:
             if before is None:
                 shapes += [line(f"M145 150 H{PLACES[after][0] - 65}"), text(205, 140, "intent recorded", "note")]
             elif after is State.SUBMITTING:
-                _, y = PLACES[before]
+                x, y = PLACES[before]
                 shapes += [
-                    line(f"M655 {y} H705 V302 H330 V172", is_back=True),
-                    text(590, y + 36, AGAIN[before], "note"),
+                    line(f"M{x + 65} {y} H{x + 115} V302 H330 V172", is_back=True),
+                    text(x, y + 36, AGAIN[before], "note"),
                 ]
             else:
                 (x, y), (to_x, to_y) = PLACES[before], PLACES[after]
                 shapes.append(line(f"M{x + 65} {y} C{x + 130} {y} {x + 120} {to_y} {to_x - 65} {to_y}"))
-    return svg(750, 320, "States of a ledger entry", shapes)
+    shapes.append(text(PLACES[State.CONFIRMED][0], 48, "settled by a person", "note"))
+    return svg(1000, 320, "States of a ledger entry", shapes)
 
 
 def return_codes() -> str:
