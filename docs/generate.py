@@ -13,7 +13,7 @@ from typing import NamedTuple
 from airflow_provider_ismart.core.ledger import TRANSITIONS, State
 from airflow_provider_ismart.core.return_codes import RETURN_CODES
 from airflow_provider_ismart.gateway.extra import Extra
-from airflow_provider_ismart.gateway.settings import EXTRAS
+from airflow_provider_ismart.gateway.extras import EXTRAS
 
 DOCS = Path(__file__).parent
 
