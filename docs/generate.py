@@ -5,20 +5,32 @@ from __future__ import annotations
 import csv
 import io
 import json
+from collections.abc import Sequence
 from html import escape
 from itertools import pairwise
 from pathlib import Path
 from typing import NamedTuple
 
 from airflow_provider_ismart.core.ledger import TRANSITIONS, State
-from airflow_provider_ismart.core.return_codes import RETURN_CODES
+from airflow_provider_ismart.core.return_codes import RETURN_CODES, SECOND_HAND_CODES, Kind
 from airflow_provider_ismart.gateway.extra import Extra
-from airflow_provider_ismart.gateway.settings import EXTRAS
+from airflow_provider_ismart.gateway.extras import EXTRAS
 
 DOCS = Path(__file__).parent
 
-#: Codes that the gateway document does not have.
-SECOND_HAND_CODES = {21, 24, 25}
+#: What a return code of each kind does to a send.
+EFFECTS = {
+    Kind.ACCEPTED: "continues",
+    Kind.LOGIN: "stops",
+    Kind.ACCOUNT: "stops",
+    Kind.CREDIT: "stops",
+    Kind.MESSAGE: "skips other rows with this text; the task fails at the end",
+    Kind.RECIPIENT: 'follows [`on_refused`](how-a-send-works.md#refused-numbers); the task fails with `"fail"` '
+    "or if nobody was reached",
+    Kind.REQUEST: "stops if nothing was accepted yet, else the task fails at the end",
+    Kind.UNCERTAIN: "continues, up to three in a row; follows [`on_uncertain`](guarantees.md#uncertain-calls)",
+    Kind.UNKNOWN: "like request",
+}
 
 #: Dark text on a light card, which is readable on a light and on a dark page.
 STYLE = """
@@ -155,6 +167,15 @@ def return_codes() -> str:
     return as_csv(rows)
 
 
+def return_code_kinds() -> str:
+    """Return the table of the return codes' kinds."""
+    rows = [("kind", "codes", "effect on the send")]
+    for kind in Kind:
+        codes = ", ".join(str(code.number) for code in RETURN_CODES.values() if code.kind is kind)
+        rows.append((kind.value, codes or "any other", EFFECTS[kind]))
+    return as_csv(rows)
+
+
 def extras() -> str:
     """Return the table of the connection's extras."""
     rows = [("extra", "default", "values", "meaning")]
@@ -176,7 +197,7 @@ def values(extra: Extra) -> str:
     return "text, list" if extra.can_be_list else "text"
 
 
-def as_csv(rows: list[tuple[str, str, str, str]]) -> str:
+def as_csv(rows: Sequence[tuple[str, ...]]) -> str:
     """Return a table as CSV."""
     table = io.StringIO()
     csv.writer(table, lineterminator="\n").writerows(rows)
@@ -187,6 +208,7 @@ GENERATED = {
     "_static/send.svg": send,
     "_static/ledger.svg": ledger,
     "connection-extras.csv": extras,
+    "return-code-kinds.csv": return_code_kinds,
     "return-codes.csv": return_codes,
 }
 

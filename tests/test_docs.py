@@ -46,11 +46,6 @@ def table(path, heading):
     return rows[2:]
 
 
-def test_each_kind_of_return_code_is_listed_with_its_codes():
-    listed = {row[0]: row[1] for row in table("docs/return-codes.md", "Kinds")}
-    assert listed == {kind.value: ", ".join(map(str, sorted(codes_of(kind)))) or "any other" for kind in Kind}
-
-
 def codes_of(kind):
     return {code.number for code in RETURN_CODES.values() if code.kind is kind}
 
@@ -108,7 +103,7 @@ def test_each_list_of_return_codes_in_the_documentation_is_complete():
         if (name := str(page.relative_to(CHECKOUT))) not in INDEPENDENT
         for codes in code_lists(page.read_text(encoding="utf-8"))
     }
-    assert ("docs/return-codes.md", (3, 12, 17)) in lists
+    assert ("docs/alerts.md", (3, 12, 17)) in lists
     assert [(name, codes) for name, codes in lists if not is_complete(set(codes))] == []
 
 

@@ -60,7 +60,7 @@ def read_templates(message: Mapping[Any, Any]) -> dict[str, Template]:
         keys[language] = shown(key)
         name = f"message[{shown(key)}]"
         if not isinstance(source, str):
-            raise InputError(f"{name} is a {type(source).__name__}; it has to be text")
+            raise InputError(f"{name} is of type {type(source).__name__}; it has to be text")
         if is_blank(source):
             raise InputError(f"{name} is blank; leave the key out, or give it a text")
         templates[language] = Template(source, name)
@@ -102,7 +102,7 @@ def _why_none(cell: Any, *, are_languages: bool) -> str:
     if is_missing(cell) or (isinstance(cell, str) and is_blank(cell)):
         return "no language"
     if not isinstance(cell, str):
-        return f"the language is a {type(cell).__name__}, not text"
+        return f"the language is of type {type(cell).__name__}, not text"
     if are_languages and re.fullmatch(_LOOKS_LIKE_A_LANGUAGE, written := cell.strip(_AROUND)):
         return f"no message for language {shown(written)}"
     return "no message for its language"

@@ -94,10 +94,10 @@ def _text(written: object) -> str:
     if isinstance(written, bool):
         raise InvalidNumberError("a boolean, not a number")
     if is_narrow_float(getattr(written, "dtype", None)):
-        raise InvalidNumberError(f"a {type(written).__name__}, which cannot hold {MSISDN_DIGITS} digits")
+        raise InvalidNumberError(f"of type {type(written).__name__}, which cannot hold {MSISDN_DIGITS} digits")
     if isinstance(written, (Real, Decimal)):
         return _whole(written)
-    raise InvalidNumberError(f"a {type(written).__name__}, not a number or text")
+    raise InvalidNumberError(f"of type {type(written).__name__}, not a number or text")
 
 
 def is_narrow_float(dtype: object) -> bool:

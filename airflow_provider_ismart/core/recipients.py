@@ -71,7 +71,7 @@ def read_recipients(source: Any, recipient_column: str) -> Columns:
         return _read_mapping(record, recipient_column)
     if isinstance(source, Iterable) and not isinstance(source, (bytes, bytearray)):
         return _read_items(source, recipient_column)
-    raise InputError(f"recipients is a {type(source).__name__}, which cannot be read as numbers")
+    raise InputError(f"recipients is of type {type(source).__name__}, which cannot be read as numbers")
 
 
 def as_written(cell: Any) -> str:
@@ -81,7 +81,7 @@ def as_written(cell: Any) -> str:
     try:
         return str(cell).encode(errors="backslashreplace").decode()
     except ValueError:  # Python does not convert integers of thousands of digits
-        return f"a {type(cell).__name__} that cannot be shown"
+        return f"a value of type {type(cell).__name__} that cannot be shown"
 
 
 def all_as_written(cells: Sequence[Any]) -> Sequence[str]:
@@ -185,7 +185,9 @@ def _shape(item: Any) -> _Shape:
         return _Shape.CELL
     if isinstance(item, (Sequence, AbstractSet)):
         return _Shape.LIST
-    raise InputError(f"recipients contains a {type(item).__name__}, which is not a number, record or table")
+    raise InputError(
+        f"recipients has an item of type {type(item).__name__}, which is not a number, record or table"
+    )
 
 
 def _holds_cells(items: Any) -> bool:

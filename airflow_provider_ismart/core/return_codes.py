@@ -1,7 +1,6 @@
 """The gateway's return codes: the description of each, its kind, and what to do.
 
-Source: the gateway document, "Return codes". Second-hand are 21, 24 and 25: newer documents of the vendor are
-said to list them.
+Source: the gateway document, "Return codes".
 """
 
 from __future__ import annotations
@@ -10,6 +9,9 @@ from enum import Enum
 from typing import NamedTuple
 
 ACCEPTED_CODE = 1
+
+#: Codes that the gateway document does not have; newer documents of the vendor are said to list them.
+SECOND_HAND_CODES = frozenset({21, 24, 25})
 
 
 class Kind(Enum):

@@ -44,7 +44,8 @@ class Content:
             raise InputError("give either message or message_column")
         if self.message is not None and not isinstance(self.message, str | Mapping):
             raise InputError(
-                f"message is a {type(self.message).__name__}; it has to be text, or a dict of text by language"
+                f"message is of type {type(self.message).__name__}; it has to be text, or a dict of text by "
+                "language"
             )
         if self.message_column is not None:
             object.__setattr__(self, "message_column", _column_name("message_column", self.message_column))
@@ -156,7 +157,7 @@ def _column_name(option: str, name: object) -> str:
     """Return a column's name as text; columns of a table without a header have integers as names."""
     if isinstance(name, str) or (isinstance(name, Integral) and not isinstance(name, bool)):
         return str(name)
-    raise InputError(f"{option} is a {type(name).__name__}; it can be text, or an integer")
+    raise InputError(f"{option} is of type {type(name).__name__}; it can be text, or an integer")
 
 
 def _column(columns: Columns, name: str, asked_by: str) -> Sequence[Any]:
@@ -243,7 +244,7 @@ def _own_texts(column: Sequence[Any], invalid: _Invalid) -> list[str | None]:
             texts.append(cell)
         else:
             texts.append(None)
-            invalid(row, "empty" if is_missing(cell) else f"a {type(cell).__name__}, not text")
+            invalid(row, "empty" if is_missing(cell) else f"of type {type(cell).__name__}, not text")
     return texts
 
 

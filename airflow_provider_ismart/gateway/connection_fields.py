@@ -29,7 +29,7 @@ def gateway_url(host: str | None, port: int | None, path: str, *, allow_http: bo
     """Return the endpoint's URL, without a query.
 
     :param host: a host name or a base URL; by default the vendor's.
-    :param path: the endpoint's path, with a leading slash.
+    :param path: the endpoint's path.
     :param allow_http: whether plain http, which shows the password to the network, is allowed.
     :raises InputError: ``host`` or ``port`` is invalid; the message names it.
     """
@@ -48,7 +48,7 @@ def gateway_url(host: str | None, port: int | None, path: str, *, allow_http: bo
     if port and not 0 < port <= MAX_PORT:
         raise InputError(f"the connection's port is {port}; it can be 1 to {MAX_PORT}")
     name = f"[{base.hostname}]" if ":" in base.hostname else base.hostname
-    return f"{base.scheme}://{name}{f':{port}' if port else ''}{base.path.rstrip('/')}{path}"
+    return f"{base.scheme}://{name}{f':{port}' if port else ''}{base.path.rstrip('/')}/{path.removeprefix('/')}"
 
 
 def check_characters(field: str, value: str) -> None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from airflow_provider_ismart.gateway.connection_fields import DEFAULT_HOST
-from airflow_provider_ismart.gateway.settings import EXTRAS
+from airflow_provider_ismart.gateway.extras import EXTRAS
 
 _HIDDEN_FIELDS = ["schema", "extra"]
 _RELABELING = {"login": "User id (UserId)", "password": "Password", "host": "Host or base URL"}

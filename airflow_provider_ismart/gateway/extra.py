@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import re
+from collections.abc import Callable, Mapping
 from typing import Any, NamedTuple
 
 from airflow_provider_ismart.core.errors import InputError
@@ -11,7 +13,9 @@ class Extra(NamedTuple):
     """An extra of the connection: its form field, default and allowed values.
 
     ``type`` is a JSON schema's; ``minimum`` and ``maximum`` bound a number, and are 0 for other types.
-    ``holds_secret`` keeps the value out of errors. ``example`` shows the form of text that has one.
+    ``holds_secret`` keeps the value out of errors. ``example`` shows the form of text that has one. Text matches
+    ``pattern``, which ``rule`` explains. ``convert`` takes the typed value, and the values of the extras before
+    this one in the table.
     """
 
     name: str
@@ -24,6 +28,9 @@ class Extra(NamedTuple):
     maximum: float = 0
     can_be_list: bool = False
     example: str = ""
+    pattern: str = ""
+    rule: str = ""
+    convert: Callable[[Any, Mapping[str, Any]], Any] | None = None
 
     @property
     def help(self) -> str:
@@ -32,11 +39,28 @@ class Extra(NamedTuple):
         limits = f" From {self.minimum:g} to {self.maximum:g}." if self.maximum else ""
         return self.description + default + limits
 
-    def read(self, value: Any) -> Any:
-        """Return the typed value of an extra, which a form stores as text.
+    def read(self, given: Any, before: Mapping[str, Any]) -> Any:
+        """Return the value of an extra, which a form stores as text.
 
-        :raises InputError: its type is wrong, or it is out of range.
+        :param before: the values of the extras before this one in the table.
+        :raises InputError: it is invalid.
         """
+        value = self._typed(given)
+        if self.pattern and value is not None and not re.fullmatch(self.pattern, value, re.ASCII):
+            raise self.error(given, self.rule)
+        if value is None or self.convert is None:
+            return value
+        try:
+            return self.convert(value, before)
+        except InputError as reason:
+            raise self.error(given, str(reason)) from None
+
+    def error(self, value: Any, why: str) -> InputError:
+        """Return an error that names this extra and its value."""
+        found = "invalid:" if self.holds_secret else f"{value!r};"
+        return InputError(f"the connection's extra {self.name!r} is {found} {why}")
+
+    def _typed(self, value: Any) -> Any:
         if value is None or value == "":
             return self.default
         if self.type == "string":
@@ -54,11 +78,6 @@ class Extra(NamedTuple):
         such = f" such as {self.example}" if self.example else ""
         or_list = " or a list" if self.can_be_list else ""
         raise self.error(value, f"it has to be {_TYPE_NAMES[self.type]}{such}{or_list}")
-
-    def error(self, value: Any, why: str) -> InputError:
-        """Return an error that names this extra and its value."""
-        found = "invalid:" if self.holds_secret else f"{value!r};"
-        return InputError(f"the connection's extra {self.name!r} is {found} {why}")
 
 
 _TYPE_NAMES = {

@@ -24,7 +24,7 @@ from urllib3.connection import HTTPConnection, HTTPSConnection
 
 from airflow_provider_ismart import __version__
 from airflow_provider_ismart.core.errors import InputError
-from airflow_provider_ismart.gateway.settings import EXTRAS
+from airflow_provider_ismart.gateway.extras import EXTRAS
 
 if TYPE_CHECKING:
     from airflow_provider_ismart.gateway.settings import Settings

@@ -68,7 +68,7 @@ def _check_key(idempotency_key: object, ledger_conn_id: str | None) -> None:
     if idempotency_key is None:
         return
     if not isinstance(idempotency_key, str):
-        raise InputError(f"idempotency_key is a {type(idempotency_key).__name__}; it must be text")
+        raise InputError(f"idempotency_key is of type {type(idempotency_key).__name__}; it must be text")
     if not idempotency_key.strip() or len(idempotency_key) > MAX_KEY_LENGTH:
         raise InputError(f"idempotency_key must have 1 to {MAX_KEY_LENGTH} characters, not only blanks")
     if not ledger_conn_id:

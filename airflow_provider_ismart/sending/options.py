@@ -193,4 +193,4 @@ def _shown(value: object) -> str:
     """Format a value for an error. Only its type is shown if it could be misplaced recipients."""
     if isinstance(value, str | int | float | None):
         return shown(value) if isinstance(value, str) else repr(value)
-    return f"a {type(value).__name__}"
+    return f"of type {type(value).__name__}"

@@ -63,7 +63,9 @@ class QueryRecipients(ChunkedRecipients):
         if not isinstance(self._sql, str) or not self._sql.strip():
             raise InputError("sql must be a query")
         if not isinstance(self._parameters, tuple | Mapping | None):
-            raise InputError(f"parameters is a {type(self._parameters).__name__}; it can be a list, tuple or dict")
+            raise InputError(
+                f"parameters is of type {type(self._parameters).__name__}; it can be a list, tuple or dict"
+            )
         read = 0
         try:
             with self._execute() as (cursor, names, chunks):

@@ -98,7 +98,7 @@ class SqlToISmartOperator(ISmartSendOperator):
         ):
             if not isinstance(value, type_):
                 raise ISmartInputError(
-                    f"{option} is a {type(value).__name__}, which is not supported. Nothing was sent."
+                    f"{option} is of type {type(value).__name__}, which is not supported. Nothing was sent."
                 )
         connection = BaseHook.get_connection(self.conn_id)
         hook = connection.get_hook(hook_params=self.hook_params)  # type: ignore[no-untyped-call]

@@ -16,6 +16,7 @@ from airflow_provider_ismart.exceptions import (
 )
 from airflow_provider_ismart.hooks.ismart import ISmartHook
 from airflow_provider_ismart.notifications.ismart import ISmartCreditAlert
+from tests.return_codes import CREDIT
 
 # What Airflow itself warns of when it reads a Variable in this process is not ours to mend.
 pytestmark = [pytest.mark.usefixtures("in_a_callback"), pytest.mark.filterwarnings("default")]
@@ -45,7 +46,7 @@ def credit_error(code=4, error=ISmartCreditError):
     return error(str(return_code(code)), code=code)
 
 
-@pytest.mark.parametrize("code", [4, 13, 14])
+@pytest.mark.parametrize("code", sorted(CREDIT))
 def test_it_tells_of_the_three_codes_with_what_to_do_about_them(code):
     told = []
     ISmartCreditAlert(notifiers=[told.append])(failure(credit_error(code)))

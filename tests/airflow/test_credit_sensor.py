@@ -25,6 +25,7 @@ from airflow_provider_ismart.exceptions import (
 )
 from airflow_provider_ismart.sandbox import faults
 from airflow_provider_ismart.sensors.ismart import ISmartCreditSensor
+from tests.return_codes import ACCOUNT, CREDIT, LOGIN
 
 # What Airflow itself warns of when a task runs in this process is not ours to mend.
 pytestmark = [pytest.mark.usefixtures("ismart_default"), pytest.mark.filterwarnings("default")]
@@ -47,7 +48,7 @@ def answers(sandbox, *codes):
 # --- what it waits for
 
 
-@pytest.mark.parametrize("code", [4, 13, 14])
+@pytest.mark.parametrize("code", sorted(CREDIT))
 def test_it_ends_when_an_alert_code_appears(code, ismart_sandbox):
     answers(ismart_sandbox, 9, 9, code)
     payload = sense()
@@ -91,8 +92,8 @@ def test_a_wrong_password_is_tried_once_whatever_is_to_become_of_a_failure(
 
 @pytest.mark.parametrize(
     ("code", "error"),
-    [(code, ISmartLoginError) for code in (3, 12, 17)]
-    + [(code, ISmartAccountError) for code in (2, 7, 18, 19, 20, 21, 25)],
+    [(code, ISmartLoginError) for code in sorted(LOGIN)]
+    + [(code, ISmartAccountError) for code in sorted(ACCOUNT)],
 )
 @pytest.mark.parametrize("wait_for", ["alert", "ok"])
 def test_a_refused_login_and_a_dead_account_end_it_at_the_first_look(code, error, wait_for, ismart_sandbox):
@@ -143,7 +144,7 @@ def test_no_error_or_log_holds_the_password(ismart_sandbox, ismart_default, capl
 # --- when its time is over
 
 
-@pytest.mark.parametrize("code", [4, 13, 14])
+@pytest.mark.parametrize("code", sorted(CREDIT))
 def test_trouble_that_outlasts_the_timeout_is_named(code, ismart_sandbox):
     answers(ismart_sandbox, code)
     with pytest.raises(ISmartCreditTimeoutError, match=rf"return code {code} ") as raised:

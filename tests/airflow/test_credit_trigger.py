@@ -8,6 +8,7 @@ import pytest
 
 from airflow_provider_ismart.sandbox import faults
 from airflow_provider_ismart.triggers.ismart import ISmartCreditTrigger
+from tests.return_codes import ACCOUNT, CREDIT, LOGIN
 
 pytestmark = pytest.mark.usefixtures("ismart_default")
 
@@ -106,7 +107,7 @@ def test_a_watch_for_good_news_fires_when_the_trouble_is_gone(ismart_sandbox):
     assert watch(ismart_sandbox, 7, wait_for="ok") == [9, 9]
 
 
-@pytest.mark.parametrize("code", [3, 12, 17])
+@pytest.mark.parametrize("code", sorted(LOGIN))
 def test_after_a_refused_login_a_watch_neither_looks_again_nor_ends(code, ismart_sandbox):
     answers(ismart_sandbox, code)
 
@@ -126,14 +127,14 @@ def test_a_wrong_password_is_tried_once_and_locks_nothing(ismart_sandbox, ismart
     assert (ismart_sandbox.account.failed_logins, ismart_sandbox.account.locked) == (1, False)
 
 
-@pytest.mark.parametrize("code", [3, 12, 17, 2, 7, 18, 19, 20, 21, 25])
+@pytest.mark.parametrize("code", sorted(LOGIN | ACCOUNT))
 def test_what_ends_a_sensor_is_told_at_the_first_look(code, ismart_sandbox):
     answers(ismart_sandbox, code)
     assert once()["code"] == code
     assert len(ismart_sandbox.calls) == 1
 
 
-@pytest.mark.parametrize("code", [4, 13, 14])
+@pytest.mark.parametrize("code", sorted(CREDIT))
 def test_an_alert_is_told_with_description_and_help(code, ismart_sandbox):
     answers(ismart_sandbox, 9, 9, code)
     told = once()

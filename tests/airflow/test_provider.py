@@ -9,7 +9,7 @@ import pytest
 from airflow.providers.common.compat.module_loading import import_string
 
 import airflow_provider_ismart
-from airflow_provider_ismart.gateway.settings import EXTRAS
+from airflow_provider_ismart.gateway.extras import EXTRAS
 from airflow_provider_ismart.get_provider_info import get_provider_info
 from airflow_provider_ismart.hooks.ismart import ISmartHook
 

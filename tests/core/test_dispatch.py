@@ -11,6 +11,7 @@ from airflow_provider_ismart.core.dispatch import MAX_REFUSED_BEFORE_ACCEPTED, O
 from airflow_provider_ismart.core.ledger import LedgerConflictError, MemoryLedger, State
 from airflow_provider_ismart.core.outcomes import CallOutcome, Fate, Outcome
 from airflow_provider_ismart.sending.executor import submit_all
+from tests import return_codes
 from tests.core.scripted import (
     ACCEPTED,
     NOT_FOUND,
@@ -30,10 +31,10 @@ from tests.core.scripted import (
 )
 from tests.core.strategies import rows
 
-DOOMING_CODES = [2, 3, 4, 7, 12, 13, 14, 17, 18, 19, 20, 21, 25]
-RECIPIENT_CODES = [8, 9, 23, 24]
-MESSAGE_CODES = [5, 6, 10, 16, 22]
-OTHER_CODES = [15, 0, 26, 99]
+DOOMING_CODES = sorted(return_codes.LOGIN | return_codes.ACCOUNT | return_codes.CREDIT)
+RECIPIENT_CODES = sorted(return_codes.RECIPIENT)
+MESSAGE_CODES = sorted(return_codes.MESSAGE)
+OTHER_CODES = sorted(return_codes.REQUEST | return_codes.UNKNOWN)
 PATIENCE_SECONDS = 20
 
 
@@ -500,7 +501,7 @@ def _matches(planned, gateway):
 _outcomes = st.one_of(
     st.just(ACCEPTED),
     st.sampled_from([ACCEPTED, UNCERTAIN, NOT_SENT, NOT_FOUND]),
-    st.sampled_from([refused(code) for code in range(2, 26) if code != 11]),
+    st.sampled_from([refused(code) for code in DOOMING_CODES + RECIPIENT_CODES + MESSAGE_CODES + OTHER_CODES]),
 )
 
 

@@ -111,7 +111,7 @@ def test_rows_say_why_no_template_is_theirs():
         "no message for language 'fr'",
         "no language",
         "no language",
-        "the language is a int, not text",
+        "the language is of type int, not text",
         "no message for its language",
         "number: has letters",
     ]

@@ -82,7 +82,7 @@ def test_rows_that_cannot_be_sent_say_why():
     [
         (None, "empty"),
         (pd.NA, "empty"),
-        (7, "a int, not text"),
+        (7, "of type int, not text"),
         ("", "the text is blank"),
         ("\u200e\ufeff", "the text is blank"),
         ("a\ud83d", "half"),
@@ -137,7 +137,7 @@ def test_nobody_makes_an_empty_plan(nobody):
     [
         ({}, "give either message or message_column"),
         ({"message": "x", "message_column": "y"}, "give either message or message_column"),
-        ({"message": 5}, "message is a int; it has to be text, or a dict of text by language"),
+        ({"message": 5}, "message is of type int; it has to be text, or a dict of text by language"),
         ({"message": "x", "max_parts": 0}, "max_parts is 0; it can be 1 to 5"),
         ({"message": "x", "max_parts": 6}, "max_parts is 6; it can be 1 to 5"),
         ({"message": "x", "max_parts": True}, "max_parts is True; it can be 1 to 5"),
@@ -222,8 +222,8 @@ def test_a_table_without_a_header_has_its_columns_by_number():
 
 @pytest.mark.parametrize("name", [True, 1.5, None, b"msisdn", ["msisdn"]], ids=repr)
 def test_a_column_is_named_by_text_or_an_integer(name):
-    with pytest.raises(InputError, match=r"recipient_column is a \w+; it can be text, or an integer"):
+    with pytest.raises(InputError, match=r"recipient_column is of type \w+; it can be text, or an integer"):
         Reading(content=Content(message="Hello"), recipient_column=name)
     if name is not None:
-        with pytest.raises(InputError, match=r"message_column is a \w+; it can be text, or an integer"):
+        with pytest.raises(InputError, match=r"message_column is of type \w+; it can be text, or an integer"):
             Content(message_column=name)

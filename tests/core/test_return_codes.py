@@ -1,18 +1,9 @@
 import pytest
 
-from airflow_provider_ismart.core.return_codes import RETURN_CODES, Kind, return_code
+from airflow_provider_ismart.core.return_codes import RETURN_CODES, SECOND_HAND_CODES, Kind, return_code
+from tests import return_codes
 
-#: Gateway document, "Return codes"; 21, 24 and 25 are second-hand.
-DOCUMENT = {
-    Kind.ACCEPTED: {1},
-    Kind.LOGIN: {3, 12, 17},
-    Kind.ACCOUNT: {2, 7, 18, 19, 20, 21, 25},
-    Kind.CREDIT: {4, 13, 14},
-    Kind.MESSAGE: {5, 6, 10, 16, 22},
-    Kind.RECIPIENT: {8, 9, 23, 24},
-    Kind.REQUEST: {15},
-    Kind.UNCERTAIN: {11},
-}
+DOCUMENT = {kind: getattr(return_codes, kind.name) for kind in Kind if kind is not Kind.UNKNOWN}
 
 
 @pytest.mark.parametrize("kind", DOCUMENT)
@@ -22,10 +13,11 @@ def test_codes_are_of_the_documents_kinds(kind):
 
 def test_the_table_has_no_other_codes_and_numbers_them_right():
     assert set(RETURN_CODES) == set().union(*DOCUMENT.values())
+    assert set(RETURN_CODES) > SECOND_HAND_CODES
     assert all(code.number == number for number, code in RETURN_CODES.items())
 
 
-@pytest.mark.parametrize("number", [0, 26, 100, -1])
+@pytest.mark.parametrize("number", sorted(return_codes.UNKNOWN))
 def test_a_code_outside_the_table_is_unknown_and_never_a_success(number):
     assert return_code(number).kind is Kind.UNKNOWN
     assert return_code(number).number == number

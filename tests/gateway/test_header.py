@@ -38,7 +38,7 @@ def test_a_header_that_is_not_registered_stops_the_send_and_the_error_names_the_
 
 
 @pytest.mark.parametrize(
-    "value", ["TwelveLetter", "بنك", "Caf\u00e9", "a+b", "a/b", "a\nb", "two\ttabs", 968, ["MyBank"], True]
+    "value", [" ", "TwelveLetter", "بنك", "Caf\u00e9", "a+b", "a/b", "a\nb", "two\ttabs", 968, ["MyBank"], True]
 )
 def test_a_header_that_can_be_none_is_an_error_that_says_so(value, ismart_default, ismart_sandbox):
     ismart_default(extra={"header": value})

@@ -32,6 +32,7 @@ from airflow_provider_ismart.sandbox import faults
 from airflow_provider_ismart.sending import progress as progress_module
 from airflow_provider_ismart.sending.options import SendOptions
 from airflow_provider_ismart.sending.send import Send
+from tests.return_codes import CREDIT
 
 ERROR_OF_KIND = {
     Kind.LOGIN: ISmartLoginError,
@@ -522,7 +523,7 @@ def test_a_later_try_that_cannot_send_leaves_no_untruth_in_the_results(
         assert [row["outcome"] for row in csv.DictReader(file)] == ["already_sent"] * 2 + ["invalid"]
 
 
-@pytest.mark.parametrize("code", [4, 13, 14])
+@pytest.mark.parametrize("code", sorted(CREDIT))
 @pytest.mark.parametrize("first", ["the code", "403"])
 def test_a_call_turned_away_beside_one_without_credit_ends_as_a_credit_error(
     outcomes, ismart_default, ismart_sandbox, numbers, code, first

@@ -10,12 +10,12 @@ from airflow_provider_ismart.coordination import locks
 from airflow_provider_ismart.gateway import client
 from airflow_provider_ismart.notifications.ismart import ISmartNotifier
 from airflow_provider_ismart.sending import send as sending
+from tests import return_codes
 from tests.simulation.gateway import LOST_ANSWER, LOST_CALL, NO_CONNECTION, SLOW_ANSWER, Gateway, SimulatedClient
 from tests.simulation.scheduler import Airflow, runtime_of
 from tests.simulation.threads import SimulatedEvent, SimulatedFuture, process_here
 from tests.simulation.world import Killed, Process
 
-LOGIN_CODES = {3, 12, 17}
 PERIOD = timedelta(hours=1)
 
 
@@ -142,7 +142,9 @@ class Crowd:
     def check(self):
         """Return what was broken."""
         calls = self.gateway.calls
-        refused = [call for call in calls if call.answer in LOGIN_CODES and not call.attempt.process.is_dead]
+        refused = [
+            call for call in calls if call.answer in return_codes.LOGIN and not call.attempt.process.is_dead
+        ]
         died = sum(alert.process.is_dead for alert in self.alerts)
         allowed = 1 if self.is_wrong_from_the_start else self.max_concurrency
         if len(refused) > allowed:

@@ -8,16 +8,13 @@ from collections import Counter, defaultdict
 from datetime import datetime, timedelta
 from zoneinfo import ZoneInfo
 
+from tests import return_codes
 from tests.simulation.gateway import NO_CONNECTION
 
 MUSCAT = ZoneInfo("Asia/Muscat")
 
-LOGIN_CODES = {3, 12, 17}
-ACCOUNT_CODES = {2, 7, 18, 19, 20, 21, 25}
-CREDIT_CODES = {4, 13, 14}
-RECIPIENT_CODES = {8, 9, 23, 24}
 #: Codes that blame the message or the request, and those that the gateway's document does not have.
-OTHER_CODES = {5, 6, 10, 15, 16, 22, 77}
+OTHER_CODES = return_codes.MESSAGE | return_codes.REQUEST | return_codes.UNKNOWN
 UNCLEAR = {None, 11, "HTTP 500", "garbage"}
 NOT_SENT = {NO_CONNECTION, "HTTP 403", "HTTP 429", "HTTP 503"}
 
@@ -339,7 +336,7 @@ class Checker:
     def stops(self, attempt, calls):
         stop = None
         for call in sorted((call for call in calls if call.answered), key=lambda call: call.answered):
-            if call.answer in LOGIN_CODES | ACCOUNT_CODES | CREDIT_CODES:
+            if call.answer in return_codes.LOGIN | return_codes.ACCOUNT | return_codes.CREDIT:
                 stop = call
                 break
         if stop is not None:
@@ -388,11 +385,11 @@ class Checker:
                 f"gravest error raised: {name}, but {gravest} is due (answers {sorted(map(str, answers))}, "
                 f"{dict(results)})"
             )
-        if name == "ISmartLoginError" and not answers & LOGIN_CODES and calls:
+        if name == "ISmartLoginError" and not answers & return_codes.LOGIN and calls:
             yield "gravest error raised: a login error without a refused login"
-        if name == "ISmartAccountError" and not answers & ACCOUNT_CODES:
+        if name == "ISmartAccountError" and not answers & return_codes.ACCOUNT:
             yield "gravest error raised: an account error without a code that says so"
-        if name == "ISmartCreditError" and not answers & CREDIT_CODES:
+        if name == "ISmartCreditError" and not answers & return_codes.CREDIT:
             yield "gravest error raised: a credit error without a code that says so"
         if (
             name is not None
@@ -436,17 +433,17 @@ class Checker:
         has_siblings = self.scenario.shape == "key" or (self.scenario.shape == "mapped" and self.scenario.has_sql)
         if has_siblings or sum(answer in UNCLEAR for answer in answers) > 2:
             return True
-        stops = LOGIN_CODES | ACCOUNT_CODES | CREDIT_CODES | OTHER_CODES | NOT_SENT
+        stops = return_codes.LOGIN | return_codes.ACCOUNT | return_codes.CREDIT | OTHER_CODES | NOT_SENT
         return bool(stops & set(answers)) or (
-            self.options["on_refused"] == "fail" and bool(RECIPIENT_CODES & set(answers))
+            self.options["on_refused"] == "fail" and bool(return_codes.RECIPIENT & set(answers))
         )
 
     def gravest(self, answers, results):  # noqa: PLR0911  # one for each class of error
-        if answers & LOGIN_CODES:
+        if answers & return_codes.LOGIN:
             return "ISmartLoginError"
-        if answers & ACCOUNT_CODES:
+        if answers & return_codes.ACCOUNT:
             return "ISmartAccountError"
-        if answers & CREDIT_CODES:
+        if answers & return_codes.CREDIT:
             return "ISmartCreditError"
         if results["uncertain"] and self.options["on_uncertain"] != "accept":
             return "ISmartUncertainError"
@@ -469,12 +466,12 @@ class Checker:
     def wrong_logins(self):
         """A login that was refused, which its process has lived to report, is tried by no later attempt."""
         for call in self.calls:
-            if call.answer not in LOGIN_CODES or call.attempt.ended is None or call.attempt.is_terminated:
+            if call.answer not in return_codes.LOGIN or call.attempt.ended is None or call.attempt.is_terminated:
                 continue
             if type(call.attempt.error).__name__ != "ISmartLoginError":
                 continue
             for other in self.calls:
-                is_same = other.password == call.password and other.answer in LOGIN_CODES
+                is_same = other.password == call.password and other.answer in return_codes.LOGIN
                 if is_same and other.attempt.began > call.attempt.ended:
                     yield f"login tried once: call {other.number} tries what call {call.number} was refused with"
                     return

@@ -403,8 +403,8 @@ def test_a_column_that_no_table_has_is_not_there():
     ("source", "why"),
     [
         (None, "recipients is None: the upstream task returned nothing"),
-        (b"96890000000", "recipients is a bytes, which cannot be read as numbers"),
-        (object(), "recipients is a object, which cannot be read as numbers"),
+        (b"96890000000", "recipients is of type bytes, which cannot be read as numbers"),
+        (object(), "recipients is of type object, which cannot be read as numbers"),
         ([A, {"msisdn": B}], "mixes numbers with records, lists or frames"),
         ([A, [B]], "mixes numbers with records, lists or frames"),
         ([[A, "x"], [B, "y"]], "a list of rows without column names"),
@@ -449,7 +449,7 @@ class Person:
 
 
 def test_no_field_of_an_unknown_object_is_taken_for_a_number():
-    with pytest.raises(InputError, match="a Person, which is not a number, record or table"):
+    with pytest.raises(InputError, match="an item of type Person, which is not a number, record or table"):
         read_recipients([Person()], "msisdn")
 
 

@@ -87,7 +87,7 @@ def test_without_parameters_a_percent_sign_is_itself(parameters, people, query):
 
 @pytest.mark.parametrize("parameters", ["Ali", 7, {"Ali"}], ids=repr)
 def test_parameters_of_another_type_are_refused(parameters, query):
-    with pytest.raises(InputError, match=r"parameters is a .*; it can be a list, tuple or dict"):
+    with pytest.raises(InputError, match=r"parameters is of type .*; it can be a list, tuple or dict"):
         list(query("SELECT 1 AS msisdn", parameters).read("msisdn"))
 
 
@@ -267,7 +267,7 @@ def test_no_other_option_names_a_file(airflow_loaded, tmp_path):
 @pytest.mark.parametrize(("option", "value"), [("conn_id", 5), ("conn_id", None), ("hook_params", ["crm"])])
 def test_an_option_of_another_type_is_named(option, value, people, send, ismart_sandbox):
     people([(NUMBER, "Ali")])
-    with pytest.raises(ISmartInputError, match=f"{option} is a "):
+    with pytest.raises(ISmartInputError, match=f"{option} is of type "):
         send(**{option: value})
     assert not ismart_sandbox.calls
 
