@@ -9,13 +9,10 @@ from typing import TYPE_CHECKING, Any
 
 from airflow.providers.common.compat.sdk import AirflowNotFoundException, BaseNotifier, Variable
 
-from airflow_provider_ismart.alerts.alert import send_alert
 from airflow_provider_ismart.alerts.event import Event
-from airflow_provider_ismart.coordination.credit_failure import credit_failure
 from airflow_provider_ismart.coordination.locks import BusyError, Deadline
 from airflow_provider_ismart.coordination.throttle import Throttle
 from airflow_provider_ismart.core.errors import InputError
-from airflow_provider_ismart.core.return_codes import return_code
 from airflow_provider_ismart.core.segmentation import MAX_PARTS, language, parts, shorten
 from airflow_provider_ismart.exceptions import ISmartError
 from airflow_provider_ismart.hooks.ismart import ISmartHook
@@ -133,6 +130,8 @@ class ISmartNotifier(BaseNotifier):
         return whole
 
     def _send(self, text: str, deadline: Deadline) -> bool:
+        from airflow_provider_ismart.alerts.alert import send_alert  # noqa: PLC0415  # only needed at run time
+
         return send_alert(
             self.ismart_conn_id,
             self.recipients,
@@ -195,6 +194,9 @@ class ISmartCreditAlert(BaseNotifier):
 
     def notify(self, context: Context) -> None:
         """Call the notifiers, if the failure is of kind credit."""
+        from airflow_provider_ismart.coordination.credit_failure import credit_failure  # noqa: PLC0415  # only needed at run time
+        from airflow_provider_ismart.core.return_codes import return_code  # noqa: PLC0415
+
         try:
             failure = credit_failure(context)
             if failure is None or not self._is_due(failure.code, context):
