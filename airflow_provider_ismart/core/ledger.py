@@ -119,7 +119,8 @@ class MemoryLedger:
 
     def accepted_by(self, batch: Batch) -> str | None:
         """Return ``""`` if exactly this call is on record as accepted, else ``None``."""
-        return "" if all(found is State.ACCEPTED for found in self._found(batch)) else None
+        states = self._states[batch.message.digest, batch.copy]
+        return "" if all(states.get(msisdn) is State.ACCEPTED for msisdn in batch.msisdns) else None
 
     def recorded(
         self,
@@ -146,14 +147,12 @@ class MemoryLedger:
             self._move(batch, State.SUBMITTING)
         return intents
 
-    def _found(self, batch: Batch) -> list[State | None]:
-        return list(map(self._states[batch.message.digest, batch.copy].get, batch.msisdns))
-
     def _move(self, batch: Batch, to: State) -> None:
-        found = self._found(batch)
+        states = self._states[batch.message.digest, batch.copy]
+        found = list(map(states.get, batch.msisdns))
         usual = None if to is State.SUBMITTING else State.SUBMITTING
         if found.count(usual) < len(found):  # hashing an enum for a look-up is slow
             for state in found:
                 if to not in TRANSITIONS[state]:
                     raise LedgerConflictError(f"{to.value} cannot follow {state.value if state else 'nothing'}")
-        self._states[batch.message.digest, batch.copy].update(dict.fromkeys(batch.msisdns, to))
+        states.update(dict.fromkeys(batch.msisdns, to))

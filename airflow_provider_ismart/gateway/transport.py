@@ -69,19 +69,22 @@ class Transport:
             "proxies": {"all": settings.proxy} if settings.proxy else {},
             "allow_redirects": False,
         }
-        adapter = _Adapter(max_retries=0, pool_maxsize=settings.max_concurrency, pool_block=True)
+        try:
+            self._request = Request("GET", settings.url, headers=_HEADERS).prepare()
+            adapter = _Adapter(
+                self._request,
+                self._options["verify"],
+                self._options["proxies"],
+                max_retries=0,
+                pool_maxsize=settings.max_concurrency,
+                pool_block=True,
+            )
+        except InvalidURL:
+            raise InputError("the connection's host is not a valid host name") from None
         self._session = _Session()
         self._session.trust_env = False
         for scheme in ("http://", "https://"):
             self._session.mount(scheme, adapter)
-        try:
-            self._request = Request("GET", settings.url, headers=_HEADERS).prepare()
-            # Created now, because threads that create it on their first calls could create several
-            adapter.get_connection_with_tls_context(
-                self._request, self._options["verify"], self._options["proxies"]
-            )
-        except InvalidURL:
-            raise InputError("the connection's host is not a valid host name") from None
 
     def get(self, query: str) -> Reply:
         """Make one call with ``query``, quoted and in ASCII.
@@ -147,15 +150,28 @@ _CONNECTION_CLASSES = {"http": _HTTPConnection, "https": _HTTPSConnection}
 
 
 class _Adapter(HTTPAdapter):
-    """Use this module's connections, and verify a proxy's certificate even if the gateway uses http."""
+    """Send one request, any number of times, over this module's connections.
 
-    def get_connection_with_tls_context(self, *args: Any, **kwargs: Any) -> Any:
-        pool = super().get_connection_with_tls_context(*args, **kwargs)
-        pool.ConnectionCls = _CONNECTION_CLASSES[pool.scheme]
-        return pool
+    All calls have the same URL, so its pool is looked up once: a look-up takes a quarter of a call's CPU time, and
+    threads that look it up concurrently could create several.
+    """
 
-    def cert_verify(self, conn: Any, url: Any, verify: Any, cert: Any) -> None:  # noqa: ARG002
-        super().cert_verify(conn, "https:", verify, cert)  # with an http URL, requests verifies no certificate
+    def __init__(self, request: Any, verify: str, proxies: Any, **options: Any) -> None:
+        super().__init__(**options)
+        self._pool = super().get_connection_with_tls_context(request, verify, proxies)
+        self._pool.ConnectionCls = _CONNECTION_CLASSES[self._pool.scheme]
+        # As of https, because a proxy's certificate is verified even if the gateway uses http
+        super().cert_verify(self._pool, "https:", verify, None)
+        self._url = super().request_url(request, proxies)
+
+    def get_connection_with_tls_context(self, *args: Any, **kwargs: Any) -> Any:  # noqa: ARG002
+        return self._pool
+
+    def cert_verify(self, conn: Any, url: Any, verify: Any, cert: Any) -> None:
+        """Do nothing: the pool verifies certificates already."""
+
+    def request_url(self, request: Any, proxies: Any) -> str:  # noqa: ARG002
+        return self._url
 
 
 class _Session(Session):
