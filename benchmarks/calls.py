@@ -16,7 +16,7 @@ from cryptography.x509.oid import NameOID
 
 from benchmarks.callers import Callers
 from benchmarks.gateway import running_gateway
-from benchmarks.measuring import Row, Spent, in_turns, main
+from benchmarks.measuring import Row, in_turns, main
 
 AT_ONCE = 4
 TLS_AT_ONCE = 16
@@ -33,24 +33,22 @@ def measure(calls: int, tls_calls: int, rounds: int) -> Iterator[Row]:
             "client": callers.submit,
             "send": callers.send,
         }
-        runs = in_turns(rounds, cases)
-    yield _cpu_row("the whole send, planning and outcomes included", runs["send"], runs["requests"], calls, 1.3)
-    yield _cpu_row("the client alone", runs["client"], runs["requests"], calls, None)
-    yield _cpu_row("http.client", runs["http.client"], runs["requests"], calls, None)
+        turns = in_turns(rounds, cases)
+    for case, what in (
+        ("send", "the whole send, planning and outcomes included"),
+        ("client", "the client alone"),
+        ("http.client", "http.client"),
+    ):
+        yield Row(
+            benchmark="calls",
+            what=f"{what}: CPU time of a call of 50 numbers, no latency, {AT_ONCE} at once",
+            value=turns[case].cpu / calls * 1e6,
+            unit="µs",
+            reference="a loop over requests.Session",
+            reference_value=turns["requests"].cpu / calls * 1e6,
+            ratio=turns.cpu_ratio(case, "requests"),
+        )
     yield from _tls_rows(tls_calls, rounds)
-
-
-def _cpu_row(what: str, run: Spent, reference: Spent, calls: int, at_most: float | None) -> Row:
-    return Row(
-        benchmark="calls",
-        what=f"{what}: CPU time of a call of 50 numbers, no latency, {AT_ONCE} at once",
-        value=run.cpu / calls * 1e6,
-        unit="µs",
-        reference="a loop over requests.Session",
-        reference_value=reference.cpu / calls * 1e6,
-        ratio=run.cpu / reference.cpu,
-        at_most=at_most,
-    )
 
 
 def _tls_rows(calls: int, rounds: int) -> Iterator[Row]:
@@ -59,7 +57,7 @@ def _tls_rows(calls: int, rounds: int) -> Iterator[Row]:
         with running_gateway(TLS_LATENCY) as plain, running_gateway(TLS_LATENCY, certificate) as tls:
             over_http = Callers(gateway=plain, calls=calls, at_once=TLS_AT_ONCE)
             over_tls = Callers(gateway=tls, calls=calls, at_once=TLS_AT_ONCE, ca_bundle=certificate)
-            runs = in_turns(rounds, {"http": over_http.send, "tls": over_tls.send})
+            turns = in_turns(rounds, {"http": over_http.send, "tls": over_tls.send})
             connections, plain_connections = tls.connections(), plain.connections()
     yield Row(
         benchmark="calls",
@@ -69,16 +67,15 @@ def _tls_rows(calls: int, rounds: int) -> Iterator[Row]:
         reference="connections over plain http",
         reference_value=plain_connections / rounds,
         ratio=connections / plain_connections,
-        at_most=1,
     )
     yield Row(
         benchmark="calls",
         what=f"the same: CPU time of a call over TLS, {TLS_LATENCY * 1000:.0f} ms latency",
-        value=runs["tls"].cpu / calls * 1e6,
+        value=turns["tls"].cpu / calls * 1e6,
         unit="µs",
         reference="over plain http",
-        reference_value=runs["http"].cpu / calls * 1e6,
-        ratio=runs["tls"].cpu / runs["http"].cpu,
+        reference_value=turns["http"].cpu / calls * 1e6,
+        ratio=turns.cpu_ratio("tls", "http"),
     )
 
 

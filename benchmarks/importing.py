@@ -6,7 +6,7 @@ Each measurement is a process of its own, forked off one that has imported Airfl
 from __future__ import annotations
 
 import gc
-import importlib.util
+import importlib
 import os
 import sys
 import time
@@ -50,29 +50,23 @@ MODULES = (
     "notifications.ismart",
 )
 HEAVY = {"pandas", "numpy", "urllib3", "requests", "pyarrow", "sqlalchemy", "tenacity", "pyrate_limiter"}
-MILLISECONDS = 15
+MILLISECONDS = 12
 
 
 def measure(processes: int) -> Iterator[Row]:
-    """Yield a row for each module that a DAG file imports, and one for all of them."""
+    """Yield a row for each module that a DAG file imports."""
     compile_dir(Path(airflow_provider_ismart.__file__).parent, quiet=1)  # as an installer does
     gc.collect()
     gc.freeze()  # or a collection of Airflow's own objects falls into some of the processes
-    there = [module for module in MODULES if importlib.util.find_spec(PACKAGE) and _exists(module)]
-    for modules in ((module,) for module in there):
-        yield _row(modules, modules[0], processes)
-    yield _row(tuple(there), "all of them", processes)
+    for module in MODULES:
+        yield _row(module, processes)
 
 
-def _exists(module: str) -> bool:
-    return importlib.util.find_spec(f"{PACKAGE}.{module.split('.', maxsplit=1)[0]}") is not None
-
-
-def _row(modules: tuple[str, ...], what: str, processes: int) -> Row:
-    milliseconds = median(_in_fork(modules) for _ in range(processes)) * 1000
+def _row(module: str, processes: int) -> Row:
+    milliseconds = median(_in_fork(module) for _ in range(processes)) * 1000
     return Row(
         benchmark="importing",
-        what=f"importing {what}",
+        what=f"importing {module}",
         value=milliseconds,
         unit="ms of CPU time",
         reference="allowed",
@@ -82,13 +76,12 @@ def _row(modules: tuple[str, ...], what: str, processes: int) -> Row:
     )
 
 
-def _in_fork(modules: tuple[str, ...]) -> float:
+def _in_fork(module: str) -> float:
     reader, writer = os.pipe()
     if not (child := os.fork()):
         before = set(sys.modules)
         started = time.process_time()
-        for module in modules:
-            importlib.import_module(f"{PACKAGE}.{module}")
+        importlib.import_module(f"{PACKAGE}.{module}")
         seconds = time.process_time() - started
         heavy = HEAVY & {name.partition(".")[0] for name in set(sys.modules) - before}
         os.write(writer, repr("nan" if heavy else seconds).encode())

@@ -51,7 +51,6 @@ def measure(messages: int) -> Iterator[Row]:
             reference="with an empty table",
             reference_value=empty * 1000,
             ratio=value / empty,
-            at_most=1.5,
         )
 
 

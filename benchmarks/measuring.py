@@ -1,7 +1,7 @@
 """What a run took, and a benchmark's row: a figure, its reference from the same run, its budget.
 
 The machine may do other things meanwhile. So a benchmark takes CPU time where it can, runs the measured thing and
-its reference in turns, and compares medians.
+its reference in turns, and takes the median of the rounds' ratios.
 """
 
 from __future__ import annotations
@@ -10,7 +10,7 @@ import argparse
 import json
 import resource
 import time
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from statistics import median
@@ -82,16 +82,37 @@ def spent(run: Callable[[], object]) -> Spent:
     return Spent(clock=time.perf_counter() - clock, cpu=_cpu_seconds() - cpu)
 
 
-def in_turns(rounds: int, cases: Mapping[str, Callable[[], object]]) -> dict[str, Spent]:
-    """Return each case's median, the cases run one after the other, ``rounds`` times over."""
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Turns:
+    """What the runs of each case took, in the order of the rounds."""
+
+    runs: Mapping[str, Sequence[Spent]]
+
+    def __getitem__(self, case: str) -> Spent:
+        """Return a case's medians."""
+        runs = self.runs[case]
+        return Spent(clock=median(run.clock for run in runs), cpu=median(run.cpu for run in runs))
+
+    def clock_ratio(self, case: str, reference: str) -> float:
+        """Return the median over the rounds of how many times the reference's time a case took."""
+        return median(
+            run.clock / other.clock for run, other in zip(self.runs[case], self.runs[reference], strict=True)
+        )
+
+    def cpu_ratio(self, case: str, reference: str) -> float:
+        """Return the same for CPU time."""
+        return median(
+            run.cpu / other.cpu for run, other in zip(self.runs[case], self.runs[reference], strict=True)
+        )
+
+
+def in_turns(rounds: int, cases: Mapping[str, Callable[[], object]]) -> Turns:
+    """Run the cases one after the other, ``rounds`` times over."""
     runs: dict[str, list[Spent]] = {name: [] for name in cases}
     for _ in range(rounds):
         for name, run in cases.items():
             runs[name].append(spent(run))
-    return {
-        name: Spent(clock=median(run.clock for run in of_case), cpu=median(run.cpu for run in of_case))
-        for name, of_case in runs.items()
-    }
+    return Turns(runs=runs)
 
 
 def _cpu_seconds() -> float:

@@ -18,6 +18,8 @@ from benchmarks.memory import peak_megabytes
 
 OWN_TEXT = "Dear {name}, your bill of {amount:.3f} OMR is due on {due}."
 LIMITS = CallLimits(batch_size=MAX_BATCH_SIZE, max_query_length=2048, overhead=100)
+#: Planning may take this many times the ratio that it took on 27 November 2026, which is beside each loop below.
+GROWTH = 1.2
 SERIES = (10_000, 100_000, 300_000, 1_000_000, 3_000_000)
 
 
@@ -64,22 +66,23 @@ class Planning:
 def measure(rows: int, rounds: int) -> Iterator[Row]:
     """Yield the rows: time and memory for each kind of text, then a series over the number of rows."""
     people = frame(rows)
-    for is_personal, of, loop, times, megabytes in (
-        (False, "one text", "a loop that joins numbers by 50", 4, 300),
-        (True, "a text each", "a loop that formats the texts", 3, 1024),
+    megabytes = people.memory_usage(deep=True).sum() / 2**20
+    for is_personal, of, loop, earlier in (
+        (False, "one text", "a loop that joins numbers by 50", 3.23),
+        (True, "a text each", "a loop that formats the texts", 3.02),
     ):
         what = f"planning {rows:,} rows, {of}"
         planning = Planning(people=people, is_personal=is_personal)
-        runs = in_turns(rounds, {"plan": planning.plan, "loop": planning.loop})
+        turns = in_turns(rounds, {"plan": planning.plan, "loop": planning.loop})
         yield Row(
             benchmark="planning",
             what=what,
-            value=runs["plan"].cpu,
+            value=turns["plan"].cpu,
             unit="s",
             reference=loop,
-            reference_value=runs["loop"].cpu,
-            ratio=runs["plan"].cpu / runs["loop"].cpu,
-            at_most=times,
+            reference_value=turns["loop"].cpu,
+            ratio=turns.cpu_ratio("plan", "loop"),
+            at_most=round(GROWTH * earlier, 1),
         )
         peak = _in_fresh_process(_peak, rows, is_personal)
         yield Row(
@@ -87,10 +90,9 @@ def measure(rows: int, rounds: int) -> Iterator[Row]:
             what=f"{what}: peak memory beyond the frame",
             value=peak,
             unit="MB",
-            reference="allowed",
+            reference="the frame",
             reference_value=megabytes,
             ratio=peak / megabytes,
-            at_most=1,
         )
     yield from _series(rows)
 
@@ -108,7 +110,6 @@ def _series(most: int) -> Iterator[Row]:
             reference=f"of {SERIES[0]:,} rows",
             reference_value=first * 1e6,
             ratio=seconds / rows / first,
-            at_most=1.5,
             size=rows,
         )
 

@@ -15,11 +15,11 @@ from airflow_provider_ismart.coordination.locks import Deadline
 from airflow_provider_ismart.coordination.login_gate import LoginGate
 from airflow_provider_ismart.coordination.refused_login import RefusedLogin
 from airflow_provider_ismart.core.outcomes import Outcome
-from airflow_provider_ismart.core.report import Report
 from airflow_provider_ismart.exceptions import ISmartError, ISmartLoginError, ISmartUncertainFinalError
 from airflow_provider_ismart.hooks.ismart import ISmartHook
 
 if TYPE_CHECKING:
+    from airflow_provider_ismart.core.report import Report
     from airflow_provider_ismart.gateway.client import GatewayClient
     from airflow_provider_ismart.gateway.settings import Settings
     from airflow_provider_ismart.sending.progress import Log

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import multiprocessing
 import os
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
@@ -87,11 +86,13 @@ def current_context() -> Mapping[str, Any]:
 
     :raises InputError: this is a worker of a process pool, which cannot reach its task.
     """
+    from multiprocessing import parent_process  # noqa: PLC0415  # keeps the import of DAG files fast
+
     try:
         context: Mapping[str, Any] = get_current_context()
     except (RuntimeError, AirflowException):  # not in a task; Airflow 2.11 raises the second
         context = {}
-    parent = multiprocessing.parent_process()
+    parent = parent_process()
     # A task's own process can descend from Airflow's process pool, but is never a direct child of its parent.
     is_worker = parent is not None and (not context or parent.pid == os.getppid())
     if is_worker and (context or _ENVIRONMENT):

@@ -7,11 +7,13 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from enum import Enum
-from typing import NamedTuple
+from typing import TYPE_CHECKING, NamedTuple
 
 from airflow_provider_ismart.core.errors import InputError
-from airflow_provider_ismart.core.outcomes import CallOutcome
 from airflow_provider_ismart.core.return_codes import ACCEPTED_CODE, RETURN_CODES, Kind, return_code
+
+if TYPE_CHECKING:
+    from airflow_provider_ismart.core.outcomes import CallOutcome
 
 #: The codes that raise the credit alert (gateway document): credit low, account expired, credit expired.
 ALERT_CODES = tuple(sorted(code.number for code in RETURN_CODES.values() if code.kind is Kind.CREDIT))

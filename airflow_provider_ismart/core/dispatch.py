@@ -127,12 +127,16 @@ class Submission:
             self._before_first_call()
             self._before_first_call = None
         granted = self._ledger.write(list(settled.items()), intents)
+        if list(granted) != list(intents):
+            self._leave_to_others(intents, granted)
+        return granted
+
+    def _leave_to_others(self, intents: Sequence[Batch], granted: Sequence[Batch]) -> None:
         mine = {row for batch in granted for row in batch.rows}
         for batch in intents:
             for row, msisdn in batch.numbers:
                 if row not in mine:
                     self.elsewhere.add(row, Pending(msisdn, batch.message.digest, batch.copy))
-        return granted
 
     def requeue(self, unsent: Sequence[Batch]) -> None:
         """Return batches whose calls never started to the front of the queue."""

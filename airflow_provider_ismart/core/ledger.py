@@ -157,7 +157,8 @@ class MemoryLedger:
 
     def accepted_by(self, batch: Batch) -> str | None:
         """Return ``""`` if exactly this call is on record as accepted, else ``None``."""
-        return "" if all(found is State.ACCEPTED for found in self._found(_key(batch), batch.msisdns)) else None
+        states = self._states[_key(batch)]
+        return "" if all(states.get(msisdn) is State.ACCEPTED for msisdn in batch.msisdns) else None
 
     def recorded(
         self,
@@ -184,17 +185,15 @@ class MemoryLedger:
             self._move(_key(batch), batch.msisdns, State.SUBMITTING)
         return intents
 
-    def _found(self, key: tuple[str, int], msisdns: Sequence[str]) -> list[State | None]:
-        return list(map(self._states[key].get, msisdns))
-
     def _move(self, key: tuple[str, int], msisdns: Sequence[str], to: State) -> None:
-        found = self._found(key, msisdns)
+        states = self._states[key]
+        found = list(map(states.get, msisdns))
         usual = None if to is State.SUBMITTING else State.SUBMITTING
         if found.count(usual) < len(found):  # hashing an enum for a look-up is slow
             for state in found:
                 if to not in TRANSITIONS[state]:
                     raise LedgerConflictError(f"{to.value} cannot follow {state.value if state else 'nothing'}")
-        self._states[key].update(dict.fromkeys(msisdns, to))
+        states.update(dict.fromkeys(msisdns, to))
 
 
 def _key(batch: Batch) -> tuple[str, int]:

@@ -77,6 +77,8 @@ class RowOutcomes:
     def __init__(self, total: int = 0) -> None:
         self._verdicts = [_NOT_ATTEMPTED]
         self._numbers = {_NOT_ATTEMPTED: 0}
+        #: By the number of a verdict, how many rows have it.
+        self._counts = [0]
         self._of_row = array("I")
         self.extend(total)
 
@@ -89,6 +91,7 @@ class RowOutcomes:
     def extend(self, count: int) -> None:
         """Add rows as not attempted."""
         self._of_row.extend(repeat(0, count))
+        self._counts[0] += count
 
     def set(self, rows: Iterable[int], outcome: Outcome, *, code: int | None = None, reason: str = "") -> None:
         """Record the outcome of ``rows``, replacing an earlier one."""
@@ -96,13 +99,19 @@ class RowOutcomes:
         number = self._numbers.get(verdict)
         if number is None:
             self._verdicts.append(verdict)
+            self._counts.append(0)
             number = self._numbers[verdict] = len(self._verdicts) - 1
-        of_row = self._of_row
+        of_row, counts = self._of_row, self._counts
         if isinstance(rows, range) and rows.step == 1:
+            for replaced, count in Counter(of_row[rows.start : rows.stop]).items():
+                counts[replaced] -= count
             of_row[rows.start : rows.stop] = array("I", [number]) * len(rows)
+            counts[number] += len(rows)
             return
         for row in rows:
+            counts[of_row[row]] -= 1
             of_row[row] = number
+            counts[number] += 1
 
     @property
     def verdicts(self) -> Sequence[Verdict]:
@@ -160,4 +169,4 @@ class RowOutcomes:
         return dict(counts.most_common())
 
     def _counted(self) -> Iterator[tuple[Verdict, int]]:
-        return ((self._verdicts[number], count) for number, count in sorted(Counter(self._of_row).items()))
+        return ((verdict, count) for verdict, count in zip(self._verdicts, self._counts, strict=True) if count)

@@ -16,7 +16,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from requests import Request, Response, Session
+from requests import PreparedRequest, Request
 from requests.adapters import HTTPAdapter
 from requests.exceptions import InvalidURL
 from requests.utils import DEFAULT_CA_BUNDLE_PATH
@@ -57,29 +57,17 @@ class Reply:
 class Transport:
     """Make calls from any number of threads, over at most ``max_concurrency`` connections that are kept alive.
 
-    It ignores environment variables, redirects and cookies, and never repeats a request.
+    It has no ``requests.Session``, which would read environment variables, keep cookies and follow redirects. It
+    never repeats a request.
 
     :raises InputError: the URL has no valid host, or the certificates of ``ca_bundle`` cannot be read.
     """
 
     def __init__(self, settings: Settings) -> None:
-        self._options: dict[str, Any] = {
-            "timeout": (settings.connect_timeout, settings.read_timeout),
-            "verify": _certificates(settings.ca_bundle),
-            "proxies": {"all": settings.proxy} if settings.proxy else {},
-            "allow_redirects": False,
-        }
-        adapter = _Adapter(max_retries=0, pool_maxsize=settings.max_concurrency, pool_block=True)
-        self._session = _Session()
-        self._session.trust_env = False
-        for scheme in ("http://", "https://"):
-            self._session.mount(scheme, adapter)
+        self._timeout = (settings.connect_timeout, settings.read_timeout)
         try:
             self._request = Request("GET", settings.url, headers=_HEADERS).prepare()
-            # Created now, because threads that create it on their first calls could create several
-            adapter.get_connection_with_tls_context(
-                self._request, self._options["verify"], self._options["proxies"]
-            )
+            self._adapter = _Adapter(self._request, settings)
         except InvalidURL:
             raise InputError("the connection's host is not a valid host name") from None
 
@@ -91,7 +79,8 @@ class Transport:
         """
         _call.query, _call.is_written = query, False
         try:
-            response = self._session.send(self._request, **self._options)
+            response = self._adapter.send(self._request, timeout=self._timeout)
+            body = response.content
         except Exception as error:  # noqa: BLE001  # the exception proves nothing; only the connection knows what was written
             if _call.is_written:
                 raise MaybeSent(f"no answer came: {_innermost(error)}") from None
@@ -101,11 +90,11 @@ class Transport:
         length = response.headers.get("Content-Length")
         if length is not None and length != str(response.raw.tell()):
             raise MaybeSent("the answer was cut short")
-        return Reply(status=response.status_code, headers=response.headers, body=response.content)
+        return Reply(status=response.status_code, headers=response.headers, body=body)
 
     def close(self) -> None:
         """Close all idle connections."""
-        self._session.close()
+        self._adapter.close()
 
 
 class _Call(threading.local):
@@ -147,22 +136,30 @@ _CONNECTION_CLASSES = {"http": _HTTPConnection, "https": _HTTPSConnection}
 
 
 class _Adapter(HTTPAdapter):
-    """Use this module's connections, and verify a proxy's certificate even if the gateway uses http."""
+    """Send one request any number of times, over one pool of this module's connections.
 
-    def get_connection_with_tls_context(self, *args: Any, **kwargs: Any) -> Any:
-        pool = super().get_connection_with_tls_context(*args, **kwargs)
-        pool.ConnectionCls = _CONNECTION_CLASSES[pool.scheme]
-        return pool
+    The pool is looked up once: a look-up takes a quarter of a call's CPU time, and concurrent ones could create
+    several pools.
+    """
 
-    def cert_verify(self, conn: Any, url: Any, verify: Any, cert: Any) -> None:  # noqa: ARG002
-        super().cert_verify(conn, "https:", verify, cert)  # with an http URL, requests verifies no certificate
+    def __init__(self, request: PreparedRequest, settings: Settings) -> None:
+        super().__init__(max_retries=0, pool_maxsize=settings.max_concurrency, pool_block=True)
+        certificates = _certificates(settings.ca_bundle)
+        proxies = {"all": settings.proxy} if settings.proxy else {}
+        self._pool: Any = super().get_connection_with_tls_context(request, certificates, proxies)
+        self._pool.ConnectionCls = _CONNECTION_CLASSES[self._pool.scheme]
+        # With an http URL, requests would verify no certificate, not even a proxy's
+        super().cert_verify(self._pool, "https:", certificates, None)
+        self._url = super().request_url(request, proxies)
 
+    def get_connection_with_tls_context(self, *_args: Any, **_kwargs: Any) -> Any:
+        return self._pool
 
-class _Session(Session):
-    """Ignore redirects: requests would prepare the next request, and fail if its URL is invalid."""
+    def cert_verify(self, *_args: Any) -> None:
+        """Keep the pool's certificates."""
 
-    def get_redirect_target(self, resp: Response) -> None:  # noqa: ARG002
-        return None
+    def request_url(self, *_args: Any) -> str:
+        return self._url
 
 
 def _certificates(ca_bundle: str | None) -> str:

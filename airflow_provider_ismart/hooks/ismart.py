@@ -19,7 +19,6 @@ from airflow_provider_ismart.exceptions import (
 )
 from airflow_provider_ismart.gateway.connection_form import field_behaviour, form_widgets
 from airflow_provider_ismart.gateway.settings import Settings
-from airflow_provider_ismart.sending.metrics import count_probe
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
@@ -251,6 +250,7 @@ class ISmartHook(BaseHook):
     def probe_outcome(self) -> CallOutcome:
         """Make the free probe once, and return its outcome, with the cause if there is no code."""
         from airflow_provider_ismart.core.return_codes import Kind, return_code  # noqa: PLC0415  # only when needed
+        from airflow_provider_ismart.sending.metrics import count_probe  # noqa: PLC0415
 
         with closing(self.get_conn()) as client:
             outcome = client.probe()

@@ -9,13 +9,8 @@ from typing import TYPE_CHECKING, Any
 
 from airflow.providers.common.compat.sdk import AirflowNotFoundException, BaseNotifier, Variable
 
-from airflow_provider_ismart.alerts.alert import send_alert
-from airflow_provider_ismart.alerts.event import Event
-from airflow_provider_ismart.coordination.credit_failure import credit_failure
 from airflow_provider_ismart.coordination.locks import BusyError, Deadline
-from airflow_provider_ismart.coordination.throttle import Throttle
 from airflow_provider_ismart.core.errors import InputError
-from airflow_provider_ismart.core.return_codes import return_code
 from airflow_provider_ismart.core.segmentation import MAX_PARTS, language, parts, shorten
 from airflow_provider_ismart.exceptions import ISmartError
 from airflow_provider_ismart.hooks.ismart import ISmartHook
@@ -26,6 +21,8 @@ if TYPE_CHECKING:
 
     import jinja2
     from airflow.providers.common.compat.sdk import Context
+
+    from airflow_provider_ismart.alerts.event import Event
 
 #: How long a DAG's callback waits for its locks. The DAG processor runs it together with all other callbacks of
 #: the file, and ends them after 50 seconds (``dag_file_processor_timeout``).
@@ -95,6 +92,8 @@ class ISmartNotifier(BaseNotifier):
 
     def notify(self, context: Context) -> None:
         """Send the message, unless it is throttled."""
+        from airflow_provider_ismart.alerts.event import Event  # noqa: PLC0415  # only needed at run time
+
         try:
             self._alert(Event.of(context), _deadline(context))
         except Exception as error:  # noqa: BLE001  # a callback must not raise
@@ -105,6 +104,8 @@ class ISmartNotifier(BaseNotifier):
         await _in_a_thread(self.notify)(context)
 
     def _alert(self, event: Event, deadline: Deadline) -> None:
+        from airflow_provider_ismart.coordination.throttle import Throttle  # noqa: PLC0415  # only needed at run time
+
         text, link = str(self.message or "").encode(errors="replace").decode().strip(), ""
         if not text:
             text, link = str(event), event.link and f" {event.link}"
@@ -133,6 +134,8 @@ class ISmartNotifier(BaseNotifier):
         return whole
 
     def _send(self, text: str, deadline: Deadline) -> bool:
+        from airflow_provider_ismart.alerts.alert import send_alert  # noqa: PLC0415  # only needed at run time
+
         return send_alert(
             self.ismart_conn_id,
             self.recipients,
@@ -195,6 +198,9 @@ class ISmartCreditAlert(BaseNotifier):
 
     def notify(self, context: Context) -> None:
         """Call the notifiers, if the failure is of kind credit."""
+        from airflow_provider_ismart.coordination.credit_failure import credit_failure  # noqa: PLC0415  # only needed at run time
+        from airflow_provider_ismart.core.return_codes import return_code  # noqa: PLC0415
+
         try:
             failure = credit_failure(context)
             if failure is None or not self._is_due(failure.code, context):
@@ -215,6 +221,9 @@ class ISmartCreditAlert(BaseNotifier):
     def _is_due(self, code: int, context: Context) -> bool:
         if self.cooldown is None:
             return True
+        from airflow_provider_ismart.alerts.event import Event  # noqa: PLC0415  # only needed at run time
+        from airflow_provider_ismart.coordination.throttle import Throttle  # noqa: PLC0415
+
         conn_id = getattr(context.get("task"), "ismart_conn_id", "")
         names = [_name(notifier) for notifier in self.notifiers]
         about = (Event.of(context).dag_id, str(conn_id), str(code), *names)

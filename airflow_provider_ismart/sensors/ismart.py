@@ -16,10 +16,8 @@ from airflow.providers.common.compat.sdk import (
     conf,
 )
 
-from airflow_provider_ismart.coordination.credit_failure import leave_for_callbacks
 from airflow_provider_ismart.core.credit import ALERT_CODES, GOOD_CODES, ProbeVerdict, Watch, in_words, seen
 from airflow_provider_ismart.core.errors import InputError
-from airflow_provider_ismart.core.outcomes import CallOutcome, Fate
 from airflow_provider_ismart.core.return_codes import ACCEPTED_CODE, return_code
 from airflow_provider_ismart.exceptions import (
     ISmartAccountError,
@@ -39,6 +37,8 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping, Sequence
 
     from airflow.providers.common.compat.sdk import Context
+
+    from airflow_provider_ismart.core.outcomes import CallOutcome
 
 #: The text of the canary: one part.
 CANARY_MESSAGE = "iSmart credit check"
@@ -147,6 +147,8 @@ class ISmartCreditSensor(RedactsFields, ChecksRenderedOptions, BaseSensorOperato
         except AirflowSensorTimeout as error:
             if self._trouble is None:
                 raise
+            from airflow_provider_ismart.coordination.credit_failure import leave_for_callbacks  # noqa: PLC0415
+
             text = f"{error} The last check: {return_code(self._trouble)}"
             timeout = ISmartCreditTimeoutError(text, code=self._trouble)
             leave_for_callbacks(timeout, context, self.log)
@@ -201,7 +203,7 @@ class ISmartCreditSensor(RedactsFields, ChecksRenderedOptions, BaseSensorOperato
 
     def _send_canary(self, hook: ISmartHook) -> CallOutcome:
         """Send the canary message and return its outcome, like a probe's."""
-        from airflow_provider_ismart.core.outcomes import Outcome  # noqa: PLC0415  # only needed at run time
+        from airflow_provider_ismart.core.outcomes import CallOutcome, Fate, Outcome  # noqa: PLC0415  # only needed at run time
         from airflow_provider_ismart.core.report import in_one_line  # noqa: PLC0415
 
         options = {"message": CANARY_MESSAGE, "on_empty": "fail", "on_uncertain": "accept"}

@@ -9,13 +9,14 @@ from airflow.providers.common.compat.sdk import AirflowException
 from airflow.triggers.base import TriggerEvent
 
 from airflow_provider_ismart.core.credit import ALERT_CODES, ProbeVerdict, Watch, in_words, seen
-from airflow_provider_ismart.core.outcomes import CallOutcome, Fate
 from airflow_provider_ismart.hooks.ismart import ISmartHook
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Sequence
 
     from airflow.triggers.base import BaseEventTrigger
+
+    from airflow_provider_ismart.core.outcomes import CallOutcome
 else:
     try:
         from airflow.triggers.base import BaseEventTrigger
@@ -117,6 +118,8 @@ class ISmartCreditTrigger(BaseEventTrigger):
         triggerer could not be called any more.
         """
         from asgiref.sync import sync_to_async  # noqa: PLC0415  # keeps the import of DAG files fast
+
+        from airflow_provider_ismart.core.outcomes import CallOutcome, Fate  # noqa: PLC0415
 
         try:
             outcome = await sync_to_async(self._probe, thread_sensitive=False)()

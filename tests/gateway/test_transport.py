@@ -43,16 +43,16 @@ def seen(monkeypatch, caplog):
     caplog.set_level(logging.DEBUG)
     logging.getLogger("urllib3").setLevel(logging.DEBUG)
     shown = []
-    send = requests.Session.send
+    send = requests.adapters.HTTPAdapter.send
 
-    def record(session, request, **options):
-        shown.append(f"{request!r} {vars(request)!r} {options!r} {session.cookies!r}")
-        response = send(session, request, **options)
+    def record(adapter, request, **options):
+        shown.append(f"{request!r} {vars(request)!r} {options!r} {vars(adapter)!r}")
+        response = send(adapter, request, **options)
         shown.append(f"{response!r} {response.url} {vars(response)!r} {response.next!r} {response.raw.geturl()}")
         shown.append(f"{vars(response.raw)!r} {vars(response.request)!r}")
         return response
 
-    monkeypatch.setattr(requests.Session, "send", record)
+    monkeypatch.setattr(requests.adapters.HTTPAdapter, "send", record)
     yield lambda: "\n".join([*shown, caplog.text])
     logging.getLogger("urllib3").setLevel(logging.NOTSET)
 
