@@ -19,7 +19,8 @@ SUITE_ledgers := tests/ledgers
 SUITE_sources := tests/sources
 SUITE_alerts := tests/airflow/test_alert_crowd.py tests/airflow/test_credit_alert.py \
                 tests/airflow/test_credit_sensor.py tests/airflow/test_credit_trigger.py tests/airflow/test_event.py \
-                tests/airflow/test_locks.py tests/airflow/test_notifier.py tests/airflow/test_triggerer.py
+                tests/airflow/test_locks.py tests/airflow/test_notifier.py tests/airflow/test_restarted_triggerer.py \
+                tests/airflow/test_triggerer.py
 SUITE_dags := tests/airflow/test_dag_runs.py tests/airflow/test_lineage.py tests/airflow/test_rendered_fields.py \
               tests/airflow/test_taskflow.py
 SUITE_simulation := tests/simulation
@@ -61,13 +62,15 @@ TOLERATED := -W ignore::DeprecationWarning -W ignore::PendingDeprecationWarning 
 ALL_EXAMPLES_ON := airflow-3.3-py3.11
 # Folders of tests/acceptance/, which kill the processes of a real Airflow and take minutes, and where each is run.
 ACCEPTANCE := attacked_sends@airflow-3.3-py3.11 attacked_sends@airflow-2.11-py3.11 many_workers@airflow-3.3-py3.11 \
-              alerts@airflow-3.3-py3.11 mapped_sends@airflow-3.3-py3.11 demo@airflow-3.3-py3.11
+              alerts@airflow-3.3-py3.11 mapped_sends@airflow-3.3-py3.11 demo@airflow-3.3-py3.11 \
+              approval@airflow-3.2-py3.11 approval@airflow-3.1-py3.11
 # How many histories test-all simulates, from a random seed that is printed.
 SIMULATED ?= 10000
 JOBS ?= $(shell getconf _NPROCESSORS_ONLN)
 # What `make test` leaves to test-all: DAG runs, sends and alerts in processes of their own, of which many are killed.
 SLOW := $(SUITE_examples) $(SUITE_dags) tests/airflow/test_alert_crowd.py tests/airflow/test_notifier.py \
-        tests/airflow/test_provider.py tests/airflow/test_triggerer.py tests/ledgers/test_abandoned_calls.py \
+        tests/airflow/test_provider.py tests/airflow/test_restarted_triggerer.py tests/airflow/test_triggerer.py \
+        tests/ledgers/test_abandoned_calls.py \
         tests/ledgers/test_failing_writes.py tests/ledgers/test_lost_ledgers.py tests/ledgers/test_mapped_sends.py \
         tests/ledgers/test_senders.py tests/ledgers/test_several_sends.py tests/sending/test_interrupted_sends.py
 QUICK := --numprocesses=$(JOBS) --dist=worksteal --hypothesis-profile=brief

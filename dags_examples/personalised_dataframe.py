@@ -3,8 +3,8 @@
 Requires pandas.
 
 `language_column` chooses the text of a row, and `{name}` and `{amount:.3f}` insert its values. If a value is
-missing or the number is invalid, the row gets no message. The report gives the reasons, and the counts of each
-language.
+missing or the number is invalid, the row gets no message. `exclude` takes the numbers that opted out. The report
+gives the reasons, and the counts of each language.
 """
 
 from typing import Any
@@ -25,7 +25,9 @@ CUSTOMERS = [
     ("en", "90000005", "Anna", None),  # invalid: no amount
     ("عربي", "9000-ask-me", "زهرة", 4.1),  # invalid: not a number
     ("en", "0096890000001", "Salim", 12.5),  # a duplicate of the first row
+    ("en", "90000006", "Huda", 9.5),  # excluded: opted out
 ]
+OPTED_OUT = ["96890000006"]
 
 with DAG("ismart_personalised_dataframe", schedule=None, tags=["ismart"], doc_md=__doc__) as dag:
 
@@ -37,4 +39,10 @@ with DAG("ismart_personalised_dataframe", schedule=None, tags=["ismart"], doc_md
         frame = pd.DataFrame(CUSTOMERS, columns=["language", "msisdn", "name", "amount"])
         return frame.assign(due=pd.Timestamp("2030-01-31"))
 
-    ISmartSendOperator(task_id="send", recipients=bills(), message=MESSAGES, language_column="language")
+    ISmartSendOperator(
+        task_id="send",
+        recipients=bills(),
+        message=MESSAGES,
+        language_column="language",
+        exclude=OPTED_OUT,
+    )

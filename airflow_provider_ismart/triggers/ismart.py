@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from airflow.triggers.base import BaseEventTrigger
 
     from airflow_provider_ismart.core.outcomes import CallOutcome
+    from airflow_provider_ismart.gateway.settings import Settings
 else:
     try:
         from airflow.triggers.base import BaseEventTrigger
@@ -27,9 +28,9 @@ else:
 class ISmartCreditTrigger(BaseEventTrigger):
     """Watch the account with the free probe, and fire when the awaited state is reached.
 
-    As the trigger of an ``AssetWatcher`` it never ends: it fires when trouble starts or its code changes. After a
-    refused login it stops checking until the triggerer restarts, but does not end: Airflow would restart it, and
-    each start would try the wrong login once more. It sends no messages.
+    As the trigger of an ``AssetWatcher`` it never ends: it fires when trouble starts or its code changes. It does
+    not try a refused login again until login or password change, but does not end: Airflow would restart it. It
+    sends no messages.
 
     An event is ``{"code": int, "description": str, "help": str}``.
 
@@ -62,6 +63,7 @@ class ISmartCreditTrigger(BaseEventTrigger):
         self.wait_for = wait_for
         self.max_failed_checks = max_failed_checks
         self.once = once
+        self._refused: Settings | None = None
 
     def serialize(self) -> tuple[str, dict[str, Any]]:
         """Return the class path and arguments that recreate this trigger. They contain no secret."""
@@ -96,20 +98,24 @@ class ISmartCreditTrigger(BaseEventTrigger):
             await asyncio.sleep(self.poke_interval)
 
     async def _appearances(self) -> AsyncIterator[CallOutcome]:
-        present: int | None = None
+        from airflow_provider_ismart.coordination.reported_trouble import ReportedTrouble  # noqa: PLC0415  # imports asgiref
+
+        key = ":".join([self.ismart_conn_id, self.wait_for, *map(str, sorted(self.alert_codes))])
+        reported = ReportedTrouble(getattr(self, "asset_state_store", None), key, self.log)
+        await reported.load()
         while True:
             outcome, verdict = await self._check()
             if verdict is ProbeVerdict.LOGIN_REFUSED:
                 self.log.error(
-                    "Stopped checking: the login was refused, and another check could lock the account. Correct "
-                    "the connection's password, then restart the triggerer."
+                    "The login of %r was refused. It is not tried again, because that could lock the account. "
+                    "Correct the connection's password.",
+                    self.ismart_conn_id,
                 )
-                await asyncio.Event().wait()  # if the trigger ended, Airflow would restart it with the same login
-            if verdict is ProbeVerdict.FOUND and outcome.code != present:
+            if verdict is ProbeVerdict.FOUND and outcome.code != reported.code:
                 yield outcome
-            if verdict is not ProbeVerdict.NO_VERDICT:
-                present = outcome.code if verdict is ProbeVerdict.FOUND else None
-            await asyncio.sleep(self.poke_interval)
+            if verdict not in {ProbeVerdict.NO_VERDICT, ProbeVerdict.LOGIN_REFUSED}:
+                reported.update(outcome.code if verdict is ProbeVerdict.FOUND else None)
+            await reported.record_during(self.poke_interval)
 
     async def _check(self) -> tuple[CallOutcome, ProbeVerdict]:
         """Probe in a thread, including the look-up of the connection, which also blocks on Airflow 3.
@@ -128,8 +134,28 @@ class ISmartCreditTrigger(BaseEventTrigger):
             outcome = CallOutcome(fate=Fate.NOT_SENT, detail=f"the connection cannot be used: {why}", attempts=0)
         verdict = self._watch.verdict(outcome.code)
         level = self.log.info if verdict in {ProbeVerdict.FOUND, ProbeVerdict.NOT_YET} else self.log.warning
-        level("Checked the account: %s", in_words(outcome))
+        level("Account check: %s", in_words(outcome))
         return outcome, verdict
 
     def _probe(self) -> CallOutcome:
-        return ISmartHook(self.ismart_conn_id).probe_outcome()
+        hook = ISmartHook(self.ismart_conn_id)
+        if not self.once and (reason := self._block_reason(hook)):
+            return CallOutcome(fate=Fate.NOT_SENT, detail=reason, attempts=0)
+        outcome = hook.probe_outcome()
+        if self._watch.verdict(outcome.code) is ProbeVerdict.LOGIN_REFUSED:
+            self._refused = hook.settings
+        return outcome
+
+    def _block_reason(self, hook: ISmartHook) -> str | None:
+        """Return why the login must not be tried, even if its refusal could not be recorded or is a day old."""
+        if self._refused is not None and _login(self._refused) == _login(hook.settings):
+            return (
+                f"The login of {self.ismart_conn_id!r} was refused and has not changed since. It is not tried, "
+                "because that could lock the account. Correct the connection or, if Infocomm has unlocked the "
+                f"account, delete the Variable {hook.refused_login.name!r} and restart the triggerer."
+            )
+        return hook.refused_login.block_reason()
+
+
+def _login(settings: Settings) -> tuple[str, str]:
+    return settings.login, settings.password

@@ -86,6 +86,11 @@ class Airflow:
             "SCHEDULER__ZOMBIE_DETECTION_INTERVAL": "1",
         }
 
+    @property
+    def port(self) -> int:
+        """The port of the API server, on Airflow 3."""
+        return int(self._environment["AIRFLOW__API__PORT"])
+
     def start(self, *more_services: str, dags: Iterable[str]) -> None:
         """Start it, and wait until it knows these DAGs; ``more_services`` are as ``triggerer``."""
         self._postgres.create("airflow")
@@ -101,8 +106,7 @@ class Airflow:
             f"Airflow knows the DAGs; see {self.folder}",
         )
         if "api-server" in core:  # tasks that start before it answers fail
-            port = int(self._environment["AIRFLOW__API__PORT"])
-            wait_until(lambda: is_listening(port), f"the API server is up; see {self.folder}")
+            wait_until(lambda: is_listening(self.port), f"the API server is up; see {self.folder}")
 
     def start_service(self, service: str, *command: str) -> None:
         """Start ``airflow service``, or the ``airflow`` command that a service of this name runs."""

@@ -121,6 +121,38 @@ def test_after_a_refused_login_a_watch_neither_looks_again_nor_ends(code, ismart
     assert len(ismart_sandbox.calls) == 1
 
 
+def test_a_watch_resumes_once_a_refused_login_is_corrected(ismart_sandbox, ismart_default):
+    ismart_default(password="wrong")
+    ismart_sandbox.configure(credit=0)
+
+    async def run():
+        first = asyncio.create_task(anext(ISmartCreditTrigger(poke_interval=QUICK).run()))
+        await asyncio.wait([first], timeout=0.5)
+        assert ismart_sandbox.account.failed_logins == 1
+        ismart_default()
+        return await asyncio.wait_for(first, 30)
+
+    assert asyncio.run(run()).payload["code"] == 4
+
+
+def test_a_watch_that_cannot_use_its_store_warns_and_fires(ismart_sandbox, airflow_version, capsys):
+    if airflow_version < (3, 3):
+        pytest.skip("assets have a state store from Airflow 3.3 on")
+    from airflow.sdk import Asset
+    from airflow.sdk.execution_time.context import AssetStateStoreAccessors
+
+    answers(ismart_sandbox, 9, 4)
+    trigger = ISmartCreditTrigger(poke_interval=QUICK)
+    trigger.asset_state_store = AssetStateStoreAccessors(
+        [Asset("first"), Asset("second")]
+    )  # both have the trigger
+    event = asyncio.run(asyncio.wait_for(anext(trigger.run()), 30))
+    assert event.payload["code"] == 4
+    logged = capsys.readouterr().out
+    assert "Could not read which trouble was reported" in logged
+    assert "Could not record which trouble was reported" in logged
+
+
 def test_a_wrong_password_is_tried_once_and_locks_nothing(ismart_sandbox, ismart_default):
     ismart_default(password="wrong")
     assert once()["code"] == 3
