@@ -97,11 +97,11 @@ def reporting(command: Callable[[Namespace, Output], int]) -> Callable[[Namespac
     def run(options: Namespace) -> int:
         output = Output(as_json=options.json, results=sys.stdout, messages=sys.stderr)
         logging.disable()  # what matters is in the results and the errors
-        if not sys.warnoptions:
+        with redirect_stdout(sys.stderr), warnings.catch_warnings():  # Airflow logs to stdout
             warnings.simplefilter("ignore")
-        with redirect_stdout(sys.stderr):  # Airflow logs to stdout
             from airflow.providers.common.compat.sdk import AirflowException  # noqa: PLC0415  # heavy
 
+            warnings.simplefilter("ignore")  # Airflow 2 has set filters of its own
             try:
                 return command(options, output)
             except (InputError, AirflowException) as error:

@@ -9,8 +9,9 @@ from datetime import UTC, datetime
 from secrets import token_hex
 from typing import Any, NamedTuple
 
-from sqlalchemy import ColumnElement, and_, delete, false, func, inspect, or_, select, true, update
+from sqlalchemy import and_, delete, false, func, inspect, or_, select, true, update
 from sqlalchemy.engine import Connection, Engine
+from sqlalchemy.sql.elements import ColumnElement
 
 from airflow_provider_ismart.core.ledger import State
 from airflow_provider_ismart.ledgers.records import Call, Records, shared_entry, split_hashes
@@ -19,6 +20,8 @@ from airflow_provider_ismart.ledgers.sql_schema import calls, metadata, scopes, 
 
 #: How many rows are fetched per chunk, if the database supports it.
 _FETCH_SIZE = 1_000
+
+_CALLS_OF_SENDERS = calls.join(senders, senders.c.id == calls.c.sender_id)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -65,7 +68,8 @@ def task_named(engine: Engine, name: str) -> Sequence[Part]:
     :param name: ``dag/run/task/index``, or ``dag/run/task`` for all indexes. The index of a task that is not
         mapped is -1. Run ids can contain slashes, so names are compared as a whole.
     """
-    found = select(senders.c.id, senders.c.task, senders.c.scope_id, scopes.c.hash_key).join(scopes)
+    columns = (senders.c.id, senders.c.task, senders.c.scope_id, scopes.c.hash_key)
+    found = select(*columns).select_from(senders.join(scopes))
     sender = f"task:{name}"
     if not exists(engine):
         return []
@@ -130,7 +134,7 @@ def uncertain(engine: Engine, parts: Iterable[Part]) -> list[UncertainCall]:
 def _uncertain(connection: Connection, part: Part) -> Iterator[UncertainCall]:
     columns = (senders.c.task, calls.c.at, calls.c.code, calls.c.digest, calls.c.copy, calls.c.hashes)
     is_uncertain = part.calls & (calls.c.state == State.UNCERTAIN.value)
-    found = select(*columns).join(senders, senders.c.id == calls.c.sender_id).where(is_uncertain)
+    found = select(*columns).select_from(_CALLS_OF_SENDERS).where(is_uncertain)
     rows = connection.execute(found.order_by(calls.c.id)).all()
     if not rows:
         return
@@ -205,7 +209,7 @@ def _open_rows(connection: Connection, part: Part) -> Sequence[Any]:
         func.sum(calls.c.numbers).label("numbers"),
         func.min(calls.c.at).label("at"),
     )
-    found = select(senders.c.id, senders.c.task, *counts).join(senders, senders.c.id == calls.c.sender_id)
+    found = select(senders.c.id, senders.c.task, *counts).select_from(_CALLS_OF_SENDERS)
     is_open = part.calls & (calls.c.state == State.SUBMITTING.value)
     return connection.execute(found.where(is_open).group_by(senders.c.id, senders.c.task)).all()
 
