@@ -48,13 +48,14 @@ class Output:
         from rich.text import Text  # noqa: PLC0415
 
         cells = [list(row) for row in rows]
-        table = Table(title=Text(printable(title)), title_justify="left")
+        table = Table()
         for number, name in enumerate(header):
             is_number = bool(cells) and all(isinstance(row[number], int) for row in cells)
             table.add_column(name, justify="right" if is_number else "left", overflow="fold")
         for row in cells:
             table.add_row(*(Text(_cell(value)) for value in row))
-        Console(file=self._results, width=None if self._results.isatty() else _COLUMNS).print(table)
+        console = Console(file=self._results, width=None if self._results.isatty() else _COLUMNS)
+        console.print(Text(printable(title)), table)
 
     def message(self, text: str) -> None:
         """Print a line to stderr."""

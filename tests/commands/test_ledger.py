@@ -67,7 +67,9 @@ def test_a_summary_counts_the_messages_of_a_key_or_a_task(command, send, sqlite,
     assert results(command("ledger", "summary", *OF_KEY, "--json")) == {"accepted": 2, "refused": 1}
     task = ("--task", "dag/manual__2026-11-01/a/send")
     shown = command("ledger", "summary", *LEDGER, *task)
-    assert [cell.strip() for cell in shown.stdout.splitlines()[-2].split("│")[1:-1]] == ["refused", "1"]
+    rows = [[cell.strip() for cell in line.split("│")[1:-1]] for line in shown.stdout.splitlines()]
+    assert ["accepted", "2"] in rows
+    assert ["refused", "1"] in rows
     assert not set(numbers(4)) & set(shown.stdout.split())
 
 
@@ -94,7 +96,7 @@ def test_uncertain_calls_and_which_numbers_of_a_file_they_were_for(
 
 
 def test_a_call_is_no_longer_listed_once_its_messages_were_accepted(command, send, sqlite, ismart_sandbox):
-    ismart_sandbox.fail(None, faults.Drop())
+    ismart_sandbox.fail(faults.Drop())
     send([ONE], ledger=sqlite.connection, key=KEY, on_uncertain="accept")
     assert len(results(command("ledger", "uncertain", *OF_KEY, "--json"))["calls"]) == 1
     send([ONE], ledger=sqlite.connection, key=KEY, on_uncertain="resend", try_number=2)
@@ -125,11 +127,11 @@ def test_the_open_call_of_a_killed_task_is_released(command, sender, database, s
 def test_a_task_that_is_alive_stops_when_its_calls_are_released(command, sender, ismart_sandbox):
     with sender("alive", count=20, seconds=20) as process:
         released = results(command("ledger", "release", *LEDGER, "--task", "dag/run/alive", "--yes", "--json"))
-        assert [calls["task"] for calls in released["released"]] == ["dag/run/alive/-1"]
+        (calls_of_task,) = released["released"]
         _, said = process.communicate(timeout=120)
     assert process.returncode == 1
     assert "this one stops sending" in said
-    assert len(ismart_sandbox.calls) == 2
+    assert len(ismart_sandbox.calls) <= 1 + calls_of_task["calls"]  # those on record may still start
 
 
 def test_pruning_deletes_old_calls_and_keeps_newer_and_open_ones(command, send, database, monkeypatch, told):
@@ -175,7 +177,7 @@ def test_names_in_a_ledger_are_printed_without_being_interpreted(
     command, on_a_terminal, send, sqlite, ismart_sandbox
 ):
     hostile = "[red]run[/red] \x1b[31m"
-    ismart_sandbox.fail(None, faults.Drop())
+    ismart_sandbox.fail(faults.Drop())
     send([ONE], ledger=sqlite.connection, key=KEY, run_id=hostile, on_uncertain="accept")
     for ended, shown in (
         ((found := command("ledger", "uncertain", *OF_KEY)), found.stdout),
