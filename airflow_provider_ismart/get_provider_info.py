@@ -57,6 +57,7 @@ def get_provider_info() -> dict[str, Any]:
             "airflow_provider_ismart.notifications.ismart.ISmartNotifier",
             "airflow_provider_ismart.notifications.ismart.ISmartCreditAlert",
         ],
+        "cli": ["airflow_provider_ismart.commands.airflow_cli.airflow_commands"],  # from Airflow 3.2 on
         "connection-types": [
             {
                 "connection-type": "ismart",

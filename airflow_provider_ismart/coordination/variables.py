@@ -87,7 +87,7 @@ class SharedState:
 
         :raises ValueError: the Variable is not a JSON object.
         """
-        text = Variable.get(self.name, None)
+        text = _variables().get(self.name, None)
         found = json.loads(text) if text else {}
         if not isinstance(found, dict):
             raise ValueError(f"the Variable {self.name!r} holds no JSON object")  # noqa: TRY004  # about the value, not its type
@@ -95,11 +95,24 @@ class SharedState:
 
     def record(self, state: Mapping[str, Any]) -> None:
         """Replace the recorded object."""
-        Variable.set(self.name, json.dumps(state), description=self._description)
+        _variables().set(self.name, json.dumps(state), description=self._description)
 
     def delete(self) -> None:
         """Delete the Variable."""
-        Variable.delete(self.name)
+        _variables().delete(self.name)
+
+
+def _variables() -> Any:
+    """Return Airflow's Variables.
+
+    Airflow 3 reaches them through the supervisor of a task or callback. Its servers and command line have none,
+    and use the database.
+    """
+    if os.environ.get("_AIRFLOW_PROCESS_CONTEXT") != "server":
+        return Variable
+    from airflow.models.variable import Variable as StoredVariable  # noqa: PLC0415  # imports SQLAlchemy
+
+    return StoredVariable
 
 
 @lru_cache

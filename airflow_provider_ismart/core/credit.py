@@ -25,6 +25,15 @@ PROBE_IS_GOOD = 9
 GOOD_CODES = frozenset({ACCEPTED_CODE, PROBE_IS_GOOD})
 
 
+def judge_login(outcome: CallOutcome) -> tuple[bool, str]:
+    """Return whether a probe shows that the login is good, and what to do if not."""
+    if outcome.code == PROBE_IS_GOOD:
+        return True, "The login is good. This does not show whether there is credit."
+    if outcome.code is not None:
+        return False, f"The gateway answered {return_code(outcome.code)}"
+    return False, f"No return code: {outcome.detail}"
+
+
 class WaitFor(Enum):
     """What to wait for."""
 

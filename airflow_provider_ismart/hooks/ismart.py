@@ -211,13 +211,8 @@ class ISmartHook(BaseHook):
         :param ledger_conn_id: the ledger's connection; by default the one that this hook's connection names.
         :raises ISmartInputError: there is no SQL ledger, or not exactly one of key and task instance.
         """
-        from airflow_provider_ismart.ledgers.sql import summary  # noqa: PLC0415  # imports SQLAlchemy
-        from airflow_provider_ismart.ledgers.sql_connection import (  # noqa: PLC0415
-            key_scope,
-            open_engine,
-            sender_name,
-            task_scope,
-        )
+        from airflow_provider_ismart.ledgers.operations import summary, task_named, with_key  # noqa: PLC0415  # import SQLAlchemy
+        from airflow_provider_ismart.ledgers.sql_connection import open_engine  # noqa: PLC0415
 
         with _own_errors():
             if (idempotency_key is None) == (task_instance is None):
@@ -225,13 +220,12 @@ class ISmartHook(BaseHook):
             conn_id = ledger_conn_id or self.settings.ledger_conn_id
             if not conn_id:
                 raise InputError("ledger_summary needs a SQL ledger: set ledger_conn_id")
-            if idempotency_key is not None:
-                scope, task = key_scope(idempotency_key), None
-            else:
-                identity = TaskIdentity.of_instance(task_instance)
-                scope, task = task_scope(identity), sender_name(identity)
             with open_engine(conn_id) as engine:
-                return {state.value: count for state, count in summary(engine, scope, task).items()}
+                if idempotency_key is not None:
+                    parts = with_key(engine, idempotency_key)
+                else:
+                    parts = task_named(engine, str(TaskIdentity.of_instance(task_instance)))
+                return {state.value: count for state, count in summary(engine, parts).items()}
 
     def halt(self) -> None:
         """Start no new calls; let calls in flight finish and record their outcomes."""
@@ -275,15 +269,9 @@ class ISmartHook(BaseHook):
 
     def test_connection(self) -> tuple[bool, str]:
         """Test the login with one probe, for Airflow's connection test."""
-        from airflow_provider_ismart.core.credit import PROBE_IS_GOOD  # noqa: PLC0415  # only needed at run time
-        from airflow_provider_ismart.core.return_codes import return_code  # noqa: PLC0415
+        from airflow_provider_ismart.core.credit import judge_login  # noqa: PLC0415  # only needed at run time
 
-        outcome = self.probe_outcome()
-        if outcome.code == PROBE_IS_GOOD:
-            return True, "The login is good. This does not show whether there is credit."
-        if outcome.code is not None:
-            return False, f"The gateway answered {return_code(outcome.code)}"
-        return False, f"No return code: {outcome.detail}"
+        return judge_login(self.probe_outcome())
 
 
 @contextmanager

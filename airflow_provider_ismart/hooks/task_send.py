@@ -23,9 +23,12 @@ from airflow_provider_ismart.sources.settlements import read_settlements
 if TYPE_CHECKING:
     from airflow_provider_ismart.core.report import Report
     from airflow_provider_ismart.core.settlement import Settlements
+    from airflow_provider_ismart.gateway.client import GatewayClient
     from airflow_provider_ismart.hooks.ismart import ISmartHook
     from airflow_provider_ismart.ledgers.current_try import CurrentTry
     from airflow_provider_ismart.sending.options import SendOptions
+    from airflow_provider_ismart.sending.progress import Log
+    from airflow_provider_ismart.sending.runtime import Runtime
 
 
 class TaskSend:
@@ -136,10 +139,18 @@ def preview(hook: ISmartHook, recipients: Any, options: SendOptions) -> Report:
         hook.log.warning("There is no connection %r. The dry run uses the defaults.", hook.ismart_conn_id)
         settings = Settings.without_connection()
     read_settlements(options.settlements_path, settings.numbering, hook.log)  # to find mistakes in the file
-    with (
-        closing(hook.new_client(settings)) as client,
-        closing(
-            Send(from_files(recipients), _with_exclude_from_files(options), client, hook.log, hook.runtime)
-        ) as send,
-    ):
+    with closing(hook.new_client(settings)) as client:
+        return dry_run(recipients, options, client, hook.log, hook.runtime)
+
+
+def dry_run(
+    recipients: Any, options: SendOptions, client: GatewayClient, log: Log, runtime: Runtime | None = None
+) -> Report:
+    """Return the report of what would be sent with the client's settings, without a call.
+
+    :raises InputError: the recipients or the options are invalid.
+    :raises ISmartInputError: nothing would be sent.
+    """
+    send = Send(from_files(recipients), _with_exclude_from_files(options), client, log, runtime)
+    with closing(send):
         return send.preview()

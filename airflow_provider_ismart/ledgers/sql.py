@@ -241,22 +241,6 @@ class SqlLedger(StoredLedger[Connection]):
         return [ids[call.fingerprint] for call in new_calls]
 
 
-def summary(engine: Engine, scope: str, task: str | None = None) -> dict[State, int]:
-    """Return the number of messages of a scope by state; with a task, only its messages.
-
-    A message that was sent again counts once.
-    """
-    create_tables(engine)
-    records = Records(b"")  # the summary looks up no number
-    found = _CALLS.join(scopes, scopes.c.id == calls.c.scope_id).where(scopes.c.name == scope)
-    if task is not None:
-        found = found.join(senders, senders.c.id == calls.c.sender_id).where(senders.c.task == task)
-    with engine.begin() as connection:
-        for _, _, digest, copy, state, fingerprint, hashes in _rows(connection, found):
-            records.add(Call(shared_entry(digest, copy, state), bytes(fingerprint), bytes(hashes)))
-    return records.states()
-
-
 def _rows(connection: Connection, found: Select[Any]) -> Iterator[Any]:
     """Yield rows in chunks, with bytes in place of the memory views that PostgreSQL's driver returns."""
     return iter(connection.execute(found.execution_options(yield_per=_FETCH_SIZE)))

@@ -8,6 +8,7 @@ import threading
 from collections.abc import Sequence
 
 from . import NotLoopbackError, Sandbox
+from .arguments import ARGUMENTS, DESCRIPTION
 from .gateway import PATH
 
 GREETING = """\
@@ -33,36 +34,34 @@ On another machine, replace 127.0.0.1 in these URLs with this machine's name.
 POLL_SECONDS = 0.5
 
 
+#: What keeps the sandbox from starting. The texts say why.
+FAILURES = (NotLoopbackError, OSError, OverflowError, ImportError)
+
+
 def main(argv: Sequence[str] | None = None) -> None:
-    """Serve until SIGINT or SIGTERM."""
-    parser = _parser()
-    options = parser.parse_args(argv)
-    stopped = threading.Event()
-    for number in (signal.SIGINT, signal.SIGTERM):
-        signal.signal(number, lambda *_: stopped.set())
+    """Run the command, and explain what keeps the sandbox from starting."""
+    parser = argparse.ArgumentParser(prog="python -m airflow_provider_ismart.sandbox", description=DESCRIPTION)
+    for flag, settings in ARGUMENTS.items():
+        parser.add_argument(flag, **settings)
     try:
-        with Sandbox(**vars(options)) as sandbox:
-            sys.stdout.write(_greeting(sandbox, options.journal))
-            sys.stdout.flush()
-            while not stopped.wait(POLL_SECONDS):
-                pass  # a signal that arrives as the wait begins is handled after it
-    except (NotLoopbackError, OSError, OverflowError, ImportError) as exc:
+        serve(**vars(parser.parse_args(argv)))
+    except FAILURES as exc:
         parser.error(str(exc))
 
 
-def _parser() -> argparse.ArgumentParser:
-    parser = argparse.ArgumentParser(
-        prog="python -m airflow_provider_ismart.sandbox",
-        description="A fake iSmart gateway for demos and tests.",
-    )
-    parser.add_argument(
-        "--host", default="127.0.0.1", help="a loopback address, or 0.0.0.0 in a container (default: %(default)s)"
-    )
-    parser.add_argument("--port", type=int, default=8025, help="0 picks a free port (default: %(default)s)")
-    parser.add_argument("--journal", metavar="FILE", help="append accepted messages to this file, as JSON lines")
-    parser.add_argument("--user", default="sandbox-user", help="the UserId (default: %(default)s)")
-    parser.add_argument("--password", default="sandbox-password", help="the Password (default: %(default)s)")
-    return parser
+def serve(*, host: str, port: int, journal: str | None, user: str, password: str) -> None:
+    """Serve until SIGINT or SIGTERM.
+
+    :raises Exception: one of :data:`FAILURES`.
+    """
+    stopped = threading.Event()
+    for number in (signal.SIGINT, signal.SIGTERM):
+        signal.signal(number, lambda *_: stopped.set())
+    with Sandbox(host=host, port=port, journal=journal, user=user, password=password) as sandbox:
+        sys.stdout.write(_greeting(sandbox, journal))
+        sys.stdout.flush()
+        while not stopped.wait(POLL_SECONDS):
+            pass  # a signal that arrives as the wait begins is handled after it
 
 
 def _greeting(sandbox: Sandbox, journal: str | None) -> str:

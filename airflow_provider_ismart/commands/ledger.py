@@ -1,0 +1,232 @@
+"""``ledger``: count, find, release and prune the calls of a SQL ledger."""
+
+from __future__ import annotations
+
+from argparse import Namespace
+from collections.abc import Collection, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from airflow_provider_ismart.commands.output import Output, as_time, reporting
+from airflow_provider_ismart.commands.server_context import hook_of, in_server_context
+from airflow_provider_ismart.core.errors import InputError
+from airflow_provider_ismart.core.msisdn import canonical_column
+from airflow_provider_ismart.core.report import counted
+
+if TYPE_CHECKING:
+    from sqlalchemy.engine import Engine
+
+    from airflow_provider_ismart.core.ledger import State
+    from airflow_provider_ismart.core.numbering import NumberingPlan
+    from airflow_provider_ismart.hooks.ismart import ISmartHook
+    from airflow_provider_ismart.ledgers.operations import Counts, OpenCalls, Part, UncertainCall
+
+
+@reporting
+def summarise(options: Namespace, output: Output) -> int:
+    """Print the number of messages by state."""
+    from airflow_provider_ismart.ledgers.operations import summary  # noqa: PLC0415  # imports SQLAlchemy
+
+    with _ledger(options) as engine:
+        counts = {state.value: count for state, count in summary(engine, _parts(engine, options)).items()}
+    if output.as_json:
+        output.json(counts)
+    else:
+        output.table(f"Messages of {_chosen(options)}", ("state", "messages"), counts.items())
+    return 0
+
+
+@reporting
+def list_uncertain(options: Namespace, output: Output) -> int:
+    """Print the uncertain calls or, with ``--numbers``, which of these numbers are uncertain."""
+    from airflow_provider_ismart.ledgers.operations import uncertain  # noqa: PLC0415  # imports SQLAlchemy
+
+    with _ledger(options) as engine:
+        found = uncertain(engine, _parts(engine, options))
+    if options.numbers:
+        _print_uncertain_numbers(found, options, output)
+    elif output.as_json:
+        output.json({"calls": [{**_call(call), "numbers": len(call.hashes)} for call in found]})
+    else:
+        rows = [(as_time(call.at), call.task, len(call.hashes), call.code) for call in found]
+        output.table(f"Uncertain calls of {_chosen(options)}", ("started", "task", "numbers", "code"), rows)
+    return 0
+
+
+def _print_uncertain_numbers(found: Collection[UncertainCall], options: Namespace, output: Output) -> None:
+    from airflow_provider_ismart.ledgers.operations import calls_to  # noqa: PLC0415  # imports SQLAlchemy
+
+    asked, invalid = _read_numbers(options)
+    uncertain = list(calls_to(found, asked))
+    certain = len(asked) - len({msisdn for msisdn, _ in uncertain})
+    if output.as_json:
+        numbers = [{"msisdn": msisdn, **_call(call)} for msisdn, call in uncertain]
+        output.json({"numbers": numbers, "not_uncertain": certain, "invalid": invalid})
+        return
+    rows = [(msisdn, as_time(call.at), call.task, call.code) for msisdn, call in uncertain]
+    output.table(f"Uncertain numbers of {_chosen(options)}", ("number", "started", "task", "code"), rows)
+    output.message(
+        f"Not uncertain: {counted(certain, 'number')}. Not a mobile number: {counted(invalid, 'cell')}."
+    )
+
+
+def _call(call: UncertainCall) -> dict[str, object]:
+    return {"started": as_time(call.at), "task": call.task, "code": call.code}
+
+
+def _read_numbers(options: Namespace) -> tuple[Collection[str], int]:
+    """Return the different numbers of ``--numbers``, and how many cells are none."""
+    from airflow_provider_ismart.sources.files import FileRecipients  # noqa: PLC0415  # imports Airflow
+
+    numbering, invalid = _numbering(hook_of(options.conn_id)), 0
+
+    def skip(_row: int, _why: str) -> None:
+        nonlocal invalid
+        invalid += 1
+
+    numbers: dict[str, None] = {}
+    for chunk in FileRecipients([Path(options.numbers)]).read(options.recipient_column):
+        numbers |= dict.fromkeys(filter(None, canonical_column(chunk[options.recipient_column], numbering, skip)))
+    return numbers.keys(), invalid
+
+
+def _numbering(hook: ISmartHook) -> NumberingPlan:
+    """Return the numbering plan of the connection, or the default if there is no such connection."""
+    from airflow.providers.common.compat.sdk import AirflowNotFoundException  # noqa: PLC0415  # heavy
+
+    from airflow_provider_ismart.core.numbering import OMAN  # noqa: PLC0415
+
+    try:
+        return hook.settings.numbering
+    except AirflowNotFoundException:
+        return OMAN
+
+
+@reporting
+def release(options: Namespace, output: Output) -> int:
+    """Mark open calls as uncertain, once a person has confirmed it."""
+    from airflow_provider_ismart.ledgers import operations  # noqa: PLC0415  # imports SQLAlchemy
+
+    with _ledger(options) as engine:
+        parts = _parts(engine, options)
+        released = operations.open_calls(engine, parts)
+        if released:
+            for calls in released:
+                output.message(f"Would mark as uncertain: {_described(calls)}.")
+            output.confirm("Are these tasks dead? One that is alive stops.", yes=options.yes)
+            released = operations.release(engine, parts)
+    if output.as_json:
+        tasks = [{**calls._asdict(), "since": as_time(calls.since)} for calls in released]
+        output.json({"released": tasks})
+        return 0
+    for calls in released:
+        output.result(f"Marked as uncertain: {_described(calls)}.")
+    if not released:
+        output.result(f"Nothing to release: {_chosen(options)} has no open calls.")
+    return 0
+
+
+def _described(calls: OpenCalls) -> str:
+    what = f"{counted(calls.calls, 'call')} to {counted(calls.numbers, 'number')}"
+    return f"{what} of task {calls.task}, open since {as_time(calls.since)}"
+
+
+@reporting
+def prune(options: Namespace, output: Output) -> int:
+    """Delete old calls, once a person has confirmed it."""
+    from airflow_provider_ismart.core.ledger import State  # noqa: PLC0415
+    from airflow_provider_ismart.ledgers import operations  # noqa: PLC0415  # imports SQLAlchemy
+
+    before = _time(options.before)
+    with _ledger(options) as engine:
+        parts = None if options.whole_ledger else _parts(engine, options)
+        found = operations.older(engine, parts, before)
+        kept = found.pop(State.SUBMITTING, None)
+        if found:
+            output.message(f"Would delete, of {_chosen(options)} before {as_time(before)}: {_counts(found)}.")
+            output.confirm("Delete them? A task that is cleared can send them again.", yes=options.yes)
+            found = operations.prune(engine, parts, before)
+    if output.as_json:
+        deleted = {state.value: counts._asdict() for state, counts in found.items()}
+        output.json({"before": as_time(before), "deleted": deleted, "kept_open_calls": kept.calls if kept else 0})
+        return 0
+    output.result(f"Deleted, of {_chosen(options)} before {as_time(before)}: {_counts(found)}.")
+    if kept:
+        output.message(f"Kept {counted(kept.calls, 'open call')}: release them first.")
+    return 0
+
+
+def _counts(found: Mapping[State, Counts]) -> str:
+    each = [
+        f"{counted(counts.calls, f'{state.value} call')} ({counted(counts.numbers, 'number')})"
+        for state, counts in found.items()
+    ]
+    return ", ".join(each) or "no call"
+
+
+def _time(text: str) -> datetime:
+    try:
+        at = datetime.fromisoformat(text)
+    except ValueError:
+        raise InputError(
+            f"--before is {text!r}; it can be a date or time such as 2026-01-31T08:00+04:00"
+        ) from None
+    at = at if at.tzinfo else at.replace(tzinfo=UTC)
+    if at > datetime.now(UTC):
+        raise InputError(f"--before is {as_time(at)}, which is in the future")
+    return at
+
+
+@contextmanager
+def _ledger(options: Namespace) -> Iterator[Engine]:
+    """Open the database of the ledger, and name its connection in errors.
+
+    :raises InputError: there is no SQL ledger, or not exactly one selection.
+    """
+    from sqlalchemy.exc import SQLAlchemyError  # noqa: PLC0415  # heavy
+
+    from airflow_provider_ismart.exceptions import ISmartError  # noqa: PLC0415  # imports Airflow
+    from airflow_provider_ismart.ledgers.operations import exists  # noqa: PLC0415
+    from airflow_provider_ismart.ledgers.sql_connection import open_engine  # noqa: PLC0415
+
+    _check_selection(options)
+    in_server_context()
+    conn_id = options.ledger_conn_id or hook_of(options.conn_id).settings.ledger_conn_id
+    if not conn_id:
+        raise InputError(
+            f"connection {options.conn_id!r} names no SQL ledger: pass --ledger-conn-id. A task state store can "
+            "be read only by its task; its uncertain rows are in results_path"
+        )
+    try:
+        with open_engine(conn_id) as engine:
+            if not exists(engine):
+                raise InputError(f"the database of connection {conn_id!r} has no ledger: no send has used it")
+            yield engine
+    except SQLAlchemyError as error:
+        cause = getattr(error, "orig", None) or error
+        raise ISmartError(
+            f"The ledger of connection {conn_id!r} cannot be read or written ({type(cause).__name__}: {cause})"
+        ) from None
+
+
+def _check_selection(options: Namespace) -> None:
+    is_whole = getattr(options, "whole_ledger", None)
+    if [options.key is not None, options.task is not None, bool(is_whole)].count(True) != 1:
+        raise InputError(f"choose one: --key, --task{'' if is_whole is None else ' or --whole-ledger'}")
+
+
+def _parts(engine: Engine, options: Namespace) -> Sequence[Part]:
+    from airflow_provider_ismart.ledgers.operations import task_named, with_key  # noqa: PLC0415  # imports SQLAlchemy
+
+    parts = with_key(engine, options.key) if options.task is None else task_named(engine, options.task)
+    if not parts:
+        raise InputError(f"the ledger has no {_chosen(options)}")
+    return parts
+
+
+def _chosen(options: Namespace) -> str:
+    if options.key is not None:
+        return f"key {options.key!r}"
+    return "the whole ledger" if options.task is None else f"task {options.task!r}"

@@ -1,0 +1,55 @@
+"""``probe``: the connection test, which is never repeated with a login that was refused."""
+
+from __future__ import annotations
+
+from argparse import Namespace
+from typing import TYPE_CHECKING
+
+from airflow_provider_ismart.commands.output import NEGATIVE, Output, reporting
+from airflow_provider_ismart.commands.server_context import hook_of
+from airflow_provider_ismart.core.credit import judge_login
+from airflow_provider_ismart.core.return_codes import Kind, return_code
+
+if TYPE_CHECKING:
+    from airflow_provider_ismart.core.outcomes import CallOutcome
+    from airflow_provider_ismart.hooks.ismart import ISmartHook
+
+#: How long to wait for alerts of this machine that are trying the login, in seconds.
+_WAIT_SECONDS = 15.0
+
+_BLOCKED = "A changed login or password is tried again."
+
+
+@reporting
+def run(options: Namespace, output: Output) -> int:
+    """Print whether the login is good; the exit status is 1 if it is not, or must not be tried."""
+    outcome, refusal = _probe(hook_of(options.conn_id))
+    is_good, why = (False, refusal) if outcome is None else judge_login(outcome)
+    if output.as_json:
+        code = outcome.code if outcome else None
+        output.json({"login_is_good": is_good, "called": outcome is not None, "code": code, "explanation": why})
+    else:
+        output.result(why)
+    return 0 if is_good else NEGATIVE
+
+
+def _probe(hook: ISmartHook) -> tuple[CallOutcome | None, str]:
+    """Return the outcome of one probe, or why there must be none."""
+    from airflow_provider_ismart.coordination.locks import BusyError, Deadline  # noqa: PLC0415  # imports Airflow
+    from airflow_provider_ismart.coordination.login_gate import LoginGate  # noqa: PLC0415
+    from airflow_provider_ismart.exceptions import ISmartUnavailableError  # noqa: PLC0415
+
+    refused = hook.refused_login
+    gate = LoginGate(refused.name, hook.settings)
+    try:
+        with gate.enter(Deadline(_WAIT_SECONDS)):
+            if reason := refused.block_reason() or gate.block_reason():
+                return None, f"{reason} {_BLOCKED}"
+            outcome = hook.probe_outcome()
+            if outcome.code is not None and return_code(outcome.code).kind is Kind.LOGIN:
+                gate.record_refused(is_shared=refused.block_reason() is not None)
+            return outcome, ""
+    except BusyError:
+        raise ISmartUnavailableError(
+            "Alerts on this machine are using the connection. No call was made; try again."
+        ) from None

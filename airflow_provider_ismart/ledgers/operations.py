@@ -1,0 +1,263 @@
+"""Operate the SQL ledger outside a send: count, find, release and prune calls."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Collection, Iterable, Iterator, Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from secrets import token_hex
+from typing import Any, NamedTuple
+
+from sqlalchemy import and_, delete, false, func, inspect, or_, select, true, update
+from sqlalchemy.engine import Connection, Engine
+from sqlalchemy.sql.elements import ColumnElement
+
+from airflow_provider_ismart.core.ledger import State
+from airflow_provider_ismart.ledgers.records import Call, Records, shared_entry, split_hashes
+from airflow_provider_ismart.ledgers.sql_connection import key_scope
+from airflow_provider_ismart.ledgers.sql_schema import calls, metadata, scopes, senders
+
+#: How many rows are fetched per chunk, if the database supports it.
+_FETCH_SIZE = 1_000
+
+_CALLS_OF_SENDERS = calls.join(senders, senders.c.id == calls.c.sender_id)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Part:
+    """A part of a ledger: the calls of one scope, or of some of its senders."""
+
+    scope_id: int
+    hash_key: bytes
+    #: ``None`` is every sender of the scope.
+    sender_ids: frozenset[int] | None = None
+
+    @property
+    def calls(self) -> ColumnElement[bool]:
+        """The condition of the part's calls."""
+        return and_(calls.c.scope_id == self.scope_id, self._is_sender(calls.c.sender_id))
+
+    @property
+    def senders(self) -> ColumnElement[bool]:
+        """The condition of the part's senders."""
+        return and_(senders.c.scope_id == self.scope_id, self._is_sender(senders.c.id))
+
+    def _is_sender(self, column: Any) -> ColumnElement[bool]:
+        return true() if self.sender_ids is None else column.in_(self.sender_ids)
+
+
+def exists(engine: Engine) -> bool:
+    """Whether the database has a ledger."""
+    return set(metadata.tables) <= set(inspect(engine).get_table_names())
+
+
+def with_key(engine: Engine, idempotency_key: str) -> Sequence[Part]:
+    """Return the part of the key: one, or none if no send has used it."""
+    found = select(scopes.c.id, scopes.c.hash_key).where(scopes.c.name == key_scope(idempotency_key))
+    if not exists(engine):
+        return []
+    with engine.begin() as connection:
+        rows = connection.execute(found).all()
+    return [Part(scope_id=row.id, hash_key=bytes(row.hash_key)) for row in rows]
+
+
+def task_named(engine: Engine, name: str) -> Sequence[Part]:
+    """Return the parts of a task, one per scope that it has sent in; none if it is not on record.
+
+    :param name: ``dag/run/task/index``, or ``dag/run/task`` for all indexes. The index of a task that is not
+        mapped is -1. Run ids can contain slashes, so names are compared as a whole.
+    """
+    columns = (senders.c.id, senders.c.task, senders.c.scope_id, scopes.c.hash_key)
+    found = select(*columns).select_from(senders.join(scopes))
+    sender = f"task:{name}"
+    if not exists(engine):
+        return []
+    with engine.begin() as connection:
+        rows = connection.execute(found.where(senders.c.task == sender)).all()
+        if not rows:
+            indexes = connection.execute(found.where(senders.c.task.startswith(f"{sender}/", autoescape=True)))
+            rows = [row for row in indexes if re.fullmatch("-?[0-9]+", row.task.removeprefix(f"{sender}/"))]
+    ids: dict[tuple[int, bytes], set[int]] = {}
+    for row in rows:
+        ids.setdefault((row.scope_id, bytes(row.hash_key)), set()).add(row.id)
+    return [
+        Part(scope_id=scope_id, hash_key=hash_key, sender_ids=frozenset(found_ids))
+        for (scope_id, hash_key), found_ids in ids.items()
+    ]
+
+
+def summary(engine: Engine, parts: Iterable[Part]) -> dict[State, int]:
+    """Return the number of messages by state. A message that was sent again counts once."""
+    counts: dict[State, int] = {}
+    with engine.begin() as connection:
+        for part in parts:
+            records = _read(connection, part.calls, Records(b""))  # the summary looks up no number
+            for state, count in records.states().items():
+                counts[state] = counts.get(state, 0) + count
+    return counts
+
+
+def _read(connection: Connection, condition: ColumnElement[bool], records: Records) -> Records:
+    columns = (calls.c.digest, calls.c.copy, calls.c.state, calls.c.fingerprint, calls.c.hashes)
+    found = select(*columns).where(condition).order_by(calls.c.id).execution_options(yield_per=_FETCH_SIZE)
+    for digest, copy, state, fingerprint, hashes in connection.execute(found):
+        records.add(Call(shared_entry(digest, copy, state), bytes(fingerprint), bytes(hashes)))
+    return records
+
+
+class _RecordsByHash(Records):
+    """Records that are looked up by hashes, in hexadecimal, where the numbers are unknown."""
+
+    def hashes(self, msisdns: Iterable[str]) -> list[bytes]:
+        return list(map(bytes.fromhex, msisdns))
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class UncertainCall:
+    """A call with messages that are uncertain now: its start, and the hashes of their numbers."""
+
+    task: str
+    at: datetime
+    code: int | None
+    hash_key: bytes
+    hashes: frozenset[bytes]
+
+
+def uncertain(engine: Engine, parts: Iterable[Part]) -> list[UncertainCall]:
+    """Return the uncertain calls of which at least one message has not been settled since, oldest first."""
+    with engine.begin() as connection:
+        found = [call for part in parts for call in _uncertain(connection, part)]
+    return sorted(found, key=lambda call: call.at)
+
+
+def _uncertain(connection: Connection, part: Part) -> Iterator[UncertainCall]:
+    columns = (senders.c.task, calls.c.at, calls.c.code, calls.c.digest, calls.c.copy, calls.c.hashes)
+    is_uncertain = part.calls & (calls.c.state == State.UNCERTAIN.value)
+    found = select(*columns).select_from(_CALLS_OF_SENDERS).where(is_uncertain)
+    rows = connection.execute(found.order_by(calls.c.id)).all()
+    if not rows:
+        return
+    wanted = {hash_.hex() for row in rows for hash_ in split_hashes(bytes(row.hashes))}
+    # another sender of the scope can have settled the message
+    records = _read(connection, calls.c.scope_id == part.scope_id, _RecordsByHash(part.hash_key))
+    now = records.recorded(wanted)
+    for row in rows:
+        message = (row.digest, row.copy)
+        hashes = frozenset(
+            hash_
+            for hash_ in split_hashes(bytes(row.hashes))
+            if any(
+                entry.state is State.UNCERTAIN and (entry.digest, entry.copy) == message
+                for entry in now.get(hash_.hex(), ())
+            )
+        )
+        if hashes:
+            yield UncertainCall(
+                task=_name(row.task), at=_utc(row.at), code=row.code, hash_key=part.hash_key, hashes=hashes
+            )
+
+
+def calls_to(found: Collection[UncertainCall], msisdns: Iterable[str]) -> Iterator[tuple[str, UncertainCall]]:
+    """Yield each number with each uncertain call to it."""
+    by_key: dict[bytes, dict[bytes, list[UncertainCall]]] = {}
+    for call in found:
+        for hash_ in call.hashes:
+            by_key.setdefault(call.hash_key, {}).setdefault(hash_, []).append(call)
+    hashing = {key: Records(key) for key in by_key}
+    for msisdn in msisdns:
+        for key, by_hash in by_key.items():
+            for call in by_hash.get(hashing[key].hashes([msisdn])[0], ()):
+                yield msisdn, call
+
+
+class OpenCalls(NamedTuple):
+    """The calls of one task that are on record as in flight. ``since`` is the start of the oldest."""
+
+    task: str
+    calls: int
+    numbers: int
+    since: datetime
+
+
+def open_calls(engine: Engine, parts: Iterable[Part]) -> list[OpenCalls]:
+    """Return the open calls by task."""
+    with engine.begin() as connection:
+        return [_open_calls(row) for part in parts for row in _open_rows(connection, part)]
+
+
+def release(engine: Engine, parts: Iterable[Part]) -> list[OpenCalls]:
+    """Mark open calls as uncertain, and return them.
+
+    A sender that is alive loses its token: it can record nothing any more, and stops.
+    """
+    released = []
+    for part in parts:
+        with engine.begin() as connection:
+            connection.execute(select(scopes.c.id).where(scopes.c.id == part.scope_id).with_for_update()).one()
+            for row in _open_rows(connection, part):
+                is_open = (calls.c.sender_id == row.id) & (calls.c.state == State.SUBMITTING.value)
+                connection.execute(update(calls).where(is_open).values(state=State.UNCERTAIN.value))
+                connection.execute(update(senders).where(senders.c.id == row.id).values(token=token_hex(16)))
+                released.append(_open_calls(row))
+    return released
+
+
+def _open_rows(connection: Connection, part: Part) -> Sequence[Any]:
+    counts = (
+        func.count().label("calls"),
+        func.sum(calls.c.numbers).label("numbers"),
+        func.min(calls.c.at).label("at"),
+    )
+    found = select(senders.c.id, senders.c.task, *counts).select_from(_CALLS_OF_SENDERS)
+    is_open = part.calls & (calls.c.state == State.SUBMITTING.value)
+    return connection.execute(found.where(is_open).group_by(senders.c.id, senders.c.task)).all()
+
+
+def _open_calls(row: Any) -> OpenCalls:
+    return OpenCalls(task=_name(row.task), calls=row[2], numbers=int(row.numbers), since=_utc(row.at))
+
+
+class Counts(NamedTuple):
+    """How many calls, and how many numbers in them."""
+
+    calls: int
+    numbers: int
+
+
+def older(engine: Engine, parts: Collection[Part] | None, before: datetime) -> dict[State, Counts]:
+    """Return the calls that started before a time, by state. ``parts=None`` is the whole ledger."""
+    with engine.begin() as connection:
+        return _older(connection, _started_before(parts, before))
+
+
+def prune(engine: Engine, parts: Collection[Part] | None, before: datetime) -> dict[State, Counts]:
+    """Delete calls that started before a time, except open ones, and return them by state.
+
+    Scopes and senders stay, because a task without them counts as one that never sent.
+    """
+    ended = _started_before(parts, before) & (calls.c.state != State.SUBMITTING.value)
+    with engine.begin() as connection:
+        deleted = _older(connection, ended)
+        connection.execute(delete(calls).where(ended))
+    return deleted
+
+
+def _started_before(parts: Collection[Part] | None, before: datetime) -> ColumnElement[bool]:
+    is_part = true() if parts is None else or_(false(), *(part.calls for part in parts))
+    return and_(is_part, calls.c.at < before.astimezone(UTC))
+
+
+def _older(connection: Connection, condition: ColumnElement[bool]) -> dict[State, Counts]:
+    counts = select(calls.c.state, func.count(), func.sum(calls.c.numbers)).where(condition)
+    rows = connection.execute(counts.group_by(calls.c.state).order_by(calls.c.state))
+    return {State(state): Counts(number, int(numbers)) for state, number, numbers in rows}
+
+
+def _name(task: str) -> str:
+    return task.removeprefix("task:")
+
+
+def _utc(at: datetime) -> datetime:
+    """Return a time of the ledger with its offset, which SQLite does not keep."""
+    return at.replace(tzinfo=UTC) if at.tzinfo is None else at.astimezone(UTC)
