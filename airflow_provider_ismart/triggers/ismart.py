@@ -125,13 +125,11 @@ class ISmartCreditTrigger(BaseEventTrigger):
         """
         from asgiref.sync import sync_to_async  # noqa: PLC0415  # keeps the import of DAG files fast
 
-        from airflow_provider_ismart.core.outcomes import CallOutcome, Fate  # noqa: PLC0415
-
         try:
             outcome = await sync_to_async(self._probe, thread_sensitive=False)()
         except Exception as error:  # noqa: BLE001  # the watch continues if the connection cannot be read
             why = error if isinstance(error, AirflowException) else type(error).__name__
-            outcome = CallOutcome(fate=Fate.NOT_SENT, detail=f"the connection cannot be used: {why}", attempts=0)
+            outcome = _no_call(f"the connection cannot be used: {why}")
         verdict = self._watch.verdict(outcome.code)
         level = self.log.info if verdict in {ProbeVerdict.FOUND, ProbeVerdict.NOT_YET} else self.log.warning
         level("Account check: %s", in_words(outcome))
@@ -140,7 +138,7 @@ class ISmartCreditTrigger(BaseEventTrigger):
     def _probe(self) -> CallOutcome:
         hook = ISmartHook(self.ismart_conn_id)
         if not self.once and (reason := self._block_reason(hook)):
-            return CallOutcome(fate=Fate.NOT_SENT, detail=reason, attempts=0)
+            return _no_call(reason)
         outcome = hook.probe_outcome()
         if self._watch.verdict(outcome.code) is ProbeVerdict.LOGIN_REFUSED:
             self._refused = hook.settings
@@ -155,6 +153,12 @@ class ISmartCreditTrigger(BaseEventTrigger):
                 f"account, delete the Variable {hook.refused_login.name!r} and restart the triggerer."
             )
         return hook.refused_login.block_reason()
+
+
+def _no_call(why: str) -> CallOutcome:
+    from airflow_provider_ismart.core.outcomes import CallOutcome, Fate  # noqa: PLC0415  # only needed at run time
+
+    return CallOutcome(fate=Fate.NOT_SENT, detail=why, attempts=0)
 
 
 def _login(settings: Settings) -> tuple[str, str]:
