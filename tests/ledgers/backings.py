@@ -55,6 +55,13 @@ class SqlBacking:
     def open(self, *, scope="task:dag/run/send/-1", task="task:dag/run/send/-1", engine=None):
         return SqlLedger(engine or self.engine, scope=scope, task=task)
 
+    def open_with_trap(self, trap, monkeypatch):
+        """Open the ledger so that each commit passes the trap."""
+        dialect = self.engine.dialect
+        original = dialect.do_commit
+        monkeypatch.setattr(dialect, "do_commit", lambda *args: trap(original, *args))
+        return self.open()
+
     def stored(self):
         with self.engine.connect() as connection:
             tables = [connection.execute(text(f"SELECT * FROM {name}")).fetchall() for name in metadata.tables]
@@ -74,6 +81,13 @@ class Store:
 
     def open(self):
         return TaskStateLedger(self.handle())
+
+    def open_with_trap(self, trap, monkeypatch):
+        """Open the ledger so that each write passes the trap."""
+        handle = self.handle()
+        original = handle.set
+        monkeypatch.setattr(handle, "set", lambda *args, **kwargs: trap(original, *args, **kwargs))
+        return TaskStateLedger(handle)
 
     def handle(self):
         self.newest = StoreOfTry(self)

@@ -128,18 +128,7 @@ def test_a_database_that_fails_at_any_statement_or_commit_leads_to_no_duplicate(
 def failing_write(request, lasting, monkeypatch):
     """A ledger with one call in flight whose next write fails, before or after it is down; then it works."""
     trap = Trap(0, when=request.param)
-    if isinstance(lasting, Store):
-        handle = lasting.handle()
-        original = handle.set
-        handle.set = lambda *args, **kwargs: trap(original, *args, **kwargs)
-        ledger = lasting.open()
-        ledger._store = handle
-        lasting.newest = handle
-    else:
-        dialect = lasting.engine.dialect
-        original = dialect.do_commit
-        monkeypatch.setattr(dialect, "do_commit", lambda *args: trap(original, *args))
-        ledger = lasting.open()
+    ledger = lasting.open_with_trap(trap, monkeypatch)
     ledger.claim()
     ledger.write([], [batch(ONE), batch(TWO)])
     trap._left = 1

@@ -1,9 +1,11 @@
 """``python -m tests.simulation.mutants``: whether the simulator finds faults that are put into the code.
 
-Each mutant is one replacement in a copy of the package. It is found when a history breaks a promise.
+Each mutant is one replacement in a copy of the package. It is found when a history breaks a promise. A run of all
+mutants writes ``docs/contributing/mutants.csv``.
 """
 
 import argparse
+import csv
 import multiprocessing
 import os
 import shutil
@@ -17,6 +19,7 @@ from tests.simulation.__main__ import separate_home
 
 PACKAGE = "airflow_provider_ismart"
 MOST_SEEDS = 2_000
+TABLE = Path(__file__).parents[2] / "docs" / "contributing" / "mutants.csv"
 
 
 class Mutant(NamedTuple):
@@ -470,7 +473,7 @@ def main():
     getattr(airflow.providers.common.compat.sdk, "BaseHook")  # noqa: B009
     mutants = [mutant for mutant in MUTANTS if options.only in mutant.name]
     missed = 0
-    print("| mutant | seeds until found | promise broken |\n|---|---|---|")
+    rows = [("fault", "seeds until found", "promise broken")]
     context = multiprocessing.get_context("fork")
     with context.Pool(options.workers, maxtasksperchild=1) as pool:
         for mutant, result in zip(mutants, pool.imap(_found, mutants, chunksize=1), strict=True):
@@ -478,8 +481,12 @@ def main():
             seeds, promise = (
                 (result[0], _promise(result[1])) if isinstance(result, tuple) else ("NOT FOUND", result)
             )
-            print(f"| {mutant.name} | {seeds} | {promise} |", flush=True)
+            rows.append((mutant.name, seeds, promise))
+            print(f"{mutant.name}: {seeds}, {promise}", flush=True)
     print(f"\n{len(mutants) - missed} of {len(mutants)} found")
+    if not options.only:
+        with TABLE.open("w", encoding="utf-8", newline="") as file:
+            csv.writer(file, lineterminator="\n").writerows(rows)
     home.cleanup()
     return 1 if missed else 0
 
