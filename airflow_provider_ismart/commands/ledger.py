@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from airflow_provider_ismart.commands.output import Output, as_time, reporting
-from airflow_provider_ismart.commands.server_context import hook_of, in_server_context
+from airflow_provider_ismart.commands.server_context import hook_of, use_database
 from airflow_provider_ismart.core.errors import InputError
 from airflow_provider_ismart.core.msisdn import canonical_column
 from airflow_provider_ismart.core.report import counted
@@ -192,7 +192,7 @@ def _ledger(options: Namespace) -> Iterator[Engine]:
     from airflow_provider_ismart.ledgers.sql_connection import open_engine  # noqa: PLC0415
 
     _check_selection(options)
-    in_server_context()
+    use_database()
     conn_id = options.ledger_conn_id or hook_of(options.conn_id).settings.ledger_conn_id
     if not conn_id:
         raise InputError(

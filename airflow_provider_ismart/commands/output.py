@@ -17,9 +17,10 @@ from typing import Any, TextIO
 
 from airflow_provider_ismart.core.errors import InputError
 
-#: The exit statuses besides 0: the answer is no, and the command could not do what was asked.
+#: The exit statuses besides 0: the answer is no, the command could not do what was asked, Ctrl-C.
 NEGATIVE = 1
 FAILED = 2
+INTERRUPTED = 130
 
 #: Wide enough for every table, where there is no terminal that sets the width.
 _COLUMNS = 240
@@ -108,6 +109,9 @@ def reporting(command: Callable[[Namespace, Output], int]) -> Callable[[Namespac
             except (InputError, AirflowException) as error:
                 output.message(f"error: {_in_one_line(error)}")
                 return FAILED
+            except KeyboardInterrupt:
+                output.message("Interrupted.")
+                return INTERRUPTED
 
     return run
 

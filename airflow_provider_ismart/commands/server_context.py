@@ -3,20 +3,23 @@
 from __future__ import annotations
 
 import os
-from typing import Any
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from airflow_provider_ismart.hooks.ismart import ISmartHook
 
 
-def in_server_context() -> None:
-    """Let this process read connections and Variables from the database.
+def use_database() -> None:
+    """Let this process reach the database. Airflow 3 otherwise expects a supervisor that does so."""
+    from airflow_provider_ismart.coordination import variables  # noqa: PLC0415  # imports Airflow
 
-    Airflow 3.1 and later otherwise expect that a task's supervisor reads them.
-    """
-    os.environ["_AIRFLOW_PROCESS_CONTEXT"] = "server"
+    os.environ["_AIRFLOW_PROCESS_CONTEXT"] = "server"  # for connections; Airflow's commands set it too
+    variables.use_database()
 
 
-def hook_of(conn_id: str) -> Any:
+def hook_of(conn_id: str) -> ISmartHook:
     """Return the hook of a gateway connection."""
     from airflow_provider_ismart.hooks.ismart import ISmartHook  # noqa: PLC0415  # imports Airflow
 
-    in_server_context()
+    use_database()
     return ISmartHook(conn_id)

@@ -43,6 +43,18 @@ class _Hashing:
 hashing = _Hashing()
 
 
+#: In Airflow 3, tasks and callbacks reach Variables through their supervisor.
+_variables: Any = Variable
+
+
+def use_database() -> None:
+    """Reach Variables in Airflow's database from now on, in a process that has no supervisor."""
+    global _variables  # noqa: PLW0603  # about the process
+    from airflow.models.variable import Variable as StoredVariable  # noqa: PLC0415  # imports SQLAlchemy
+
+    _variables = StoredVariable
+
+
 class SharedState:
     """Store a small JSON object in a Variable, whose name contains ``kind`` and a hash of ``about``.
 
@@ -87,7 +99,7 @@ class SharedState:
 
         :raises ValueError: the Variable is not a JSON object.
         """
-        text = _variables().get(self.name, None)
+        text = _variables.get(self.name, None)
         found = json.loads(text) if text else {}
         if not isinstance(found, dict):
             raise ValueError(f"the Variable {self.name!r} holds no JSON object")  # noqa: TRY004  # about the value, not its type
@@ -95,24 +107,11 @@ class SharedState:
 
     def record(self, state: Mapping[str, Any]) -> None:
         """Replace the recorded object."""
-        _variables().set(self.name, json.dumps(state), description=self._description)
+        _variables.set(self.name, json.dumps(state), description=self._description)
 
     def delete(self) -> None:
         """Delete the Variable."""
-        _variables().delete(self.name)
-
-
-def _variables() -> Any:
-    """Return Airflow's Variables.
-
-    Airflow 3 reaches them through the supervisor of a task or callback. Its servers and command line have none,
-    and use the database.
-    """
-    if os.environ.get("_AIRFLOW_PROCESS_CONTEXT") != "server":
-        return Variable
-    from airflow.models.variable import Variable as StoredVariable  # noqa: PLC0415  # imports SQLAlchemy
-
-    return StoredVariable
+        _variables.delete(self.name)
 
 
 @lru_cache
