@@ -4,8 +4,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Mapping
-from dataclasses import dataclass, replace
-from typing import Any
+from typing import Any, NamedTuple
 
 from airflow.providers.common.compat.sdk import AirflowException, get_current_context
 
@@ -16,11 +15,11 @@ from airflow_provider_ismart.core.errors import InputError
 _ENVIRONMENT = {name: value for name, value in os.environ.items() if name.startswith("AIRFLOW_CTX_")}
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class TaskIdentity:
+class TaskIdentity(NamedTuple):
     """Identify a try of a task instance.
 
     ``map_index`` is -1 where the task is not mapped. ``generation`` changes when tasks of the run are cleared.
+    It is no dataclass, which would add a millisecond to the import of each DAG file.
     """
 
     dag_id: str
@@ -36,7 +35,7 @@ class TaskIdentity:
         if (ti := context.get("ti")) is None:
             return cls.of_environment()
         task = cls.of_instance(ti)
-        return replace(task, generation=_generation(context)) if task.is_mapped else task
+        return task._replace(generation=_generation(context)) if task.is_mapped else task
 
     @classmethod
     def of_instance(cls, ti: Any) -> TaskIdentity:
@@ -65,7 +64,7 @@ class TaskIdentity:
 
     def is_same_try(self, other: TaskIdentity | None) -> bool:
         """Whether the other is the same try, of any generation."""
-        return other is not None and replace(other, generation="") == replace(self, generation="")
+        return other is not None and other._replace(generation="") == self._replace(generation="")
 
     @property
     def is_mapped(self) -> bool:
