@@ -33,7 +33,7 @@ WHY_examples := minutes of whole DAG runs: run on Airflow 2 and the newest
 WHY_ledgers := differ by SQLAlchemy: run with 1.4 and 2.1
 WHY_sources := differ by pandas, pyarrow and SQLAlchemy: run with the oldest and newest and with those of Airflow 3.0
 WHY_alerts := sensors, triggers and callbacks: run on Airflow 2, and on the oldest and newest Airflow 3
-WHY_commands := processes of the command line: run on Airflow 2, the newest, and with the lowest versions
+WHY_commands := differ by how a process outside a task reaches Airflow: run on Airflow 2 and the newest
 WHY_dags := whole DAG runs: run once for each Airflow
 WHY_simulation := takes minutes, and simulates what differs by Airflow: runs once, where the task state store is
 
@@ -53,7 +53,7 @@ RUNS_official-3.2-py3.11 :=
 RUNS_official-3.1-py3.11 :=
 RUNS_official-3.0-py3.11 := sources
 RUNS_official-2.11-py3.11 :=
-RUNS_lowest-py3.11 := core gateway ledgers sources commands
+RUNS_lowest-py3.11 := core gateway ledgers sources
 MATRIX := $(patsubst RUNS_%,%,$(sort $(filter RUNS_%,$(.VARIABLES))))
 # What these Airflows do not support.
 UNSUPPORTED := airflow-2.11-py3.13 airflow-3.0-py3.13

@@ -4,19 +4,25 @@ import os
 import pty
 import subprocess
 import sys
+import tempfile
+import traceback
 from contextlib import suppress
+from pathlib import Path
 from types import SimpleNamespace
 
 import pytest
 
+from airflow_provider_ismart.commands.python_cli import main
 from tests.ledgers.conftest import database, make_backing, send, told  # noqa: F401  # fixtures
 
 TIMEOUT = 180
+#: The exit status of a command that ends with a traceback; Python's own is 1.
+CRASHED = 70
 
 
 @pytest.fixture
-def command(tmp_path):
-    """Run a command without a terminal; give its exit status and output."""
+def process(tmp_path):
+    """Run a command as a user does, without a terminal; give its exit status and output."""
 
     def run(*arguments, module="airflow_provider_ismart", **environment):
         return subprocess.run(
@@ -30,6 +36,35 @@ def command(tmp_path):
         )
 
     return run
+
+
+@pytest.fixture
+def command(tmp_path):
+    """Run a command as ``process`` does, but in a fork of this process, which has imported Airflow already."""
+
+    def run(*arguments):
+        outputs = [tmp_path / "stdout", tmp_path / "stderr"]
+        child = os.fork()
+        if not child:
+            _run_and_exit([str(argument) for argument in arguments], *outputs)
+        status = os.waitstatus_to_exitcode(os.waitpid(child, 0)[1])
+        stdout, stderr = (path.read_text(encoding="utf-8") for path in outputs)
+        return subprocess.CompletedProcess(arguments, status, stdout, stderr)
+
+    return run
+
+
+def _run_and_exit(arguments, stdout, stderr):
+    status = CRASHED
+    tempfile.tempdir = str(stdout.parent)
+    with Path(os.devnull).open() as sys.stdin, stdout.open("w") as sys.stdout, stderr.open("w") as sys.stderr:
+        try:
+            status = main(arguments)
+        except SystemExit as exit_:
+            status = exit_.code
+        except BaseException:  # noqa: BLE001  # pytest must not go on in the fork
+            traceback.print_exc()
+    os._exit(status)
 
 
 @pytest.fixture

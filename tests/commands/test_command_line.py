@@ -13,28 +13,28 @@ from tests.ledgers.backings import numbers
 COMMANDS = ("preview", "probe", "ledger", "sandbox")
 
 
-def test_help_lists_the_commands_and_a_missing_one_is_an_error(command):
-    ended = command("--help")
+def test_help_lists_the_commands_and_a_missing_one_is_an_error(command, process):
+    ended = process("--help")
     assert ended.returncode == 0
     assert all(f"\n    {name} " in ended.stdout for name in COMMANDS)
     assert command().returncode == 2
 
 
 def test_airflow_lists_and_runs_the_commands(
-    command, airflow_version, airflow_db, make_backing, send, monkeypatch
+    process, airflow_version, airflow_db, make_backing, send, monkeypatch
 ):
     if airflow_version < (3, 2):
         pytest.skip("providers add commands to Airflow's command line from 3.2 on")
-    listed = command("ismart", "--help", module="airflow")
+    listed = process("ismart", "--help", module="airflow")
     assert listed.returncode == 0, listed.stderr
     assert all(name in listed.stdout for name in COMMANDS)
     backing = make_backing("sqlite")
     monkeypatch.setenv("AIRFLOW_CONN_LEDGER", backing.connection)
     send(numbers(1), ledger=backing.connection, key="bills")
     arguments = ("--ledger-conn-id", "ledger", "--key", "bills", "--json")
-    ended = command("ismart", "ledger", "summary", *arguments, module="airflow")
+    ended = process("ismart", "ledger", "summary", *arguments, module="airflow")
     assert json.loads(ended.stdout) == {"accepted": 1}
-    refused = command("ismart", "probe", "--conn-id", "nobody", module="airflow")
+    refused = process("ismart", "probe", "--conn-id", "nobody", module="airflow")
     assert refused.returncode == 2
     assert "nobody" in refused.stderr
 

@@ -22,9 +22,9 @@ def recipients(tmp_path):
 
 
 def test_it_is_the_dry_run_of_the_operator_and_needs_no_database(
-    command, recipients, empty_home, ismart_default, ismart_sandbox
+    process, recipients, empty_home, ismart_default, ismart_sandbox
 ):
-    ended = command("preview", recipients, "--message", "Dear {name}", "--json", **empty_home)
+    ended = process("preview", recipients, "--message", "Dear {name}", "--json", **empty_home)
     assert ended.returncode == 0, ended.stderr
     assert ended.stderr == ""
     expected = ISmartHook().submit(recipients, {"message": "Dear {name}", "dry_run": True}, {}).as_json()
@@ -37,8 +37,8 @@ def test_it_is_the_dry_run_of_the_operator_and_needs_no_database(
     assert ismart_sandbox.calls == []
 
 
-def test_without_json_it_shows_counts_cost_and_samples_in_tables(command, recipients, empty_home):
-    ended = command("preview", recipients, "--message-column", "text", "--max-credits", "2", **empty_home)
+def test_without_json_it_shows_counts_cost_and_samples_in_tables(command, recipients):
+    ended = command("preview", recipients, "--message-column", "text", "--max-credits", "2")
     assert ended.returncode == 0, ended.stderr
     lines = [[cell.strip() for cell in line.split("│")[1:-1]] for line in ended.stdout.splitlines()]
     for row in (
@@ -54,7 +54,7 @@ def test_without_json_it_shows_counts_cost_and_samples_in_tables(command, recipi
     assert "96890000001" not in ended.stdout
 
 
-def test_a_parquet_file_and_its_opt_outs_are_read_with_the_columns_that_are_named(command, tmp_path, empty_home):
+def test_a_parquet_file_and_its_opt_outs_are_read_with_the_columns_that_are_named(command, tmp_path):
     pd.DataFrame({"phone": ["96890000001", "96890000002"]}).to_parquet(tmp_path / "to.parquet")
     (tmp_path / "opt_outs.csv").write_text("number\n96890000002\n")
     ended = command(
@@ -62,7 +62,6 @@ def test_a_parquet_file_and_its_opt_outs_are_read_with_the_columns_that_are_name
         tmp_path / "to.parquet",
         *("--message", "Hello", "--recipient-column", "phone", "--exclude", tmp_path / "opt_outs.csv"),
         *("--lang", "arabic", "--json"),
-        **empty_home,
     )
     report = json.loads(ended.stdout)
     assert (report["outcomes"]["not_attempted"], report["outcomes"]["excluded"]) == (1, 1)
@@ -77,11 +76,9 @@ def test_a_parquet_file_and_its_opt_outs_are_read_with_the_columns_that_are_name
         ("96890000001\n96890000002\n", ["--max-credits", "1"], "max_credits is 1, and the send costs 2 credits"),
     ],
 )
-def test_if_nothing_would_be_sent_the_report_is_printed_and_the_status_is_1(
-    rows, options, why, command, tmp_path, empty_home
-):
+def test_if_nothing_would_be_sent_the_report_is_printed_and_the_status_is_1(rows, options, why, command, tmp_path):
     (tmp_path / "to.csv").write_text(f"msisdn\n{rows}")
-    ended = command("preview", tmp_path / "to.csv", "--message", "Hello", "--json", *options, **empty_home)
+    ended = command("preview", tmp_path / "to.csv", "--message", "Hello", "--json", *options)
     assert ended.returncode == 1
     assert json.loads(ended.stdout)["rows"] == rows.count("\n")
     assert ended.stderr.startswith(f"Nothing would be sent: {why}")
@@ -101,12 +98,12 @@ def test_if_nothing_would_be_sent_the_report_is_printed_and_the_status_is_1(
         (["torn.csv", "--message", "Hello"], ["torn.csv", "line 2"]),
     ],
 )
-def test_bad_input_is_named_in_one_line(arguments, words, command, tmp_path, empty_home, one_line_of_error):
+def test_bad_input_is_named_in_one_line(arguments, words, command, tmp_path, one_line_of_error):
     (tmp_path / "to.csv").write_text("msisdn,text\n96890000001,Hello\n")
     (tmp_path / "to.txt").write_text("96890000001\n")
     (tmp_path / "torn.csv").write_text("msisdn,text\n96890000001\n")
     file, *options = arguments
-    one_line_of_error(command("preview", tmp_path / file, *options, **empty_home), *words)
+    one_line_of_error(command("preview", tmp_path / file, *options), *words)
 
 
 def test_a_terminal_shows_a_progress_bar_and_interprets_nothing_of_the_texts(
@@ -119,7 +116,7 @@ def test_a_terminal_shows_a_progress_bar_and_interprets_nothing_of_the_texts(
     assert "Reading" in ended.shown
     assert r"[red]Stop[/red] \x1b[31mhere\x1b[0m \x9b2J" in ended.shown
     assert "\x1b[31mhere" not in ended.shown
-    elsewhere = command(*arguments, **empty_home)
+    elsewhere = command(*arguments)
     assert elsewhere.stderr == ""
     assert "\x1b" not in elsewhere.stdout
     assert "\x9b" not in elsewhere.stdout

@@ -7,8 +7,8 @@ import pytest
 from airflow_provider_ismart.hooks.ismart import ISmartHook
 
 
-def test_a_good_login_gives_status_0_and_shows_no_password(command, airflow_db, ismart_default, ismart_sandbox):
-    ended = command("probe")
+def test_a_good_login_gives_status_0_and_shows_no_password(process, airflow_db, ismart_default, ismart_sandbox):
+    ended = process("probe")
     assert (ended.returncode, ended.stdout) == (
         0,
         "The login is good. This does not show whether there is credit.\n",
@@ -40,10 +40,10 @@ def test_a_refused_login_is_not_tried_again_until_it_changes(
     assert "not-it" not in "".join(ended.stdout + ended.stderr for ended in (first, second, third))
 
 
-def test_without_a_database_the_machine_remembers_the_refusal(command, empty_home, ismart_default, ismart_sandbox):
+def test_without_a_database_the_machine_remembers_the_refusal(process, empty_home, ismart_default, ismart_sandbox):
     ismart_default(password="not-it")
-    assert command("probe", **empty_home).returncode == 1
-    again = command("probe", **empty_home)
+    assert process("probe", **empty_home).returncode == 1
+    again = process("probe", **empty_home)
     assert again.returncode == 1
     assert "refused less than a day ago" in again.stdout
     assert len(ismart_sandbox.calls) == 1
