@@ -19,20 +19,21 @@ SUITE_ledgers := tests/ledgers
 SUITE_sources := tests/sources
 SUITE_alerts := tests/airflow/test_alert_crowd.py tests/airflow/test_credit_alert.py \
                 tests/airflow/test_credit_sensor.py tests/airflow/test_credit_trigger.py tests/airflow/test_event.py \
-                tests/airflow/test_locks.py tests/airflow/test_notifier.py tests/airflow/test_restarted_triggerer.py \
-                tests/airflow/test_triggerer.py
+                tests/airflow/test_locks.py tests/airflow/test_notifier.py tests/airflow/test_triggerer.py
+SUITE_restarts := tests/airflow/test_restarted_triggerer.py
 SUITE_commands := tests/commands
 SUITE_dags := tests/airflow/test_dag_runs.py tests/airflow/test_lineage.py tests/airflow/test_rendered_fields.py \
               tests/airflow/test_taskflow.py
 SUITE_simulation := tests/simulation
-SUITES := core gateway examples ledgers sources alerts commands dags simulation
+SUITES := core gateway examples ledgers sources alerts restarts commands dags simulation
 # Why an environment leaves a group out. The summary of `make test-all` prints this.
-WHY_core := needs no Airflow: runs on the oldest and newest Python, pandas and pyarrow
+WHY_core := needs no Airflow: runs on the oldest and newest Python, pandas and pyarrow, and in `make test`
 WHY_gateway := differs by HTTP libraries and operator base classes: runs with the lowest versions and the newest
 WHY_examples := minutes of whole DAG runs: run on Airflow 2 and the newest
 WHY_ledgers := differ by SQLAlchemy: run with 1.4 and 2.1
 WHY_sources := differ by pandas, pyarrow and SQLAlchemy: run with the oldest and newest and with those of Airflow 3.0
 WHY_alerts := sensors, triggers and callbacks: run on Airflow 2, and on the oldest and newest Airflow 3
+WHY_restarts := restarts a triggerer, which remembers from Airflow 3.3 on: runs there
 WHY_commands := differ by how a process outside a task reaches Airflow: run on Airflow 2 and the newest
 WHY_dags := whole DAG runs: run once for each Airflow
 WHY_simulation := takes minutes, and simulates what differs by Airflow: runs once, where the task state store is
@@ -40,7 +41,7 @@ WHY_simulation := takes minutes, and simulates what differs by Airflow: runs onc
 # What runs where: the environments in which the built wheel is tested, and the groups that run in each.
 # airflow-* has the newest packages that work with that Airflow; official-* has those of that Airflow's official
 # constraint file, as its Docker image does; lowest has the lowest versions that pyproject.toml allows.
-RUNS_airflow-3.3-py3.11 := core gateway examples ledgers sources alerts commands dags simulation
+RUNS_airflow-3.3-py3.11 := gateway examples ledgers sources alerts restarts commands dags simulation
 RUNS_airflow-3.3-py3.12 :=
 RUNS_airflow-3.3-py3.13 := core
 RUNS_airflow-3.2-py3.11 := dags
@@ -61,7 +62,7 @@ UNSUPPORTED := airflow-2.11-py3.13 airflow-3.0-py3.13
 TOLERATED_ON := $(filter-out airflow-%,$(MATRIX))
 TOLERATED := -W ignore::DeprecationWarning -W ignore::PendingDeprecationWarning -W ignore::FutureWarning
 # Where property tests try all their examples; elsewhere a fifth.
-ALL_EXAMPLES_ON := airflow-3.3-py3.11
+ALL_EXAMPLES_ON := airflow-3.3-py3.11 airflow-3.3-py3.13
 # Folders of tests/acceptance/, which kill the processes of a real Airflow and take minutes, and where each is run.
 ACCEPTANCE := attacked_sends@airflow-3.3-py3.11 attacked_sends@airflow-2.11-py3.11 many_workers@airflow-3.3-py3.11 \
               alerts@airflow-3.3-py3.11 mapped_sends@airflow-3.3-py3.11 demo@airflow-3.3-py3.11 \
@@ -71,7 +72,7 @@ SIMULATED ?= 10000
 JOBS ?= $(shell getconf _NPROCESSORS_ONLN)
 # What `make test` leaves to test-all: DAG runs, sends and alerts in processes of their own, of which many are killed.
 SLOW := $(SUITE_examples) $(SUITE_commands) $(SUITE_dags) tests/airflow/test_alert_crowd.py \
-        tests/airflow/test_notifier.py tests/airflow/test_provider.py tests/airflow/test_restarted_triggerer.py \
+        tests/airflow/test_notifier.py tests/airflow/test_provider.py $(SUITE_restarts) \
         tests/airflow/test_triggerer.py tests/ledgers/test_abandoned_calls.py \
         tests/ledgers/test_failing_writes.py tests/ledgers/test_lost_ledgers.py tests/ledgers/test_mapped_sends.py \
         tests/ledgers/test_senders.py tests/ledgers/test_several_sends.py tests/sending/test_interrupted_sends.py

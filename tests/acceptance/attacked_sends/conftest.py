@@ -25,7 +25,7 @@ from servers import Gateway, Postgres, free_port, wait_until
 HERE = Path(__file__).parent
 NUMBERS = 8_000
 BATCH_SIZE = 50
-KILLS = 10
+KILLS = int(os.environ.get("KILLS", "10"))
 MAX_CONCURRENCY = 2
 CALL_SECONDS = 0.05
 

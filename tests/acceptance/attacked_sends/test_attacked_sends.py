@@ -6,6 +6,8 @@ from collections import Counter
 
 import pytest
 
+from tests.acceptance.attacked_sends.conftest import KILLS
+
 NUMBERS = 8_000
 BATCH_SIZE = 50
 MAX_CONCURRENCY = 2
@@ -58,8 +60,8 @@ def test_a_try_that_dies_leaves_no_more_uncertain_than_were_in_flight(run):
 def test_the_kills_hit(runs):
     for name, run in runs.items():
         if name in {"killed_with_postgres", "killed_with_sqlite", "killed_with_task_state"}:
-            assert run.kills >= 10
-            assert len(run.tries()) > 10
+            assert run.kills == KILLS
+            assert len(run.tries()) > KILLS
 
 
 @pytest.fixture(autouse=True, scope="module")
