@@ -49,7 +49,9 @@ def test_every_suite_of_acceptance_tests_is_run_somewhere():
 
 def test_the_newest_airflow_leaves_no_group_of_tests_out():
     [groups] = variables("SUITES").values()
-    assert variables("RUNS_")["airflow-3.3-py3.11"] == groups
+    runs = variables("RUNS_")
+    newest = {group for environment, run in runs.items() if environment.startswith("airflow-3.3") for group in run}
+    assert newest == set(groups)
 
 
 def test_every_group_of_tests_exists_and_says_why_it_is_left_out():
