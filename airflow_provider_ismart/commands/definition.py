@@ -89,7 +89,7 @@ PREVIEW = Command(
         **_RECIPIENT_COLUMN,
         "--lang": {"default": "auto", "choices": ("auto", "english", "arabic"), "help": "default: %(default)s"},
         "--exclude": {"metavar": "FILE", "help": "numbers that get no message"},
-        "--max-credits": {"metavar": "N", "help": "the most that the send may cost"},
+        "--max-credits": {"type": int, "metavar": "N", "help": "the most that the send may cost"},
         **_JSON,
     },
 )

@@ -12,25 +12,27 @@ from typing import TYPE_CHECKING
 from airflow_provider_ismart.commands.output import Output, as_time, reporting
 from airflow_provider_ismart.commands.server_context import hook_of, use_database
 from airflow_provider_ismart.core.errors import InputError
+from airflow_provider_ismart.core.ledger import State
 from airflow_provider_ismart.core.msisdn import canonical_column
+from airflow_provider_ismart.core.numbering import OMAN
 from airflow_provider_ismart.core.report import counted
 
 if TYPE_CHECKING:
     from sqlalchemy.engine import Engine
 
-    from airflow_provider_ismart.core.ledger import State
     from airflow_provider_ismart.core.numbering import NumberingPlan
-    from airflow_provider_ismart.hooks.ismart import ISmartHook
-    from airflow_provider_ismart.ledgers.operations import Counts, OpenCalls, Part, UncertainCall
+    from airflow_provider_ismart.ledgers.operations import Counts, OpenCalls, Selection, UncertainCall
 
 
 @reporting
 def summarise(options: Namespace, output: Output) -> int:
     """Print the number of messages by state."""
-    from airflow_provider_ismart.ledgers.operations import summary  # noqa: PLC0415  # imports SQLAlchemy
+    from airflow_provider_ismart.ledgers.operations import count_messages  # noqa: PLC0415  # imports SQLAlchemy
 
     with _ledger(options) as engine:
-        counts = {state.value: count for state, count in summary(engine, _parts(engine, options)).items()}
+        counts = {
+            state.value: count for state, count in count_messages(engine, _selections(engine, options)).items()
+        }
     if output.as_json:
         output.json(counts)
     else:
@@ -41,10 +43,10 @@ def summarise(options: Namespace, output: Output) -> int:
 @reporting
 def list_uncertain(options: Namespace, output: Output) -> int:
     """Print the uncertain calls or, with ``--numbers``, which of these numbers are uncertain."""
-    from airflow_provider_ismart.ledgers.operations import uncertain  # noqa: PLC0415  # imports SQLAlchemy
+    from airflow_provider_ismart.ledgers.operations import find_uncertain_calls  # noqa: PLC0415  # imports SQLAlchemy
 
     with _ledger(options) as engine:
-        found = uncertain(engine, _parts(engine, options))
+        found = find_uncertain_calls(engine, _selections(engine, options))
     if options.numbers:
         _print_uncertain_numbers(found, options, output)
     elif output.as_json:
@@ -58,7 +60,7 @@ def list_uncertain(options: Namespace, output: Output) -> int:
 def _print_uncertain_numbers(found: Collection[UncertainCall], options: Namespace, output: Output) -> None:
     from airflow_provider_ismart.ledgers.operations import calls_to  # noqa: PLC0415  # imports SQLAlchemy
 
-    asked, invalid = _read_numbers(options)
+    asked, invalid = _read_numbers(options, output)
     uncertain = list(calls_to(found, asked))
     certain = len(asked) - len({msisdn for msisdn, _ in uncertain})
     if output.as_json:
@@ -76,11 +78,11 @@ def _call(call: UncertainCall) -> dict[str, object]:
     return {"started": as_time(call.at), "task": call.task, "code": call.code}
 
 
-def _read_numbers(options: Namespace) -> tuple[Collection[str], int]:
-    """Return the different numbers of ``--numbers``, and how many cells are none."""
+def _read_numbers(options: Namespace, output: Output) -> tuple[Collection[str], int]:
+    """Return the distinct numbers in the file, and the count of invalid cells."""
     from airflow_provider_ismart.sources.files import FileRecipients  # noqa: PLC0415  # imports Airflow
 
-    numbering, invalid = _numbering(hook_of(options.conn_id)), 0
+    numbering, invalid = _numbering(options.conn_id, output), 0
 
     def skip(_row: int, _why: str) -> None:
         nonlocal invalid
@@ -92,15 +94,14 @@ def _read_numbers(options: Namespace) -> tuple[Collection[str], int]:
     return numbers.keys(), invalid
 
 
-def _numbering(hook: ISmartHook) -> NumberingPlan:
-    """Return the numbering plan of the connection, or the default if there is no such connection."""
+def _numbering(conn_id: str, output: Output) -> NumberingPlan:
+    """Return the numbering plan of the connection, or Oman's if there is no such connection."""
     from airflow.providers.common.compat.sdk import AirflowNotFoundException  # noqa: PLC0415  # heavy
 
-    from airflow_provider_ismart.core.numbering import OMAN  # noqa: PLC0415
-
     try:
-        return hook.settings.numbering
+        return hook_of(conn_id).settings.numbering
     except AirflowNotFoundException:
+        output.message(f"There is no connection {conn_id!r}. Numbers are read as those of Oman.")
         return OMAN
 
 
@@ -110,22 +111,30 @@ def release(options: Namespace, output: Output) -> int:
     from airflow_provider_ismart.ledgers import operations  # noqa: PLC0415  # imports SQLAlchemy
 
     with _ledger(options) as engine:
-        parts = _parts(engine, options)
-        released = operations.open_calls(engine, parts)
+        selections = _selections(engine, options)
+        released = operations.open_calls(engine, selections)
         if released:
             for calls in released:
                 output.message(f"Would mark as uncertain: {_described(calls)}.")
-            output.confirm("Are these tasks dead? One that is alive stops.", yes=options.yes)
-            released = operations.release(engine, parts)
+            output.confirm("Have these tasks ended? A task that is still running stops.", yes=options.yes)
+            released = operations.release(engine, released)
     if output.as_json:
-        tasks = [{**calls._asdict(), "since": as_time(calls.since)} for calls in released]
-        output.json({"released": tasks})
+        output.json({"released": [_released(calls) for calls in released]})
         return 0
     for calls in released:
         output.result(f"Marked as uncertain: {_described(calls)}.")
     if not released:
         output.result(f"Nothing to release: {_chosen(options)} has no open calls.")
     return 0
+
+
+def _released(calls: OpenCalls) -> dict[str, object]:
+    return {
+        "task": calls.task,
+        "calls": calls.calls,
+        "numbers": calls.numbers,
+        "since": as_time(calls.since),
+    }
 
 
 def _described(calls: OpenCalls) -> str:
@@ -136,18 +145,18 @@ def _described(calls: OpenCalls) -> str:
 @reporting
 def prune(options: Namespace, output: Output) -> int:
     """Delete old calls, once a person has confirmed it."""
-    from airflow_provider_ismart.core.ledger import State  # noqa: PLC0415
     from airflow_provider_ismart.ledgers import operations  # noqa: PLC0415  # imports SQLAlchemy
 
     before = _time(options.before)
     with _ledger(options) as engine:
-        parts = None if options.whole_ledger else _parts(engine, options)
-        found = operations.older(engine, parts, before)
-        kept = found.pop(State.SUBMITTING, None)
+        selections = None if options.whole_ledger else _selections(engine, options)
+        found = operations.count_calls_before(engine, selections, before)
+        kept = found.get(State.SUBMITTING)
+        found = {state: counts for state, counts in found.items() if state not in operations.KEPT}
         if found:
             output.message(f"Would delete, of {_chosen(options)} before {as_time(before)}: {_counts(found)}.")
             output.confirm("Delete them? A task that is cleared can send them again.", yes=options.yes)
-            found = operations.prune(engine, parts, before)
+            found = operations.prune(engine, selections, before)
     if output.as_json:
         deleted = {state.value: counts._asdict() for state, counts in found.items()}
         output.json({"before": as_time(before), "deleted": deleted, "kept_open_calls": kept.calls if kept else 0})
@@ -217,13 +226,13 @@ def _check_selection(options: Namespace) -> None:
         raise InputError(f"choose one: --key, --task{'' if is_whole is None else ' or --whole-ledger'}")
 
 
-def _parts(engine: Engine, options: Namespace) -> Sequence[Part]:
-    from airflow_provider_ismart.ledgers.operations import task_named, with_key  # noqa: PLC0415  # imports SQLAlchemy
+def _selections(engine: Engine, options: Namespace) -> Sequence[Selection]:
+    from airflow_provider_ismart.ledgers.operations import select_key, select_task  # noqa: PLC0415  # imports SQLAlchemy
 
-    parts = with_key(engine, options.key) if options.task is None else task_named(engine, options.task)
-    if not parts:
+    selections = select_key(engine, options.key) if options.task is None else select_task(engine, options.task)
+    if not selections:
         raise InputError(f"the ledger has no {_chosen(options)}")
-    return parts
+    return selections
 
 
 def _chosen(options: Namespace) -> str:

@@ -26,6 +26,10 @@ INTERRUPTED = 130
 _COLUMNS = 240
 
 
+class DeclinedError(Exception):
+    """A person answered no."""
+
+
 class Output:
     """What one command prints."""
 
@@ -65,7 +69,8 @@ class Output:
     def confirm(self, question: str, *, yes: bool) -> None:
         """Ask a person, unless ``yes``.
 
-        :raises InputError: the answer is no, or there is nobody to ask.
+        :raises DeclinedError: the answer is no.
+        :raises InputError: there is nobody to ask.
         """
         if yes:
             return
@@ -74,7 +79,7 @@ class Output:
         self._messages.write(f"{printable(question)} [y/N] ")
         self._messages.flush()
         if sys.stdin.readline().strip().lower() not in {"y", "yes"}:
-            raise InputError("Nothing was changed")
+            raise DeclinedError
 
 
 def printable(text: str) -> str:
@@ -109,6 +114,9 @@ def reporting(command: Callable[[Namespace, Output], int]) -> Callable[[Namespac
             except (InputError, AirflowException) as error:
                 output.message(f"error: {_in_one_line(error)}")
                 return FAILED
+            except DeclinedError:
+                output.message("Nothing was changed.")
+                return NEGATIVE
             except KeyboardInterrupt:
                 output.message("Interrupted.")
                 return INTERRUPTED
@@ -122,5 +130,5 @@ def _in_one_line(error: Exception) -> str:
 
 
 def as_time(at: Any) -> str:
-    """Return a time as results show it."""
+    """Format a time in ISO 8601, to the second."""
     return str(at.isoformat(timespec="seconds"))

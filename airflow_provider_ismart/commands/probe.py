@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 #: How long to wait for alerts of this machine that are trying the login, in seconds.
 _WAIT_SECONDS = 15.0
 
-_BLOCKED = "A changed login or password is tried again."
+_HOW_TO_UNBLOCK = "A changed login or password is tried again."
 
 
 @reporting
@@ -44,7 +44,7 @@ def _probe(hook: ISmartHook) -> tuple[CallOutcome | None, str]:
     try:
         with gate.enter(Deadline(_WAIT_SECONDS)):
             if reason := refused.block_reason() or gate.block_reason():
-                return None, f"{reason} {_BLOCKED}"
+                return None, f"{reason} {_HOW_TO_UNBLOCK}"
             outcome = hook.probe_outcome()
             if outcome.code is not None and return_code(outcome.code).kind is Kind.LOGIN:
                 gate.record_refused(is_shared=refused.block_reason() is not None)

@@ -13,7 +13,8 @@ def use_database() -> None:
     """Let this process reach the database. Airflow 3 otherwise expects a supervisor that does so."""
     from airflow_provider_ismart.coordination import variables  # noqa: PLC0415  # imports Airflow
 
-    os.environ["_AIRFLOW_PROCESS_CONTEXT"] = "server"  # for connections; Airflow's commands set it too
+    # Private to Airflow 3.1 and later: connections are read from the database, as `airflow connections get` does.
+    os.environ["_AIRFLOW_PROCESS_CONTEXT"] = "server"
     variables.use_database()
 
 

@@ -16,7 +16,7 @@ from airflow_provider_ismart.core.outcomes import CallOutcome, Fate, Outcome
 from airflow_provider_ismart.core.plan import Plan
 from airflow_provider_ismart.core.resume import unsent
 from airflow_provider_ismart.core.return_codes import Kind, return_code
-from airflow_provider_ismart.core.settlement import NOTHING_SETTLED, Settlements
+from airflow_provider_ismart.core.settlement import NO_SETTLEMENTS, NOTHING_SETTLED, Settlements
 
 #: Stop after this many uncertain calls in a row: the next ones would probably be uncertain too.
 MAX_UNCERTAIN_IN_A_ROW = 3
@@ -55,13 +55,13 @@ class Submission:
         resend_uncertain: bool = False,
         attempt: Attempt | None = None,
         before_first_call: Callable[[], None] = lambda: None,
-        settlements: Settlements | None = None,
+        settlements: Settlements = NO_SETTLEMENTS,
     ) -> None:
         #: Rows that other tasks are sending.
         self.elsewhere = Elsewhere(plan.outcomes, ledger)
         has_records = ledger.claim()
         #: What this try settled of earlier ones.
-        self.settlement = ledger.settle(settlements) if settlements else NOTHING_SETTLED
+        self.settlement = ledger.settle(settlements) if settlements.by_number else NOTHING_SETTLED
         self._unsent: Callable[[], Iterator[Batch]] = (
             unsent(plan, ledger, limits, self.elsewhere, attempt=attempt, resend_uncertain=resend_uncertain)
             if has_records or attempt

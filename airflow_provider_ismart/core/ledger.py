@@ -146,7 +146,7 @@ class MemoryLedger:
         return any(self._states.values())
 
     def settle(self, settlements: Settlements) -> Settlement:
-        """Record what a person found out about uncertain messages.
+        """Record what a person found out about uncertain messages. It keeps only their latest state.
 
         :raises InputError: something else than uncertain messages would be settled; nothing is recorded.
         """

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from collections import Counter, defaultdict
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from enum import Enum
 from typing import Any, NamedTuple
 
@@ -20,6 +20,7 @@ from airflow_provider_ismart.core.ledger import Entry, State, with_entry
 from airflow_provider_ismart.core.msisdn import InvalidNumberError, canonical_msisdn, is_missing, mask_msisdn
 from airflow_provider_ismart.core.numbering import NumberingPlan
 from airflow_provider_ismart.core.outcomes import Outcome
+from airflow_provider_ismart.core.report import counted
 from airflow_provider_ismart.core.return_codes import ACCEPTED_CODE
 
 #: How many wrong lines an error names.
@@ -49,7 +50,7 @@ class Line(NamedTuple):
     msisdn: Any
     outcome: Any
     return_code: Any = None
-    is_of_results: bool = False
+    is_from_results_file: bool = False
 
 
 class SettledGroup(NamedTuple):
@@ -61,14 +62,14 @@ class SettledGroup(NamedTuple):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Settlement:
-    """What a try settles: the messages to record, and how many of them by finding.
+    """The messages that a try settles, and their counts by finding.
 
-    ``uncertain_again`` has the numbers, masked, that were sent again after they were settled as not sent.
+    ``still_uncertain`` has the numbers, masked, whose lines settled earlier messages and not the uncertain ones.
     """
 
     groups: tuple[SettledGroup, ...]
     counts: Mapping[Finding, int]
-    uncertain_again: tuple[str, ...]
+    still_uncertain: tuple[str, ...] = ()
 
     def as_json(self) -> dict[str, int]:
         """Return the counts as plain JSON values."""
@@ -82,17 +83,17 @@ class Settlement:
 
     @property
     def warning(self) -> str:
-        """What a person has to do about numbers that are uncertain again; empty if there are none."""
-        if not (again := self.uncertain_again):
+        """What a person has to do about numbers that are still uncertain; empty if there are none."""
+        if not (again := self.still_uncertain):
             return ""
         shown = ", ".join(again[:MAX_NUMBERS_SHOWN]) + (", …" if len(again) > MAX_NUMBERS_SHOWN else "")
         return (
-            f"Sent again after settlements_path settled them as not_sent, and uncertain again: {len(again):,} "
-            f"({shown}). To settle the new call too, add a second line for the number"
+            f"Numbers still uncertain, because their lines in settlements_path settled earlier messages: "
+            f"{len(again):,} ({shown}). Add one line per message that is uncertain now"
         )
 
 
-NOTHING_SETTLED = Settlement(groups=(), counts={}, uncertain_again=())
+NOTHING_SETTLED = Settlement(groups=(), counts={})
 
 
 class _WrongLineError(Exception):
@@ -103,11 +104,7 @@ class _WrongLineError(Exception):
 class Settlements:
     """The lines of a settlement file that settle something, by number. :meth:`of` reads them."""
 
-    by_number: Mapping[str, Sequence[tuple[int, Finding]]]
-
-    def __bool__(self) -> bool:
-        """Whether any line settles anything."""
-        return bool(self.by_number)
+    by_number: Mapping[str, Sequence[tuple[int, Finding]]] = field(default_factory=dict)
 
     @classmethod
     def of(cls, lines: Iterable[Line], numbering: NumberingPlan) -> Settlements:
@@ -123,7 +120,7 @@ class Settlements:
                     by_number[_msisdn(line.msisdn, numbering)].append((line.number, finding))
             except _WrongLineError as why:
                 wrong.append(f"line {line.number}: {why}")
-        _check(wrong)
+        _raise_if(wrong)
         return cls(by_number=by_number)
 
     def decide(self, history: Mapping[str, Sequence[Entry]]) -> Settlement:
@@ -133,31 +130,35 @@ class Settlements:
         """
         msisdns: dict[Entry, list[str]] = defaultdict(list)
         counts: Counter[Finding] = Counter()
-        uncertain_again: list[str] = []
+        still_uncertain: list[str] = []
         wrong: list[str] = []
         for msisdn, lines in self.by_number.items():
             messages = _messages(history.get(msisdn, ()))
             try:
-                finding, settled = _new(lines, messages)
+                finding, settled = _match(lines, messages)
             except _WrongLineError as why:
-                wrong.append(f"{_named(lines)} ({mask_msisdn(msisdn)}): {why}")
+                wrong.append(f"{_line_numbers(lines)} ({mask_msisdn(msisdn)}): {why}")
                 continue
             if finding is None:
-                uncertain_again += [mask_msisdn(msisdn)] * any(message.is_uncertain for message in messages)
+                if any(message.is_uncertain for message in messages):
+                    still_uncertain.append(mask_msisdn(msisdn))
                 continue
             counts[finding] += len(settled)
             for message in settled:
-                msisdns[Entry(*message.key, _STATE_OF[finding])].append(msisdn)
-        _check(wrong)
-        return Settlement(groups=tuple(_groups(msisdns)), counts=counts, uncertain_again=tuple(uncertain_again))
+                digest, copy = message.key
+                msisdns[Entry(digest=digest, copy=copy, state=_STATE_OF[finding])].append(msisdn)
+        _raise_if(wrong)
+        return Settlement(groups=tuple(_groups(msisdns)), counts=counts, still_uncertain=tuple(still_uncertain))
+
+
+NO_SETTLEMENTS = Settlements()
 
 
 def _finding(line: Line) -> Finding | None:
     """Return what a line says about its message; ``None`` if it leaves it as it is."""
     word = line.outcome.strip().lower() if isinstance(line.outcome, str) else ""
-    if word == Outcome.UNCERTAIN.value:
-        return None
-    if line.is_of_results and word in _OUTCOMES and (word != Finding.ACCEPTED.value or _is_answered(line)):
+    is_unedited = word in _OUTCOMES and (word != Finding.ACCEPTED.value or _is_answered(line))
+    if word == Outcome.UNCERTAIN.value or (line.is_from_results_file and is_unedited):
         return None
     try:
         return Finding(word)
@@ -169,6 +170,7 @@ def _finding(line: Line) -> Finding | None:
 
 def _is_answered(line: Line) -> bool:
     """Whether the send itself recorded the row as accepted, because the gateway answered so."""
+    # pandas writes an integer column with blanks as floats
     return str(line.return_code).strip() in {f"{ACCEPTED_CODE}", f"{ACCEPTED_CODE}.0"}
 
 
@@ -207,51 +209,52 @@ def _message(key: tuple[str, int], entries: Sequence[Entry]) -> _Message:
     latest: tuple[Entry, ...] = ()
     for entry in entries:
         latest = with_entry(latest, entry)
-    senders = [entry.by for entry in entries if entry.state not in _SETTLED]
+    senders = ["", *(entry.by for entry in entries if entry.state not in _SETTLED)]
     return _Message(
         key=key,
-        is_own=not any(senders[-1:]),
+        is_own=not senders[-1],
         state=latest[-1].state,
         settled=Counter(entry.state for entry in entries if entry.state in _SETTLED),
     )
 
 
-def _new(
+def _match(
     lines: Sequence[tuple[int, Finding]], messages: Sequence[_Message]
 ) -> tuple[Finding | None, Sequence[_Message]]:
     """Return what the lines say that is not on record yet, and the messages that it settles.
 
-    These are the task's own or, if the lines do not fit those, all that it shares the ledger with.
+    These are the task's own or, if none of those is uncertain, those of all tasks that it shares the ledger with.
     """
     said = Counter(finding for _, finding in lines)
-    for among in ([message for message in messages if message.is_own], messages):
+    own = [message for message in messages if message.is_own]
+    for among in (own, messages):
         settled = sum((message.settled for message in among), Counter[State]())
         new = {finding: more for finding in said if (more := said[finding] - settled[_STATE_OF[finding]]) > 0}
         if not new:
             return None, ()
         if len(new) > 1:
-            raise _WrongLineError("says accepted and not_sent, and it is not known of which message")
+            raise _WrongLineError("has accepted and not_sent lines, and a line does not name its message")
         [(finding, count)] = new.items()
         uncertain = [message for message in among if message.is_uncertain]
-        if uncertain and len(uncertain) == count:
+        if len(uncertain) == count:
             return finding, uncertain
-    raise _WrongLineError(_why_not(messages, count))
-
-
-def _why_not(messages: Sequence[_Message], count: int) -> str:
-    uncertain = [message for message in messages if message.is_uncertain]
-    wanted = sum(message.is_own for message in uncertain) or len(uncertain)
-    if wanted:
-        messages_are = "1 message to it is" if wanted == 1 else f"{wanted} messages to it are"
-        return (
-            f"{messages_are} uncertain, so write {wanted} such {'line' if wanted == 1 else 'lines'}, not {count}"
-        )
+        if uncertain:
+            raise _WrongLineError(
+                f"{_messages_are(len(uncertain))} uncertain, so write {counted(len(uncertain), 'such line')}, "
+                f"not {count:,}"
+            )
     if any(message.state is State.SUBMITTING for message in messages):
-        return "another task's call to it is open; if that task is dead, release its calls first"
-    return "no message to it is uncertain"
+        raise _WrongLineError(
+            "another task's call to this number is open; if that task is dead, run `ledger release` for it first"
+        )
+    raise _WrongLineError("no message to this number is uncertain")
 
 
-def _named(lines: Sequence[tuple[int, Finding]]) -> str:
+def _messages_are(count: int) -> str:
+    return "1 message to this number is" if count == 1 else f"{count:,} messages to this number are"
+
+
+def _line_numbers(lines: Sequence[tuple[int, Finding]]) -> str:
     numbers = [str(number) for number, _ in lines]
     return f"line{'s' * (len(numbers) > 1)} {', '.join(numbers)}"
 
@@ -262,9 +265,10 @@ def _groups(msisdns: Mapping[Entry, Sequence[str]]) -> Iterator[SettledGroup]:
             yield SettledGroup(entry, tuple(found[start : start + MAX_BATCH_SIZE]))
 
 
-def _check(wrong: Sequence[str]) -> None:
+def _raise_if(wrong: Sequence[str]) -> None:
     if wrong:
         more = f"; and {len(wrong) - MAX_LINES_SHOWN:,} more" if len(wrong) > MAX_LINES_SHOWN else ""
         raise InputError(
-            f"settlements_path settles nothing: {'; '.join(wrong[:MAX_LINES_SHOWN])}{more}. Correct the file"
+            "settlements_path is invalid, so nothing was settled or sent: "
+            f"{'; '.join(wrong[:MAX_LINES_SHOWN])}{more}. Correct the file"
         )

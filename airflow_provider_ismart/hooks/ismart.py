@@ -211,7 +211,7 @@ class ISmartHook(BaseHook):
         :param ledger_conn_id: the ledger's connection; by default the one that this hook's connection names.
         :raises ISmartInputError: there is no SQL ledger, or not exactly one of key and task instance.
         """
-        from airflow_provider_ismart.ledgers.operations import summary, task_named, with_key  # noqa: PLC0415  # import SQLAlchemy
+        from airflow_provider_ismart.ledgers.operations import count_messages, select_key, select_task  # noqa: PLC0415  # import SQLAlchemy
         from airflow_provider_ismart.ledgers.sql_connection import open_engine  # noqa: PLC0415
 
         with _own_errors():
@@ -222,10 +222,10 @@ class ISmartHook(BaseHook):
                 raise InputError("ledger_summary needs a SQL ledger: set ledger_conn_id")
             with open_engine(conn_id) as engine:
                 if idempotency_key is not None:
-                    parts = with_key(engine, idempotency_key)
+                    selections = select_key(engine, idempotency_key)
                 else:
-                    parts = task_named(engine, str(TaskIdentity.of_instance(task_instance)))
-                return {state.value: count for state, count in summary(engine, parts).items()}
+                    selections = select_task(engine, str(TaskIdentity.of_instance(task_instance)))
+                return {state.value: count for state, count in count_messages(engine, selections).items()}
 
     def halt(self) -> None:
         """Start no new calls; let calls in flight finish and record their outcomes."""

@@ -76,7 +76,7 @@ class TaskSend:
                 halt=client.halted.set,
             )
 
-    def _run(self, send: Send, settings: Settings, settlements: Settlements | None) -> Report:
+    def _run(self, send: Send, settings: Settings, settlements: Settlements) -> Report:
         with (
             open_ledger(
                 self._context,

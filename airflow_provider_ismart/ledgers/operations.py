@@ -25,22 +25,22 @@ _CALLS_OF_SENDERS = calls.join(senders, senders.c.id == calls.c.sender_id)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Part:
-    """A part of a ledger: the calls of one scope, or of some of its senders."""
+class Selection:
+    """The calls of one scope of a ledger, or of some of its senders."""
 
     scope_id: int
-    hash_key: bytes
+    hash_key: bytes = b""
     #: ``None`` is every sender of the scope.
     sender_ids: frozenset[int] | None = None
 
     @property
     def calls(self) -> ColumnElement[bool]:
-        """The condition of the part's calls."""
+        """The condition of the selected calls."""
         return and_(calls.c.scope_id == self.scope_id, self._is_sender(calls.c.sender_id))
 
     @property
     def senders(self) -> ColumnElement[bool]:
-        """The condition of the part's senders."""
+        """The condition of the selected senders."""
         return and_(senders.c.scope_id == self.scope_id, self._is_sender(senders.c.id))
 
     def _is_sender(self, column: Any) -> ColumnElement[bool]:
@@ -52,18 +52,18 @@ def exists(engine: Engine) -> bool:
     return set(metadata.tables) <= set(inspect(engine).get_table_names())
 
 
-def with_key(engine: Engine, idempotency_key: str) -> Sequence[Part]:
-    """Return the part of the key: one, or none if no send has used it."""
+def select_key(engine: Engine, idempotency_key: str) -> Sequence[Selection]:
+    """Return the calls of the key: one selection, or none if no send has used it."""
     found = select(scopes.c.id, scopes.c.hash_key).where(scopes.c.name == key_scope(idempotency_key))
     if not exists(engine):
         return []
     with engine.begin() as connection:
         rows = connection.execute(found).all()
-    return [Part(scope_id=row.id, hash_key=bytes(row.hash_key)) for row in rows]
+    return [Selection(scope_id=row.id, hash_key=bytes(row.hash_key)) for row in rows]
 
 
-def task_named(engine: Engine, name: str) -> Sequence[Part]:
-    """Return the parts of a task, one per scope that it has sent in; none if it is not on record.
+def select_task(engine: Engine, name: str) -> Sequence[Selection]:
+    """Return the calls of a task, a selection per scope that it has sent in; none if it is not on record.
 
     :param name: ``dag/run/task/index``, or ``dag/run/task`` for all indexes. The index of a task that is not
         mapped is -1. Run ids can contain slashes, so names are compared as a whole.
@@ -82,17 +82,17 @@ def task_named(engine: Engine, name: str) -> Sequence[Part]:
     for row in rows:
         ids.setdefault((row.scope_id, bytes(row.hash_key)), set()).add(row.id)
     return [
-        Part(scope_id=scope_id, hash_key=hash_key, sender_ids=frozenset(found_ids))
+        Selection(scope_id=scope_id, hash_key=hash_key, sender_ids=frozenset(found_ids))
         for (scope_id, hash_key), found_ids in ids.items()
     ]
 
 
-def summary(engine: Engine, parts: Iterable[Part]) -> dict[State, int]:
+def count_messages(engine: Engine, selections: Iterable[Selection]) -> dict[State, int]:
     """Return the number of messages by state. A message that was sent again counts once."""
     counts: dict[State, int] = {}
     with engine.begin() as connection:
-        for part in parts:
-            records = _read(connection, part.calls, Records(b""))  # the summary looks up no number
+        for selection in selections:
+            records = _read(connection, selection.calls, Records(b""))  # the summary looks up no number
             for state, count in records.states().items():
                 counts[state] = counts.get(state, 0) + count
     return counts
@@ -124,23 +124,23 @@ class UncertainCall:
     hashes: frozenset[bytes]
 
 
-def uncertain(engine: Engine, parts: Iterable[Part]) -> list[UncertainCall]:
+def find_uncertain_calls(engine: Engine, selections: Iterable[Selection]) -> list[UncertainCall]:
     """Return the uncertain calls of which at least one message has not been settled since, oldest first."""
     with engine.begin() as connection:
-        found = [call for part in parts for call in _uncertain(connection, part)]
+        found = [call for selection in selections for call in _uncertain(connection, selection)]
     return sorted(found, key=lambda call: call.at)
 
 
-def _uncertain(connection: Connection, part: Part) -> Iterator[UncertainCall]:
+def _uncertain(connection: Connection, selection: Selection) -> Iterator[UncertainCall]:
     columns = (senders.c.task, calls.c.at, calls.c.code, calls.c.digest, calls.c.copy, calls.c.hashes)
-    is_uncertain = part.calls & (calls.c.state == State.UNCERTAIN.value)
+    is_uncertain = selection.calls & (calls.c.state == State.UNCERTAIN.value)
     found = select(*columns).select_from(_CALLS_OF_SENDERS).where(is_uncertain)
     rows = connection.execute(found.order_by(calls.c.id)).all()
     if not rows:
         return
     wanted = {hash_.hex() for row in rows for hash_ in split_hashes(bytes(row.hashes))}
     # another sender of the scope can have settled the message
-    records = _read(connection, calls.c.scope_id == part.scope_id, _RecordsByHash(part.hash_key))
+    records = _read(connection, calls.c.scope_id == selection.scope_id, _RecordsByHash(selection.hash_key))
     now = records.recorded(wanted)
     for row in rows:
         message = (row.digest, row.copy)
@@ -154,7 +154,7 @@ def _uncertain(connection: Connection, part: Part) -> Iterator[UncertainCall]:
         )
         if hashes:
             yield UncertainCall(
-                task=_name(row.task), at=_utc(row.at), code=row.code, hash_key=part.hash_key, hashes=hashes
+                task=_name(row.task), at=_utc(row.at), code=row.code, hash_key=selection.hash_key, hashes=hashes
             )
 
 
@@ -178,24 +178,27 @@ class OpenCalls(NamedTuple):
     calls: int
     numbers: int
     since: datetime
+    scope_id: int
+    sender_id: int
 
 
-def open_calls(engine: Engine, parts: Iterable[Part]) -> list[OpenCalls]:
+def open_calls(engine: Engine, selections: Iterable[Selection]) -> list[OpenCalls]:
     """Return the open calls by task."""
     with engine.begin() as connection:
-        return [_open_calls(row) for part in parts for row in _open_rows(connection, part)]
+        return [_open_calls(row) for selection in selections for row in _open_rows(connection, selection)]
 
 
-def release(engine: Engine, parts: Iterable[Part]) -> list[OpenCalls]:
-    """Mark open calls as uncertain, and return them.
+def release(engine: Engine, listed: Iterable[OpenCalls]) -> list[OpenCalls]:
+    """Mark the open calls of these tasks as uncertain, and return them.
 
     A sender that is alive loses its token: it can record nothing any more, and stops.
     """
     released = []
-    for part in parts:
+    for found in listed:
+        selection = Selection(scope_id=found.scope_id, sender_ids=frozenset({found.sender_id}))
         with engine.begin() as connection:
-            connection.execute(select(scopes.c.id).where(scopes.c.id == part.scope_id).with_for_update()).one()
-            for row in _open_rows(connection, part):
+            connection.execute(select(scopes.c.id).where(scopes.c.id == found.scope_id).with_for_update()).one()
+            for row in _open_rows(connection, selection):
                 is_open = (calls.c.sender_id == row.id) & (calls.c.state == State.SUBMITTING.value)
                 connection.execute(update(calls).where(is_open).values(state=State.UNCERTAIN.value))
                 connection.execute(update(senders).where(senders.c.id == row.id).values(token=token_hex(16)))
@@ -203,19 +206,32 @@ def release(engine: Engine, parts: Iterable[Part]) -> list[OpenCalls]:
     return released
 
 
-def _open_rows(connection: Connection, part: Part) -> Sequence[Any]:
+def _open_rows(connection: Connection, selection: Selection) -> Sequence[Any]:
     counts = (
         func.count().label("calls"),
         func.sum(calls.c.numbers).label("numbers"),
         func.min(calls.c.at).label("at"),
     )
-    found = select(senders.c.id, senders.c.task, *counts).select_from(_CALLS_OF_SENDERS)
-    is_open = part.calls & (calls.c.state == State.SUBMITTING.value)
-    return connection.execute(found.where(is_open).group_by(senders.c.id, senders.c.task)).all()
+    found = select(senders.c.id, senders.c.scope_id, senders.c.task, *counts).select_from(_CALLS_OF_SENDERS)
+    is_open = selection.calls & (calls.c.state == State.SUBMITTING.value)
+    return connection.execute(
+        found.where(is_open).group_by(senders.c.id, senders.c.scope_id, senders.c.task)
+    ).all()
 
 
 def _open_calls(row: Any) -> OpenCalls:
-    return OpenCalls(task=_name(row.task), calls=row[2], numbers=int(row.numbers), since=_utc(row.at))
+    return OpenCalls(
+        task=_name(row.task),
+        calls=row.calls,
+        numbers=int(row.numbers),
+        since=_utc(row.at),
+        scope_id=row.scope_id,
+        sender_id=row.id,
+    )
+
+
+#: The states of what :func:`prune` keeps: open calls, and settlements.
+KEPT = frozenset({State.SUBMITTING, State.CONFIRMED, State.RULED_OUT})
 
 
 class Counts(NamedTuple):
@@ -225,30 +241,33 @@ class Counts(NamedTuple):
     numbers: int
 
 
-def older(engine: Engine, parts: Collection[Part] | None, before: datetime) -> dict[State, Counts]:
-    """Return the calls that started before a time, by state. ``parts=None`` is the whole ledger."""
+def count_calls_before(
+    engine: Engine, selections: Collection[Selection] | None, before: datetime
+) -> dict[State, Counts]:
+    """Return the calls that started before a time, by state. ``selections=None`` is the whole ledger."""
     with engine.begin() as connection:
-        return _older(connection, _started_before(parts, before))
+        return _count(connection, _started_before(selections, before))
 
 
-def prune(engine: Engine, parts: Collection[Part] | None, before: datetime) -> dict[State, Counts]:
-    """Delete calls that started before a time, except open ones, and return them by state.
+def prune(engine: Engine, selections: Collection[Selection] | None, before: datetime) -> dict[State, Counts]:
+    """Delete calls that started before a time, and return them by state.
 
+    Open calls stay. Settlements stay, because a line of a settlement file must not settle a later call once more.
     Scopes and senders stay, because a task without them counts as one that never sent.
     """
-    ended = _started_before(parts, before) & (calls.c.state != State.SUBMITTING.value)
+    ended = _started_before(selections, before) & calls.c.state.not_in([state.value for state in KEPT])
     with engine.begin() as connection:
-        deleted = _older(connection, ended)
+        deleted = _count(connection, ended)
         connection.execute(delete(calls).where(ended))
     return deleted
 
 
-def _started_before(parts: Collection[Part] | None, before: datetime) -> ColumnElement[bool]:
-    is_part = true() if parts is None else or_(false(), *(part.calls for part in parts))
-    return and_(is_part, calls.c.at < before.astimezone(UTC))
+def _started_before(selections: Collection[Selection] | None, before: datetime) -> ColumnElement[bool]:
+    is_selected = true() if selections is None else or_(false(), *(selection.calls for selection in selections))
+    return and_(is_selected, calls.c.at < before.astimezone(UTC))
 
 
-def _older(connection: Connection, condition: ColumnElement[bool]) -> dict[State, Counts]:
+def _count(connection: Connection, condition: ColumnElement[bool]) -> dict[State, Counts]:
     counts = select(calls.c.state, func.count(), func.sum(calls.c.numbers)).where(condition)
     rows = connection.execute(counts.group_by(calls.c.state).order_by(calls.c.state))
     return {State(state): Counts(number, int(numbers)) for state, number, numbers in rows}

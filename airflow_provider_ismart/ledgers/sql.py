@@ -175,7 +175,9 @@ class SqlLedger(StoredLedger[Connection]):
     def _check_token(self, connection: Connection) -> None:
         token = connection.execute(select(senders.c.token).where(senders.c.id == self._sender_id)).scalar()
         if token != self._token:
-            raise LedgerConflictError("another try of this task has claimed the ledger; this one stops sending")
+            raise LedgerConflictError(
+                "another try of this task, or `ledger release`, has taken over; this one stops sending"
+            )
 
     def _withdraw(self, transaction: Connection, numbers: Sequence[int]) -> None:
         mine = calls.c.id.in_(numbers) & (calls.c.sender_id == self._sender_id)

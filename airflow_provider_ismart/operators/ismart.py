@@ -62,9 +62,9 @@ class ISmartSendOperator(RedactsFields, ChecksRenderedOptions, BaseOperator):
         extras count.
     :param results_path: a ``.csv`` or ``.parquet`` file that gets every input row with its outcome, full numbers
         included (templated): a local path, a URL, a :class:`pathlib.Path` or an ``ObjectStoragePath``.
-    :param settlements_path: a ``.csv`` or ``.parquet`` file that says what became of uncertain rows, such as the
-        results file with their outcomes edited to ``accepted`` or ``not_sent`` (templated). Each try reads it, if
-        it exists, and sends what was not sent.
+    :param settlements_path: a ``.csv`` or ``.parquet`` file with the outcomes of uncertain rows, such as the
+        results file with their outcomes edited to ``accepted`` or ``not_sent`` (templated). Each try reads it,
+        if it exists, and sends what was not sent.
     :param idempotency_key: a name for this send, such as ``"bills-2026-11"`` (templated): no task of any run or
         DAG that names it sends to a number again what another has sent. It needs a SQL ledger.
     :param ledger_conn_id: a PostgreSQL or SQLite connection that keeps the ledger (templated). Without one, that

@@ -15,7 +15,7 @@ from airflow_provider_ismart.core.outcomes import Outcome
 from airflow_provider_ismart.core.plan import samples
 from airflow_provider_ismart.core.report import Report, counted, in_one_line
 from airflow_provider_ismart.core.schedule import PUSH_AT_FORMAT, read_push_at
-from airflow_provider_ismart.core.settlement import NOTHING_SETTLED, Settlements
+from airflow_provider_ismart.core.settlement import NO_SETTLEMENTS, NOTHING_SETTLED, Settlements
 from airflow_provider_ismart.core.simplification import find_saving
 from airflow_provider_ismart.exceptions import (
     ISmartError,
@@ -108,7 +108,7 @@ class Send:
         attempt: Attempt | None = None,
         before_first_call: Callable[[], None] = lambda: None,
         known_refusal: Callable[[], str | None] = lambda: None,
-        settlements: Settlements | None = None,
+        settlements: Settlements = NO_SETTLEMENTS,
     ) -> Report:
         """Make the calls and return the report.
 

@@ -18,8 +18,8 @@ if TYPE_CHECKING:
 _OF_RESULTS = "return_code"
 
 
-def read_settlements(settlements_path: Any, numbering: NumberingPlan, log: Log) -> Settlements | None:
-    """Return what a CSV or Parquet file settles; ``None`` if there is no file.
+def read_settlements(settlements_path: Any, numbering: NumberingPlan, log: Log) -> Settlements:
+    """Return what a CSV or Parquet file settles; nothing if there is no file.
 
     Its columns are ``msisdn`` and ``outcome``. A file that also has ``return_code`` is taken for a results file.
 
@@ -28,11 +28,11 @@ def read_settlements(settlements_path: Any, numbering: NumberingPlan, log: Log) 
     :raises ISmartSourceError: the file cannot be read.
     """
     if settlements_path is None:
-        return None
+        return Settlements()
     path = _path(settlements_path)
     if not exists(path):
         log.info("settlements_path names no file yet, so nothing is settled.")
-        return None
+        return Settlements()
     lines = read_lines(path, "msisdn", ("outcome",), optional=(_OF_RESULTS,))
     return Settlements.of(
         (
@@ -46,5 +46,5 @@ def read_settlements(settlements_path: Any, numbering: NumberingPlan, log: Log) 
 def _path(path: Any) -> Any:
     if isinstance(path, ObjectStoragePath):
         return path
-    text = str(path)
+    text = str(path).removeprefix("file://")
     return ObjectStoragePath(text) if "://" in text else Path(text).expanduser()

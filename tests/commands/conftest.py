@@ -2,9 +2,11 @@
 
 import os
 import pty
+import signal
 import subprocess
 import sys
 import tempfile
+import time
 import traceback
 from contextlib import suppress
 from pathlib import Path
@@ -47,11 +49,23 @@ def command(tmp_path):
         child = os.fork()
         if not child:
             _run_and_exit([str(argument) for argument in arguments], *outputs)
-        status = os.waitstatus_to_exitcode(os.waitpid(child, 0)[1])
+        status = _exit_status(child)
         stdout, stderr = (path.read_text(encoding="utf-8") for path in outputs)
         return subprocess.CompletedProcess(arguments, status, stdout, stderr)
 
     return run
+
+
+def _exit_status(child):
+    """Wait for a fork, which can hang: it has one of this process's threads, and all of its locks."""
+    for _ in range(TIMEOUT * 20):
+        ended, status = os.waitpid(child, os.WNOHANG)
+        if ended:
+            return os.waitstatus_to_exitcode(status)
+        time.sleep(0.05)
+    os.kill(child, signal.SIGKILL)
+    os.waitpid(child, 0)
+    pytest.fail("the command did not end")
 
 
 def _run_and_exit(arguments, stdout, stderr):

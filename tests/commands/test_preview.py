@@ -94,7 +94,6 @@ def test_if_nothing_would_be_sent_the_report_is_printed_and_the_status_is_1(rows
         (["to.csv", "--message", "Hello {nobody}"], ["nobody"]),
         (["to.csv", "--message", "Hello", "--message-column", "text"], ["either --message or --message-column"]),
         (["to.csv"], ["either --message or --message-column"]),
-        (["to.csv", "--message", "Hello", "--max-credits", "few"], ["max_credits", "few"]),
         (["torn.csv", "--message", "Hello"], ["torn.csv", "line 2"]),
     ],
 )

@@ -82,7 +82,7 @@ def test_a_message_moves_as_the_table_says_or_not_at_all(start, to):
         move(ledger, to, moved)
         assert states(ledger) == [start]
     else:
-        with pytest.raises(InputError, match="settles nothing"):
+        with pytest.raises(InputError, match="nothing was settled or sent"):
             move(ledger, to, moved)
         assert states(ledger) == ([start] if start else [])
 

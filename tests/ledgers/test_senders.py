@@ -75,7 +75,7 @@ def test_a_process_killed_again_and_again_messages_nobody_twice(senders, databas
 
 def test_a_frozen_process_that_thaws_beside_its_retry_sends_no_more(senders, ismart_sandbox, told):
     said = senders("beside_its_retry", latency=0.5, numbers=EVERYBODY, url=f"{ismart_sandbox.url}/_sandbox")
-    assert "another try of this task has claimed the ledger" in said
+    assert "another try of this task, or `ledger release`, has taken over" in said
     assert set(told().values()) == {1}
 
 
@@ -131,7 +131,7 @@ def test_whatever_isolation_is_the_databases_default_nobody_is_granted_twice(mak
             here._lock_scope(connection)
             waiting = executor.submit(there.write, [], [batch(ONE, TWO)])  # waits for its turn
             _wait_for_a_lock(database)
-            here._record_intents(connection, [here._records.call(batch(TWO, THREE), State.SUBMITTING)])
+            here._record_calls(connection, [here._records.call(batch(TWO, THREE), State.SUBMITTING)])
         assert [intent.msisdns for intent in waiting.result()] == [(ONE,)]
     first.dispose()
     second.dispose()

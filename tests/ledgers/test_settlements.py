@@ -2,9 +2,12 @@
 
 import csv
 import logging
+from datetime import UTC, timedelta
 
 import pytest
+from sqlalchemy import func, select
 
+from airflow_provider_ismart.core.ledger import State
 from airflow_provider_ismart.core.outcomes import Outcome
 from airflow_provider_ismart.exceptions import (
     ISmartInputError,
@@ -12,6 +15,8 @@ from airflow_provider_ismart.exceptions import (
     ISmartUncertainFinalError,
 )
 from airflow_provider_ismart.gateway import client as client_module
+from airflow_provider_ismart.ledgers.operations import prune, select_task
+from airflow_provider_ismart.ledgers.sql_schema import calls
 from airflow_provider_ismart.sandbox import faults
 from tests.ledgers.backings import backed_by, numbers
 
@@ -155,11 +160,14 @@ def test_without_a_file_nothing_is_settled(failed, told):
 @pytest.mark.parametrize(
     ("wrong", "why"),
     [
-        (f"{KNOWN[0]},not_sent", r"line 4 \(968\*{6}01\): no message to it is uncertain"),
-        (f"{KNOWN[0]},accepted", r"line 4 \(968\*{6}01\): no message to it is uncertain"),
-        ("96890009999,not_sent", r"line 4 \(968\*{6}99\): no message to it is uncertain"),
-        (f"{LOST[0]},accepted", r"lines 3, 4 \(968\*{6}21\): says accepted and not_sent"),
-        (f"{LOST[0]},not_sent", r"lines 3, 4 .*1 message to it is uncertain, so write 1 such line, not 2"),
+        (f"{KNOWN[0]},not_sent", r"line 4 \(968\*{6}01\): no message to this number is uncertain"),
+        (f"{KNOWN[0]},accepted", r"line 4 \(968\*{6}01\): no message to this number is uncertain"),
+        ("96890009999,not_sent", r"line 4 \(968\*{6}99\): no message to this number is uncertain"),
+        (f"{LOST[0]},accepted", r"lines 3, 4 \(968\*{6}21\): has accepted and not_sent lines"),
+        (
+            f"{LOST[0]},not_sent",
+            r"lines 3, 4 .*1 message to this number is uncertain, so write 1 such line, not 2",
+        ),
         (f"{LOST[1]},delivered", "line 4: its outcome is 'delivered'; write accepted or not_sent"),
         (f"{LOST[1]},refused", "line 4: its outcome is 'refused'; write accepted or not_sent"),
         (f"{LOST[1]},", "line 4: its outcome is blank; write accepted or not_sent"),
@@ -173,7 +181,7 @@ def test_a_file_that_settles_anything_else_changes_nothing(failed, told, wrong, 
     results, before = failed.results.read_text(), told()
     with pytest.raises(ISmartInputError, match=why) as caught:
         failed.attempt()
-    assert "settlements_path settles nothing" in str(caught.value)
+    assert "nothing was settled or sent" in str(caught.value)
     assert not any(number in str(caught.value) for number in [*EVERYBODY, "96890009999"])
     assert failed.results.read_text() == results
     assert told() == before
@@ -218,7 +226,7 @@ def test_an_old_line_does_not_settle_a_new_call(failed, told, ismart_sandbox, lo
     for _ in range(2):
         assert failed.uncertain().outcomes[Outcome.UNCERTAIN] == 2
         assert told() == before
-    assert "uncertain again: 2 (968******21, 968******22)" in logged()
+    assert "settled earlier messages: 2 (968******21, 968******22)" in logged()
     finding = "accepted" if fault.accept else "not_sent"
     more = 1 if fault.accept else 2
     old = lines(LOST, "not_sent") * (more - 1)
@@ -233,7 +241,9 @@ def test_messages_with_several_texts_to_a_number_are_settled_together(task, told
     ismart_sandbox.fail(None, TAKEN_UNANSWERED, TAKEN_UNANSWERED)
     task.uncertain(bills, message_column="text")
     task.write(f"{KNOWN[0]},accepted")
-    with pytest.raises(ISmartInputError, match="2 messages to it are uncertain, so write 2 such lines, not 1"):
+    with pytest.raises(
+        ISmartInputError, match="2 messages to this number are uncertain, so write 2 such lines, not 1"
+    ):
         task.attempt(bills, message_column="text")
     task.write(*lines(KNOWN[:1], "accepted") * 2)
     report = task.attempt(bills, message_column="text")
@@ -253,7 +263,7 @@ def test_a_results_file_with_two_rows_of_a_number_settles_the_uncertain_one(task
 
 def test_a_new_run_settles_nothing_with_the_file_of_an_old_one(task):
     task.write(f"{LOST[0]},not_sent")
-    with pytest.raises(ISmartInputError, match="no message to it is uncertain"):
+    with pytest.raises(ISmartInputError, match="no message to this number is uncertain"):
         task.attempt()
     task.settlements.unlink()
     assert task.attempt().outcomes[Outcome.ACCEPTED] == len(EVERYBODY)
@@ -280,6 +290,23 @@ def test_a_file_without_the_columns_is_named(failed):
     failed.settlements.write_text("number;state\n")
     with pytest.raises(ISmartInputError, match="has no column 'msisdn'"):
         failed.attempt()
+
+
+def test_pruning_does_not_let_an_old_line_settle_a_new_call(send, database, tmp_path, told, ismart_sandbox):
+    task = Task(send, database, tmp_path)
+    ismart_sandbox.fail(LOST_UNANSWERED)
+    task.uncertain(LOST)
+    task.write(*lines(LOST, "not_sent"))
+    ismart_sandbox.fail(TAKEN_UNANSWERED)
+    task.uncertain(LOST)
+    with database.engine.begin() as connection:
+        first_call = select(func.min(calls.c.id)).scalar_subquery()
+        before = connection.execute(select(calls.c.at).where(calls.c.id == first_call)).scalar_one()
+    [selection] = select_task(database.engine, "dag/run/send")
+    just_after = before.replace(tzinfo=UTC) + timedelta(milliseconds=1)
+    assert prune(database.engine, [selection], just_after) == {State.UNCERTAIN: (1, 2)}
+    assert task.uncertain(LOST).as_json()["settled"] == {"accepted": 0, "not_sent": 0}
+    assert set(told().values()) == {1}
 
 
 class TestSharedKey:

@@ -411,7 +411,7 @@ MUTANTS = (
     Mutant(
         "wrong lines of a settlement file are skipped",
         "core/settlement.py",
-        "        _check(wrong)\n        return Settlement(",
+        "        _raise_if(wrong)\n        return Settlement(",
         "        return Settlement(",
     ),
     Mutant(
