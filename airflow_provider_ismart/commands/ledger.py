@@ -21,7 +21,8 @@ if TYPE_CHECKING:
     from sqlalchemy.engine import Engine
 
     from airflow_provider_ismart.core.numbering import NumberingPlan
-    from airflow_provider_ismart.ledgers.operations import Counts, OpenCalls, Selection, UncertainCall
+    from airflow_provider_ismart.ledgers.operations import Counts, OpenCalls, UncertainCall
+    from airflow_provider_ismart.ledgers.selection import Selection
 
 
 @reporting
@@ -197,12 +198,12 @@ def _ledger(options: Namespace) -> Iterator[Engine]:
     from sqlalchemy.exc import SQLAlchemyError  # noqa: PLC0415  # heavy
 
     from airflow_provider_ismart.exceptions import ISmartError  # noqa: PLC0415  # imports Airflow
-    from airflow_provider_ismart.ledgers.operations import exists  # noqa: PLC0415
+    from airflow_provider_ismart.ledgers.selection import exists  # noqa: PLC0415
     from airflow_provider_ismart.ledgers.sql_connection import open_engine  # noqa: PLC0415
 
     _check_selection(options)
     use_database()
-    conn_id = options.ledger_conn_id or hook_of(options.conn_id).settings.ledger_conn_id
+    conn_id = options.ledger_conn_id or _ledger_of(options.conn_id)
     if not conn_id:
         raise InputError(
             f"connection {options.conn_id!r} names no SQL ledger: pass --ledger-conn-id. A task state store can "
@@ -211,7 +212,9 @@ def _ledger(options: Namespace) -> Iterator[Engine]:
     try:
         with open_engine(conn_id) as engine:
             if not exists(engine):
-                raise InputError(f"the database of connection {conn_id!r} has no ledger: no send has used it")
+                raise InputError(
+                    f"the database of connection {conn_id!r} has no ledger. Is it the right connection?"
+                )
             yield engine
     except SQLAlchemyError as error:
         cause = getattr(error, "orig", None) or error
@@ -220,14 +223,32 @@ def _ledger(options: Namespace) -> Iterator[Engine]:
         ) from None
 
 
+def _ledger_of(conn_id: str) -> str | None:
+    """Return the ledger that a gateway connection names.
+
+    :raises InputError: there is no such connection.
+    """
+    from airflow.providers.common.compat.sdk import AirflowNotFoundException  # noqa: PLC0415  # heavy
+
+    try:
+        return hook_of(conn_id).settings.ledger_conn_id
+    except AirflowNotFoundException:
+        raise InputError(
+            f"there is no connection {conn_id!r} to name the ledger: pass --ledger-conn-id. If Airflow's database "
+            "should have the connection, run `airflow db check`"
+        ) from None
+
+
 def _check_selection(options: Namespace) -> None:
     is_whole = getattr(options, "whole_ledger", None)
     if [options.key is not None, options.task is not None, bool(is_whole)].count(True) != 1:
-        raise InputError(f"choose one: --key, --task{'' if is_whole is None else ' or --whole-ledger'}")
+        raise InputError(
+            f"pass exactly one of {'--key and --task' if is_whole is None else '--key, --task and --whole-ledger'}"
+        )
 
 
 def _selections(engine: Engine, options: Namespace) -> Sequence[Selection]:
-    from airflow_provider_ismart.ledgers.operations import select_key, select_task  # noqa: PLC0415  # imports SQLAlchemy
+    from airflow_provider_ismart.ledgers.selection import select_key, select_task  # noqa: PLC0415  # imports SQLAlchemy
 
     selections = select_key(engine, options.key) if options.task is None else select_task(engine, options.task)
     if not selections:

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 from airflow_provider_ismart.commands.output import NEGATIVE, Output, reporting
 from airflow_provider_ismart.core.columns import Columns
 from airflow_provider_ismart.core.errors import InputError
+from airflow_provider_ismart.core.outcomes import Outcome
 from airflow_provider_ismart.core.recipients import ChunkedRecipients
 from airflow_provider_ismart.core.report import counted
 
@@ -25,7 +26,7 @@ def run(options: Namespace, output: Output) -> int:
     from airflow_provider_ismart.exceptions import ISmartInputError  # noqa: PLC0415  # imports Airflow
 
     if (options.message is None) == (options.message_column is None):
-        raise InputError("preview takes either --message or --message-column")
+        raise InputError("pass exactly one of --message and --message-column")
     why = None
     try:
         report = _dry_run(options)
@@ -111,7 +112,9 @@ def _print(report: Report, output: Output) -> None:
     if output.as_json:
         output.json(report.as_json())
         return
-    rows = [(outcome.value, count) for outcome, count in report.outcomes.items() if count]
+    # nothing is attempted in a preview
+    names = {Outcome.NOT_ATTEMPTED: "would be sent"}
+    rows = [(names.get(outcome, outcome.value), count) for outcome, count in report.outcomes.items() if count]
     output.table(counted(report.total, "row"), ("outcome", "rows"), rows)
     if report.reasons:
         output.table("Reasons", ("reason", "rows"), report.reasons.items())

@@ -24,7 +24,7 @@ def shown(name: Any) -> str:
 def shown_all(names: Collection[Any]) -> str:
     """Return the columns' names for an error. If one looks like a cell, all may be cells, so all are redacted."""
     if not all(map(is_name, names)):
-        return f"{len(names)} columns, whose names look like a row of recipients. Is a line with names missing?"
+        return f"column names ({len(names)}) that look like a row of recipients. Is a line with names missing?"
     return ", ".join(map(shown, names)) or "none"
 
 

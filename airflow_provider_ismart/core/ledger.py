@@ -52,11 +52,14 @@ TRANSITIONS: Mapping[State | None, frozenset[State]] = {
     State.NOT_SENT: frozenset({State.NOT_SENT, State.SUBMITTING}),
     State.UNCERTAIN: frozenset({State.UNCERTAIN, State.SUBMITTING, State.CONFIRMED, State.RULED_OUT}),
     State.CONFIRMED: frozenset(),
-    State.RULED_OUT: frozenset({State.SUBMITTING}),
+    State.RULED_OUT: frozenset({State.SUBMITTING, State.CONFIRMED}),
 }
 
 #: The states in which the message reached the gateway, or may have.
 MAYBE_SENT = frozenset({State.SUBMITTING, State.ACCEPTED, State.UNCERTAIN, State.CONFIRMED})
+
+#: What a person found out.
+SETTLED = frozenset({State.CONFIRMED, State.RULED_OUT})
 
 #: A repeated call that ends in these states proves nothing about an uncertain first one.
 _PROVE_NOTHING = frozenset({State.REFUSED, State.NOT_SENT})
@@ -78,8 +81,13 @@ class Entry(NamedTuple):
 
 
 def with_entry(entries: tuple[Entry, ...], entry: Entry) -> tuple[Entry, ...]:
-    """Add the next entry of a number to its entries, or replace the one of the same message."""
+    """Add the next entry of a number to its entries, or replace the one of the same message.
+
+    Whoever settles a message, it stays the message of its sender.
+    """
     of_message = [other for other in entries if (other.digest, other.copy) == (entry.digest, entry.copy)]
+    if of_message and entry.state in SETTLED:
+        entry = entry._replace(by=of_message[-1].by, same_text_only=of_message[-1].same_text_only)
     if entry.state in _PROVE_NOTHING and any(other.state is State.UNCERTAIN for other in of_message):
         return entries
     return (*(other for other in entries if other not in of_message), entry)

@@ -8,28 +8,22 @@ line says nothing about the new call.
 from __future__ import annotations
 
 from collections import Counter, defaultdict
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from enum import Enum
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 from airflow_provider_ismart.core.batching import MAX_BATCH_SIZE
-from airflow_provider_ismart.core.columns import is_name
 from airflow_provider_ismart.core.errors import InputError
-from airflow_provider_ismart.core.ledger import Entry, State, with_entry
-from airflow_provider_ismart.core.msisdn import InvalidNumberError, canonical_msisdn, is_missing, mask_msisdn
-from airflow_provider_ismart.core.numbering import NumberingPlan
-from airflow_provider_ismart.core.outcomes import Outcome
+from airflow_provider_ismart.core.ledger import MAYBE_SENT, SETTLED, Entry, State, with_entry
+from airflow_provider_ismart.core.msisdn import mask_msisdn
 from airflow_provider_ismart.core.report import counted
-from airflow_provider_ismart.core.return_codes import ACCEPTED_CODE
 
 #: How many wrong lines an error names.
 MAX_LINES_SHOWN = 5
 
 #: How many numbers a warning names.
 MAX_NUMBERS_SHOWN = 3
-
-_OUTCOMES = frozenset(outcome.value for outcome in Outcome)
 
 
 class Finding(Enum):
@@ -40,17 +34,7 @@ class Finding(Enum):
 
 
 _STATE_OF = {Finding.ACCEPTED: State.CONFIRMED, Finding.NOT_SENT: State.RULED_OUT}
-_SETTLED = frozenset(_STATE_OF.values())
-
-
-class Line(NamedTuple):
-    """A line of a settlement file: its number in the file, and its cells. Only a results file has return codes."""
-
-    number: int
-    msisdn: Any
-    outcome: Any
-    return_code: Any = None
-    is_from_results_file: bool = False
+_FINDING_OF = {state: finding for finding, state in _STATE_OF.items()}
 
 
 class SettledGroup(NamedTuple):
@@ -96,32 +80,15 @@ class Settlement:
 NOTHING_SETTLED = Settlement(groups=(), counts={})
 
 
-class _WrongLineError(Exception):
+class WrongLineError(Exception):
     """Lines say something that cannot be settled."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Settlements:
-    """The lines of a settlement file that settle something, by number. :meth:`of` reads them."""
+    """The lines of a settlement file that settle something: by number, each line's number and finding."""
 
     by_number: Mapping[str, Sequence[tuple[int, Finding]]] = field(default_factory=dict)
-
-    @classmethod
-    def of(cls, lines: Iterable[Line], numbering: NumberingPlan) -> Settlements:
-        """Read lines. In a results file, lines with an outcome that the send wrote itself settle nothing.
-
-        :raises InputError: lines cannot be read; the text names them.
-        """
-        by_number: dict[str, list[tuple[int, Finding]]] = defaultdict(list)
-        wrong: list[str] = []
-        for line in lines:
-            try:
-                if finding := _finding(line):
-                    by_number[_msisdn(line.msisdn, numbering)].append((line.number, finding))
-            except _WrongLineError as why:
-                wrong.append(f"line {line.number}: {why}")
-        _raise_if(wrong)
-        return cls(by_number=by_number)
 
     def decide(self, history: Mapping[str, Sequence[Entry]]) -> Settlement:
         """Return what these lines settle, given each number's entries, oldest first.
@@ -133,11 +100,12 @@ class Settlements:
         still_uncertain: list[str] = []
         wrong: list[str] = []
         for msisdn, lines in self.by_number.items():
-            messages = _messages(history.get(msisdn, ()))
+            entries = history.get(msisdn, ())
+            messages = _messages(entries)
             try:
-                finding, settled = _match(lines, messages)
-            except _WrongLineError as why:
-                wrong.append(f"{_line_numbers(lines)} ({mask_msisdn(msisdn)}): {why}")
+                finding, settled = _match(lines, messages, entries)
+            except WrongLineError as why:
+                wrong.append(f"{line_numbers(lines)} ({mask_msisdn(msisdn)}): {why}")
                 continue
             if finding is None:
                 if any(message.is_uncertain for message in messages):
@@ -147,51 +115,21 @@ class Settlements:
             for message in settled:
                 digest, copy = message.key
                 msisdns[Entry(digest=digest, copy=copy, state=_STATE_OF[finding])].append(msisdn)
-        _raise_if(wrong)
+        raise_if(wrong)
         return Settlement(groups=tuple(_groups(msisdns)), counts=counts, still_uncertain=tuple(still_uncertain))
 
 
 NO_SETTLEMENTS = Settlements()
 
 
-def _finding(line: Line) -> Finding | None:
-    """Return what a line says about its message; ``None`` if it leaves it as it is."""
-    word = line.outcome.strip().lower() if isinstance(line.outcome, str) else ""
-    is_unedited = word in _OUTCOMES and (word != Finding.ACCEPTED.value or _is_answered(line))
-    if word == Outcome.UNCERTAIN.value or (line.is_from_results_file and is_unedited):
-        return None
-    try:
-        return Finding(word)
-    except ValueError:
-        shown = repr(line.outcome) if is_name(line.outcome) else f"a text of {len(str(line.outcome))} characters"
-        said = "blank" if is_missing(line.outcome) or not str(line.outcome).strip() else shown
-        raise _WrongLineError(f"its outcome is {said}; write accepted or not_sent") from None
-
-
-def _is_answered(line: Line) -> bool:
-    """Whether the send itself recorded the row as accepted, because the gateway answered so."""
-    # pandas writes an integer column with blanks as floats
-    return str(line.return_code).strip() in {f"{ACCEPTED_CODE}", f"{ACCEPTED_CODE}.0"}
-
-
-def _msisdn(cell: Any, numbering: NumberingPlan) -> str:
-    try:
-        return canonical_msisdn(cell, numbering)
-    except InvalidNumberError as why:
-        raise _WrongLineError(f"number: {why}") from None
-
-
 @dataclass(frozen=True, slots=True, kw_only=True)
 class _Message:
-    """What is on record of a message to a number. ``key`` is its digest and copy number.
-
-    ``settled`` counts its settlements by state: it can be sent again after one, and be uncertain again.
-    """
+    """What is on record of a message to a number. ``key`` is its digest and copy number."""
 
     key: tuple[str, int]
     is_own: bool
     state: State
-    settled: Counter[State]
+    was_ruled_out: bool
 
     @property
     def is_uncertain(self) -> bool:
@@ -209,17 +147,17 @@ def _message(key: tuple[str, int], entries: Sequence[Entry]) -> _Message:
     latest: tuple[Entry, ...] = ()
     for entry in entries:
         latest = with_entry(latest, entry)
-    senders = ["", *(entry.by for entry in entries if entry.state not in _SETTLED)]
+    senders = ["", *(entry.by for entry in entries if entry.state not in SETTLED)]
     return _Message(
         key=key,
         is_own=not senders[-1],
         state=latest[-1].state,
-        settled=Counter(entry.state for entry in entries if entry.state in _SETTLED),
+        was_ruled_out=any(entry.state is State.RULED_OUT for entry in entries),
     )
 
 
 def _match(
-    lines: Sequence[tuple[int, Finding]], messages: Sequence[_Message]
+    lines: Sequence[tuple[int, Finding]], messages: Sequence[_Message], entries: Sequence[Entry]
 ) -> tuple[Finding | None, Sequence[_Message]]:
     """Return what the lines say that is not on record yet, and the messages that it settles.
 
@@ -228,33 +166,51 @@ def _match(
     said = Counter(finding for _, finding in lines)
     own = [message for message in messages if message.is_own]
     for among in (own, messages):
-        settled = sum((message.settled for message in among), Counter[State]())
-        new = {finding: more for finding in said if (more := said[finding] - settled[_STATE_OF[finding]]) > 0}
+        new = said - _settled(entries, among)
         if not new:
             return None, ()
         if len(new) > 1:
-            raise _WrongLineError("has accepted and not_sent lines, and a line does not name its message")
+            raise WrongLineError("has accepted and not_sent lines, and a line does not name its message")
         [(finding, count)] = new.items()
-        uncertain = [message for message in among if message.is_uncertain]
-        if len(uncertain) == count:
-            return finding, uncertain
-        if uncertain:
-            raise _WrongLineError(
-                f"{_messages_are(len(uncertain))} uncertain, so write {counted(len(uncertain), 'such line')}, "
-                f"not {count:,}"
+        open_messages = _open_messages(among, finding)
+        if len(open_messages) == count:
+            return finding, open_messages
+        if open_messages:
+            raise WrongLineError(
+                f"{_messages_are(len(open_messages))} uncertain, so write "
+                f"{counted(len(open_messages), 'such line')}, not {count:,}"
             )
     if any(message.state is State.SUBMITTING for message in messages):
-        raise _WrongLineError(
+        raise WrongLineError(
             "another task's call to this number is open; if that task is dead, run `ledger release` for it first"
         )
-    raise _WrongLineError("no message to this number is uncertain")
+    raise WrongLineError("no message to this number is uncertain")
+
+
+def _settled(entries: Sequence[Entry], among: Sequence[_Message]) -> Counter[Finding]:
+    """Count the findings on record about these messages, and those that this task recorded about others."""
+    keys = {message.key for message in among}
+    return Counter(
+        _FINDING_OF[entry.state]
+        for entry in entries
+        if entry.state in SETTLED and (not entry.by or (entry.digest, entry.copy) in keys)
+    )
+
+
+def _open_messages(messages: Sequence[_Message], finding: Finding) -> list[_Message]:
+    """Return the uncertain messages or, to correct a mistake, those settled as not sent and not sent since."""
+    uncertain = [message for message in messages if message.is_uncertain]
+    if uncertain or finding is not Finding.ACCEPTED:
+        return uncertain
+    return [message for message in messages if message.was_ruled_out and message.state not in MAYBE_SENT]
 
 
 def _messages_are(count: int) -> str:
     return "1 message to this number is" if count == 1 else f"{count:,} messages to this number are"
 
 
-def _line_numbers(lines: Sequence[tuple[int, Finding]]) -> str:
+def line_numbers(lines: Sequence[tuple[int, Finding]]) -> str:
+    """Return the numbers of lines for an error."""
     numbers = [str(number) for number, _ in lines]
     return f"line{'s' * (len(numbers) > 1)} {', '.join(numbers)}"
 
@@ -265,7 +221,11 @@ def _groups(msisdns: Mapping[Entry, Sequence[str]]) -> Iterator[SettledGroup]:
             yield SettledGroup(entry, tuple(found[start : start + MAX_BATCH_SIZE]))
 
 
-def _raise_if(wrong: Sequence[str]) -> None:
+def raise_if(wrong: Sequence[str]) -> None:
+    """Raise an error that names wrong lines, if there are any.
+
+    :raises InputError: there are.
+    """
     if wrong:
         more = f"; and {len(wrong) - MAX_LINES_SHOWN:,} more" if len(wrong) > MAX_LINES_SHOWN else ""
         raise InputError(

@@ -211,7 +211,8 @@ class ISmartHook(BaseHook):
         :param ledger_conn_id: the ledger's connection; by default the one that this hook's connection names.
         :raises ISmartInputError: there is no SQL ledger, or not exactly one of key and task instance.
         """
-        from airflow_provider_ismart.ledgers.operations import count_messages, select_key, select_task  # noqa: PLC0415  # import SQLAlchemy
+        from airflow_provider_ismart.ledgers.operations import count_messages  # noqa: PLC0415  # import SQLAlchemy
+        from airflow_provider_ismart.ledgers.selection import select_key, select_task  # noqa: PLC0415
         from airflow_provider_ismart.ledgers.sql_connection import open_engine  # noqa: PLC0415
 
         with _own_errors():

@@ -83,14 +83,13 @@ class StoredLedger(ABC, Generic[TransactionT]):
         :raises Exception: the storage cannot be written.
         """
         with self._transaction() as transaction:
-            records = self._current(transaction)
-            settlement = settlements.decide(records.history(settlements.by_number))
-            calls = [records.settled_call(group) for group in settlement.groups]
+            current = self._current(transaction)
+            settlement = settlements.decide(current.history(settlements.by_number))
+            calls = [self._records.settled_call(group) for group in settlement.groups]
             if calls:
                 self._record_calls(transaction, calls)
         for call in calls:
-            records.add(call)
-        self._records = records
+            self._records.add(call)
         return settlement
 
     def accepted_by(self, batch: Batch) -> str | None:

@@ -2,21 +2,20 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Collection, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from secrets import token_hex
 from typing import Any, NamedTuple
 
-from sqlalchemy import and_, delete, false, func, inspect, or_, select, true, update
+from sqlalchemy import and_, delete, false, func, or_, select, true, update
 from sqlalchemy.engine import Connection, Engine
 from sqlalchemy.sql.elements import ColumnElement
 
-from airflow_provider_ismart.core.ledger import State
+from airflow_provider_ismart.core.ledger import SETTLED, State
 from airflow_provider_ismart.ledgers.records import Call, Records, shared_entry, split_hashes
-from airflow_provider_ismart.ledgers.sql_connection import key_scope
-from airflow_provider_ismart.ledgers.sql_schema import calls, metadata, scopes, senders
+from airflow_provider_ismart.ledgers.selection import Selection
+from airflow_provider_ismart.ledgers.sql_schema import calls, scopes, senders
 
 #: How many rows are fetched per chunk, if the database supports it.
 _FETCH_SIZE = 1_000
@@ -24,85 +23,28 @@ _FETCH_SIZE = 1_000
 _CALLS_OF_SENDERS = calls.join(senders, senders.c.id == calls.c.sender_id)
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Selection:
-    """The calls of one scope of a ledger, or of some of its senders."""
-
-    scope_id: int
-    hash_key: bytes = b""
-    #: ``None`` is every sender of the scope.
-    sender_ids: frozenset[int] | None = None
-
-    @property
-    def calls(self) -> ColumnElement[bool]:
-        """The condition of the selected calls."""
-        return and_(calls.c.scope_id == self.scope_id, self._is_sender(calls.c.sender_id))
-
-    @property
-    def senders(self) -> ColumnElement[bool]:
-        """The condition of the selected senders."""
-        return and_(senders.c.scope_id == self.scope_id, self._is_sender(senders.c.id))
-
-    def _is_sender(self, column: Any) -> ColumnElement[bool]:
-        return true() if self.sender_ids is None else column.in_(self.sender_ids)
-
-
-def exists(engine: Engine) -> bool:
-    """Whether the database has a ledger."""
-    return set(metadata.tables) <= set(inspect(engine).get_table_names())
-
-
-def select_key(engine: Engine, idempotency_key: str) -> Sequence[Selection]:
-    """Return the calls of the key: one selection, or none if no send has used it."""
-    found = select(scopes.c.id, scopes.c.hash_key).where(scopes.c.name == key_scope(idempotency_key))
-    if not exists(engine):
-        return []
-    with engine.begin() as connection:
-        rows = connection.execute(found).all()
-    return [Selection(scope_id=row.id, hash_key=bytes(row.hash_key)) for row in rows]
-
-
-def select_task(engine: Engine, name: str) -> Sequence[Selection]:
-    """Return the calls of a task, a selection per scope that it has sent in; none if it is not on record.
-
-    :param name: ``dag/run/task/index``, or ``dag/run/task`` for all indexes. The index of a task that is not
-        mapped is -1. Run ids can contain slashes, so names are compared as a whole.
-    """
-    columns = (senders.c.id, senders.c.task, senders.c.scope_id, scopes.c.hash_key)
-    found = select(*columns).select_from(senders.join(scopes))
-    sender = f"task:{name}"
-    if not exists(engine):
-        return []
-    with engine.begin() as connection:
-        rows = connection.execute(found.where(senders.c.task == sender)).all()
-        if not rows:
-            indexes = connection.execute(found.where(senders.c.task.startswith(f"{sender}/", autoescape=True)))
-            rows = [row for row in indexes if re.fullmatch("-?[0-9]+", row.task.removeprefix(f"{sender}/"))]
-    ids: dict[tuple[int, bytes], set[int]] = {}
-    for row in rows:
-        ids.setdefault((row.scope_id, bytes(row.hash_key)), set()).add(row.id)
-    return [
-        Selection(scope_id=scope_id, hash_key=hash_key, sender_ids=frozenset(found_ids))
-        for (scope_id, hash_key), found_ids in ids.items()
-    ]
-
-
 def count_messages(engine: Engine, selections: Iterable[Selection]) -> dict[State, int]:
     """Return the number of messages by state. A message that was sent again counts once."""
     counts: dict[State, int] = {}
     with engine.begin() as connection:
         for selection in selections:
-            records = _read(connection, selection.calls, Records(b""))  # the summary looks up no number
+            # of the whole scope, because another task can have settled or sent a message
+            records = _read(connection, selection, Records(b""))  # the summary looks up no number
             for state, count in records.states().items():
                 counts[state] = counts.get(state, 0) + count
     return counts
 
 
-def _read(connection: Connection, condition: ColumnElement[bool], records: Records) -> Records:
-    columns = (calls.c.digest, calls.c.copy, calls.c.state, calls.c.fingerprint, calls.c.hashes)
-    found = select(*columns).where(condition).order_by(calls.c.id).execution_options(yield_per=_FETCH_SIZE)
-    for digest, copy, state, fingerprint, hashes in connection.execute(found):
-        records.add(Call(shared_entry(digest, copy, state), bytes(fingerprint), bytes(hashes)))
+def _read(connection: Connection, selection: Selection, records: Records) -> Records:
+    """Read the calls of the whole scope. Those that are not selected are by another task."""
+    columns = (calls.c.sender_id, calls.c.digest, calls.c.copy, calls.c.state, calls.c.fingerprint, calls.c.hashes)
+    found = select(*columns).where(calls.c.scope_id == selection.scope_id).order_by(calls.c.id)
+    chosen = selection.sender_ids
+    for sender_id, digest, copy, state, fingerprint, hashes in connection.execute(
+        found.execution_options(yield_per=_FETCH_SIZE)
+    ):
+        by = "" if chosen is None or sender_id in chosen else "another task"
+        records.add(Call(shared_entry(digest, copy, state, by), bytes(fingerprint), bytes(hashes)))
     return records
 
 
@@ -125,29 +67,29 @@ class UncertainCall:
 
 
 def find_uncertain_calls(engine: Engine, selections: Iterable[Selection]) -> list[UncertainCall]:
-    """Return the uncertain calls of which at least one message has not been settled since, oldest first."""
+    """Return the uncertain calls with a message that is uncertain and was not settled since, oldest first."""
     with engine.begin() as connection:
         found = [call for selection in selections for call in _uncertain(connection, selection)]
     return sorted(found, key=lambda call: call.at)
 
 
 def _uncertain(connection: Connection, selection: Selection) -> Iterator[UncertainCall]:
-    columns = (senders.c.task, calls.c.at, calls.c.code, calls.c.digest, calls.c.copy, calls.c.hashes)
+    columns = (calls.c.id, senders.c.task, calls.c.at, calls.c.code, calls.c.digest, calls.c.copy, calls.c.hashes)
     is_uncertain = selection.calls & (calls.c.state == State.UNCERTAIN.value)
     found = select(*columns).select_from(_CALLS_OF_SENDERS).where(is_uncertain)
     rows = connection.execute(found.order_by(calls.c.id)).all()
     if not rows:
         return
     wanted = {hash_.hex() for row in rows for hash_ in split_hashes(bytes(row.hashes))}
-    # another sender of the scope can have settled the message
-    records = _read(connection, calls.c.scope_id == selection.scope_id, _RecordsByHash(selection.hash_key))
-    now = records.recorded(wanted)
+    now = _read(connection, selection, _RecordsByHash(selection.hash_key)).recorded(wanted)
+    settled_at = _last_settlements(connection, selection)
     for row in rows:
         message = (row.digest, row.copy)
         hashes = frozenset(
             hash_
             for hash_ in split_hashes(bytes(row.hashes))
-            if any(
+            if settled_at.get((message, hash_), 0) < row.id
+            and any(
                 entry.state is State.UNCERTAIN and (entry.digest, entry.copy) == message
                 for entry in now.get(hash_.hex(), ())
             )
@@ -156,6 +98,19 @@ def _uncertain(connection: Connection, selection: Selection) -> Iterator[Uncerta
             yield UncertainCall(
                 task=_name(row.task), at=_utc(row.at), code=row.code, hash_key=selection.hash_key, hashes=hashes
             )
+
+
+def _last_settlements(connection: Connection, selection: Selection) -> dict[tuple[tuple[str, int], bytes], int]:
+    """Return the id of the last settlement of each message to each hash of a number."""
+    is_settlement = calls.c.state.in_([state.value for state in SETTLED])
+    found = select(calls.c.id, calls.c.digest, calls.c.copy, calls.c.hashes).where(
+        (calls.c.scope_id == selection.scope_id) & is_settlement
+    )
+    return {
+        ((row.digest, row.copy), hash_): row.id
+        for row in connection.execute(found.order_by(calls.c.id))
+        for hash_ in split_hashes(bytes(row.hashes))
+    }
 
 
 def calls_to(found: Collection[UncertainCall], msisdns: Iterable[str]) -> Iterator[tuple[str, UncertainCall]]:
@@ -231,7 +186,7 @@ def _open_calls(row: Any) -> OpenCalls:
 
 
 #: The states of what :func:`prune` keeps: open calls, and settlements.
-KEPT = frozenset({State.SUBMITTING, State.CONFIRMED, State.RULED_OUT})
+KEPT = SETTLED | {State.SUBMITTING}
 
 
 class Counts(NamedTuple):

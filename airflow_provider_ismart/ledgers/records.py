@@ -131,12 +131,12 @@ class Records:
         return found
 
     def states(self) -> dict[State, int]:
-        """Return the number of messages by state, settled ones as accepted or not sent."""
+        """Return the number of this task's messages by state, settled ones as accepted or not sent."""
         entries: dict[bytes, tuple[Entry, ...]] = {}
         for entry, hashes in zip(self._entries, self._hashes, strict=True):
             for hash_ in split_hashes(hashes):
                 entries[hash_] = with_entry(entries.get(hash_, ()), entry)
-        counted = (entry.state for found in entries.values() for entry in found)
+        counted = (entry.state for found in entries.values() for entry in found if not entry.by)
         return dict(Counter(_COUNTED_AS.get(state, state) for state in counted))
 
 

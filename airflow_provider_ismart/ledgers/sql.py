@@ -100,27 +100,27 @@ class SqlLedger(StoredLedger[Connection]):
     def _claim(self) -> Records:
         self._create_tables()
         self._scope_id, self._key = self._find_or_make_scope()
+        records = Records(self._key)
         with self._engine.begin() as connection:
             self._lock_scope(connection)
             self._sender_id = self._register_sender(connection)
             mine = (calls.c.scope_id == self._scope_id) & (calls.c.sender_id == self._sender_id)
             abandoned = mine & (calls.c.state == State.SUBMITTING.value)
             connection.execute(update(calls).where(abandoned).values(state=State.UNCERTAIN.value))
-            return self._current(connection)
+            for id_, call in self._read_calls(connection):
+                records.add(call)
+                self._last_seen = id_
+        return records
 
     def _current(self, transaction: Connection) -> Records:
         records = Records(self._key)
-        for id_, call in self._read_calls(transaction):
+        for _, call in self._read_calls(transaction):
             records.add(call)
-            self._last_seen = id_
         return records
 
     def _load(self) -> Records:
-        records = Records(self._key)
         with self._engine.begin() as connection:
-            for _, call in self._read_calls(connection):
-                records.add(call)
-        return records
+            return self._current(connection)
 
     def _find_or_make_scope(self) -> tuple[int, bytes]:
         found = select(scopes.c.id, scopes.c.hash_key).where(scopes.c.name == self.scope)

@@ -73,6 +73,8 @@ calls = Table(
     Column("code", Integer),
     Column("at", DateTime(timezone=True), nullable=False),
     Index("ismart_ledger_call_scope", "scope_id", "id"),
+    # a sender looks for calls with higher ids than it has seen, so an id is never given again after a prune
+    sqlite_autoincrement=True,
 )
 
 

@@ -194,6 +194,8 @@ class ISmartCreditSensor(RedactsFields, ChecksRenderedOptions, BaseSensorOperato
         """
         verdict = Watch.of(self.alert_codes, self.wait_for).verdict(event["code"])
         with self._failing_as_in_poke_mode(waits_on=ends_at is not None):
+            if event.get("is_blocked"):
+                raise ISmartLoginError(str(event["description"]))
             return _event_or_error(verdict, event)
         return self._wait_in_the_triggerer(datetime.fromisoformat(str(ends_at)))
 

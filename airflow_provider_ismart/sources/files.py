@@ -48,25 +48,6 @@ def _is_path(value: Any) -> bool:
     return isinstance(value, (Path, ObjectStoragePath))
 
 
-def check_apart(recipients: Any, results_path: object, option: str = "recipients") -> None:
-    """Check that the next send will not read the results of this one.
-
-    :raises InputError: ``results_path`` is one of the option's files, or in a directory of them.
-    """
-    if not isinstance(recipients, FileRecipients) or results_path is None:
-        return
-    results = str(results_path)
-    if not isinstance(results_path, ObjectStoragePath) and "://" not in results:
-        results = str(Path(results).expanduser().resolve())
-    for path in recipients.paths:
-        source = str(path) if isinstance(path, ObjectStoragePath) else str(path.expanduser().resolve())
-        if results == source or results.startswith(f"{source.rstrip('/')}/"):
-            raise InputError(
-                f"results_path is a file of {option} or in a directory of them, so the next send would read it. "
-                "Write the results elsewhere"
-            )
-
-
 class FileRecipients(ChunkedRecipients):
     """Recipients in files, each ``.csv``, ``.csv.gz`` or ``.parquet``.
 
@@ -138,6 +119,9 @@ class _Csv:
         header = next(rows, None)
         if not header:
             raise InputError(f"{_name(self.path)} must have column names in its first line")
+        if len(header) == 1 and any(separator in header[0] for separator in ";\t"):
+            separators = "semicolons" if ";" in header[0] else "tabs"
+            raise InputError(f"{_name(self.path)} is separated by {separators}. Save it with commas")
         return len(header), positions(wanted, header, _name(self.path))
 
     def _whole(self, rows: Any, width: int) -> Iterator[list[str]]:

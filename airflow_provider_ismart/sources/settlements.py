@@ -7,7 +7,8 @@ from typing import TYPE_CHECKING, Any
 
 from airflow.providers.common.compat.sdk import ObjectStoragePath
 
-from airflow_provider_ismart.core.settlement import Line, Settlements
+from airflow_provider_ismart.core.settlement import NO_SETTLEMENTS, Settlements
+from airflow_provider_ismart.core.settlement_lines import Line, read_settlement_lines
 from airflow_provider_ismart.sources.files import exists, read_lines
 
 if TYPE_CHECKING:
@@ -28,13 +29,13 @@ def read_settlements(settlements_path: Any, numbering: NumberingPlan, log: Log) 
     :raises ISmartSourceError: the file cannot be read.
     """
     if settlements_path is None:
-        return Settlements()
+        return NO_SETTLEMENTS
     path = _path(settlements_path)
     if not exists(path):
         log.info("settlements_path names no file yet, so nothing is settled.")
-        return Settlements()
+        return NO_SETTLEMENTS
     lines = read_lines(path, "msisdn", ("outcome",), optional=(_OF_RESULTS,))
-    return Settlements.of(
+    return read_settlement_lines(
         (
             Line(number, cells["msisdn"], cells["outcome"], cells.get(_OF_RESULTS), _OF_RESULTS in cells)
             for number, cells in lines

@@ -64,6 +64,8 @@ class ISmartCreditTrigger(BaseEventTrigger):
         self.max_failed_checks = max_failed_checks
         self.once = once
         self._refused: Settings | None = None
+        #: Whether the last check made no call, because the login was refused before.
+        self._is_blocked = False
 
     def serialize(self) -> tuple[str, dict[str, Any]]:
         """Return the class path and arguments that recreate this trigger. They contain no secret."""
@@ -82,7 +84,8 @@ class ISmartCreditTrigger(BaseEventTrigger):
     async def run(self) -> AsyncIterator[TriggerEvent]:
         """Probe until there is an event, and yield it."""
         async for outcome in self._what_ends_a_sensor() if self.once else self._appearances():
-            yield TriggerEvent(seen(outcome))  # type: ignore[no-untyped-call]
+            blocked = {"is_blocked": True} if self._is_blocked else {}  # tells a sensor that no call was made
+            yield TriggerEvent({**seen(outcome), **blocked})  # type: ignore[no-untyped-call]
 
     async def _what_ends_a_sensor(self) -> AsyncIterator[CallOutcome]:
         failed_checks = 0
@@ -92,6 +95,7 @@ class ISmartCreditTrigger(BaseEventTrigger):
             if (
                 verdict not in {ProbeVerdict.NOT_YET, ProbeVerdict.NO_VERDICT}
                 or failed_checks >= self.max_failed_checks
+                or self._is_blocked
             ):
                 yield outcome
                 return
@@ -137,7 +141,9 @@ class ISmartCreditTrigger(BaseEventTrigger):
 
     def _probe(self) -> CallOutcome:
         hook = ISmartHook(self.ismart_conn_id)
-        if not self.once and (reason := self._block_reason(hook)):
+        reason = self._block_reason(hook)
+        self._is_blocked = reason is not None
+        if reason:
             return _no_call(reason)
         outcome = hook.probe_outcome()
         if self._watch.verdict(outcome.code) is ProbeVerdict.LOGIN_REFUSED:

@@ -6,7 +6,9 @@ import time
 
 import pytest
 
+from airflow_provider_ismart.exceptions import ISmartLoginError
 from airflow_provider_ismart.sandbox import faults
+from airflow_provider_ismart.sensors.ismart import ISmartCreditSensor
 from airflow_provider_ismart.triggers.ismart import ISmartCreditTrigger
 from tests.return_codes import ACCOUNT, CREDIT, LOGIN
 
@@ -164,6 +166,21 @@ def test_what_ends_a_sensor_is_told_at_the_first_look(code, ismart_sandbox):
     answers(ismart_sandbox, code)
     assert once()["code"] == code
     assert len(ismart_sandbox.calls) == 1
+
+
+@pytest.mark.filterwarnings("ignore")  # what the supervisor imports
+def test_a_sensors_wait_makes_no_call_with_a_login_that_was_refused_before(
+    ismart_sandbox, ismart_default, supervision
+):
+    ismart_default(password="wrong")
+    with supervision():
+        assert once()["code"] == 3
+        payload = once()
+    assert (payload["code"], payload["is_blocked"]) == (None, True)
+    assert "has not changed since" in payload["description"]
+    assert ismart_sandbox.account.failed_logins == 1
+    with pytest.raises(ISmartLoginError, match="has not changed since"):
+        ISmartCreditSensor(task_id="credit").execute_complete({}, payload)
 
 
 @pytest.mark.parametrize("code", sorted(CREDIT))

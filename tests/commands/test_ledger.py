@@ -197,8 +197,8 @@ def test_names_in_a_ledger_are_printed_without_being_interpreted(
 @pytest.mark.parametrize(
     ("arguments", "words"),
     [
-        (["summary", *LEDGER], ["--key, --task"]),
-        (["summary", *LEDGER, "--key", "bills", "--task", "dag/run/send"], ["--key, --task"]),
+        (["summary", *LEDGER], ["exactly one of --key and --task"]),
+        (["summary", *LEDGER, "--key", "bills", "--task", "dag/run/send"], ["exactly one of --key and --task"]),
         (["summary", *LEDGER, "--key", "nobody"], ["no key 'nobody'"]),
         (["release", *LEDGER, "--task", "dag/run/sen", "--yes"], ["no task 'dag/run/sen'"]),
         (["summary", "--key", KEY], ["ismart_default", "--ledger-conn-id", "results_path"]),

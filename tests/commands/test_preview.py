@@ -42,7 +42,7 @@ def test_without_json_it_shows_counts_cost_and_samples_in_tables(command, recipi
     assert ended.returncode == 0, ended.stderr
     lines = [[cell.strip() for cell in line.split("│")[1:-1]] for line in ended.stdout.splitlines()]
     for row in (
-        ["not_attempted", "2"],
+        ["would be sent", "2"],
         ["duplicate", "1"],
         ["invalid", "1"],
         ["number: too short: 3 digits instead of 11", "1"],
@@ -92,8 +92,11 @@ def test_if_nothing_would_be_sent_the_report_is_printed_and_the_status_is_1(rows
         (["to.txt", "--message", "Hello"], ["to.txt", "not a supported file"]),
         (["to.csv", "--message", "Hello", "--recipient-column", "phone"], ["to.csv", "no column 'phone'"]),
         (["to.csv", "--message", "Hello {nobody}"], ["nobody"]),
-        (["to.csv", "--message", "Hello", "--message-column", "text"], ["either --message or --message-column"]),
-        (["to.csv"], ["either --message or --message-column"]),
+        (
+            ["to.csv", "--message", "Hello", "--message-column", "text"],
+            ["exactly one of --message and --message-column"],
+        ),
+        (["to.csv"], ["exactly one of --message and --message-column"]),
         (["torn.csv", "--message", "Hello"], ["torn.csv", "line 2"]),
     ],
 )

@@ -5,7 +5,7 @@ import pytest
 from airflow_provider_ismart.core.errors import InputError
 from airflow_provider_ismart.core.ledger import Entry, State
 from airflow_provider_ismart.core.numbering import OMAN
-from airflow_provider_ismart.core.settlement import Line, Settlements
+from airflow_provider_ismart.core.settlement_lines import Line, read_settlement_lines
 
 NUMBER = "96890000001"
 UNCERTAIN, ACCEPTED, CONFIRMED, RULED_OUT = State.UNCERTAIN, State.ACCEPTED, State.CONFIRMED, State.RULED_OUT
@@ -18,7 +18,7 @@ def entry(state, text="a", by=""):
 def settle(words, *entries):
     """Return what lines with these words settle for one number, as (text, state)."""
     lines = [Line(at, NUMBER, word) for at, word in enumerate(words.split(), 2)]
-    settlement = Settlements.of(lines, OMAN).decide({NUMBER: entries})
+    settlement = read_settlement_lines(lines, OMAN).decide({NUMBER: entries})
     return [(group.entry.digest, group.entry.state) for group in settlement.groups], settlement.still_uncertain
 
 
@@ -33,6 +33,8 @@ def settle(words, *entries):
         ("accepted", [entry(UNCERTAIN), entry(RULED_OUT), entry(UNCERTAIN)], [("a", CONFIRMED)]),
         ("not_sent", [entry(UNCERTAIN, by="another task")], [("a", RULED_OUT)]),
         ("not_sent", [entry(UNCERTAIN, by="another task"), entry(UNCERTAIN, "b")], [("b", RULED_OUT)]),
+        # a mistake can be corrected until the message is sent
+        ("accepted", [entry(UNCERTAIN), entry(RULED_OUT)], [("a", CONFIRMED)]),
         # sending it again failed, which proves nothing about the first call
         ("not_sent", [entry(UNCERTAIN), entry(State.NOT_SENT)], [("a", RULED_OUT)]),
     ],
@@ -47,6 +49,11 @@ def test_lines_settle_the_uncertain_messages_to_their_number(words, entries, set
         ("not_sent", [entry(UNCERTAIN), entry(RULED_OUT), entry(UNCERTAIN)]),
         ("accepted", [entry(UNCERTAIN), entry(CONFIRMED), entry(UNCERTAIN, "b")]),
         ("not_sent", [entry(RULED_OUT), entry(UNCERTAIN)]),  # the first call was pruned
+        # another task sent what this task had settled
+        (
+            "not_sent",
+            [entry(UNCERTAIN), entry(RULED_OUT), entry(ACCEPTED, by="another task"), entry(UNCERTAIN, "b")],
+        ),
     ],
 )
 def test_a_line_that_has_settled_a_message_settles_no_other(words, entries):
@@ -62,6 +69,11 @@ def test_a_line_that_has_settled_a_message_settles_no_other(words, entries):
         ("not_sent", [entry(State.SUBMITTING, by="another task")], "run `ledger release` for it first"),
         ("not_sent accepted", [entry(UNCERTAIN), entry(UNCERTAIN, "b")], "a line does not name its message"),
         ("not_sent", [entry(UNCERTAIN), entry(UNCERTAIN, "b")], "so write 2 such lines, not 1"),
+        (
+            "accepted uncertain",
+            [entry(ACCEPTED), entry(UNCERTAIN, "b")],
+            "line 3 .*: uncertain, but line 2 of the",
+        ),
         (
             "accepted",
             [
@@ -82,4 +94,4 @@ def test_lines_that_settle_anything_else_are_refused(words, entries, why):
 def test_an_error_names_the_first_lines_and_counts_the_others():
     lines = [Line(at, NUMBER, "delivered") for at in range(2, 12)]
     with pytest.raises(InputError, match=r"line 6: .*; and 5 more\. Correct"):
-        Settlements.of(lines, OMAN)
+        read_settlement_lines(lines, OMAN)

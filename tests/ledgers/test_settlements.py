@@ -2,23 +2,26 @@
 
 import csv
 import logging
-from datetime import UTC, timedelta
+from datetime import UTC, datetime, timedelta
 
 import pytest
 from sqlalchemy import func, select
 
 from airflow_provider_ismart.core.ledger import State
-from airflow_provider_ismart.core.outcomes import Outcome
+from airflow_provider_ismart.core.outcomes import CallOutcome, Fate, Outcome
+from airflow_provider_ismart.core.settlement import Finding, Settlements
 from airflow_provider_ismart.exceptions import (
     ISmartInputError,
     ISmartUnavailableError,
     ISmartUncertainFinalError,
 )
 from airflow_provider_ismart.gateway import client as client_module
-from airflow_provider_ismart.ledgers.operations import prune, select_task
+from airflow_provider_ismart.ledgers.operations import count_messages, find_uncertain_calls, prune
+from airflow_provider_ismart.ledgers.selection import select_task
+from airflow_provider_ismart.ledgers.sql import SqlLedger
 from airflow_provider_ismart.ledgers.sql_schema import calls
 from airflow_provider_ismart.sandbox import faults
-from tests.ledgers.backings import backed_by, numbers
+from tests.ledgers.backings import backed_by, batch, numbers, opened, outcome, states
 
 KNOWN, TAKEN, LOST = numbers(2), numbers(2, first=11), numbers(2, first=21)
 EVERYBODY = KNOWN + TAKEN + LOST
@@ -287,7 +290,7 @@ def test_a_file_of_another_kind_is_named(failed, tmp_path, name):
 
 
 def test_a_file_without_the_columns_is_named(failed):
-    failed.settlements.write_text("number;state\n")
+    failed.settlements.write_text("number,state\n")
     with pytest.raises(ISmartInputError, match="has no column 'msisdn'"):
         failed.attempt()
 
@@ -304,9 +307,70 @@ def test_pruning_does_not_let_an_old_line_settle_a_new_call(send, database, tmp_
         before = connection.execute(select(calls.c.at).where(calls.c.id == first_call)).scalar_one()
     [selection] = select_task(database.engine, "dag/run/send")
     just_after = before.replace(tzinfo=UTC) + timedelta(milliseconds=1)
+    assert len(find_uncertain_calls(database.engine, [selection])) == 1  # the first one is settled
     assert prune(database.engine, [selection], just_after) == {State.UNCERTAIN: (1, 2)}
     assert task.uncertain(LOST).as_json()["settled"] == {"accepted": 0, "not_sent": 0}
     assert set(told().values()) == {1}
+
+
+def test_a_mistake_can_be_corrected_before_the_message_is_sent(failed, told, ismart_sandbox):
+    failed.write(*lines(TAKEN + LOST, "not_sent"))
+    ismart_sandbox.fail(faults.HttpStatus(status=429, times=4))
+    with pytest.raises(ISmartUnavailableError):
+        failed.attempt()
+    failed.write(*lines(TAKEN, "accepted"), *lines(LOST, "not_sent"))
+    assert failed.attempt().as_json()["settled"] == {"accepted": 2, "not_sent": 0}
+    assert set(told().values()) == {1}
+
+
+@pytest.mark.parametrize("option", ["recipients", "exclude"])
+def test_a_settlement_file_among_the_files_that_are_read_is_refused(failed, tmp_path, option):
+    folder = tmp_path / "in"
+    folder.mkdir()
+    (folder / "people.csv").write_text(f"msisdn\n{KNOWN[0]}\n")
+    settlements = folder / "settled.csv"
+    arguments = {"recipients": (folder, {}), "exclude": (EVERYBODY, {"exclude": folder})}
+    recipients, options = arguments[option]
+    with pytest.raises(ISmartInputError, match=f"settlements_path is a file of {option}"):
+        failed.attempt(recipients, settlements=settlements, **options)
+
+
+def test_settling_does_not_count_the_later_sends_of_the_same_try(lasting):
+    first = opened(lasting)
+    first.write([], [batch(LOST[0])])
+    ledger = opened(lasting)
+    ledger.write([], [batch(KNOWN[0])])
+    ledger.write([(batch(KNOWN[0]), outcome(Fate.ACCEPTED))], [])
+    ledger.settle(Settlements(by_number={LOST[0]: [(2, Finding.NOT_SENT)]}))
+    assert states(ledger, KNOWN[0], LOST[0]) == {LOST[0]: ["ruled_out"]}
+
+
+def test_two_senders_are_not_granted_the_same_numbers_beside_a_prune(database):
+    old = opened(database, scope="key:bills", task="task:old")
+    old.write([], [batch(KNOWN[0])])
+    old.write([(batch(KNOWN[0]), outcome(Fate.ACCEPTED))], [])
+    here = opened(database, scope="key:bills", task="task:here")
+    prune(database.engine, None, datetime.now(UTC))
+    there = opened(database, scope="key:bills", task="task:there")
+    assert there.write([], [batch(*LOST)])
+    assert not here.write([], [batch(*LOST)])
+
+
+def test_a_message_that_another_index_settled_stays_the_message_of_its_sender(database):
+    index = {"scope": "task:dag/run/send", "same_text_only": True}
+    ledgers = [SqlLedger(database.engine, task=f"task:dag/run/send/{at}", **index) for at in (0, 1)]
+    ledgers[0].claim()
+    ledgers[0].write([], [batch(TAKEN[0])])
+    ledgers[0].write([(batch(TAKEN[0]), CallOutcome(fate=Fate.UNCERTAIN))], [])
+    ledgers[1].claim()
+    ledgers[1].settle(Settlements(by_number={TAKEN[0]: [(2, Finding.ACCEPTED)]}))
+    retry = SqlLedger(database.engine, task="task:dag/run/send/0", **index)
+    retry.claim()
+    [found] = retry.recorded(TAKEN[:1])[TAKEN[0]]
+    assert (found.state, found.by, found.same_text_only) == (State.CONFIRMED, "", False)
+    for at, count in ((0, 1), (1, 0)):
+        selected = select_task(database.engine, f"dag/run/send/{at}")
+        assert count_messages(database.engine, selected).get(State.ACCEPTED, 0) == count
 
 
 class TestSharedKey:

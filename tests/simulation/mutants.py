@@ -387,8 +387,8 @@ MUTANTS = (
     Mutant(
         "a line settles every later call, too",
         "core/settlement.py",
-        "(more := said[finding] - settled[_STATE_OF[finding]]) > 0",
-        "(more := said[finding] - 0 * settled[_STATE_OF[finding]]) > 0",
+        "        new = said - _settled(entries, among)\n",
+        "        new = +said\n",
     ),
     Mutant(
         "accepted and not_sent are mixed up",
@@ -411,7 +411,7 @@ MUTANTS = (
     Mutant(
         "wrong lines of a settlement file are skipped",
         "core/settlement.py",
-        "        _raise_if(wrong)\n        return Settlement(",
+        "        raise_if(wrong)\n        return Settlement(",
         "        return Settlement(",
     ),
     Mutant(

@@ -1,0 +1,78 @@
+"""Select calls of a SQL ledger by key or task."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from sqlalchemy import and_, inspect, select, true
+from sqlalchemy.engine import Engine
+from sqlalchemy.sql.elements import ColumnElement
+
+from airflow_provider_ismart.ledgers.sql_connection import key_scope
+from airflow_provider_ismart.ledgers.sql_schema import calls, metadata, scopes, senders
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Selection:
+    """The calls of one scope of a ledger, or of some of its senders."""
+
+    scope_id: int
+    hash_key: bytes = b""
+    #: ``None`` is every sender of the scope.
+    sender_ids: frozenset[int] | None = None
+
+    @property
+    def calls(self) -> ColumnElement[bool]:
+        """The condition of the selected calls."""
+        return and_(calls.c.scope_id == self.scope_id, self._is_sender(calls.c.sender_id))
+
+    @property
+    def senders(self) -> ColumnElement[bool]:
+        """The condition of the selected senders."""
+        return and_(senders.c.scope_id == self.scope_id, self._is_sender(senders.c.id))
+
+    def _is_sender(self, column: Any) -> ColumnElement[bool]:
+        return true() if self.sender_ids is None else column.in_(self.sender_ids)
+
+
+def exists(engine: Engine) -> bool:
+    """Whether the database has a ledger."""
+    return set(metadata.tables) <= set(inspect(engine).get_table_names())
+
+
+def select_key(engine: Engine, idempotency_key: str) -> Sequence[Selection]:
+    """Return the calls of the key: one selection, or none if no send has used it."""
+    found = select(scopes.c.id, scopes.c.hash_key).where(scopes.c.name == key_scope(idempotency_key))
+    if not exists(engine):
+        return []
+    with engine.begin() as connection:
+        rows = connection.execute(found).all()
+    return [Selection(scope_id=row.id, hash_key=bytes(row.hash_key)) for row in rows]
+
+
+def select_task(engine: Engine, name: str) -> Sequence[Selection]:
+    """Return the calls of a task, a selection per scope that it has sent in; none if it is not on record.
+
+    :param name: ``dag/run/task/index``, or ``dag/run/task`` for all indexes. The index of a task that is not
+        mapped is -1. Run ids can contain slashes, so names are compared as a whole.
+    """
+    columns = (senders.c.id, senders.c.task, senders.c.scope_id, scopes.c.hash_key)
+    found = select(*columns).select_from(senders.join(scopes))
+    sender = f"task:{name}"
+    if not exists(engine):
+        return []
+    with engine.begin() as connection:
+        rows = connection.execute(found.where(senders.c.task == sender)).all()
+        if not rows:
+            indexes = connection.execute(found.where(senders.c.task.startswith(f"{sender}/", autoescape=True)))
+            rows = [row for row in indexes if re.fullmatch("-?[0-9]+", row.task.removeprefix(f"{sender}/"))]
+    ids: dict[tuple[int, bytes], set[int]] = {}
+    for row in rows:
+        ids.setdefault((row.scope_id, bytes(row.hash_key)), set()).add(row.id)
+    return [
+        Selection(scope_id=scope_id, hash_key=hash_key, sender_ids=frozenset(found_ids))
+        for (scope_id, hash_key), found_ids in ids.items()
+    ]
