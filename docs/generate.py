@@ -153,7 +153,8 @@ def ledger() -> str:
                 ]
             else:
                 (x, y), (to_x, to_y) = PLACES[before], PLACES[after]
-                shapes.append(line(f"M{x + 65} {y} C{x + 130} {y} {x + 120} {to_y} {to_x - 65} {to_y}"))
+                curve = f"M{x + 65} {y} C{x + 130} {y} {x + 120} {to_y} {to_x - 65} {to_y}"
+                shapes.append(line(f"M{x} {y - 22} V{to_y + 22}" if x == to_x else curve))
     shapes.append(text(PLACES[State.CONFIRMED][0], 48, "settled by a person", "note"))
     return svg(1000, 320, "States of a ledger entry", shapes)
 
