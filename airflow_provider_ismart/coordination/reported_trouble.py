@@ -13,8 +13,9 @@ if TYPE_CHECKING:
 
     from airflow_provider_ismart.sending.progress import Log
 
-#: Seconds until Airflow has surely stored an event. It takes about 2, and the trigger does not learn when.
-EVENT_IS_STORED_WITHIN = 5.0
+#: The seconds after which a fired event counts as stored. Airflow does not tell a trigger when it is: 2 s, measured on
+#: 3.3. If it takes longer, a triggerer that is killed meanwhile loses the report.
+EVENT_STORED_AFTER_SECONDS = 5.0
 
 
 class ReportedTrouble:
@@ -33,7 +34,7 @@ class ReportedTrouble:
         self._key = f"ismart_reported_trouble:{key}"
         self._log = log
         self._recorded: object = None
-        self._settled_at = 0.0
+        self._event_stored_at = 0.0
 
     @property
     def _state(self) -> dict[str, int | None]:
@@ -52,14 +53,14 @@ class ReportedTrouble:
         """Set the code, whose event was fired if the code is new."""
         if code != self.code:
             self.code = code
-            self._settled_at = asyncio.get_running_loop().time() + EVENT_IS_STORED_WITHIN
+            self._event_stored_at = asyncio.get_running_loop().time() + EVENT_STORED_AFTER_SECONDS
 
     async def record_during(self, seconds: float) -> None:
         """Sleep, and record a new code as soon as its event is stored. A failed attempt is repeated next time."""
         now = asyncio.get_running_loop().time
         ends_at = now() + seconds
-        if self._store is not None and self._recorded != self._state and self._settled_at <= ends_at:
-            await asyncio.sleep(self._settled_at - now())
+        if self._store is not None and self._recorded != self._state and self._event_stored_at <= ends_at:
+            await asyncio.sleep(self._event_stored_at - now())
             state = self._state
             with self._warned("record"):
                 await _in_thread(self._store.set)(self._key, state)
