@@ -13,8 +13,8 @@ if TYPE_CHECKING:
 
     from airflow_provider_ismart.sending.progress import Log
 
-#: The seconds after which a fired event counts as stored. Airflow does not tell a trigger when it is; on 3.3 it took
-#: 2 s. If it takes longer, a triggerer that is killed meanwhile loses the report.
+#: The seconds after which a fired event counts as stored. Airflow does not tell a trigger when it is; 3.3 took 2 s.
+#: If it takes longer, a triggerer that is killed meanwhile loses the report.
 EVENT_STORED_AFTER_SECONDS = 5.0
 
 
