@@ -13,7 +13,7 @@ if TYPE_CHECKING:
 
     from airflow_provider_ismart.sending.progress import Log
 
-#: The seconds after which a fired event counts as stored. Airflow does not tell a trigger when it is; 3.3 took 2 s.
+#: The seconds after which a fired event counts as stored. Airflow does not say when it is; 3.3 took about 2.
 #: If it takes longer, a triggerer that is killed meanwhile loses the report.
 EVENT_STORED_AFTER_SECONDS = 5.0
 
