@@ -66,7 +66,7 @@ ALL_EXAMPLES_ON := airflow-3.3-py3.11 airflow-3.3-py3.13
 # Folders of tests/acceptance/, which kill the processes of a real Airflow and take minutes, and where each is run.
 ACCEPTANCE := attacked_sends@airflow-3.3-py3.11 attacked_sends@airflow-2.11-py3.11 many_workers@airflow-3.3-py3.11 \
               alerts@airflow-3.3-py3.11 mapped_sends@airflow-3.3-py3.11 demo@airflow-3.3-py3.11 \
-              approval@airflow-3.2-py3.11 approval@airflow-3.1-py3.11
+              approval@airflow-3.1-py3.11
 # How many histories test-all simulates, from a random seed that is printed.
 SIMULATED ?= 10000
 JOBS ?= $(shell getconf _NPROCESSORS_ONLN)
