@@ -75,7 +75,8 @@ SLOW := $(SUITE_examples) $(SUITE_commands) $(SUITE_dags) tests/airflow/test_ale
         tests/airflow/test_notifier.py tests/airflow/test_provider.py $(SUITE_restarts) \
         tests/airflow/test_triggerer.py tests/ledgers/test_abandoned_calls.py \
         tests/ledgers/test_failing_writes.py tests/ledgers/test_lost_ledgers.py tests/ledgers/test_mapped_sends.py \
-        tests/ledgers/test_senders.py tests/ledgers/test_several_sends.py tests/sending/test_interrupted_sends.py
+        tests/ledgers/test_senders.py tests/ledgers/test_settlements.py tests/ledgers/test_several_sends.py \
+        tests/ledgers/test_choosing.py tests/sending/test_interrupted_sends.py
 QUICK := --numprocesses=$(JOBS) --dist=worksteal --hypothesis-profile=brief
 
 ENV := .venv/airflow-$(AIRFLOW)-py$(PY)

@@ -13,6 +13,7 @@ import signal
 import sqlite3
 import subprocess
 import sys
+import time
 from collections.abc import Iterator, Sequence
 from contextlib import closing, contextmanager, suppress
 from importlib.metadata import version
@@ -57,7 +58,7 @@ def wait_for_ctrl_c() -> None:
     """Wait until Ctrl-C."""
     with suppress(KeyboardInterrupt):
         while True:
-            signal.pause()
+            time.sleep(1)  # signal.pause would miss a signal that arrives just before it
 
 
 @contextmanager

@@ -4,6 +4,7 @@ import signal
 import subprocess
 import sys
 import urllib.request
+from functools import partial
 from importlib.metadata import version
 from pathlib import Path
 
@@ -29,7 +30,10 @@ def test_the_demo_shows_the_reports_and_what_every_phone_got():
 
 
 def test_the_inbox_keeps_the_sandbox_until_ctrl_c():
-    with subprocess.Popen([sys.executable, DEMO, "--inbox"], stdout=subprocess.PIPE, encoding="utf-8") as demo:
+    command = [sys.executable, DEMO, "--inbox"]
+    # a shell's background job ignores SIGINT, and passes that on
+    heeds_ctrl_c = partial(signal.signal, signal.SIGINT, signal.SIG_DFL)
+    with subprocess.Popen(command, stdout=subprocess.PIPE, encoding="utf-8", preexec_fn=heeds_ctrl_c) as demo:  # noqa: PLW1509
         try:
             [url] = [
                 line.split()[-1] for line in iter(demo.stdout.readline, "Stop with Ctrl-C.\n") if "browser" in line
