@@ -26,7 +26,7 @@ GOOD_CODES = frozenset({ACCEPTED_CODE, PROBE_IS_GOOD})
 
 
 def judge_login(outcome: CallOutcome) -> tuple[bool, str]:
-    """Return whether a probe shows that the login is good, and what to do if not."""
+    """Return whether a probe shows that the login is good, and a sentence for the user."""
     if outcome.code == PROBE_IS_GOOD:
         return True, "The login is good. This does not show whether there is credit."
     if outcome.code is not None:

@@ -83,7 +83,7 @@ class Entry(NamedTuple):
 def with_entry(entries: tuple[Entry, ...], entry: Entry) -> tuple[Entry, ...]:
     """Add the next entry of a number to its entries, or replace the one of the same message.
 
-    Whoever settles a message, it stays the message of its sender.
+    A settled message keeps its sender, whoever settled it.
     """
     of_message = [other for other in entries if (other.digest, other.copy) == (entry.digest, entry.copy)]
     if of_message and entry.state in SETTLED:

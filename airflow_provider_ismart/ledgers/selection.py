@@ -5,7 +5,6 @@ from __future__ import annotations
 import re
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any
 
 from sqlalchemy import and_, inspect, select, true
 from sqlalchemy.engine import Engine
@@ -27,15 +26,8 @@ class Selection:
     @property
     def calls(self) -> ColumnElement[bool]:
         """The condition of the selected calls."""
-        return and_(calls.c.scope_id == self.scope_id, self._is_sender(calls.c.sender_id))
-
-    @property
-    def senders(self) -> ColumnElement[bool]:
-        """The condition of the selected senders."""
-        return and_(senders.c.scope_id == self.scope_id, self._is_sender(senders.c.id))
-
-    def _is_sender(self, column: Any) -> ColumnElement[bool]:
-        return true() if self.sender_ids is None else column.in_(self.sender_ids)
+        is_sender = true() if self.sender_ids is None else calls.c.sender_id.in_(self.sender_ids)
+        return and_(calls.c.scope_id == self.scope_id, is_sender)
 
 
 def exists(engine: Engine) -> bool:

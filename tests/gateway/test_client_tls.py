@@ -129,7 +129,7 @@ def test_a_server_that_wants_a_certificate_of_ours_may_have_read_the_call_before
 ):
     server = tls_server(
         "good", verify_mode=ssl.CERT_REQUIRED, minimum_version=ssl.TLSVersion.TLSv1_3
-    )  # TLS 1.3 lets the client write before the server has looked
+    )  # TLS 1.3 lets the client write before the server has checked
     outcome = submit_to(server.port, ca_bundle=str(certificates / "authority.pem"))
     assert (outcome.fate, outcome.attempts) == (Fate.UNCERTAIN, 1)
 

@@ -1,4 +1,4 @@
-"""People find out what became of uncertain messages, and write settlement files, some of them wrong."""
+"""People ask for the outcomes of uncertain messages, and write settlement files, some of them wrong."""
 
 import csv
 from collections import Counter, defaultdict
@@ -45,7 +45,7 @@ class People:
                 self._write(ti, airflow)
 
     def end(self, airflow):
-        """Take back wrong files, and answer the rest."""
+        """Remove wrong files, and settle the rest."""
         for ti in airflow.tis:
             if ti.settlements is not None and ti.settlements.is_wrong:
                 self._remove(ti)
@@ -79,7 +79,7 @@ class People:
 
     @staticmethod
     def _found(attempt, calls):
-        """Return by number what became of its uncertain rows, if all of them have the same answer."""
+        """Return by number the outcomes of its uncertain rows, if all have the same."""
         taken, known, uncertain = defaultdict(int), defaultdict(int), defaultdict(list)
         for call in calls:
             for number in call.numbers:
