@@ -29,14 +29,14 @@ def count_messages(engine: Engine, selections: Iterable[Selection]) -> dict[Stat
     with engine.begin() as connection:
         for selection in selections:
             # of the whole scope, because another task can have settled or sent a message
-            records = _read(connection, selection, Records(b""))  # the summary looks up no number
-            for state, count in records.states().items():
+            for state, count in _read(connection, selection).states().items():
                 counts[state] = counts.get(state, 0) + count
     return counts
 
 
-def _read(connection: Connection, selection: Selection, records: Records) -> Records:
+def _read(connection: Connection, selection: Selection) -> Records:
     """Read the calls of the whole scope. Those that are not selected are by another task."""
+    records = Records(selection.hash_key)
     columns = (calls.c.sender_id, calls.c.digest, calls.c.copy, calls.c.state, calls.c.fingerprint, calls.c.hashes)
     found = select(*columns).where(calls.c.scope_id == selection.scope_id).order_by(calls.c.id)
     chosen = selection.sender_ids
@@ -46,13 +46,6 @@ def _read(connection: Connection, selection: Selection, records: Records) -> Rec
         by = "" if chosen is None or sender_id in chosen else "another task"
         records.add(Call(shared_entry(digest, copy, state, by), bytes(fingerprint), bytes(hashes)))
     return records
-
-
-class _RecordsByHash(Records):
-    """Records that are looked up by hashes, in hexadecimal, where the numbers are unknown."""
-
-    def hashes(self, msisdns: Iterable[str]) -> list[bytes]:
-        return list(map(bytes.fromhex, msisdns))
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -80,8 +73,8 @@ def _uncertain(connection: Connection, selection: Selection) -> Iterator[Uncerta
     rows = connection.execute(found.order_by(calls.c.id)).all()
     if not rows:
         return
-    wanted = {hash_.hex() for row in rows for hash_ in split_hashes(bytes(row.hashes))}
-    now = _read(connection, selection, _RecordsByHash(selection.hash_key)).recorded(wanted)
+    wanted = {hash_: hash_ for row in rows for hash_ in split_hashes(bytes(row.hashes))}
+    now = _read(connection, selection).recorded_by_hash(wanted)
     settled_at = _last_settlements(connection, selection)
     for row in rows:
         message = (row.digest, row.copy)
@@ -91,7 +84,7 @@ def _uncertain(connection: Connection, selection: Selection) -> Iterator[Uncerta
             if settled_at.get((message, hash_), 0) < row.id
             and any(
                 entry.state is State.UNCERTAIN and (entry.digest, entry.copy) == message
-                for entry in now.get(hash_.hex(), ())
+                for entry in now.get(hash_, ())
             )
         )
         if hashes:

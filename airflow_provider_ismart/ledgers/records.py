@@ -6,12 +6,12 @@ Hashes only obscure the numbers: whoever can read a ledger and its key can test 
 from __future__ import annotations
 
 from collections import Counter, defaultdict
-from collections.abc import Collection, Iterable, Mapping, Sequence
+from collections.abc import Collection, Hashable, Iterable, Mapping, Sequence
 from functools import lru_cache
 from hashlib import blake2b
 from secrets import token_bytes
 from struct import unpack
-from typing import NamedTuple
+from typing import NamedTuple, TypeVar
 
 from airflow_provider_ismart.core.batching import Batch
 from airflow_provider_ismart.core.ledger import Entry, State, with_entry
@@ -22,6 +22,9 @@ HASH_BYTES = 9
 KEY_BYTES = 32
 
 _COUNTED_AS = {State.CONFIRMED: State.ACCEPTED, State.RULED_OUT: State.NOT_SENT}
+
+
+_Name = TypeVar("_Name", bound=Hashable)
 
 
 class Call(NamedTuple):
@@ -110,8 +113,11 @@ class Records:
         """Return the entries of the numbers that have any, except of calls that :meth:`accepted_by` found."""
         if not self or not msisdns:
             return {}
-        wanted = dict(zip(self.hashes(msisdns), msisdns, strict=True))
-        found: dict[str, tuple[Entry, ...]] = {}
+        return self.recorded_by_hash(dict(zip(self.hashes(msisdns), msisdns, strict=True)))
+
+    def recorded_by_hash(self, wanted: Mapping[bytes, _Name]) -> Mapping[_Name, Sequence[Entry]]:
+        """Return the same for hashes of numbers, each with a name for the result."""
+        found: dict[_Name, tuple[Entry, ...]] = {}
         for entry, fingerprint, hashes in zip(self._entries, self._fingerprints, self._hashes, strict=True):
             if fingerprint in self._found:
                 continue
