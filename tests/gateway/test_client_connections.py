@@ -108,8 +108,8 @@ def test_a_connection_that_the_server_closed_while_idle_is_replaced(client, batc
 
 
 def test_after_a_fault_the_next_call_is_answered_its_own_answer(client, batch, ismart_sandbox):
-    gateway = client(extra={"read_timeout": 0.2})
-    ismart_sandbox.fail(faults.Latency(seconds=0.4), None, faults.ReturnCode(code=9))
+    gateway = client(extra={"read_timeout": 1})
+    ismart_sandbox.fail(faults.Latency(seconds=2), None, faults.ReturnCode(code=9))
     fates = [gateway.submit(batch(), flash=False, push_at=None).fate for _ in range(3)]
     assert fates == [Fate.UNCERTAIN, Fate.ACCEPTED, Fate.REFUSED]
 

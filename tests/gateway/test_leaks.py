@@ -55,7 +55,7 @@ def connection(airflow_loaded, sandbox, monkeypatch):
 
     def change(*, extra=None, **fields):
         described = json.loads(sandbox.connection_json()) | fields
-        described["extra"] = {"read_timeout": 0.3, "connect_timeout": 0.3} | (extra or {})
+        described["extra"] = {"read_timeout": 1, "connect_timeout": 1} | (extra or {})
         monkeypatch.setenv("AIRFLOW_CONN_ISMART_DEFAULT", json.dumps(described))
 
     change()

@@ -49,7 +49,7 @@ def database(request, make_backing):
 @pytest.fixture
 def send(ismart_default, monkeypatch):
     """Send to numbers as a try of one task does, by the hook, over a real socket; give the report."""
-    ismart_default(extra={"max_concurrency": 2, "read_timeout": 1.5, "connect_timeout": 0.5})
+    ismart_default(extra={"max_concurrency": 2, "read_timeout": 2})
 
     def send(
         recipients, *, store=None, ledger=None, try_number=1, run_id="run", message="Hello", key=None, **options

@@ -70,7 +70,7 @@ SENT, ALREADY = {"accepted": 1}, {"already_sent": 1}
 @pytest.fixture
 def connected(supervision, ismart_default):
     """Let this process reach Airflow's Variables, as a task does."""
-    ismart_default(extra={"max_concurrency": 2, "read_timeout": 0.7, "connect_timeout": 0.5})
+    ismart_default(extra={"max_concurrency": 2})
     with supervision():
         yield
 

@@ -31,7 +31,7 @@ TAKEN_UNANSWERED, LOST_UNANSWERED = faults.Drop(accept=True), faults.Drop(accept
 @pytest.fixture(autouse=True)
 def _one_call_at_a_time(send, ismart_default, monkeypatch):
     """Let the sandbox's faults meet the calls in order, and repeated calls wait for nothing."""
-    ismart_default(extra={"max_concurrency": 1, "read_timeout": 0.7, "connect_timeout": 0.5})
+    ismart_default(extra={"max_concurrency": 1})
     monkeypatch.setattr(client_module, "MAX_BACK_OFF_SECONDS", 0.01)
 
 

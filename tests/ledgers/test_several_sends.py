@@ -27,7 +27,7 @@ A, B = NUMBERS[:2]
 @pytest.fixture
 def a_try(ismart_default, lasting, monkeypatch):
     """Give the sends of one try of a task, each a list of numbers and a text; its reports or errors come back."""
-    ismart_default(extra={"max_concurrency": 2, "read_timeout": 0.7, "connect_timeout": 0.5})
+    ismart_default(extra={"max_concurrency": 2})
     if not isinstance(lasting, Store):
         monkeypatch.setenv("AIRFLOW_CONN_LEDGER", lasting.connection)
     tries = iter(range(1, 100))
@@ -150,7 +150,7 @@ def test_the_accesses_of_a_send_do_not_grow_with_the_number_of_sends(ismart_defa
 
 class TestHookSend:
     def test_takes_the_operators_on_options(self, ismart_default, ismart_sandbox):
-        ismart_default(extra={"read_timeout": 0.7})
+        ismart_default()
         ismart_sandbox.fail(faults.Drop())
         report = ISmartHook().send([A], "Hello", on_uncertain="accept")
         assert report["outcomes"]["uncertain"] == 1
