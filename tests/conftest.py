@@ -20,6 +20,8 @@ from uuid import uuid4
 import pytest
 from hypothesis import HealthCheck, settings
 
+from tests.api_server import share_api_server
+
 # How long an example takes, to make or to test, depends on who else uses the machine.
 settings.register_profile("all", deadline=None, suppress_health_check=[HealthCheck.too_slow])
 settings.load_profile("all")
@@ -83,6 +85,12 @@ def supervision(airflow_version, airflow_db):
     )
     in_process.comms = supervisor.InProcessSupervisorComms(supervisor=in_process)
     return partial(supervisor.set_supervisor_comms, in_process.comms)
+
+
+@pytest.fixture(scope="session")
+def shared_api_server(airflow_loaded):
+    """Make DAG runs in this process quick: their tasks share an API server."""
+    share_api_server()
 
 
 @pytest.fixture(scope="session")

@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 
 DAGS = Path(__file__).parent / "dags"
+COMMAND = Path(__file__).parent / "command.py"
 
 
 @pytest.fixture
@@ -17,7 +18,7 @@ def airflow_command(airflow_db, ismart_default):
 
     def start(*arguments, **environment):
         process = subprocess.Popen(
-            [sys.executable, "-m", "airflow", *arguments],
+            [sys.executable, str(COMMAND), *arguments],
             env=os.environ | {"AIRFLOW__CORE__DAGS_FOLDER": str(DAGS)} | environment,
             stdout=subprocess.PIPE,
             stderr=subprocess.STDOUT,

@@ -36,7 +36,7 @@ def blocks(language):
 
 
 @pytest.fixture
-def run_dag(airflow_db, ismart_default, make_backing, tmp_path, monkeypatch):
+def run_dag(airflow_db, shared_api_server, ismart_default, make_backing, tmp_path, monkeypatch):
     """Run the page's task in a real run, the same one each time, as a clear does; give the run."""
     if "execution_date" in signature(DAG.test).parameters:
         import_module("airflow.providers.fab.auth_manager.models")  # without it, 2.11 cannot delete the first run

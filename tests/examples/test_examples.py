@@ -28,7 +28,7 @@ pytestmark = pytest.mark.filterwarnings("default")
 
 
 @pytest.fixture
-def run_dag(airflow_db, ismart_default, monkeypatch):
+def run_dag(airflow_db, shared_api_server, ismart_default, monkeypatch):
     """Run a file's DAG with ``dag.test()`` against the sandbox; give its task instances."""
 
     def run(path):
