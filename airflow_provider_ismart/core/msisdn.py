@@ -10,7 +10,7 @@ from numbers import Real
 from typing import Any, cast
 
 from airflow_provider_ismart.core.chunked import map_rows
-from airflow_provider_ismart.core.numbering import MSISDN_DIGITS, OMAN, NumberingPlan
+from airflow_provider_ismart.core.numbering import MSISDN_DIGITS, OMAN, NumberingPlan, may_be_rounded
 
 #: NumPy's and Arrow's names of floats with too few bits of precision (24 or 11) for 11 digits.
 NARROW_FLOATS = frozenset({"float16", "float32", "halffloat[pyarrow]", "float[pyarrow]"})
@@ -32,10 +32,12 @@ _ASCII = (
     | dict.fromkeys(map(ord, _SPACES), " ")
     | str.maketrans("\uff0b\uff08\uff09\uff3b\uff3d\uff0e", "+()[].")
 )
-_SEVERAL = re.compile(r"[0-9]{8}[^0-9]+[0-9]{8}")
+_SEVERAL = re.compile(r"(?:[0-9][ -]?){7}[0-9][^0-9]+(?:[0-9][ -]?){7}[0-9]")
+_SCIENTIFIC = re.compile(r"[+-]?[0-9]+(?:[.,\u066b][0-9]*)?[eE][+-]?[0-9]+")
 _IN_NO_NUMBER = re.compile(r"[^0-9\s()\[\].+-]")
 _FLOAT_TAIL = re.compile(r"\.0+\Z")
 _FRACTION = re.compile(r"[0-9]+\.[0-9]+")
+_ROUNDED = "probably rounded, as a spreadsheet shows 9.69E+10; export the column as text"
 
 
 class InvalidNumberError(ValueError):
@@ -115,7 +117,11 @@ def _whole(number: Any) -> str:
         raise InvalidNumberError(f"too long: more than {MSISDN_DIGITS} digits")
     if number != int(number):
         raise InvalidNumberError("a number with a fraction")
-    return str(int(number))
+    digits = str(int(number))
+    is_float = isinstance(number, float) or "E" in str(number)  # Decimal("9.69E+10")
+    if is_float and may_be_rounded(digits):
+        raise InvalidNumberError(_ROUNDED)
+    return digits
 
 
 def _ascii(text: str) -> str:
@@ -136,14 +142,17 @@ def _ascii_digits(text: str) -> str:
 def _why_not(text: str, plan: NumberingPlan) -> str:  # noqa: PLR0911  # one return per reason
     """Return why the numbering plan rejects a text, without its digits."""
     if _SEVERAL.search(text):
-        return "several numbers in one cell"
+        return "several numbers in one cell; give each a row"
+    if _SCIENTIFIC.fullmatch(text):
+        return "in scientific notation, which loses digits; export the column as text"
+    write = _how_to_write(plan)
     if any(char.isalpha() for char in text):
-        return "has letters"
+        return f"has letters; {write}"
     if _IN_NO_NUMBER.search(text):
-        return "has characters other than digits"
+        return f"has characters other than digits; {write}"
     whole = _FLOAT_TAIL.sub("", text)
     if _FRACTION.fullmatch(whole):
-        return "a number with a fraction"
+        return f"a number with a fraction; {write}"
     digits = re.sub("[^0-9]", "", whole)
     is_international = "+" in text or digits.startswith("00")
     is_local = len(digits) == plan.local_digits and not is_international
@@ -151,8 +160,12 @@ def _why_not(text: str, plan: NumberingPlan) -> str:  # noqa: PLR0911  # one ret
     if not digits:
         return "empty"
     if not is_local and len(digits) != MSISDN_DIGITS:
-        length = "too short" if len(digits) < MSISDN_DIGITS else "too long"
-        return f"{length}: {len(digits)} digits instead of {MSISDN_DIGITS}"
+        if len(digits) < MSISDN_DIGITS:
+            return f"too short: {len(digits)} digits instead of {MSISDN_DIGITS}; {write}"
+        is_foreign = is_international and not digits.lstrip("0").startswith(plan.country_code)
+        return f"too long: {len(digits)} digits instead of {MSISDN_DIGITS}" + ("" if is_foreign else f"; {write}")
+    if whole != text and may_be_rounded(digits):
+        return _ROUNDED
     return _why_not_eleven(digits, is_local, plan)
 
 
@@ -160,12 +173,16 @@ def _why_not_eleven(digits: str, is_local: bool, plan: NumberingPlan) -> str:  #
     """Return why 11 digits are not a valid number."""
     code = plan.country_code
     if digits[0] == "0" and not is_local:
-        return "starts with 0, which no country code does"
+        return f"starts with 0, which no country code does; {_how_to_write(plan)}"
     if (is_local or digits.startswith(code)) and not plan.is_mobile(code + digits if is_local else digits):
         starts = " or ".join(plan.prefixes) if len(plan.prefixes) < len("123456789") else "anything but 0"
         return f"not a mobile number: after the country code {code} they start with {starts}"
+    return f"not in a known format: {_how_to_write(plan)}; foreign numbers with + and country code"
+
+
+def _how_to_write(plan: NumberingPlan) -> str:
     local = plan.prefixes[-1].ljust(plan.local_digits, "X")
-    return f"not in a known format: write {local} or {code}{local}; foreign numbers with + and country code"
+    return f"write {local} or {plan.country_code}{local}"
 
 
 def is_missing(value: object) -> bool:

@@ -68,7 +68,7 @@ def test_rows_that_cannot_be_sent_say_why():
     assert counts(planned) == {"not_attempted": 1, "invalid": 4}
     assert [planned.outcomes.reason(row) for row in range(5)] == [
         "",
-        "number: too short: 3 digits instead of 11",
+        "number: too short: 3 digits instead of 11; write 9XXXXXXX or 9689XXXXXXX",
         "message: no value for {name}",
         "number: empty",
         "message: the text is blank",

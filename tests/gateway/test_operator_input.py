@@ -346,7 +346,7 @@ def test_each_row_gets_the_text_of_its_language_and_one_report_counts_both(send,
     assert report["reasons"] == {
         "no message for language 'fr'": 1,
         "no language": 1,
-        "number: has letters": 1,
+        "number: has letters; write 9XXXXXXX or 9689XXXXXXX": 1,
     }
     none = dict.fromkeys(report["outcomes"], 0)
     assert report["languages"] == {

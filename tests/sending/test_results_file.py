@@ -52,7 +52,7 @@ def test_every_row_is_there_with_its_outcome(path):
         [("+968 9000 0000", "Hello"), (B, "x" * 200), ("123", "ا"), (A, "Hello"), (C, None), (None, "")]
     )
     send(planned, ScriptedGateway.saying(ACCEPTED, refused(23)))
-    invalid = "number: too short: 3 digits instead of 11"
+    invalid = "number: too short: 3 digits instead of 11; write 9XXXXXXX or 9689XXXXXXX"
     assert written(path, planned) == [
         COLUMNS,
         ["0", "+968 9000 0000", A, "accepted", "1", "", "0", "1"],
