@@ -6,14 +6,11 @@ import re
 import unicodedata
 from collections.abc import Callable, Sequence
 from decimal import Decimal
-from numbers import Real
+from numbers import Rational, Real
 from typing import Any, cast
 
 from airflow_provider_ismart.core.chunked import map_rows
 from airflow_provider_ismart.core.numbering import MSISDN_DIGITS, OMAN, NumberingPlan, may_be_rounded
-
-#: NumPy's and Arrow's names of floats with too few bits of precision (24 or 11) for 11 digits.
-NARROW_FLOATS = frozenset({"float16", "float32", "halffloat[pyarrow]", "float[pyarrow]"})
 
 
 def _chars(*codes: int | range) -> str:
@@ -105,8 +102,10 @@ def _text(written: object) -> str:
 def is_narrow_float(dtype: object) -> bool:
     """Whether the type has too few bits for 11 digits, so that a value can be a stranger's number."""
     name = str(dtype).lower()
-    is_float = getattr(dtype, "kind", "") == "f" or "float" in name
-    return is_float and (getattr(dtype, "itemsize", 8) < 8 or ("float" in name and "float64" not in name))  # noqa: PLR2004
+    size = getattr(dtype, "itemsize", None)
+    if size is not None and (getattr(dtype, "kind", "") == "f" or "float" in name):
+        return int(size) < 8  # noqa: PLR2004
+    return "float" in name and "float64" not in name
 
 
 def _whole(number: Any) -> str:
@@ -118,7 +117,7 @@ def _whole(number: Any) -> str:
     if number != int(number):
         raise InvalidNumberError("a number with a fraction")
     digits = str(int(number))
-    is_float = isinstance(number, float) or "E" in str(number)  # Decimal("9.69E+10")
+    is_float = not isinstance(number, Rational | Decimal) or "E" in str(number)  # Decimal("9.69E+10")
     if is_float and may_be_rounded(digits):
         raise InvalidNumberError(_ROUNDED)
     return digits

@@ -14,6 +14,7 @@ from airflow_provider_ismart.core.msisdn import (
     canonical_msisdn,
     canonical_texts,
     is_missing,
+    is_narrow_float,
     mask_in,
     mask_msisdn,
 )
@@ -519,3 +520,10 @@ def test_a_masked_number_shows_the_country_code_and_two_digits():
 )
 def test_a_number_is_masked_in_a_text(text, masked):
     assert mask_in(text, MSISDN) == masked
+
+
+@pytest.mark.parametrize("dtype", [np.longdouble, "float64", ">f8", "Float64", "double[pyarrow]"])
+def test_floats_that_are_wide_enough_hold_a_number(dtype):
+    cells = pd.Series([96890001234], dtype=dtype)
+    assert not is_narrow_float(cells.dtype)
+    assert canonical_msisdn(cells[0]) == MSISDN
