@@ -57,6 +57,7 @@ class ResultsFile:
     """
 
     def __init__(self, path: Any) -> None:
+        path = path if isinstance(path, ObjectStoragePath) else os.fsdecode(path)
         ending = PurePath(str(path)).suffix
         if ending == ".parquet":
             _pyarrow()
@@ -77,7 +78,7 @@ class ResultsFile:
 
 def _place(path: Any) -> _LocalPlace | _RemotePlace:
     if not isinstance(path, ObjectStoragePath):
-        text = os.fspath(path).removeprefix("file://")
+        text = path.removeprefix("file://")
         if "://" not in text:
             return _LocalPlace(Path(text))
         path = ObjectStoragePath(text)

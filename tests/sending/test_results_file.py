@@ -1,6 +1,7 @@
 import csv
 import subprocess
 import sys
+from os import PathLike
 from pathlib import Path
 
 import pyarrow as pa
@@ -254,9 +255,14 @@ def test_a_link_is_followed(tmp_path):
 
 def test_a_path_is_text_or_a_path_object_and_may_begin_with_the_home_folder(tmp_path, monkeypatch):
     monkeypatch.setenv("HOME", str(tmp_path))
-    for path in ("~/text.csv", Path("~/object.csv"), f"file://{tmp_path}/url.csv"):
+
+    class Foreign(PathLike):
+        def __fspath__(self):
+            return f"{tmp_path}/foreign.csv"
+
+    for path in ("~/text.csv", Path("~/object.csv"), f"file://{tmp_path}/url.csv", Foreign()):
         ResultsFile(path).write(plan_of([A]))
-    assert sorted(file.name for file in tmp_path.iterdir()) == ["object.csv", "text.csv", "url.csv"]
+    assert sorted(file.name for file in tmp_path.iterdir()) == ["foreign.csv", "object.csv", "text.csv", "url.csv"]
 
 
 def test_an_object_storage_path_is_a_place_too(place, tmp_path):
