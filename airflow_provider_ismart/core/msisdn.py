@@ -32,6 +32,7 @@ _ASCII = (
 _SEVERAL = re.compile(r"(?:[0-9][ -]?){7}[0-9][^0-9]+(?:[0-9][ -]?){7}[0-9]")
 _SCIENTIFIC = re.compile(r"[+-]?[0-9]+(?:[.,\u066b][0-9]*)?[eE][+-]?[0-9]+")
 _IN_NO_NUMBER = re.compile(r"[^0-9\s()\[\].+-]")
+_TEL = re.compile(r"\Atel:\+", re.IGNORECASE)
 _FLOAT_TAIL = re.compile(r"\.0+\Z")
 _FRACTION = re.compile(r"[0-9]+\.[0-9]+")
 _ROUNDED = "probably rounded, as a spreadsheet shows 9.69E+10; export the column as text"
@@ -144,39 +145,40 @@ def _why_not(text: str, plan: NumberingPlan) -> str:  # noqa: PLR0911  # one ret
         return "several numbers in one cell; give each a row"
     if _SCIENTIFIC.fullmatch(text):
         return "in scientific notation, which loses digits; export the column as text"
-    write = _how_to_write(plan)
+    text = _TEL.sub("+", text)
     if any(char.isalpha() for char in text):
-        return f"has letters; {write}"
+        return f"has letters; {_how_to_write(plan)}"
     if _IN_NO_NUMBER.search(text):
-        return f"has characters other than digits; {write}"
+        return f"has characters other than digits; {_how_to_write(plan)}"
     whole = _FLOAT_TAIL.sub("", text)
     if _FRACTION.fullmatch(whole):
-        return f"a number with a fraction; {write}"
+        return f"a number with a fraction; {_how_to_write(plan)}"
     digits = re.sub("[^0-9]", "", whole)
-    is_international = "+" in text or digits.startswith("00")
-    is_local = len(digits) == plan.local_digits and not is_international
-    digits = digits if "+" in text else digits.removeprefix("00")
-    if not digits:
-        return "empty"
-    if not is_local and len(digits) != MSISDN_DIGITS:
-        if len(digits) < MSISDN_DIGITS:
-            return f"too short: {len(digits)} digits instead of {MSISDN_DIGITS}; {write}"
-        is_foreign = is_international and not digits.lstrip("0").startswith(plan.country_code)
-        return f"too long: {len(digits)} digits instead of {MSISDN_DIGITS}" + ("" if is_foreign else f"; {write}")
     if whole != text and may_be_rounded(digits):
         return _ROUNDED
-    return _why_not_eleven(digits, is_local, plan)
+    is_international = "+" in text or digits.startswith("00")
+    return _why_not_digits(digits if "+" in text else digits.removeprefix("00"), is_international, plan)
 
 
-def _why_not_eleven(digits: str, is_local: bool, plan: NumberingPlan) -> str:  # noqa: FBT001
-    """Return why 11 digits are not a valid number."""
-    code = plan.country_code
+def _why_not_digits(digits: str, is_international: bool, plan: NumberingPlan) -> str:  # noqa: FBT001, PLR0911
+    """Return why the digits of a text, or the way in which they are grouped, are not a valid number."""
+    write, code = _how_to_write(plan), plan.country_code
+    is_local = len(digits) == plan.local_digits and not is_international
+    is_foreign = is_international and not digits.lstrip("0").startswith(code)
+    if not digits:
+        return "empty"
+    if not is_local and len(digits) < MSISDN_DIGITS:
+        return f"too short: {len(digits)} digits instead of {MSISDN_DIGITS}; {write}"
+    if len(digits) > MSISDN_DIGITS:
+        return f"too long: {len(digits)} digits instead of {MSISDN_DIGITS}" + ("" if is_foreign else f"; {write}")
     if digits[0] == "0" and not is_local:
-        return f"starts with 0, which no country code does; {_how_to_write(plan)}"
+        return f"starts with 0, which no country code does; {write}"
+    if is_foreign:
+        return f"not in a known format: write + and {MSISDN_DIGITS} digits without separators"
     if (is_local or digits.startswith(code)) and not plan.is_mobile(code + digits if is_local else digits):
         starts = " or ".join(plan.prefixes) if len(plan.prefixes) < len("123456789") else "anything but 0"
         return f"not a mobile number: after the country code {code} they start with {starts}"
-    return f"not in a known format: {_how_to_write(plan)}; foreign numbers with + and country code"
+    return f"not in a known format: {write}; foreign numbers with + and country code"
 
 
 def _how_to_write(plan: NumberingPlan) -> str:
