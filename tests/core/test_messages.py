@@ -177,7 +177,7 @@ def test_nobody_reads_dear_nan(nothing):
         fill("{name} {on} {due}", name=nothing, on="x", due=nothing)
 
 
-@pytest.mark.parametrize("value", [b"Ali", bytearray(b"Ali"), memoryview(b"Ali"), np.bytes_(b"Ali")], ids=repr)
+@pytest.mark.parametrize("value", [b"Ali", bytearray(b"Ali"), memoryview(b"Ali"), np.bytes_(b"Ali")], ids=type)
 def test_nobody_reads_how_python_prints_bytes(value):
     with pytest.raises(InvalidTextError, match=r"^\{name\} has bytes, not text$"):
         fill("{name} {on}", name=value, on="x")

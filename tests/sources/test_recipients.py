@@ -506,10 +506,9 @@ ACCOUNTS = pd.DataFrame({"msisdn": ["96890000001", "96890000002"], "account": [2
         zip(ACCOUNTS["msisdn"], ACCOUNTS["account"], strict=True),
         {"96890000001": 20261122}.items(),
         ACCOUNTS.itertuples(index=False, name=None),
-        ACCOUNTS.stack(),  # noqa: PD013
         ACCOUNTS.T.unstack(),  # noqa: PD010
     ],
-    ids=["a row", "rows", "zip", "items", "tuples", "stack", "unstack"],
+    ids=["a row", "rows", "zip", "items", "tuples", "unstack"],
 )
 def test_no_other_cell_of_a_row_is_taken_for_a_number(rows):
     with pytest.raises(InputError):
