@@ -118,8 +118,9 @@ def _whole(number: Any) -> str:
     if number != int(number):
         raise InvalidNumberError("a number with a fraction")
     digits = str(int(number))
-    is_float = not isinstance(number, Rational | Decimal) or "E" in str(number)  # Decimal("9.69E+10")
-    if is_float and may_be_rounded(digits):
+    if may_be_rounded(digits) and (
+        not isinstance(number, Rational | Decimal) or "E" in str(number)  # Decimal("9.69E+10")
+    ):
         raise InvalidNumberError(_ROUNDED)
     return digits
 
