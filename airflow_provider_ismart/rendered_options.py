@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator, Mapping
 from typing import Any, Self
 
+from airflow_provider_ismart.core.recipients_text import RENDERED_NOTHING
+from airflow_provider_ismart.core.segmentation import is_blank
 from airflow_provider_ismart.exceptions import ISmartInputError, ISmartUnsupportedAirflowError
 
 #: ``None`` as recipients has its own error, and an empty list is allowed.
@@ -14,8 +16,8 @@ _HAVE_OPTIONS = frozenset({"hook_params", "message"})
 
 
 def is_nothing(value: Any) -> bool:
-    """Whether a rendered value is ``None``, blank text, or the text ``"None"`` that Jinja renders."""
-    return value is None or (isinstance(value, str) and value.strip() in {"", "None"})
+    """Whether a rendered value is ``None``, blank text, or the text that Jinja makes of no value."""
+    return value is None or (isinstance(value, str) and (is_blank(value) or value.strip() in RENDERED_NOTHING))
 
 
 class ChecksRenderedOptions:

@@ -6,7 +6,7 @@ from collections.abc import Collection, Iterator, Mapping, Sequence
 from typing import Any
 
 from airflow_provider_ismart.core.errors import InputError
-from airflow_provider_ismart.core.native import Table, cells_of, narrow_bits, native, type_of
+from airflow_provider_ismart.core.native import Table, cells_of, index_of, narrow_bits, native, type_of
 
 #: The cells of each column by name, all of the same length. A column becomes a list only when it is read.
 Columns = Mapping[str, Sequence[Any]]
@@ -53,6 +53,25 @@ def column_cells(values: Any, name: str, recipient_column: str) -> list[Any]:
     if getattr(values, "ndim", 1) != 1:
         raise InputError(f"column {shown(name)} has {values.ndim} dimensions; recipients have one")
     return cells_of(values)
+
+
+def check_order(columns: Mapping[Any, Any]) -> None:
+    """Check that it is known which cells of a dict of columns belong to one row.
+
+    :raises InputError: a column among several is a set, or two are pandas Series with different indexes.
+    """
+    unordered = [name for name, column in columns.items() if isinstance(column, (set, frozenset))]
+    if unordered and len(columns) > 1:
+        raise InputError(
+            f"column {shown(unordered[0])} is a set, which has no order, so its values could get into other rows. "
+            "Pass lists"
+        )
+    indexes = [index for column in columns.values() if (index := index_of(column)) is not None]
+    if not all(index.equals(indexes[0]) for index in indexes):
+        raise InputError(
+            "recipients is a dict of Series with different indexes, so it is unknown which of their values belong "
+            "to one row. Pass a DataFrame, or lists"
+        )
 
 
 class TableColumns(Mapping[str, Sequence[Any]]):

@@ -6,14 +6,11 @@ import re
 import unicodedata
 from collections.abc import Callable, Sequence
 from decimal import Decimal
-from numbers import Real
+from numbers import Rational, Real
 from typing import Any, cast
 
 from airflow_provider_ismart.core.chunked import map_rows
-from airflow_provider_ismart.core.numbering import MSISDN_DIGITS, OMAN, NumberingPlan
-
-#: NumPy's and Arrow's names of floats with too few bits of precision (24 or 11) for 11 digits.
-NARROW_FLOATS = frozenset({"float16", "float32", "halffloat[pyarrow]", "float[pyarrow]"})
+from airflow_provider_ismart.core.numbering import MSISDN_DIGITS, OMAN, NumberingPlan, may_be_rounded
 
 
 def _chars(*codes: int | range) -> str:
@@ -32,10 +29,13 @@ _ASCII = (
     | dict.fromkeys(map(ord, _SPACES), " ")
     | str.maketrans("\uff0b\uff08\uff09\uff3b\uff3d\uff0e", "+()[].")
 )
-_SEVERAL = re.compile(r"[0-9]{8}[^0-9]+[0-9]{8}")
+_SEVERAL = re.compile(r"(?:[0-9][ -]?){7}[0-9][^0-9]+(?:[0-9][ -]?){7}[0-9]")
+_SCIENTIFIC = re.compile(r"[+-]?[0-9]+(?:[.,\u066b][0-9]*)?[eE][+-]?[0-9]+")
 _IN_NO_NUMBER = re.compile(r"[^0-9\s()\[\].+-]")
+_TEL = re.compile(r"\Atel:\+", re.IGNORECASE)
 _FLOAT_TAIL = re.compile(r"\.0+\Z")
 _FRACTION = re.compile(r"[0-9]+\.[0-9]+")
+_ROUNDED = "probably rounded, as a spreadsheet shows 9.69E+10; export the column as text"
 
 
 class InvalidNumberError(ValueError):
@@ -103,8 +103,10 @@ def _text(written: object) -> str:
 def is_narrow_float(dtype: object) -> bool:
     """Whether the type has too few bits for 11 digits, so that a value can be a stranger's number."""
     name = str(dtype).lower()
-    is_float = getattr(dtype, "kind", "") == "f" or "float" in name
-    return is_float and (getattr(dtype, "itemsize", 8) < 8 or ("float" in name and "float64" not in name))  # noqa: PLR2004
+    size = getattr(dtype, "itemsize", None)
+    if size is not None and (getattr(dtype, "kind", "") == "f" or "float" in name):
+        return int(size) < 8  # noqa: PLR2004
+    return "float" in name and "float64" not in name
 
 
 def _whole(number: Any) -> str:
@@ -115,7 +117,12 @@ def _whole(number: Any) -> str:
         raise InvalidNumberError(f"too long: more than {MSISDN_DIGITS} digits")
     if number != int(number):
         raise InvalidNumberError("a number with a fraction")
-    return str(int(number))
+    digits = str(int(number))
+    if may_be_rounded(digits) and (
+        not isinstance(number, Rational | Decimal) or "E" in str(number)  # Decimal("9.69E+10")
+    ):
+        raise InvalidNumberError(_ROUNDED)
+    return digits
 
 
 def _ascii(text: str) -> str:
@@ -136,36 +143,48 @@ def _ascii_digits(text: str) -> str:
 def _why_not(text: str, plan: NumberingPlan) -> str:  # noqa: PLR0911  # one return per reason
     """Return why the numbering plan rejects a text, without its digits."""
     if _SEVERAL.search(text):
-        return "several numbers in one cell"
+        return "several numbers in one cell; give each a row"
+    if _SCIENTIFIC.fullmatch(text):
+        return "in scientific notation, which loses digits; export the column as text"
+    text = _TEL.sub("+", text)
     if any(char.isalpha() for char in text):
-        return "has letters"
+        return f"has letters; {_how_to_write(plan)}"
     if _IN_NO_NUMBER.search(text):
-        return "has characters other than digits"
+        return f"has characters other than digits; {_how_to_write(plan)}"
     whole = _FLOAT_TAIL.sub("", text)
     if _FRACTION.fullmatch(whole):
-        return "a number with a fraction"
+        return f"a number with a fraction; {_how_to_write(plan)}"
     digits = re.sub("[^0-9]", "", whole)
+    if whole != text and may_be_rounded(digits):
+        return _ROUNDED
     is_international = "+" in text or digits.startswith("00")
+    return _why_not_digits(digits if "+" in text else digits.removeprefix("00"), is_international, plan)
+
+
+def _why_not_digits(digits: str, is_international: bool, plan: NumberingPlan) -> str:  # noqa: FBT001, PLR0911
+    """Return why the digits of a text, or the way in which they are grouped, are not a valid number."""
+    write, code = _how_to_write(plan), plan.country_code
     is_local = len(digits) == plan.local_digits and not is_international
-    digits = digits if "+" in text else digits.removeprefix("00")
+    is_foreign = is_international and not digits.lstrip("0").startswith(code)
     if not digits:
         return "empty"
-    if not is_local and len(digits) != MSISDN_DIGITS:
-        length = "too short" if len(digits) < MSISDN_DIGITS else "too long"
-        return f"{length}: {len(digits)} digits instead of {MSISDN_DIGITS}"
-    return _why_not_eleven(digits, is_local, plan)
-
-
-def _why_not_eleven(digits: str, is_local: bool, plan: NumberingPlan) -> str:  # noqa: FBT001
-    """Return why 11 digits are not a valid number."""
-    code = plan.country_code
+    if not is_local and len(digits) < MSISDN_DIGITS:
+        return f"too short: {len(digits)} digits instead of {MSISDN_DIGITS}; {write}"
+    if len(digits) > MSISDN_DIGITS:
+        return f"too long: {len(digits)} digits instead of {MSISDN_DIGITS}" + ("" if is_foreign else f"; {write}")
     if digits[0] == "0" and not is_local:
-        return "starts with 0, which no country code does"
+        return f"starts with 0, which no country code does; {write}"
+    if is_foreign:
+        return f"not in a known format: write + and {MSISDN_DIGITS} digits without separators"
     if (is_local or digits.startswith(code)) and not plan.is_mobile(code + digits if is_local else digits):
         starts = " or ".join(plan.prefixes) if len(plan.prefixes) < len("123456789") else "anything but 0"
         return f"not a mobile number: after the country code {code} they start with {starts}"
+    return f"not in a known format: {write}; foreign numbers with + and country code"
+
+
+def _how_to_write(plan: NumberingPlan) -> str:
     local = plan.prefixes[-1].ljust(plan.local_digits, "X")
-    return f"not in a known format: write {local} or {code}{local}; foreign numbers with + and country code"
+    return f"write {local} or {plan.country_code}{local}"
 
 
 def is_missing(value: object) -> bool:

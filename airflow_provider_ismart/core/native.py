@@ -67,8 +67,15 @@ def read_table(source: Any) -> Table | None:
 
 def is_column(value: Any) -> bool:
     """Whether a value is a library's array or series."""
-    has_cells = hasattr(value, "tolist") and hasattr(value, "__iter__")  # NumPy's scalars have tolist, too
-    return has_cells or _is_arrow_column(value) or _is_of(value, "polars", "Series")
+    is_cell = isinstance(value, (str, bytes)) or not hasattr(value, "__iter__")  # NumPy's scalars have tolist, too
+    return (
+        (hasattr(value, "tolist") and not is_cell) or _is_arrow_column(value) or _is_of(value, "polars", "Series")
+    )
+
+
+def index_of(values: Any) -> Any:
+    """Return the index of a pandas Series; ``None`` for other columns."""
+    return values.index if _is_of(values, "pandas", "Series") else None
 
 
 def cells_of(values: Any) -> list[Any]:
@@ -142,7 +149,7 @@ def _is_arrow_column(value: Any) -> bool:
 
 def _arrow_cells(array: Any) -> list[Any]:
     pa = sys.modules["pyarrow"]
-    kind = getattr(array.type, "value_type", array.type)
+    kind = array.type.value_type if pa.types.is_dictionary(array.type) else array.type
     if getattr(kind, "unit", None) == "ns":
         micros = (
             pa.timestamp("us", tz=kind.tz)

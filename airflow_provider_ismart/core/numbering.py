@@ -39,6 +39,9 @@ _FOREIGN = re.compile(
     rf"{_LEAD}?[1-9][0-9]{{10}}|{_FOREIGN_CODE}{_AFTER_COUNTRY_CODE}(?:[0-9]{{8,10}}|{_FOREIGN_GROUPS})"
 )
 _FLOAT_TAIL = re.compile(r"((?:\+|00)?[0-9]+)\.0+")
+#: "9.00E+07" has three significant digits of eight; longer numbers lose more.
+_ROUNDED_END = "00000"
+_SHORTEST_NUMBER = 8
 _DECIMAL = re.compile(r"[0-9]+\.[0-9]+")
 _NO_SEPARATORS = str.maketrans("", "", "TELtel:+ ()[].-")
 
@@ -82,6 +85,8 @@ class NumberingPlan:
             return self.country_code + local if is_number else None
         if tail := _FLOAT_TAIL.fullmatch(text):
             text = tail[1]
+            if may_be_rounded(text):
+                return None
         if found := self.read_unbroken(text):
             return found
         digits = text.translate(_NO_SEPARATORS).removeprefix("00")
@@ -121,6 +126,15 @@ class NumberingPlan:
 
 
 OMAN = NumberingPlan()
+
+
+def may_be_rounded(digits: str) -> bool:
+    """Whether the digits of a float may be those that a spreadsheet left.
+
+    A CSV file has 9.6891E+10 where the spreadsheet's column was too narrow, and readers make a float of it that is
+    a stranger's number. Of 100,000 numbers, one really ends in five zeros; it can be written without ``.0``.
+    """
+    return len(digits) >= _SHORTEST_NUMBER and digits.endswith(_ROUNDED_END)
 
 
 def _groups(sizes: tuple[int, ...], between: str) -> str:

@@ -15,6 +15,7 @@ from airflow_provider_ismart.core.columns import (
     Columns,
     RecordColumns,
     TableColumns,
+    check_order,
     column_cells,
     shown,
 )
@@ -101,6 +102,7 @@ def _read_text(text: str, recipient_column: str) -> Columns:
 def _read_mapping(source: Mapping[Any, Any], recipient_column: str) -> Columns:
     if source and all(map(_is_cell, source.values())):
         return RecordColumns([source])
+    check_order(source)
     columns = {}
     for name, values in source.items():
         if _is_cell(values):
@@ -124,11 +126,15 @@ def _read_column(column: Any, recipient_column: str) -> Columns:
 def _check_labels(series: Any) -> None:
     """Refuse a Series with text labels, because it can be a row of a DataFrame."""
     labels: Any = getattr(series, "index", ())  # a method, where it is an array
-    if hasattr(labels, "__iter__") and any(isinstance(label, str) for label in labels):
+    if hasattr(labels, "__iter__") and any(map(_has_text, labels)):
         raise InputError(
             "recipients contains a Series with text labels, which can be a row of a DataFrame. Pass the "
             "DataFrame, records (to_dict('records')), or the numbers alone (tolist())."
         )
+
+
+def _has_text(label: Any) -> bool:
+    return isinstance(label, str) or (isinstance(label, tuple) and any(map(_has_text, label)))
 
 
 def _read_items(source: Iterable[Any], recipient_column: str) -> Columns:

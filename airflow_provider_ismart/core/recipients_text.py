@@ -14,6 +14,11 @@ from airflow_provider_ismart.core.errors import InputError
 
 #: ASCII's, Arabic's and fullwidth commas and semicolons, and line ends.
 _BETWEEN_NUMBERS = re.compile(r"[,;\u060c\u061b\uff0c\uff1b\r\n]+")
+_BETWEEN_CELLS = re.compile(r"[,;\u060c\u061b\uff0c\uff1b]")
+
+#: What Jinja makes of no value: ``None``, the missing values of pandas, and JSON's ``null``.
+RENDERED_NOTHING = frozenset({"None", "nan", "NaT", "<NA>", "null"})
+_FILE_NAME = re.compile(r"[^\n]+\.(?:csv|csv\.gz|parquet|xlsx?|json|txt)", re.IGNORECASE)
 
 _HOW_TO_GIVE_DATA = (
     "Pass the data itself, not its text: the task's output (.output of an operator, or what a @task "
@@ -35,6 +40,7 @@ _PRINTED = re.compile(
 #: Lines that start with an index: "0    96890000001", "1. 96890000001", "12\t96890000001".
 _INDEXED = re.compile(r"[ \t]*\d{1,9}(?:[ ]{2,}|[ ]*\t\s*|[.):\]][ \t]+)\S")
 _SHORTEST_NUMBER = 7
+_BYTE_ORDER_MARK = "\ufeff"  # left by a file that was read as text
 #: NumPy prints only this many rows, and 96890000001.0 as 9.6890000e+10. Python and JSON print everything.
 _PRINTED_VALUES = re.compile(r"\.\.\.|[0-9.][eE]\+?[0-9]")
 #: "['96890000001' '96890000002']" is a printed NumPy array, but to Python a list with one text.
@@ -46,7 +52,14 @@ def parse_recipients_text(text: str) -> Any:
 
     :raises InputError: it starts like a list but is not one, or it looks like a printed table or object.
     """
-    text = text.strip()
+    text = text.strip().removeprefix(_BYTE_ORDER_MARK).strip()
+    if text in RENDERED_NOTHING:
+        raise InputError(
+            f"recipients is the text {text!r}: its template, or the task that it comes from, had no value. To "
+            "send to nobody, pass an empty list."
+        )
+    if _FILE_NAME.fullmatch(text):
+        raise InputError("recipients is text with the name of a file. Pass a Path or ObjectStoragePath")
     if text.startswith(("[", "{", "(")):
         try:
             return _literal(text)
@@ -61,8 +74,8 @@ def parse_recipients_text(text: str) -> Any:
     if _is_printed(text):
         raise InputError(
             "recipients is text that looks like a printed table, numbered list or object, in which other cells "
-            f"could pass for numbers. {_HOW_TO_GIVE_DATA} In text, only commas, semicolons and line ends separate "
-            "numbers."
+            f"could pass for numbers. {_HOW_TO_GIVE_DATA} In text, put either commas, semicolons or line ends "
+            "between all numbers."
         )
     return split_numbers(text)
 
@@ -109,10 +122,19 @@ def _is_printed(text: str) -> bool:
     if _PRINTED.search(text):
         return True
     first, *others = [line for line in text.splitlines() if line.strip()] or [""]
+    if others and _is_grid([first, *others]):
+        return True
     has_header = any(map(str.isalpha, first)) and _digits(first) < _SHORTEST_NUMBER
     if has_header and any(_digits(line) >= _SHORTEST_NUMBER for line in others):
         return True
     return all(map(_INDEXED.match, [first, *others]))
+
+
+def _is_grid(lines: list[str]) -> bool:
+    """Whether each line has several cells, as a CSV file does, and they are not one list that is wrapped."""
+    cells = [_BETWEEN_CELLS.split(line.strip()) for line in lines]
+    is_wrapped = any(not of_line[-1] for of_line in cells)
+    return min(map(len, cells)) > 1 and not is_wrapped
 
 
 def _digits(line: str) -> int:

@@ -23,16 +23,16 @@ def as_record(row: Any) -> Mapping[Any, Any] | None:
 
     :raises InputError: two cells have the same name.
     """
-    if isinstance(row, Mapping):
-        return row
+    if isinstance(row, Mapping | type):  # a class is no row, although it may have the methods of one
+        return row if isinstance(row, Mapping) else None
     if hasattr(row, "_asdict") or hasattr(row, "_mapping"):
         _check_names(getattr(row, "_fields", ()))
         return dict(row._asdict() if hasattr(row, "_asdict") else row._mapping)  # noqa: SLF001  # both are public
-    if hasattr(row, "keys") and hasattr(row, "__getitem__"):
+    if callable(getattr(row, "keys", None)) and hasattr(row, "__getitem__"):  # a pandas group has keys, too
         names = list(row.keys())
         _check_names(names)
         return {name: row[name] for name in names}
-    if hasattr(row, "__iter__") or isinstance(row, type):  # Airflow's own sequences are attrs classes
+    if hasattr(row, "__iter__"):  # Airflow's own sequences are attrs classes
         return None
     if dataclasses.is_dataclass(row):
         return {field.name: getattr(row, field.name) for field in dataclasses.fields(row)}

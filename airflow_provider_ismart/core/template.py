@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import string
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from datetime import date, datetime
 from itertools import repeat
 from operator import eq
@@ -56,8 +56,10 @@ class Template:
 
         :raises InvalidTextError: a cell of any row is missing, or does not take its format spec.
         """
-        if missing := [name for name, cells in zip(self.columns, columns, strict=True) if _any_missing(cells)]:
+        if missing := self._columns_with(_any_missing, columns):
             raise InvalidTextError(f"no value for {_listed(missing)}")
+        if binary := self._columns_with(_any_binary, columns):
+            raise InvalidTextError(f"{_listed(binary)} has bytes, not text")
         pieces: list[Iterable[str]] = []
         for literal, column, spec in self._fields:
             pieces.append(repeat(literal))
@@ -67,6 +69,14 @@ class Template:
             return list(map("".join, zip(*pieces, strict=False)))
         except Exception:  # noqa: BLE001  # a cell's own formatting can raise anything, with the cell in its text
             raise InvalidTextError(f"a value of {_listed(self.columns)} does not fit its format") from None
+
+    def _columns_with(self, has: Callable[[Sequence[Any]], bool], columns: Sequence[Sequence[Any]]) -> list[str]:
+        return [name for name, cells in zip(self.columns, columns, strict=True) if has(cells)]
+
+
+def _any_binary(cells: Sequence[Any]) -> bool:
+    """Whether a cell would be printed as Python's ``b'…'``."""
+    return any(issubclass(kind, (bytes, bytearray, memoryview)) for kind in set(map(type, cells)))
 
 
 def _any_missing(cells: Sequence[Any]) -> bool:

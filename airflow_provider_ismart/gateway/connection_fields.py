@@ -51,15 +51,18 @@ def gateway_url(host: str | None, port: int | None, path: str, *, allow_http: bo
     return f"{base.scheme}://{name}{f':{port}' if port else ''}{base.path.rstrip('/')}/{path.removeprefix('/')}"
 
 
-def check_characters(field: str, value: str) -> None:
-    """Check for control characters, such as the line end of a file with the password.
+def checked_text(field: str, value: object) -> str:
+    """Return a field, after a check for what a file or a copy adds: line ends, a byte order mark, direction marks.
 
-    :raises InputError: there is one. The message names the field without its value.
+    :raises InputError: there is one, or the value is not text. The message names the field without its value.
     """
+    if not isinstance(value, str):
+        raise InputError(f"the connection's {field} is of type {type(value).__name__}; put quotes around it")
     if value.endswith(("\n", "\r")):
         raise InputError(f"the connection's {field} ends with a line break; remove it")
-    if any(unicodedata.category(character) in {"Cc", "Zl", "Zp"} for character in value):
-        raise InputError(f"the connection's {field} contains a line break or another control character")
+    if any(unicodedata.category(character) in {"Cc", "Cf", "Zl", "Zp"} for character in value):
+        raise InputError(f"the connection's {field} contains a line break, an invisible or a control character")
+    return value
 
 
 def json_object(extra: str | None) -> dict[str, Any]:

@@ -144,6 +144,8 @@ EXTRAS = {
             type="string",
             label="Ledger connection",
             description="Id of the PostgreSQL or SQLite connection for the ledger.",
+            pattern=r"\S+",
+            rule="it has to be the id of a connection",
         ),
         Extra(
             name="allow_http",

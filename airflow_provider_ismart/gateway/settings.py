@@ -9,7 +9,7 @@ from airflow_provider_ismart.core.numbering import NumberingPlan
 from airflow_provider_ismart.gateway.connection_fields import (
     DEFAULT_HOST,
     AirflowConnection,
-    check_characters,
+    checked_text,
     gateway_url,
     json_object,
 )
@@ -35,15 +35,15 @@ class Settings(Extras):
 
         :raises InputError: a field or an extra is missing, unknown or invalid; the message names it.
         """
-        if not connection.login or not connection.password:
+        if not all(value and str(value).strip() for value in (connection.login, connection.password)):
             raise InputError("the connection needs login (UserId) and password")
-        check_characters("login (UserId)", connection.login)
-        check_characters("password", connection.password)
+        login = checked_text("login (UserId)", connection.login)
+        password = checked_text("password", connection.password)
         extras = read_extras(json_object(connection.extra))
         return cls(
             url=gateway_url(connection.host, connection.port, extras["path"], allow_http=extras["allow_http"]),
-            login=connection.login,
-            password=connection.password,
+            login=login,
+            password=password,
             numbering=NumberingPlan(extras["country_code"], extras["mobile_prefixes"] or ()),
             conn_id=conn_id,
             **extras,

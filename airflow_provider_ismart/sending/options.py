@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field, fields
 from datetime import datetime
 from enum import Enum
 from inspect import Parameter, signature
 from os import PathLike
+from pathlib import PurePath
 from typing import Any, TypeVar
 
 from airflow.providers.common.compat.sdk import ObjectStoragePath
@@ -19,6 +21,8 @@ from airflow_provider_ismart.core.errors import InputError
 from airflow_provider_ismart.core.message import LangChoice
 from airflow_provider_ismart.core.segmentation import MAX_PARTS, Lang
 from airflow_provider_ismart.core.validation import Content
+
+_SHORTENED_URL = re.compile(r"[a-z][a-z0-9+.-]+:/(?!/)")
 
 
 class OnEmpty(Enum):
@@ -154,6 +158,11 @@ def _check_path(option: str, value: object) -> None:
         )
     if isinstance(value, str):
         check_name(option, value)
+    if isinstance(value, str | PurePath) and _SHORTENED_URL.match(str(value)):
+        raise InputError(
+            f"{option} has one slash after its scheme, as Path makes of s3://…; pass the URL as text or as an "
+            "ObjectStoragePath"
+        )
 
 
 def _check_column(option: str, value: object) -> None:

@@ -38,8 +38,8 @@ _REPEATED = ["outcome", "return_code", "reason", "lang", "parts"]
 _ROW_GROUP = 100_000
 
 
-#: Text that a spreadsheet may run as a formula, by its first character (OWASP, "CSV Injection"); the last four
-#: are the fullwidth forms.
+#: Text that a spreadsheet may run as a formula, by its first character that is no space (OWASP, "CSV Injection");
+#: the last four are the fullwidth forms.
 _FORMULA_STARTS = frozenset("=+-@\t\r\n\uff1d\uff0b\uff0d\uff20")
 #: Not a formula: a signed number, or an international number with spaces.
 _SIGNED_NUMBER = re.compile(r"[+\uff0b-](\d+( \d+)*|\d*\.\d+)", re.ASCII)
@@ -57,6 +57,7 @@ class ResultsFile:
     """
 
     def __init__(self, path: Any) -> None:
+        path = path if isinstance(path, ObjectStoragePath) else os.fsdecode(path)
         ending = PurePath(str(path)).suffix
         if ending == ".parquet":
             _pyarrow()
@@ -77,7 +78,7 @@ class ResultsFile:
 
 def _place(path: Any) -> _LocalPlace | _RemotePlace:
     if not isinstance(path, ObjectStoragePath):
-        text = os.fspath(path).removeprefix("file://")
+        text = path.removeprefix("file://")
         if "://" not in text:
             return _LocalPlace(Path(text))
         path = ObjectStoragePath(text)
@@ -170,7 +171,7 @@ def _write_csv(plan: Plan, file: BinaryIO) -> None:
 
 def _spreadsheet_safe(cell: str) -> str:
     """Escape text that a spreadsheet could run as a formula, with a leading apostrophe."""
-    if cell[:1] not in _FORMULA_STARTS or _SIGNED_NUMBER.fullmatch(cell):
+    if cell.lstrip(" \xa0")[:1] not in _FORMULA_STARTS or _SIGNED_NUMBER.fullmatch(cell.strip(" \xa0")):
         return cell
     return f"'{cell}"
 

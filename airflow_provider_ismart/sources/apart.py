@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
 from typing import Any
 
@@ -20,7 +21,7 @@ def check_apart(recipients: Any, path: object, option: str, path_option: str) ->
     """
     if not isinstance(recipients, FileRecipients) or path is None:
         return
-    results = str(path)
+    results = str(path) if isinstance(path, ObjectStoragePath) else os.fsdecode(path)  # type: ignore[arg-type]
     if not isinstance(path, ObjectStoragePath) and "://" not in results:
         results = str(Path(results).expanduser().resolve())
     for read in recipients.paths:

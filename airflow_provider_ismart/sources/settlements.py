@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -47,5 +48,5 @@ def read_settlements(settlements_path: Any, numbering: NumberingPlan, log: Log) 
 def _path(path: Any) -> Any:
     if isinstance(path, ObjectStoragePath):
         return path
-    text = str(path).removeprefix("file://")
+    text = os.fsdecode(path).removeprefix("file://")
     return ObjectStoragePath(text) if "://" in text else Path(text).expanduser()

@@ -45,7 +45,7 @@ def test_without_json_it_shows_counts_cost_and_samples_in_tables(command, recipi
         ["would be sent", "2"],
         ["duplicate", "1"],
         ["invalid", "1"],
-        ["number: too short: 3 digits instead of 11", "1"],
+        ["number: too short: 3 digits instead of 11; write 9XXXXXXX or 9689XXXXXXX", "1"],
         ["credits, one per part", "2"],
         ["968******01", "1", "Hello"],
         ["968******02", "1", "مرحبا"],

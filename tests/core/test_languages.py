@@ -113,7 +113,7 @@ def test_rows_say_why_no_template_is_theirs():
         "no language",
         "the language is of type int, not text",
         "no message for its language",
-        "number: has letters",
+        "number: has letters; write 9XXXXXXX or 9689XXXXXXX",
     ]
 
 

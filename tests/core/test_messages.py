@@ -2,6 +2,7 @@ from datetime import UTC, date, datetime, timedelta
 from decimal import Decimal
 from zoneinfo import ZoneInfo
 
+import numpy as np
 import pandas as pd
 import pytest
 from hypothesis import given
@@ -174,6 +175,12 @@ def test_a_brace_that_is_none_of_a_placeholders_is_refused(template):
 def test_nobody_reads_dear_nan(nothing):
     with pytest.raises(InvalidTextError, match=r"^no value for \{name\}, \{due\}$"):
         fill("{name} {on} {due}", name=nothing, on="x", due=nothing)
+
+
+@pytest.mark.parametrize("value", [b"Ali", bytearray(b"Ali"), memoryview(b"Ali"), np.bytes_(b"Ali")], ids=type)
+def test_nobody_reads_how_python_prints_bytes(value):
+    with pytest.raises(InvalidTextError, match=r"^\{name\} has bytes, not text$"):
+        fill("{name} {on}", name=value, on="x")
 
 
 @pytest.mark.parametrize(

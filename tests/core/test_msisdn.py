@@ -14,6 +14,7 @@ from airflow_provider_ismart.core.msisdn import (
     canonical_msisdn,
     canonical_texts,
     is_missing,
+    is_narrow_float,
     mask_in,
     mask_msisdn,
 )
@@ -32,7 +33,10 @@ from tests.core.strategies import (
 )
 
 MSISDN = "96890001234"
-NOT_ONE_NUMBER = "not in a known format: write 9XXXXXXX or 9689XXXXXXX; foreign numbers with + and country code"
+WRITE = "write 9XXXXXXX or 9689XXXXXXX"
+NOT_ONE_NUMBER = f"not in a known format: {WRITE}; foreign numbers with + and country code"
+SCIENTIFIC = "in scientific notation, which loses digits; export the column as text"
+ROUNDED = "probably rounded, as a spreadsheet shows 9.69E+10; export the column as text"
 NO_MOBILE = "not a mobile number: after the country code 968 they start with 7 or 9"
 
 
@@ -103,40 +107,50 @@ def test_what_people_write_becomes_eleven_digits(written):
         (" \u200f ", "empty"),
         ("+", "empty"),
         ("00", "empty"),
-        ("nan", "has letters"),
-        ("n/a", "has letters"),
-        ("9000123O", "has letters"),
-        ("9.0001234E+7", "has letters"),
-        ("+968 9000 1234 ext. 5", "has letters"),
-        ("9000/1234", "has characters other than digits"),
-        ("9000123²", "has characters other than digits"),
-        ("9000123", "too short: 7 digits instead of 11"),
-        ("9000123.0", "too short: 7 digits instead of 11"),
-        ("+90001234", "too short: 8 digits instead of 11"),
-        ("0090001234", "too short: 8 digits instead of 11"),
-        (0, "too short: 1 digits instead of 11"),
-        ("968900012345", "too long: 12 digits instead of 11"),
+        ("nan", f"has letters; {WRITE}"),
+        ("n/a", f"has letters; {WRITE}"),
+        ("9000123O", f"has letters; {WRITE}"),
+        ("9.0001234E+7", SCIENTIFIC),
+        ("+968 9000 1234 ext. 5", f"has letters; {WRITE}"),
+        ("9000/1234", f"has characters other than digits; {WRITE}"),
+        ("9000123²", f"has characters other than digits; {WRITE}"),
+        ("9000123", f"too short: 7 digits instead of 11; {WRITE}"),
+        ("9000123.0", f"too short: 7 digits instead of 11; {WRITE}"),
+        ("+90001234", f"too short: 8 digits instead of 11; {WRITE}"),
+        ("0090001234", f"too short: 8 digits instead of 11; {WRITE}"),
+        (0, f"too short: 1 digits instead of 11; {WRITE}"),
+        ("968900012345", f"too long: 12 digits instead of 11; {WRITE}"),
         (968900012345, "too long: more than 11 digits"),
         pytest.param(10**5000, "too long: more than 11 digits", id="10**5000"),
         (Decimal("1E+100000"), "too long: more than 11 digits"),
         (float("inf"), "too long: more than 11 digits"),
         (Decimal("Infinity"), "too long: more than 11 digits"),
-        ("09689000123", "starts with 0, which no country code does"),
-        ("9000.1234", "a number with a fraction"),
-        ("90001234.5", "a number with a fraction"),
+        ("09689000123", f"starts with 0, which no country code does; {WRITE}"),
+        ("9000.1234", f"a number with a fraction; {WRITE}"),
+        ("90001234.5", f"a number with a fraction; {WRITE}"),
         ("968+90001234", NOT_ONE_NUMBER),
-        ("+0096890001234", "too long: 13 digits instead of 11"),
+        ("+0096890001234", f"too long: 13 digits instead of 11; {WRITE}"),
         ("٩000١٢٣٤", "mixes digits of several scripts; use one"),
         ("24123456", NO_MOBILE),
         ("+968 2412 3456", NO_MOBILE),
         (20261020, NO_MOBILE),
         (20261020.0, NO_MOBILE),
         (96820261020, NO_MOBILE),
-        ("90001234,90005678", "several numbers in one cell"),
-        ("90001234; 96890005678", "several numbers in one cell"),
-        ("90001234 / 90005678", "several numbers in one cell"),
-        ("90001234\n90005678", "several numbers in one cell"),
-        ("90001234 or 90005678", "several numbers in one cell"),
+        ("90001234,90005678", "several numbers in one cell; give each a row"),
+        ("90001234; 96890005678", "several numbers in one cell; give each a row"),
+        ("90001234 / 90005678", "several numbers in one cell; give each a row"),
+        ("90001234\n90005678", "several numbers in one cell; give each a row"),
+        ("90001234 or 90005678", "several numbers in one cell; give each a row"),
+        ("9000 1234, 9000-5678", "several numbers in one cell; give each a row"),
+        ("9000 1234 9000 5678", "several numbers in one cell; give each a row"),
+        *[(text, SCIENTIFIC) for text in ("9.6891E+10", "9,69E+10", "9e+07", "9.E7", "٩٫٦٨E+١٠", "96890001234E0")],
+        *[(text, ROUNDED) for text in ("96891000000.0", "90000000.0", "+96891000000.00", "٩١٢٠٠٠٠٠.٠")],
+        *[(number, ROUNDED) for number in (9.6891e10, 9.69e10, np.float64(9.7e10), 9e7, 9.12e7)],
+        *[(Decimal(number), ROUNDED) for number in ("9.6891E+10", "9.12E+7")],
+        ("+971 50 000 1234", "too long: 12 digits instead of 11"),
+        ("tel:+971-50-000-1234", "too long: 12 digits instead of 11"),
+        ("+965 500 01234", "not in a known format: write + and 11 digits without separators"),
+        ("00965/50001234", f"has characters other than digits; {WRITE}"),
         (90001234.5, "a number with a fraction"),
         (Fraction(1, 3), "a number with a fraction"),
         (-90001234, "a negative number"),
@@ -223,12 +237,50 @@ def test_numbers_are_read_in_the_groupings_that_people_use(written):
             "+0 9000 000001",
         ],
         *["\u202e10000009", "٩000٠٠٠١", "+٩٦٨ 9000 0001", "۹٠٠٠۰۰۰۱", "90000001.٠"],
+        *[
+            "'90000001",
+            "\u201990000001",
+            '="90000001"',
+            '"90000001"',
+            "b'90000001'",
+            "90000001\\n",
+            "90000001<br>",
+        ],
+        *["+968 (0) 9000 0001", "+968(0)90000001", "090000001", "0 9000 0001", "+971 (0) 50 000 0001"],
+        *["90000001-05", "90000001/2", "90000001 - 05", "90000001~5", "9000000[1-5]", "90000001..05"],
+        *[
+            "whatsapp:+96890000001",
+            "sms:+96890000001",
+            "tel://+96890000001",
+            "tel: +96890000001",
+            "wa.me/96890000001",
+        ],
+        *["96,890,000,001", "90,000,001", "96.890.000.001", "96 890 000 001", "٩٠٬٠٠٠٬٠٠١", "90'000'001"],
+        *["Ali 90000001", "90000001 (home)", "علي 90000001", "No. 90000001", "(1) 90000001", "90000001x12"],
+        *[
+            "90000001,0",
+            "90000001٫0",
+            "9000\u00b70001",
+            "9000\u20220001",
+            "9000~0001",
+            "9000\u06d40001",
+            "9⃣0000001",
+        ],
     ],
     ids=repr,
 )
 def test_what_is_not_clearly_one_mobile_number_is_refused(written):
     with pytest.raises(InvalidNumberError):
         canonical_msisdn(written)
+
+
+@pytest.mark.parametrize(
+    "written",
+    [96891000000, "96891000000", "91000000", "9100 0000", Decimal(96891000000), Decimal("91000000.0")],
+    ids=repr,
+)
+def test_zeros_at_the_end_are_no_sign_of_rounding_in_an_integer_or_text(written):
+    assert canonical_msisdn(written) == "96891000000"
 
 
 @pytest.mark.parametrize(
@@ -471,3 +523,10 @@ def test_a_masked_number_shows_the_country_code_and_two_digits():
 )
 def test_a_number_is_masked_in_a_text(text, masked):
     assert mask_in(text, MSISDN) == masked
+
+
+@pytest.mark.parametrize("dtype", [np.longdouble, "float64", ">f8", "Float64", "double[pyarrow]"])
+def test_floats_that_are_wide_enough_hold_a_number(dtype):
+    cells = pd.Series([96890001234], dtype=dtype)
+    assert not is_narrow_float(cells.dtype)
+    assert canonical_msisdn(cells[0]) == MSISDN

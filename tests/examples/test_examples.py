@@ -92,7 +92,7 @@ def test_personalised_dataframe_reports_every_row_that_got_nothing(run_example, 
     assert {k: n for k, n in arabic["outcomes"].items() if n} == {"accepted": 2, "invalid": 1}
     assert report["reasons"] == {
         "message: no value for {amount}": 1,
-        "number: has letters": 1,
+        "number: has letters; write 9XXXXXXX or 9689XXXXXXX": 1,
         "in exclude": 1,
     }
 
@@ -316,7 +316,7 @@ def test_approval_shows_what_would_be_sent_and_sends_it_once_it_is_approved(
         "| messages to send | 4 |",
         "| calls | 4 |",
         "| **invalid or excluded, not sent** | 1 |",
-        "- 1 x `number: has letters`",
+        "- 1 x `number: has letters; write 9XXXXXXX or 9689XXXXXXX`",
         "`968******01`, Lang 0, 1 part(s):\n\n    Dear Salim, your bill of OMR 12.500 is due on Thursday.",
         "`968******02`, Lang 64, 1 part(s):\n\n    Dear مريم, your bill of OMR 7.250 is due on Thursday.",
         "`968******03`",

@@ -36,6 +36,13 @@ def full_port():
         yield listener.getsockname()[1]
 
 
+@pytest.mark.parametrize("field", ["login", "password"])
+@pytest.mark.parametrize("value", [90000001, 1.5, True, ["text"], b"text"], ids=repr)
+def test_a_login_that_is_no_text_is_named_and_not_shown(field, value, client):
+    with pytest.raises(InputError, match=f"{field}.* is of type {type(value).__name__}; put quotes around it"):
+        client(**{field: value})
+
+
 def test_a_refused_connection_proves_that_nothing_was_sent(closed_port, submit, quick_back_off):
     outcome = submit(port=closed_port)
     assert (outcome.fate, outcome.attempts) == (Fate.NOT_SENT, MAX_ATTEMPTS)

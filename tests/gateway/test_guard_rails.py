@@ -173,7 +173,7 @@ def test_the_results_file_lists_the_excluded_rows_with_their_reason(send, ismart
         (A, A, "accepted", ""),
         ("9000 0002", B, "excluded", "in exclude"),
         (C, C, "excluded", NOT_ALLOWED),
-        ("nobody", "", "invalid", "number: has letters"),
+        ("nobody", "", "invalid", "number: has letters; write 9XXXXXXX or 9689XXXXXXX"),
     ]
 
 

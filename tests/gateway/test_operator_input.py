@@ -151,6 +151,11 @@ def test_bad_input_ends_the_task_before_anything_is_sent(recipients, options, na
         ({"password": "opens-nothing\n"}, "password ends with a line break"),
         ({"password": "opens-nothing\r\n"}, "password ends with a line break"),
         ({"password": "opens\x00nothing"}, "password contains .* control character"),
+        ({"password": "\ufeffopens-nothing"}, "password contains .* invisible"),
+        ({"login": "not-a-user\u200f"}, "login.* contains .* invisible"),
+        ({"login": " "}, "needs login"),
+        ({"password": "  "}, "needs login"),
+        ({"extra": {"ledger_conn_id": "  "}}, "ledger_conn_id.* id of a connection"),
     ],
 )
 @pytest.mark.parametrize("dry_run", [False, True])
@@ -346,7 +351,7 @@ def test_each_row_gets_the_text_of_its_language_and_one_report_counts_both(send,
     assert report["reasons"] == {
         "no message for language 'fr'": 1,
         "no language": 1,
-        "number: has letters": 1,
+        "number: has letters; write 9XXXXXXX or 9689XXXXXXX": 1,
     }
     none = dict.fromkeys(report["outcomes"], 0)
     assert report["languages"] == {

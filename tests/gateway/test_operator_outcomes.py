@@ -388,7 +388,7 @@ ROWS = [
 ]
 EXPECTED = [
     (0, "+968 9000 0001", "96890000001", "accepted", 1, ""),
-    (1, "nobody", "", "invalid", None, "number: has letters"),
+    (1, "nobody", "", "invalid", None, "number: has letters; write 9XXXXXXX or 9689XXXXXXX"),
     (2, "90000001", "96890000001", "duplicate", None, ""),
     (3, "96890000003", "96890000003", "refused", 23, "Mobile number opted out by the customer"),
     (4, "", "", "invalid", None, "number: empty"),

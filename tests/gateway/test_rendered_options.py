@@ -20,7 +20,9 @@ CASES = [
 ]
 
 
-@pytest.mark.parametrize("rendered", [None, "None", "", " \n", " None "], ids=repr)
+@pytest.mark.parametrize(
+    "rendered", [None, "None", "", " \n", " None ", "nan", "NaT\n", "<NA>", "null", "\u200f\ufeff"], ids=repr
+)
 @pytest.mark.parametrize(("operator_class", "options", "option"), CASES)
 def test_an_option_that_renders_to_nothing_is_named_and_nothing_is_sent(
     operator_class, options, option, rendered, airflow_loaded, ismart_default, ismart_sandbox

@@ -1,3 +1,5 @@
+from pathlib import PurePosixPath
+
 import pandas
 import pytest
 
@@ -6,6 +8,9 @@ from airflow_provider_ismart.core.errors import InputError
 from airflow_provider_ismart.core.message import LangChoice
 from airflow_provider_ismart.sending.options import OnEmpty, OnInvalid, OnUncertain, SendOptions
 
+SHORTENED = (
+    "has one slash after its scheme, as Path makes of s3://…; pass the URL as text or as an ObjectStoragePath"
+)
 FRAME = pandas.DataFrame({"msisdn": ["96890001234"]})
 
 
@@ -86,6 +91,16 @@ def test_options_are_read_as_a_user_writes_them():
             "results_path",
             [],
             "results_path is of type list; it can be a path or URL as text, a Path or an ObjectStoragePath",
+        ),
+        (
+            "results_path",
+            PurePosixPath("s3://bucket/results.csv"),
+            f"results_path {SHORTENED}",
+        ),
+        (
+            "settlements_path",
+            "file:/settlements.csv",
+            f"settlements_path {SHORTENED}",
         ),
         ("results_path", "", "results_path is blank; leave it out for its default"),
         ("lang", True, "lang is True; it can be 'auto', 'english', 'arabic', 0 or 64"),

@@ -1,6 +1,7 @@
 import csv
 import subprocess
 import sys
+from os import PathLike
 from pathlib import Path
 
 import pyarrow as pa
@@ -52,7 +53,7 @@ def test_every_row_is_there_with_its_outcome(path):
         [("+968 9000 0000", "Hello"), (B, "x" * 200), ("123", "ا"), (A, "Hello"), (C, None), (None, "")]
     )
     send(planned, ScriptedGateway.saying(ACCEPTED, refused(23)))
-    invalid = "number: too short: 3 digits instead of 11"
+    invalid = "number: too short: 3 digits instead of 11; write 9XXXXXXX or 9689XXXXXXX"
     assert written(path, planned) == [
         COLUMNS,
         ["0", "+968 9000 0000", A, "accepted", "1", "", "0", "1"],
@@ -254,9 +255,14 @@ def test_a_link_is_followed(tmp_path):
 
 def test_a_path_is_text_or_a_path_object_and_may_begin_with_the_home_folder(tmp_path, monkeypatch):
     monkeypatch.setenv("HOME", str(tmp_path))
-    for path in ("~/text.csv", Path("~/object.csv"), f"file://{tmp_path}/url.csv"):
+
+    class Foreign(PathLike):
+        def __fspath__(self):
+            return f"{tmp_path}/foreign.csv"
+
+    for path in ("~/text.csv", Path("~/object.csv"), f"file://{tmp_path}/url.csv", Foreign()):
         ResultsFile(path).write(plan_of([A]))
-    assert sorted(file.name for file in tmp_path.iterdir()) == ["object.csv", "text.csv", "url.csv"]
+    assert sorted(file.name for file in tmp_path.iterdir()) == ["foreign.csv", "object.csv", "text.csv", "url.csv"]
 
 
 def test_an_object_storage_path_is_a_place_too(place, tmp_path):
@@ -279,8 +285,23 @@ FORMULAS = [
     "+968-9000-0001",
     "\uff1d1",
     "-",
+    " =1+1",
+    "\xa0@SUM(A1)",
+    "  -1+1",
 ]
-NO_FORMULAS = ["+96890000001", "+968 9000 0001", "-5", "-5.5", "+.5", "96890000001", "a=b", "", "'=1"]
+NO_FORMULAS = [
+    "+96890000001",
+    "+968 9000 0001",
+    "-5",
+    "-5.5",
+    "+.5",
+    "96890000001",
+    "a=b",
+    "",
+    "'=1",
+    " +968 9000 0001",
+    "  -5",
+]
 
 
 @pytest.mark.parametrize(("cells", "apostrophe"), [(FORMULAS, "'"), (NO_FORMULAS, "")], ids=["formulas", "others"])

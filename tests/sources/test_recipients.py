@@ -1,3 +1,4 @@
+import csv
 import json
 import re
 import sqlite3
@@ -111,6 +112,10 @@ class LazySequence(LazyXComSequence):
         pd.Series([{"msisdn": A}]),
         (number for number in [A]),
         dict.fromkeys([A]).keys(),
+        [np.str_(A)],
+        list(np.array([A])),
+        f"\ufeff{A}",
+        f"\ufeff ['{A}']",
         LazySequence([A]),
         LazySequence([[A]]),
         LazySequence([{"msisdn": A}]),
@@ -218,6 +223,14 @@ NUMBERS = pd.Series([A, B], name="msisdn")
         f"1. {A}\n2. {B}",
         f"1) {A}\n2) {B}",
         f"0\t{A}\n1\t{B}",
+        PEOPLE.to_csv(header=False),
+        PEOPLE[["msisdn", "account"]].to_csv(index=False, header=False),
+        PEOPLE[["msisdn", "account"]].to_csv(index=False, header=False, sep=";", quoting=csv.QUOTE_ALL),
+        NUMBERS.to_csv(header=False),
+        f"Salim,{A}\nZoe,{B}",
+        f"90000007, {A}\r\n90000008, {B}\r\n",
+        f"90000007،{A}\n90000008،{B}",
+        f"{A},,90000007\n{B},x,90000008",
     ],
     ids=lambda text: re.sub(r"0x[0-9a-f]+", "", text),  # the same in each process
 )
@@ -236,15 +249,36 @@ def test_a_printed_table_or_list_is_refused_whole_and_the_error_says_how_to_pass
         "tel:+968-9000-0000\ntel:+968-9000-0001",
         "968.9000.0000\n968.9000.0001",
         "(968) 9000 0000; (+968) 90000001",
-        "90000000.0\n90000001.0",
+        "90000000\n90000001.0",
         "٩٠٠٠ ٠٠٠٠، ٩٠٠٠ ٠٠٠١",
-        "[96890000000.0, 96890000001.0]",
+        "[96890000000, 96890000001.0]",
         '["96890000000", "96890000001"]',
         "['+968 9000 0000', '9000 0001']",
+        "90000000,\n90000001,\n",
+        "90000000;\r\n90000001",
     ],
 )
 def test_a_text_of_numbers_is_no_printed_table(text):
     assert [canonical_msisdn(cell) for cell in read(text)["msisdn"]] == [A, B]
+
+
+def test_a_list_in_text_can_be_wrapped():
+    assert read(f"{A}, {B},\n{C}, {A},\n") == {"msisdn": [A, f" {B}", C, f" {A}"]}
+    assert read(f"{A}, {B}\n{C}") == {"msisdn": [A, f" {B}", C]}
+
+
+@pytest.mark.parametrize("text", ["None", " None\n", "nan", "NaT", "<NA>", "null"])
+def test_text_that_a_template_makes_of_no_value_is_named(text):
+    with pytest.raises(InputError, match=f"recipients is the text '{text.strip()}': its template"):
+        read(text)
+
+
+@pytest.mark.parametrize(
+    "text", ["people.csv", "/data/people.CSV.gz", "s3://bucket/people.parquet", "C:\\people.xlsx"]
+)
+def test_the_name_of_a_file_is_no_text_of_numbers(text):
+    with pytest.raises(InputError, match=r"the name of a file\. Pass a Path or ObjectStoragePath"):
+        read(text)
 
 
 def test_words_of_records_do_not_make_them_a_print():
@@ -417,6 +451,14 @@ def test_a_column_that_no_table_has_is_not_there():
         (np.array([[A, B]]), "column 'msisdn' has 2 dimensions"),
         (np.array(96890000000), "column 'msisdn' has 0 dimensions"),
         ({"msisdn": np.array([[A]])}, "column 'msisdn' has 2 dimensions"),
+        ({"msisdn": [A, B], "name": {"x", "y"}}, "column 'name' is a set, which has no order"),
+        ({"msisdn": frozenset([A, B]), "name": ["x", "y"]}, "column 'msisdn' is a set, which has no order"),
+        (
+            {"msisdn": pd.Series([A, B]), "name": pd.Series(["y", "x"], index=[1, 0])},
+            "Series with different indexes, so it is unknown which of their values belong to one row",
+        ),
+        (dict, "recipients is of type type, which cannot be read as numbers"),
+        (pd.DataFrame({"msisdn": [A], "name": ["x"]}).groupby("name"), "a list of rows without column names"),
         ({"msisdn": pd.DataFrame({"a": [A]})}, "column 'msisdn' has 2 dimensions"),
     ],
     ids=lambda value: f"{value!s:.40}".encode("ascii", "replace").decode() if isinstance(value, str) else "",
@@ -464,8 +506,9 @@ ACCOUNTS = pd.DataFrame({"msisdn": ["96890000001", "96890000002"], "account": [2
         zip(ACCOUNTS["msisdn"], ACCOUNTS["account"], strict=True),
         {"96890000001": 20261122}.items(),
         ACCOUNTS.itertuples(index=False, name=None),
+        ACCOUNTS.T.unstack(),  # noqa: PD010
     ],
-    ids=["a row", "rows", "zip", "items", "tuples"],
+    ids=["a row", "rows", "zip", "items", "tuples", "unstack"],
 )
 def test_no_other_cell_of_a_row_is_taken_for_a_number(rows):
     with pytest.raises(InputError):
@@ -671,3 +714,11 @@ def test_floats_too_narrow_for_a_number_are_refused_however_they_are_called(numb
 def test_rows_without_a_column_are_not_nobody(rows):
     with pytest.raises(InputError, match="without"):
         read_recipients(rows, "msisdn")
+
+
+def test_columns_of_one_index_belong_together_whatever_the_index():
+    frame = pd.DataFrame({"msisdn": [A, B], "name": ["x", "y"]}, index=[7, 3])
+    expected = {"msisdn": [A, B], "name": ["x", "y"]}
+    assert read({"msisdn": frame["msisdn"], "name": frame["name"]}) == expected
+    assert read({"msisdn": frame["msisdn"], "name": ["x", "y"]}) == expected
+    assert read({"msisdn": {A}}) == {"msisdn": [A]}

@@ -286,3 +286,8 @@ def test_a_table_that_has_nothing_but_to_pandas_is_read_through_pandas():
             return pd.DataFrame({"msisdn": NUMBERS, "value": ["x", "y"]})
 
     assert texts(Foreign()) == ["x", "y"]
+
+
+def test_lists_of_times_can_be_read():
+    table = pa.table({"msisdn": NUMBERS[:1], "value": pa.array([[0]], pa.list_(pa.timestamp("ns")))})
+    assert "1970-01-01" in texts(table)[0]
