@@ -1,6 +1,7 @@
 """The SQL ledger is counted, searched, released and pruned without SQL."""
 
 import json
+import os
 import signal
 import subprocess
 import sys
@@ -179,6 +180,22 @@ def test_a_person_on_a_terminal_is_asked(typed, status, left, command, on_a_term
     assert results(command("ledger", "summary", *OF_KEY, "--json")) == left
 
 
+def test_without_stdin_nobody_is_asked(send, sqlite, tmp_path):
+    send([ONE], ledger=sqlite.connection, key=KEY)
+    with sqlite.engine.begin() as connection:
+        connection.execute(update(calls).values(at=datetime(2026, 1, 1, tzinfo=UTC)))
+    prune = ("ledger", "prune", *OF_KEY, "--before", "2026-01-02")
+    ended = subprocess.run(
+        [sys.executable, "-m", "airflow_provider_ismart", *prune],
+        preexec_fn=lambda: os.close(0),  # no thread is running
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert ended.returncode == 2
+    assert "there is no terminal to ask" in ended.stderr
+
+
 def test_names_in_a_ledger_are_printed_without_being_interpreted(
     command, on_a_terminal, send, sqlite, ismart_sandbox
 ):
@@ -203,12 +220,14 @@ def test_names_in_a_ledger_are_printed_without_being_interpreted(
         (["release", *LEDGER, "--task", "dag/run/sen", "--yes"], ["no task 'dag/run/sen'"]),
         (["summary", "--key", KEY], ["ismart_default", "--ledger-conn-id", "results_path"]),
         (["summary", "--key", KEY, "--ledger-conn-id", "nowhere"], ["nowhere"]),
+        (["summary", "--key", KEY, "--ledger-conn-id", ""], ["``"]),
         (["summary", "--key", KEY, "--ledger-conn-id", "empty"], ["empty", "no ledger"]),
         (["summary", "--key", KEY, "--ledger-conn-id", "broken"], ["broken", "cannot be read"]),
         (["uncertain", *OF_KEY, "--numbers", "/nowhere.csv"], ["/nowhere.csv"]),
         (["prune", *LEDGER, "--before", "2026-01-01", "--yes"], ["--whole-ledger"]),
         (["prune", *OF_KEY, "--before", "soon", "--yes"], ["--before is 'soon'"]),
         (["prune", *OF_KEY, "--before", "2999-01-01", "--yes"], ["in the future"]),
+        (["prune", *OF_KEY, "--before", "0001-01-01T00:00+14:00", "--yes"], ["outside the calendar"]),
     ],
 )
 def test_bad_input_is_named_in_one_line(
