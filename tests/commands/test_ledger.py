@@ -15,6 +15,7 @@ from sqlalchemy import update
 
 from airflow_provider_ismart.ledgers.sql_schema import calls
 from airflow_provider_ismart.sandbox import faults
+from tests.commands.documented import documented_json
 from tests.ledgers.backings import numbers
 
 ROOT = Path(__file__).parents[2]
@@ -60,7 +61,7 @@ def sender(ismart_default, ismart_sandbox, database, monkeypatch):
 
 def results(ended):
     assert ended.returncode == 0, ended
-    return json.loads(ended.stdout)
+    return documented_json(ended.stdout)
 
 
 def test_a_summary_counts_the_messages_of_a_key_or_a_task(command, send, sqlite, ismart_sandbox):
