@@ -1,5 +1,6 @@
 """One definition of the commands serves Python's and Airflow's command line."""
 
+import io
 import json
 import os
 import signal
@@ -9,6 +10,8 @@ from pathlib import Path
 
 import pytest
 
+from airflow_provider_ismart.commands.output import Output
+from airflow_provider_ismart.core.errors import InputError
 from tests.airflow.test_imports import HEAVY
 from tests.ledgers.backings import numbers
 
@@ -45,17 +48,17 @@ def test_airflow_lists_and_runs_the_commands(
 def preview(tmp_path):
     """Give a command that prints a result."""
     (tmp_path / "people.csv").write_text("msisdn\n96890000001\n", encoding="utf-8")
-    return ("preview", tmp_path / "people.csv", "--message", "Hello مريم")
+    return ("preview", tmp_path / "people.csv", "--message", "Hello")
 
 
 @pytest.fixture
 def run(preview):
     """Start the preview with a stdout of the caller's."""
 
-    def start(*options, stdout, unbuffered=""):
+    def start(*options, stdout, **environment):
         return subprocess.Popen(
             [sys.executable, "-m", "airflow_provider_ismart", *map(str, preview), *options],
-            env=os.environ | {"PYTHONUNBUFFERED": unbuffered},
+            env=os.environ | environment,
             stdout=stdout,
             stderr=subprocess.PIPE,
             text=True,
@@ -64,25 +67,30 @@ def run(preview):
     return start
 
 
-@pytest.mark.parametrize(("options", "unbuffered"), [((), ""), (("--json",), "1")])
-def test_results_that_nobody_reads_end_the_command_quietly(run, options, unbuffered):
-    with run(*options, stdout=subprocess.PIPE, unbuffered=unbuffered) as process:
+def test_results_that_nobody_reads_end_the_command_quietly(run):
+    with run("--json", stdout=subprocess.PIPE) as process:
         process.stdout.close()  # as `| head -0` does
         assert process.stderr.read() == ""
     assert process.returncode == 141
 
 
-@pytest.mark.parametrize(("options", "unbuffered"), [((), "1"), (("--json",), "")])
-def test_results_that_cannot_be_written_are_an_error(run, options, unbuffered):
-    with Path("/dev/full").open("w") as full, run(*options, stdout=full, unbuffered=unbuffered) as process:
+def test_results_that_cannot_be_written_are_an_error(run):
+    with Path("/dev/full").open("w") as full, run(stdout=full, PYTHONUNBUFFERED="1") as process:
         assert process.stderr.read() == "error: the results cannot be written (No space left on device).\n"
     assert process.returncode == 2
 
 
-def test_a_stdout_that_lacks_characters_gets_escapes(process, preview):
-    ended = process(*preview, PYTHONIOENCODING="ascii")
-    assert ended.returncode == 0
-    assert r"Hello \u0645\u0631\u064a\u0645" in ended.stdout
+def test_a_stdout_that_lacks_characters_gets_escapes():
+    stdout = io.TextIOWrapper(io.BytesIO(), encoding="ascii")
+    Output(as_json=False, results=stdout, messages=sys.stderr).table("Samples", ("text",), [("مريم",)])
+    assert rb"| \u0645\u0631\u064a\u0645 |" in stdout.buffer.getvalue()
+
+
+def test_without_stdin_nobody_is_asked(monkeypatch, capsys):
+    monkeypatch.setattr(sys, "stdin", None)
+    output = Output(as_json=False, results=sys.stdout, messages=sys.stderr)
+    with pytest.raises(InputError, match="no terminal to ask"):
+        output.confirm("Sure?", yes=False)
 
 
 @pytest.mark.parametrize("option", ["--exclude", "FILE"])

@@ -1,7 +1,6 @@
 """The SQL ledger is counted, searched, released and pruned without SQL."""
 
 import json
-import os
 import signal
 import subprocess
 import sys
@@ -179,22 +178,6 @@ def test_a_person_on_a_terminal_is_asked(typed, status, left, command, on_a_term
     assert ended.returncode == status, ended.shown
     assert "Delete them? A task that is cleared can send them again. [y/N] " in ended.shown
     assert results(command("ledger", "summary", *OF_KEY, "--json")) == left
-
-
-def test_without_stdin_nobody_is_asked(send, sqlite, tmp_path):
-    send([ONE], ledger=sqlite.connection, key=KEY)
-    with sqlite.engine.begin() as connection:
-        connection.execute(update(calls).values(at=datetime(2026, 1, 1, tzinfo=UTC)))
-    prune = ("ledger", "prune", *OF_KEY, "--before", "2026-01-02")
-    ended = subprocess.run(
-        [sys.executable, "-m", "airflow_provider_ismart", *prune],
-        preexec_fn=lambda: os.close(0),  # no thread is running
-        capture_output=True,
-        text=True,
-        check=False,
-    )
-    assert ended.returncode == 2
-    assert "there is no terminal to ask" in ended.stderr
 
 
 def test_names_in_a_ledger_are_printed_without_being_interpreted(
