@@ -103,7 +103,7 @@ class JournalFile:
         try:
             self.append("")  # reports a path that cannot be written now, not at the first message
         except OSError as exc:
-            raise OSError(f"cannot write the journal {path}: {exc.strerror}") from exc
+            raise type(exc)(f"cannot write the journal {path}: {exc.strerror}") from exc
 
     def append(self, lines: str) -> None:
         """Append lines and flush them to the operating system."""
