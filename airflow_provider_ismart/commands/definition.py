@@ -5,14 +5,19 @@ Airflow imports this module whenever its command line starts, so commands are im
 
 from __future__ import annotations
 
-from argparse import Namespace
+import sys
+from argparse import ArgumentTypeError, Namespace
 from collections.abc import Mapping
 from dataclasses import dataclass
 from importlib import import_module
+from pathlib import Path
 from typing import Any
 
 from airflow_provider_ismart.sandbox.arguments import ARGUMENTS as SANDBOX_ARGUMENTS
 from airflow_provider_ismart.sandbox.arguments import DESCRIPTION as SANDBOX_DESCRIPTION
+
+#: The exit status after Ctrl-C, as of a program that SIGINT ends.
+INTERRUPTED = 130
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -30,7 +35,11 @@ class Command:
     def run(self, options: Namespace) -> int:
         """Run the command, and return its exit status."""
         module, name = self.function.split(":")
-        status: int = getattr(import_module(f"{__package__}.{module}"), name)(options)
+        try:
+            status: int = getattr(import_module(f"{__package__}.{module}"), name)(options)
+        except KeyboardInterrupt:  # importing Airflow takes seconds, too
+            sys.stderr.write("Interrupted.\n")
+            return INTERRUPTED
         return status
 
 
@@ -41,6 +50,13 @@ class Group:
     name: str
     help: str
     commands: tuple[Command | Group, ...]
+
+
+def _file(path: str) -> Path:
+    """Return a path. A blank one, such as an empty variable of a shell, would be the current directory."""
+    if not path.strip():
+        raise ArgumentTypeError("it is blank")
+    return Path(path)
 
 
 _JSON = {"--json": {"action": "store_true", "help": "print JSON"}}
@@ -83,12 +99,16 @@ PREVIEW = Command(
     help="Report what a send would do and cost, without sending.",
     function="preview:run",
     arguments={
-        "file": {"metavar": "FILE", "help": "the recipients: a .csv, .csv.gz or .parquet file, or a directory"},
+        "file": {
+            "type": _file,
+            "metavar": "FILE",
+            "help": "the recipients: a .csv, .csv.gz or .parquet file, or a directory",
+        },
         "--message": {"metavar": "TEXT", "help": "the text, with {column} placeholders"},
         "--message-column": {"metavar": "NAME", "help": "the column with the texts, in place of --message"},
         **_RECIPIENT_COLUMN,
         "--lang": {"default": "auto", "choices": ("auto", "english", "arabic"), "help": "default: %(default)s"},
-        "--exclude": {"metavar": "FILE", "help": "numbers that get no message"},
+        "--exclude": {"type": _file, "metavar": "FILE", "help": "numbers that get no message"},
         "--max-credits": {"type": int, "metavar": "N", "help": "the most that the send may cost"},
         **_JSON,
     },
@@ -115,7 +135,11 @@ LEDGER = Group(
             function="ledger:list_uncertain",
             arguments={
                 **_LEDGER,
-                "--numbers": {"metavar": "FILE", "help": "print in full which numbers of this file are uncertain"},
+                "--numbers": {
+                    "type": _file,
+                    "metavar": "FILE",
+                    "help": "print in full which numbers of this file are uncertain",
+                },
                 **_RECIPIENT_COLUMN,
                 **_JSON,
             },

@@ -6,7 +6,6 @@ from argparse import Namespace
 from collections.abc import Collection, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from datetime import UTC, datetime
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 from airflow_provider_ismart.commands.output import Output, as_time, reporting
@@ -90,7 +89,7 @@ def _read_numbers(options: Namespace, output: Output) -> tuple[Collection[str], 
         invalid += 1
 
     numbers: dict[str, None] = {}
-    for chunk in FileRecipients([Path(options.numbers)]).read(options.recipient_column):
+    for chunk in FileRecipients([options.numbers]).read(options.recipient_column):
         numbers |= dict.fromkeys(filter(None, canonical_column(chunk[options.recipient_column], numbering, skip)))
     return numbers.keys(), invalid
 
@@ -184,6 +183,10 @@ def _time(text: str) -> datetime:
             f"--before is {text!r}; it can be a date or time such as 2026-01-31T08:00+04:00"
         ) from None
     at = at if at.tzinfo else at.replace(tzinfo=UTC)
+    try:
+        at.astimezone(UTC)
+    except OverflowError:
+        raise InputError(f"--before is {text!r}, which is outside the calendar") from None
     if at > datetime.now(UTC):
         raise InputError(f"--before is {as_time(at)}, which is in the future")
     return at
@@ -191,36 +194,26 @@ def _time(text: str) -> datetime:
 
 @contextmanager
 def _ledger(options: Namespace) -> Iterator[Engine]:
-    """Open the database of the ledger, and name its connection in errors.
+    """Open the database of the ledger.
 
     :raises InputError: there is no SQL ledger, or not exactly one selection.
+    :raises ISmartError: the database cannot be read or written.
     """
-    from sqlalchemy.exc import SQLAlchemyError  # noqa: PLC0415  # heavy
-
-    from airflow_provider_ismart.exceptions import ISmartError  # noqa: PLC0415  # imports Airflow
-    from airflow_provider_ismart.ledgers.selection import exists  # noqa: PLC0415
+    from airflow_provider_ismart.ledgers.selection import exists  # noqa: PLC0415  # imports SQLAlchemy
     from airflow_provider_ismart.ledgers.sql_connection import open_engine  # noqa: PLC0415
 
     _check_selection(options)
     use_database()
-    conn_id = options.ledger_conn_id or _ledger_of(options.conn_id)
-    if not conn_id:
+    conn_id = options.ledger_conn_id
+    if conn_id is None and not (conn_id := _ledger_of(options.conn_id)):
         raise InputError(
             f"connection {options.conn_id!r} names no SQL ledger: pass --ledger-conn-id. A task state store can "
             "be read only by its task; its uncertain rows are in results_path"
         )
-    try:
-        with open_engine(conn_id) as engine:
-            if not exists(engine):
-                raise InputError(
-                    f"the database of connection {conn_id!r} has no ledger. Is it the right connection?"
-                )
-            yield engine
-    except SQLAlchemyError as error:
-        cause = getattr(error, "orig", None) or error
-        raise ISmartError(
-            f"The ledger of connection {conn_id!r} cannot be read or written ({type(cause).__name__}: {cause})"
-        ) from None
+    with open_engine(conn_id) as engine:
+        if not exists(engine):
+            raise InputError(f"the database of connection {conn_id!r} has no ledger. Is it the right connection?")
+        yield engine
 
 
 def _ledger_of(conn_id: str) -> str | None:

@@ -7,20 +7,24 @@ from __future__ import annotations
 
 import json
 import logging
+import os
 import sys
 import warnings
 from argparse import Namespace
 from collections.abc import Callable, Iterable, Sequence
-from contextlib import redirect_stdout
+from contextlib import AbstractContextManager, nullcontext, redirect_stdout
 from functools import wraps
+from io import StringIO
+from pathlib import Path
 from typing import Any, TextIO
 
 from airflow_provider_ismart.core.errors import InputError
 
-#: The exit statuses besides 0: the answer is no, the command could not do what was asked, Ctrl-C.
+#: The exit statuses besides 0: the answer is no, the command could not do what was asked, nobody reads the results
+#: (as of a program that SIGPIPE ends).
 NEGATIVE = 1
 FAILED = 2
-INTERRUPTED = 130
+UNREAD = 141
 
 #: Wide enough for every table, where there is no terminal that sets the width.
 _COLUMNS = 240
@@ -28,6 +32,35 @@ _COLUMNS = 240
 
 class DeclinedError(Exception):
     """A person answered no."""
+
+
+class UnwritableError(Exception):
+    """The results cannot be written, such as to a full disk."""
+
+
+class Silent:
+    """A log whose events the command reports itself."""
+
+    def info(self, msg: str, /, *args: Any) -> None:
+        """Ignore an event."""
+
+    def warning(self, msg: str, /, *args: Any) -> None:
+        """Ignore a problem."""
+
+
+class _Page(StringIO):
+    """Text for a stream, with the stream's answers to what rich asks before it formats the text."""
+
+    def __init__(self, stream: TextIO) -> None:
+        super().__init__()
+        self._stream = stream
+
+    @property
+    def encoding(self) -> str:  # type: ignore[override]
+        return self._stream.encoding
+
+    def isatty(self) -> bool:
+        return self._stream.isatty()
 
 
 class Output:
@@ -38,13 +71,28 @@ class Output:
         self._results = results
         self._messages = messages
 
+    def _write(self, text: str) -> None:
+        """Write results, and flush them, because an error would come too late at exit.
+
+        :raises BrokenPipeError: nobody reads them.
+        :raises UnwritableError: they cannot be written.
+        """
+        encoding = self._results.encoding
+        try:
+            self._results.write(text.encode(encoding, "backslashreplace").decode(encoding))
+            self._results.flush()
+        except BrokenPipeError:
+            raise
+        except OSError as error:
+            raise UnwritableError(f"the results cannot be written ({error.strerror}).") from None
+
     def json(self, value: object) -> None:
         """Print a result as JSON. Characters beyond ASCII are escaped, because a terminal can interpret some."""
-        self._results.write(json.dumps(value, indent=2) + "\n")
+        self._write(json.dumps(value, indent=2) + "\n")
 
     def result(self, text: str) -> None:
         """Print a result that is a sentence."""
-        self._results.write(printable(text) + "\n")
+        self._write(printable(text) + "\n")
 
     def table(self, title: str, header: Sequence[str], rows: Iterable[Sequence[object]]) -> None:
         """Print a table; numbers are aligned to the right."""
@@ -59,8 +107,9 @@ class Output:
             table.add_column(name, justify="right" if is_number else "left", overflow="fold")
         for row in cells:
             table.add_row(*(Text(_cell(value)) for value in row))
-        console = Console(file=self._results, width=None if self._results.isatty() else _COLUMNS)
-        console.print(Text(printable(title)), table)
+        page = _Page(self._results)
+        Console(file=page, width=None if page.isatty() else _COLUMNS).print(Text(printable(title)), table)
+        self._write(page.getvalue())
 
     def message(self, text: str) -> None:
         """Print a line to stderr."""
@@ -74,7 +123,7 @@ class Output:
         """
         if yes:
             return
-        if not sys.stdin.isatty():
+        if sys.stdin is None or not sys.stdin.isatty():
             raise InputError("Nothing was changed: there is no terminal to ask. Pass --yes to confirm")
         self._messages.write(f"{printable(question)} [y/N] ")
         self._messages.flush()
@@ -102,26 +151,59 @@ def reporting(command: Callable[[Namespace, Output], int]) -> Callable[[Namespac
 
     @wraps(command)
     def run(options: Namespace) -> int:
-        output = Output(as_json=options.json, results=sys.stdout, messages=sys.stderr)
-        logging.disable()  # what matters is in the results and the errors
-        with redirect_stdout(sys.stderr), warnings.catch_warnings():  # Airflow logs to stdout
-            warnings.simplefilter("ignore")
-            from airflow.providers.common.compat.sdk import AirflowException  # noqa: PLC0415  # heavy
-
-            warnings.simplefilter("ignore")  # Airflow 2 has set filters of its own
+        with _stdout() as results:
+            output = Output(as_json=options.json, results=results, messages=sys.stderr)
             try:
-                return command(options, output)
-            except (InputError, AirflowException) as error:
-                output.message(f"error: {_in_one_line(error)}")
+                return _run(command, options, output)
+            except BrokenPipeError:
+                _discard_unwritten(results, sys.stderr)
+                return UNREAD
+            except UnwritableError as error:
+                _discard_unwritten(results)
+                output.message(f"error: {error}")
                 return FAILED
-            except DeclinedError:
-                output.message("Nothing was changed.")
-                return NEGATIVE
-            except KeyboardInterrupt:
-                output.message("Interrupted.")
-                return INTERRUPTED
 
     return run
+
+
+def _stdout() -> AbstractContextManager[TextIO]:
+    """Return stdout; if it is closed, something that takes its place."""
+    return Path(os.devnull).open("w") if sys.stdout is None else nullcontext(sys.stdout)
+
+
+def _discard_unwritten(*streams: TextIO) -> None:
+    """Discard what could not be written, because Python would try it again at exit, and complain."""
+    nowhere = os.open(os.devnull, os.O_WRONLY)
+    for stream in streams:
+        os.dup2(nowhere, stream.fileno())
+
+
+def _run(command: Callable[[Namespace, Output], int], options: Namespace, output: Output) -> int:
+    logging.disable(logging.WARNING)
+    logging.setLogRecordFactory(_short_record)
+    with redirect_stdout(sys.stderr), warnings.catch_warnings():  # Airflow logs to stdout
+        warnings.simplefilter("ignore")
+        from airflow.providers.common.compat.sdk import AirflowException  # noqa: PLC0415  # heavy
+
+        warnings.simplefilter("ignore")  # Airflow 2 has set filters of its own
+        try:
+            return command(options, output)
+        except (InputError, AirflowException) as error:
+            output.message(f"error: {_in_one_line(error)}")
+            return FAILED
+        except DeclinedError:
+            output.message("Nothing was changed.")
+            return NEGATIVE
+
+
+def _short_record(*args: Any, **kwargs: Any) -> logging.LogRecord:
+    """Return a log record without a traceback. Airflow's errors can explain the command's own."""
+    record = logging.LogRecord(*args, **kwargs)
+    if record.exc_info and (error := record.exc_info[1]):
+        first_line = (str(error).splitlines() or [""])[0]
+        record.msg, record.args = f"{record.getMessage()} ({type(error).__name__}: {first_line})", ()
+        record.exc_info = None
+    return record
 
 
 def _in_one_line(error: Exception) -> str:

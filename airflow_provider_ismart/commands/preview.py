@@ -6,10 +6,9 @@ import sys
 from argparse import Namespace
 from collections.abc import Callable, Collection, Iterator
 from contextlib import closing, contextmanager
-from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
-from airflow_provider_ismart.commands.output import NEGATIVE, Output, reporting
+from airflow_provider_ismart.commands.output import NEGATIVE, Output, Silent, reporting
 from airflow_provider_ismart.core.columns import Columns
 from airflow_provider_ismart.core.errors import InputError
 from airflow_provider_ismart.core.outcomes import Outcome
@@ -59,23 +58,13 @@ def _dry_run(options: Namespace) -> Report:
         message_column=options.message_column,
         recipient_column=options.recipient_column,
         lang=options.lang,
-        exclude=Path(options.exclude) if options.exclude else None,
+        exclude=options.exclude,
         max_credits=options.max_credits,
         dry_run=True,
     )
     with closing(GatewayClient(Settings.without_connection())) as client, _progress() as advance:
-        recipients = _Observed(from_files(Path(options.file)), advance)
-        return dry_run(recipients, checked, client, _Silent())
-
-
-class _Silent:
-    """A log of a send whose results are printed instead."""
-
-    def info(self, msg: str, /, *args: Any) -> None:
-        """Ignore an event."""
-
-    def warning(self, msg: str, /, *args: Any) -> None:
-        """Ignore a problem."""
+        recipients = _Observed(from_files(options.file), advance)
+        return dry_run(recipients, checked, client, Silent())
 
 
 class _Observed(ChunkedRecipients):
@@ -118,11 +107,9 @@ def _print(report: Report, output: Output) -> None:
     output.table(counted(report.total, "row"), ("outcome", "rows"), rows)
     if report.reasons:
         output.table("Reasons", ("reason", "rows"), report.reasons.items())
-    to_send = [
-        ("calls", report.planned_calls),
-        ("credits, one per part", report.planned_parts),
-        *([("credits that simplify_text would save", report.saving.credits)] if report.saving else []),
-    ]
+    to_send = [("calls", report.planned_calls), ("credits, one per part", report.planned_parts)]
+    if saving := report.saving:
+        to_send.append((f"credits that simplify_text would save: {', '.join(saving.characters)}", saving.credits))
     output.table("To send", ("what", "count"), to_send)
     if report.samples:
         samples = [(sample.msisdn, sample.parts, sample.text) for sample in report.samples]

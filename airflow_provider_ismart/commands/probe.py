@@ -5,7 +5,7 @@ from __future__ import annotations
 from argparse import Namespace
 from typing import TYPE_CHECKING
 
-from airflow_provider_ismart.commands.output import NEGATIVE, Output, reporting
+from airflow_provider_ismart.commands.output import NEGATIVE, Output, Silent, reporting
 from airflow_provider_ismart.commands.server_context import hook_of
 from airflow_provider_ismart.core.credit import judge_login
 from airflow_provider_ismart.core.return_codes import Kind, return_code
@@ -17,13 +17,14 @@ if TYPE_CHECKING:
 #: How long to wait for alerts of this machine that are trying the login, in seconds.
 _WAIT_SECONDS = 15.0
 
+_NOT_SHARED = "Airflow's database could not record the refusal, so tasks can still try this login."
 _HOW_TO_UNBLOCK = "A changed login or password is tried again."
 
 
 @reporting
 def run(options: Namespace, output: Output) -> int:
     """Print whether the login is good; the exit status is 1 if it is not, or must not be tried."""
-    outcome, refusal = _probe(hook_of(options.conn_id))
+    outcome, refusal = _probe(hook_of(options.conn_id), output)
     is_good, why = (False, refusal) if outcome is None else judge_login(outcome)
     if output.as_json:
         code = outcome.code if outcome else None
@@ -33,7 +34,7 @@ def run(options: Namespace, output: Output) -> int:
     return 0 if is_good else NEGATIVE
 
 
-def _probe(hook: ISmartHook) -> tuple[CallOutcome | None, str]:
+def _probe(hook: ISmartHook, output: Output) -> tuple[CallOutcome | None, str]:
     """Return the outcome of one probe, or why there must be none."""
     from airflow_provider_ismart.coordination.locks import BusyError, Deadline  # noqa: PLC0415  # imports Airflow
     from airflow_provider_ismart.coordination.login_gate import LoginGate  # noqa: PLC0415
@@ -45,9 +46,12 @@ def _probe(hook: ISmartHook) -> tuple[CallOutcome | None, str]:
         with gate.enter(Deadline(_WAIT_SECONDS)):
             if reason := refused.block_reason() or gate.block_reason():
                 return None, f"{reason} {_HOW_TO_UNBLOCK}"
-            outcome = hook.probe_outcome()
+            outcome = hook.make_probe()
             if outcome.code is not None and return_code(outcome.code).kind is Kind.LOGIN:
-                gate.record_refused(is_shared=refused.block_reason() is not None)
+                is_shared = refused.record(Silent())
+                gate.record_refused(is_shared=is_shared)
+                if not is_shared:
+                    output.message(_NOT_SHARED)
             return outcome, ""
     except BusyError:
         raise ISmartUnavailableError(

@@ -19,13 +19,14 @@ from airflow_provider_ismart.core.template import Template
 #: The key of the template for rows without a language, or with one that has no template.
 DEFAULT = "default"
 
-#: The ways to write a language, in lower case and with plain alefs.
+#: The ways to write a language, in lower case and with plain letters.
 _SPELLINGS = {
-    "ar": ("ar", "arabic", "العربية", "عربية", "عربي"),
-    "en": ("en", "english", "الانجليزية", "انجليزية", "انجليزي"),
+    "ar": ("ar", "arabic", "العربيه", "عربيه", "عربي"),
+    "en": ("en", "english", "الانجليزيه", "انجليزيه", "انجليزي"),
 }
 _LANGUAGE_OF = {spelling: language for language, spellings in _SPELLINGS.items() for spelling in spellings}
-_ALEF_WITH_HAMZA, _ALEF = "\u0625", "\u0627"
+#: Letters and the plain ones that are often written in their place: alef, and heh and yeh at the end of a word.
+_PLAIN_LETTERS = str.maketrans("\u0625\u0629\u0649", "\u0627\u0647\u064a")
 #: White space, and marks left over from copying right-to-left text.
 _AROUND = " \t\r\n\u00a0\u061c\u200e\u200f\ufeff"
 
@@ -37,7 +38,7 @@ _LOOKS_LIKE_A_LANGUAGE = r"[^\W\d_]{2,12}([-_][^\W_]{2,4})?"
 
 def read_language(written: str) -> str | None:
     """Return ``"ar"`` or ``"en"`` for a language in any usual form, with any region; else ``None``."""
-    text = written.strip(_AROUND).casefold().replace("_", "-").replace(_ALEF_WITH_HAMZA, _ALEF)
+    text = written.strip(_AROUND).casefold().replace("_", "-").translate(_PLAIN_LETTERS)
     language, _, region = text.partition("-")
     return _LANGUAGE_OF.get(text) or (language if region and language in _SPELLINGS else None)
 

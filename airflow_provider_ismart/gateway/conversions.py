@@ -6,6 +6,7 @@ reason if the extra is invalid.
 
 from __future__ import annotations
 
+import json
 import re
 from collections.abc import Mapping
 from pathlib import Path
@@ -39,7 +40,7 @@ def mobile_prefixes(text: str, before: Mapping[str, Any]) -> tuple[str, ...]:
 
 def allowed_numbers(given: str | list[Any], before: Mapping[str, Any]) -> frozenset[str]:
     """Return the numbers, each as 11 digits, of a text or a list."""
-    entries = split_numbers(given) if isinstance(given, str) else given
+    entries = _entries(given) if isinstance(given, str) else given
     if not entries:
         raise InputError("it has no number; leave it out to reach every number")
 
@@ -48,6 +49,17 @@ def allowed_numbers(given: str | list[Any], before: Mapping[str, Any]) -> frozen
 
     numbering = NumberingPlan(before["country_code"], before["mobile_prefixes"] or ())
     return frozenset(canonical_column(entries, numbering, invalid))
+
+
+def _entries(text: str) -> list[Any]:
+    """Return the entries of a text, which a form can have instead of a JSON list."""
+    if not text.startswith("["):
+        return split_numbers(text)
+    try:
+        entries: list[Any] = json.loads(text)
+    except ValueError:
+        raise InputError("it starts like a JSON list, but is none") from None
+    return entries
 
 
 def quiet_hours(text: str, before: Mapping[str, Any]) -> QuietHours:

@@ -212,6 +212,7 @@ class ISmartHook(BaseHook):
         :param task_instance: of this one: an object with ``dag_id``, ``run_id``, ``task_id``, ``map_index``.
         :param ledger_conn_id: the ledger's connection; by default the one that this hook's connection names.
         :raises ISmartInputError: there is no SQL ledger, or not exactly one of key and task instance.
+        :raises ISmartError: the ledger's database cannot be read.
         """
         from airflow_provider_ismart.ledgers.operations import count_messages  # noqa: PLC0415  # import SQLAlchemy
         from airflow_provider_ismart.ledgers.selection import select_key, select_task  # noqa: PLC0415
@@ -247,13 +248,19 @@ class ISmartHook(BaseHook):
     def probe_outcome(self) -> CallOutcome:
         """Make the free probe once, and return its outcome, with the cause if there is no code."""
         from airflow_provider_ismart.core.return_codes import Kind, return_code  # noqa: PLC0415  # only when needed
-        from airflow_provider_ismart.sending.metrics import count_probe  # noqa: PLC0415
+
+        outcome = self.make_probe()
+        if outcome.code is not None and return_code(outcome.code).kind is Kind.LOGIN:
+            self.refused_login.record(self.log)
+        return outcome
+
+    def make_probe(self) -> CallOutcome:
+        """Do the same, and leave it to the caller to record a refused login."""
+        from airflow_provider_ismart.sending.metrics import count_probe  # noqa: PLC0415  # only when needed
 
         with closing(self.get_conn()) as client:
             outcome = client.probe()
         count_probe(outcome)
-        if outcome.code is not None and return_code(outcome.code).kind is Kind.LOGIN:
-            self.refused_login.record(self.log)
         return outcome
 
     def known_refusal(self, context: Mapping[str, Any]) -> str | None:

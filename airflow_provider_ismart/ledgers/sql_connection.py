@@ -24,6 +24,11 @@ if TYPE_CHECKING:
 
 _DIALECTS = ("postgresql", "sqlite")
 
+_STOPPED = (
+    "The send has stopped. No call was made without its intent on record, so a retry can resume: it sends what "
+    "was not submitted. Calls whose outcome could not be recorded count as uncertain."
+)
+
 
 def open_sql(request: LedgerRequest) -> AbstractContextManager[OpenLedger] | None:
     """Open the ledger in the database of ``ledger_conn_id``, if it is set and the send has a task or a key.
@@ -41,7 +46,7 @@ def open_sql(request: LedgerRequest) -> AbstractContextManager[OpenLedger] | Non
 @contextmanager
 def _open(request: LedgerRequest, conn_id: str) -> Iterator[OpenLedger]:
     request.this_try.has_lasting_ledger = True
-    with _sql_errors(conn_id), open_engine(conn_id) as engine:
+    with open_engine(conn_id, consequence=_STOPPED) as engine:
         ledger = _sql_ledger(engine, request, conn_id)
         yield OpenLedger(ledger=ledger, before_first_call=request.this_try.mark_first_call)
 
@@ -109,11 +114,31 @@ def sender_name(task: TaskIdentity) -> str:
 
 
 @contextmanager
-def open_engine(ledger_conn_id: str) -> Iterator[Engine]:
+def open_engine(ledger_conn_id: str, *, consequence: str = "") -> Iterator[Engine]:
     """Open the database of an Airflow connection for a ledger.
 
+    :param consequence: what an error of the database means to the caller's user.
     :raises InputError: it is not a supported database.
+    :raises ISmartError: it cannot be read or written, now or by the caller.
     """
+    from sqlalchemy.exc import SQLAlchemyError  # noqa: PLC0415  # heavy
+
+    try:
+        engine = _engine(ledger_conn_id)
+        try:
+            yield engine
+        finally:
+            engine.dispose()
+    except SQLAlchemyError as error:
+        cause = getattr(error, "orig", None) or error
+        why = (str(cause).strip().splitlines() or [""])[0]
+        raise ISmartError(
+            f"The ledger of connection {ledger_conn_id!r} cannot be read or written ({type(cause).__name__}: "
+            f"{why}). {consequence}".rstrip()
+        ) from None
+
+
+def _engine(ledger_conn_id: str) -> Engine:
     from airflow_provider_ismart.ledgers import sql_schema  # noqa: PLC0415  # imports SQLAlchemy
 
     connection = BaseHook.get_connection(ledger_conn_id)
@@ -127,24 +152,4 @@ def open_engine(ledger_conn_id: str) -> Iterator[Engine]:
             f"ledger_conn_id {ledger_conn_id!r} must be a PostgreSQL or SQLite connection, with the Airflow "
             "provider for it installed"
         )
-    try:
-        yield sql_schema.prepare_engine(engine)
-    finally:
-        engine.dispose()
-
-
-@contextmanager
-def _sql_errors(ledger_conn_id: str) -> Iterator[None]:
-    """Convert database errors to ones that name the ledger's connection."""
-    from sqlalchemy.exc import SQLAlchemyError  # noqa: PLC0415  # heavy
-
-    try:
-        yield
-    except SQLAlchemyError as error:
-        cause = getattr(error, "orig", None) or error
-        why = (str(cause).strip().splitlines() or [""])[0]
-        raise ISmartError(
-            f"The ledger of connection {ledger_conn_id!r} cannot be read or written ({type(cause).__name__}: "
-            f"{why}). The send has stopped. No call was made without its intent on record, so a retry can resume: "
-            "it sends what was not submitted. Calls whose outcome could not be recorded count as uncertain."
-        ) from None
+    return sql_schema.prepare_engine(engine)

@@ -35,7 +35,7 @@ POLL_SECONDS = 0.5
 
 
 #: What keeps the sandbox from starting. The texts say why.
-FAILURES = (NotLoopbackError, OSError, OverflowError, ImportError)
+FAILURES = (NotLoopbackError, OSError, ImportError)
 
 
 def main(argv: Sequence[str] | None = None) -> None:

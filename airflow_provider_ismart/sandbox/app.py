@@ -10,7 +10,7 @@ from starlette.types import ASGIApp, Receive, Scope, Send
 
 from . import gateway
 from .control import control_api
-from .guard import Guard, is_from_another_website
+from .guard import Guard, is_from_a_website
 from .state import State
 
 #: The scope extension that holds the connection's transport.
@@ -24,7 +24,7 @@ def sandbox_app(state: State, *, token: str | None) -> ASGIApp:
     control = Guard(control_api(state), token=token)
 
     async def app(scope: Scope, receive: Receive, send: Send) -> None:
-        if scope["path"] == gateway.PATH and not is_from_another_website(scope):
+        if scope["path"] == gateway.PATH and not is_from_a_website(scope):
             await _answer_call(state, scope, receive, send)
         else:
             await control(scope, receive, send)

@@ -91,7 +91,7 @@ class _ControlApi:
 async def _json(request: Request) -> Any:
     try:
         return json.loads(await request.body())
-    except ValueError as exc:
+    except (ValueError, RecursionError) as exc:
         raise _InvalidBodyError(f"the body must be JSON: {exc}") from exc
 
 

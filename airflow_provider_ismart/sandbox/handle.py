@@ -2,6 +2,7 @@
 
 import ipaddress
 import json
+import os
 import secrets
 import socket
 from collections.abc import Iterator
@@ -65,8 +66,7 @@ class Sandbox:
             raise ImportError(
                 "the sandbox needs starlette and uvicorn: install this package with its extra sandbox"
             ) from exc
-        family = socket.AF_INET6 if self._address.version == 6 else socket.AF_INET  # noqa: PLR2004
-        listener = socket.create_server((str(self._address), self.port), family=family, backlog=1024)
+        listener = _listen(str(self._address), self.port)
         self.port = listener.getsockname()[1]
         self._server = Server(self._state, listener, token=self.token)
 
@@ -147,6 +147,17 @@ class Sandbox:
     def reset(self) -> None:
         """Restore the initial state: account, faults, calls and messages."""
         self._state.reset()
+
+
+def _listen(host: str, port: int) -> socket.socket:
+    family = socket.AF_INET6 if ":" in host else socket.AF_INET
+    try:
+        return socket.create_server((host, port), family=family, backlog=1024)
+    except OSError as exc:
+        why = os.strerror(exc.errno or 0)  # its own text can repeat the address
+    except OverflowError:
+        why = "a port is 0 to 65535"
+    raise OSError(f"cannot listen on port {port} of {host}: {why}. Choose another port (0: any free one) or host")
 
 
 def _listening_address(host: str) -> ipaddress.IPv4Address | ipaddress.IPv6Address:

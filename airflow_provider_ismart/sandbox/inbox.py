@@ -22,6 +22,7 @@ from .state import Call, QueryTooLong, State
 #: Seconds between two looks for changes: one signal then covers all that came meanwhile.
 SIGNAL_SECONDS: Final = 0.2
 PAGE_SIZE: Final = 50
+_MANY_DIGITS: Final = 10
 _FAULTS: Final = {kind: fault.__doc__ for kind, fault in {**KINDS, QueryTooLong.kind: QueryTooLong}.items()}
 _FILES: Final = {
     "/": ("index.html", "text/html"),
@@ -185,7 +186,7 @@ def _filter(request: Request) -> tuple[str, str | None]:
 
 def _limit(request: Request) -> int:
     limit = request.query_params.get("limit", "")
-    return int(limit) if limit.isdecimal() else PAGE_SIZE
+    return int(limit) if limit.isdecimal() and len(limit) < _MANY_DIGITS else PAGE_SIZE
 
 
 def _explained(call: Call) -> Mapping[str, Any]:

@@ -100,7 +100,10 @@ class JournalFile:
 
     def __init__(self, path: Path) -> None:
         self._path = path
-        self.append("")  # reports a path that cannot be written now, not at the first message
+        try:
+            self.append("")  # reports a path that cannot be written now, not at the first message
+        except OSError as exc:
+            raise type(exc)(f"cannot write the journal {path}: {exc.strerror}") from exc
 
     def append(self, lines: str) -> None:
         """Append lines and flush them to the operating system."""

@@ -181,7 +181,7 @@ def _lang(value: object) -> LangChoice:
 
 
 def _max_credits(value: object) -> int | None:
-    if isinstance(value, str) and value.strip().isascii() and value.strip().isdigit():  # as a template renders it
+    if isinstance(value, str) and re.fullmatch(r"[0-9]{1,18}", value.strip()):  # as a template renders it
         return int(value)
     if value is None or (type(value) is int and value >= 0):
         return value

@@ -14,6 +14,7 @@ from sqlalchemy import update
 
 from airflow_provider_ismart.ledgers.sql_schema import calls
 from airflow_provider_ismart.sandbox import faults
+from tests.commands.documented import documented_json
 from tests.ledgers.backings import numbers
 
 ROOT = Path(__file__).parents[2]
@@ -59,7 +60,7 @@ def sender(ismart_default, ismart_sandbox, database, monkeypatch):
 
 def results(ended):
     assert ended.returncode == 0, ended
-    return json.loads(ended.stdout)
+    return documented_json(ended.stdout)
 
 
 def test_a_summary_counts_the_messages_of_a_key_or_a_task(command, send, sqlite, ismart_sandbox):
@@ -203,12 +204,14 @@ def test_names_in_a_ledger_are_printed_without_being_interpreted(
         (["release", *LEDGER, "--task", "dag/run/sen", "--yes"], ["no task 'dag/run/sen'"]),
         (["summary", "--key", KEY], ["ismart_default", "--ledger-conn-id", "results_path"]),
         (["summary", "--key", KEY, "--ledger-conn-id", "nowhere"], ["nowhere"]),
+        (["summary", "--key", KEY, "--ledger-conn-id", ""], ["``"]),
         (["summary", "--key", KEY, "--ledger-conn-id", "empty"], ["empty", "no ledger"]),
         (["summary", "--key", KEY, "--ledger-conn-id", "broken"], ["broken", "cannot be read"]),
         (["uncertain", *OF_KEY, "--numbers", "/nowhere.csv"], ["/nowhere.csv"]),
         (["prune", *LEDGER, "--before", "2026-01-01", "--yes"], ["--whole-ledger"]),
         (["prune", *OF_KEY, "--before", "soon", "--yes"], ["--before is 'soon'"]),
         (["prune", *OF_KEY, "--before", "2999-01-01", "--yes"], ["in the future"]),
+        (["prune", *OF_KEY, "--before", "0001-01-01T00:00+14:00", "--yes"], ["outside the calendar"]),
     ],
 )
 def test_bad_input_is_named_in_one_line(

@@ -68,6 +68,11 @@ def test_a_parquet_file_and_its_opt_outs_are_read_with_the_columns_that_are_name
     assert report["samples"][0]["lang"] == 64
 
 
+def test_what_simplify_text_would_save_names_the_characters(command, recipients):
+    ended = command("preview", recipients, "--message", "’" * 71)
+    assert "│ credits that simplify_text would save: ’ (U+2019) │     2 │" in ended.stdout
+
+
 @pytest.mark.parametrize(
     ("rows", "options", "why"),
     [

@@ -5,6 +5,7 @@ import json
 import pytest
 
 from airflow_provider_ismart.hooks.ismart import ISmartHook
+from tests.commands.documented import documented_json
 
 
 def test_a_good_login_gives_status_0_and_shows_no_password(process, airflow_db, ismart_default, ismart_sandbox):
@@ -27,7 +28,7 @@ def test_a_refused_login_is_not_tried_again_until_it_changes(
     assert "return code 3" in first.stdout
     second = command("probe", "--json")
     assert second.returncode == 1
-    told = json.loads(second.stdout)
+    told = documented_json(second.stdout)
     assert (told["login_is_good"], told["called"], told["code"]) == (False, False, None)
     assert "was refused at" in told["explanation"]
     assert "A changed login or password is tried again." in told["explanation"]
@@ -42,7 +43,11 @@ def test_a_refused_login_is_not_tried_again_until_it_changes(
 
 def test_without_a_database_the_machine_remembers_the_refusal(process, empty_home, ismart_default, ismart_sandbox):
     ismart_default(password="not-it")
-    assert process("probe", **empty_home).returncode == 1
+    first = process("probe", **empty_home)
+    assert first.returncode == 1
+    *logged, told = first.stderr.splitlines()
+    assert told == "Airflow's database could not record the refusal, so tasks can still try this login."
+    assert all("no such table" in line for line in logged)  # one line each, without a traceback
     again = process("probe", **empty_home)
     assert again.returncode == 1
     assert "refused less than a day ago" in again.stdout

@@ -33,7 +33,9 @@ def plan_of_languages(rows, message=MESSAGE, **options):
         "AR_om",
         "ar-001",
         "العربية",
+        "العربيه",
         "عربي",
+        "عربى",
         "\u200fعربي\u200e",
         "عربية",
     ],
@@ -43,7 +45,7 @@ def test_arabic_is_known_in_its_usual_spellings(written):
 
 
 @pytest.mark.parametrize(
-    "written", ["en", "EN", "English", "en-US", "en_GB", "الإنجليزية", "الانجليزية", "إنجليزي", "انجليزي\t"]
+    "written", ["en", "EN", "English", "en-US", "en_GB", "الإنجليزية", "الانجليزيه", "إنجليزي", "انجليزى\t"]
 )
 def test_english_is_known_in_its_usual_spellings(written):
     assert read_language(written) == "en"

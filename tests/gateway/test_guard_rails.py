@@ -180,7 +180,9 @@ def test_the_results_file_lists_the_excluded_rows_with_their_reason(send, ismart
 # --- allowed_numbers
 
 
-@pytest.mark.parametrize("allowed", [[A], "9000 0001", f"{A}\n", [90000001], f" {A}, "], ids=repr)
+@pytest.mark.parametrize(
+    "allowed", [[A], "9000 0001", f"{A}\n", [90000001], f" {A}, ", f' ["{A}"]', "[90000001]"], ids=repr
+)
 def test_a_restricted_connection_reaches_nobody_else_however_it_is_sent(
     allowed, send_to_abc, ismart_default, ismart_sandbox
 ):

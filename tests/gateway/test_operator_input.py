@@ -142,6 +142,8 @@ def test_bad_input_ends_the_task_before_anything_is_sent(recipients, options, na
         ({"extra": {"read_timeout": 0}}, "read_timeout"),
         ({"extra": {"allowed_numbers": []}}, "allowed_numbers.*has no number"),
         ({"extra": {"allowed_numbers": " , "}}, "allowed_numbers.*has no number"),
+        ({"extra": {"allowed_numbers": "[]"}}, "allowed_numbers.*has no number"),
+        ({"extra": {"allowed_numbers": "['90000001']"}}, "allowed_numbers.*starts like a JSON list, but is none"),
         ({"extra": {"allowed_numbers": 96890000001}}, "allowed_numbers.*text or a list"),
         ({"extra": {"allowed_numbers": {"a": 1}}}, "allowed_numbers.*text or a list"),
         ({"extra": {"allowed_numbers": "90000001, 9000"}}, "allowed_numbers.*entry 2 is .*too short"),

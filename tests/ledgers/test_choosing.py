@@ -5,7 +5,7 @@ from types import SimpleNamespace
 
 import pytest
 
-from airflow_provider_ismart.exceptions import ISmartInputError, ISmartUncertainFinalError
+from airflow_provider_ismart.exceptions import ISmartError, ISmartInputError, ISmartUncertainFinalError
 from airflow_provider_ismart.hooks.ismart import ISmartHook
 from airflow_provider_ismart.sandbox import faults
 from tests.ledgers.backings import Store, needs_task_state, numbers
@@ -122,3 +122,11 @@ class TestSummary:
     def test_needs_to_know_of_what(self, ismart_default):
         with pytest.raises(ISmartInputError, match="either idempotency_key or task_instance"):
             ISmartHook().ledger_summary()
+
+    def test_of_a_database_that_cannot_be_read_names_the_connection(self, ismart_default, tmp_path, monkeypatch):
+        ledger = {"conn_type": "sqlite", "host": str(tmp_path / "nowhere/ledger.db")}
+        monkeypatch.setenv("AIRFLOW_CONN_LEDGER", json.dumps(ledger))
+        with pytest.raises(
+            ISmartError, match=r"connection 'ledger' cannot be read or written .*unable to open.*\)\.$"
+        ):
+            ISmartHook().ledger_summary(idempotency_key="bills", ledger_conn_id="ledger")

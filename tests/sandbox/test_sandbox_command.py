@@ -66,8 +66,14 @@ def test_in_a_container_it_warns_and_prints_the_token_only_where_it_is_needed(ru
     ("arguments", "error"),
     [
         (["--host", "192.168.1.10"], "only on loopback addresses"),
-        (["--port", "99999"], "port must be 0-65535"),
-        (["--port", "0", "--journal", "/nowhere/journal.jsonl"], "No such file"),
+        (
+            ["--port", "99999"],
+            "cannot listen on port 99999 of 127.0.0.1: a port is 0 to 65535. Choose another port",
+        ),
+        (
+            ["--port", "0", "--journal", "/nowhere/journal.jsonl"],
+            "cannot write the journal /nowhere/journal.jsonl: No such file or directory\n",
+        ),
     ],
 )
 def test_what_it_cannot_do_is_said_in_one_line(arguments, error):
@@ -76,3 +82,4 @@ def test_what_it_cannot_do_is_said_in_one_line(arguments, error):
     assert ended.returncode == 2
     assert error in ended.stderr
     assert "Traceback" not in ended.stderr
+    assert "Errno" not in ended.stderr

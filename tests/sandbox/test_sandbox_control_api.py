@@ -89,7 +89,7 @@ def test_a_setting_that_cannot_be_is_refused_by_name_and_nothing_changes(ismart_
     assert ismart_sandbox.account == before
 
 
-@pytest.mark.parametrize("body", ["", "{", "[]", "\xff"])
+@pytest.mark.parametrize("body", ["", "{", "[]", "\xff", "[" * 100_000], ids=lambda body: body[:3])
 def test_a_body_that_is_no_object_is_refused(get, body):
     status, _, answer = get("/_sandbox/account", "PATCH", body)
     assert status == 400

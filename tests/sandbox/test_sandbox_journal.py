@@ -50,7 +50,7 @@ def test_a_later_run_and_a_reset_append_with_ids_of_their_own(tmp_path, target):
 
 
 def test_a_journal_that_cannot_be_written_is_reported_immediately(tmp_path):
-    with pytest.raises(FileNotFoundError):
+    with pytest.raises(FileNotFoundError, match=r"^cannot write the journal .*: No such file or directory$"):
         Sandbox(journal=tmp_path / "nowhere" / "journal.jsonl")
 
 

@@ -149,10 +149,27 @@ def test_the_gateway_itself_takes_calls_under_any_name(ask, target):
     assert ask(target(), Host="gateway.example")[2] == "1"
 
 
-@pytest.mark.parametrize("site", ["cross-site", "same-site"])
-def test_another_website_cannot_make_a_call(ask, target, ismart_sandbox, site):
-    assert ask(target(), Sec_Fetch_Site=site)[0] == 403
+@pytest.mark.parametrize(
+    ("site", "host"),
+    [
+        ("cross-site", "127.0.0.1:{}"),
+        ("same-site", "127.0.0.1:{}"),
+        ("same-origin", "evil.example:{}"),  # DNS rebinding
+    ],
+)
+def test_another_website_cannot_make_a_call(ask, target, ismart_sandbox, site, host):
+    assert ask(target(), Sec_Fetch_Site=site, Host=host.format(ismart_sandbox.port))[0] == 403
     assert (ismart_sandbox.messages, ismart_sandbox.calls) == ([], [])
+
+
+def test_a_person_can_make_a_call_in_the_address_bar(ask, target):
+    assert ask(target(), Sec_Fetch_Site="none")[2] == "1"
+
+
+def test_a_limit_that_is_no_usual_number_is_the_default(ask, send):
+    send()
+    for limit in ("", "-1", "many", "9" * 5000):
+        assert len(json.loads(ask(f"/_sandbox/inbox/phones?limit={limit}")[2])["phones"]) == 1
 
 
 class TestToken:

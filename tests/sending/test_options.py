@@ -175,6 +175,11 @@ def test_a_dict_of_templates_and_a_column_of_texts_exclude_each_other():
         SendOptions.of(message={"en": "Hello"}, language_column="lang", message_column="text")
 
 
+def test_a_number_that_is_too_long_to_convert_is_an_input_error():
+    with pytest.raises(InputError, match=r"^max_credits is .* it can be a whole number from 0"):
+        SendOptions.of(message="Hello", max_credits="9" * 5000)
+
+
 @pytest.mark.parametrize(("written", "cap"), [(0, 0), (500, 500), ("500", 500), (" 500\n", 500), (None, None)])
 def test_max_credits_may_be_text_as_a_template_renders_it(written, cap):
     assert SendOptions.of(message="Hello", max_credits=written).max_credits == cap
