@@ -1,4 +1,4 @@
-"""Reach the connections and Variables in Airflow's database, as Airflow's own commands do."""
+"""Read connections and Variables from Airflow's database, as Airflow's own commands do."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ if TYPE_CHECKING:
 
 
 def use_database() -> None:
-    """Let this process reach the database. Airflow 3 otherwise expects a supervisor that does so."""
+    """Read from the database in this process. By default, Airflow 3 expects a supervisor to do so."""
     from airflow_provider_ismart.coordination import variables  # noqa: PLC0415  # imports Airflow
 
     # Private to Airflow 3.1 and later: connections are read from the database, as `airflow connections get` does.

@@ -78,12 +78,12 @@ class Watch(NamedTuple):
         )
         if not codes or not codes <= set(can_be):
             listed = ", ".join(map(str, can_be))
-            raise InputError(f"alert_codes is {sorted(codes, key=str)}; it can be some of {listed}")
+            raise InputError(f"alert_codes is {sorted(codes, key=str)}; it must contain only {listed}")
         try:
             return cls(alert_codes=codes, wait_for=WaitFor(wait_for))
         except ValueError:
             known = ", ".join(repr(choice.value) for choice in WaitFor)
-            raise InputError(f"wait_for is {wait_for!r}; it can be {known}") from None
+            raise InputError(f"wait_for is {wait_for!r}; it must be one of {known}") from None
 
     def verdict(self, code: int | None) -> ProbeVerdict:
         """Return the conclusion from the return code of a check; ``None`` is a check without one."""

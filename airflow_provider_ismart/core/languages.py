@@ -60,7 +60,7 @@ def read_templates(message: Mapping[Any, Any]) -> dict[str, Template]:
         keys[language] = shown(key)
         name = f"message[{shown(key)}]"
         if not isinstance(source, str):
-            raise InputError(f"{name} is of type {type(source).__name__}; it has to be text")
+            raise InputError(f"{name} is of type {type(source).__name__}; it must be text")
         if is_blank(source):
             raise InputError(f"{name} is blank; leave the key out, or give it a text")
         templates[language] = Template(source, name)

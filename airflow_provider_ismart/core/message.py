@@ -41,7 +41,7 @@ class LangChoice(Enum):
         except (ValueError, TypeError):
             if isinstance(lang, str) and lang.strip() in {"0", "64"}:  # Jinja renders a number as text
                 return cls(Lang(int(lang)).name.lower())
-            raise InputError(f"lang is {lang!r}; it can be 'auto', 'english', 'arabic', 0 or 64") from None
+            raise InputError(f"lang is {lang!r}; it must be 'auto', 'english', 'arabic', 0 or 64") from None
 
 
 class Size(NamedTuple):

@@ -89,7 +89,7 @@ def read_push_at(
     if is_missing(push_at):
         raise InputError("push_at is NaT; leave it out to send immediately")
     if not isinstance(push_at, datetime):
-        raise InputError(f"push_at is of type {type(push_at).__name__}; it can be a datetime or ISO 8601 text")
+        raise InputError(f"push_at is of type {type(push_at).__name__}; it must be a datetime or ISO 8601 text")
     try:
         delivery = (push_at if push_at.tzinfo else push_at.replace(tzinfo=timezone)).astimezone(timezone)
     except OverflowError:

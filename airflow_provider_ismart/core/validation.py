@@ -44,14 +44,14 @@ class Content:
             raise InputError("give either message or message_column")
         if self.message is not None and not isinstance(self.message, str | Mapping):
             raise InputError(
-                f"message is of type {type(self.message).__name__}; it has to be text, or a dict of text by "
+                f"message is of type {type(self.message).__name__}; it must be text, or a dict of text by "
                 "language"
             )
         if self.message_column is not None:
             object.__setattr__(self, "message_column", _column_name("message_column", self.message_column))
         self._check_languages()
         if type(self.max_parts) is not int or not 1 <= self.max_parts <= MAX_PARTS:
-            raise InputError(f"max_parts is {self.max_parts!r}; it can be 1 to {MAX_PARTS}")
+            raise InputError(f"max_parts is {self.max_parts!r}; it must be 1 to {MAX_PARTS}")
 
     def _check_languages(self) -> None:
         if isinstance(self.message, Mapping):
@@ -157,7 +157,7 @@ def _column_name(option: str, name: object) -> str:
     """Return a column's name as text; columns of a table without a header have integers as names."""
     if isinstance(name, str) or (isinstance(name, Integral) and not isinstance(name, bool)):
         return str(name)
-    raise InputError(f"{option} is of type {type(name).__name__}; it can be text, or an integer")
+    raise InputError(f"{option} is of type {type(name).__name__}; it must be text, or an integer")
 
 
 def _column(columns: Columns, name: str, asked_by: str) -> Sequence[Any]:

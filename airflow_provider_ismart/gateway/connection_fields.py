@@ -36,7 +36,7 @@ def gateway_url(host: str | None, port: int | None, path: str, *, allow_http: bo
     host = (host or DEFAULT_HOST).strip()
     base = split_url(host if "://" in host else f"https://{host}")
     if not base or base.scheme not in {"http", "https"} or not base.hostname or re.search(r"\s", base.hostname):
-        raise InputError("the connection's host has to be a host name or an http(s) URL")
+        raise InputError("the connection's host must be a host name or an http(s) URL")
     if base.username or base.password or base.query or base.fragment:
         raise InputError("the connection's host has more than a host name, a port and a path")
     if base.scheme == "http" and not (allow_http or _is_loopback(base.hostname)):
@@ -46,7 +46,7 @@ def gateway_url(host: str | None, port: int | None, path: str, *, allow_http: bo
         )
     port = port or base.port
     if port and not 0 < port <= MAX_PORT:
-        raise InputError(f"the connection's port is {port}; it can be 1 to {MAX_PORT}")
+        raise InputError(f"the connection's port is {port}; it must be 1 to {MAX_PORT}")
     name = f"[{base.hostname}]" if ":" in base.hostname else base.hostname
     return f"{base.scheme}://{name}{f':{port}' if port else ''}{base.path.rstrip('/')}/{path.removeprefix('/')}"
 
@@ -74,7 +74,7 @@ def json_object(extra: str | None) -> dict[str, Any]:
     except ValueError:  # whose message can quote the content
         found = None
     if not isinstance(found, dict):
-        raise InputError('the connection\'s extra has to be a JSON object such as {"max_concurrency": 8}')
+        raise InputError('the connection\'s extra must be a JSON object such as {"max_concurrency": 8}')
     return found
 
 

@@ -25,7 +25,7 @@ def timezone(name: str, _: Mapping[str, Any]) -> ZoneInfo:
     try:
         return ZoneInfo(name)
     except (KeyError, OSError, ValueError):
-        raise InputError("it has to be an IANA name such as Asia/Muscat") from None
+        raise InputError("it must be an IANA name such as Asia/Muscat") from None
 
 
 def mobile_prefixes(text: str, before: Mapping[str, Any]) -> tuple[str, ...]:
@@ -33,7 +33,7 @@ def mobile_prefixes(text: str, before: Mapping[str, Any]) -> tuple[str, ...]:
     prefixes = tuple(prefix.strip() for prefix in text.split(","))
     most = NumberingPlan(before["country_code"]).local_digits
     if not all(re.fullmatch(f"[0-9]{{1,{most}}}", prefix) for prefix in prefixes):
-        raise InputError("it has to be digits and commas, such as 7,9")
+        raise InputError("it must be digits and commas, such as 7,9")
     return prefixes
 
 
@@ -55,7 +55,7 @@ def quiet_hours(text: str, before: Mapping[str, Any]) -> QuietHours:
     try:
         return QuietHours.of(text, before["timezone"])
     except ValueError:
-        raise InputError("it has to be two different times such as 21:00-08:00") from None
+        raise InputError("it must be two different times such as 21:00-08:00") from None
 
 
 def existing_file(path: str, _: Mapping[str, Any]) -> str:
@@ -69,5 +69,5 @@ def proxy(url: str, _: Mapping[str, Any]) -> str:
     """Return the URL of an HTTP proxy."""
     parts = split_url(url)
     if not parts or parts.scheme not in {"http", "https"} or not parts.hostname:
-        raise InputError("it has to be a URL such as http://proxy.example:3128")
+        raise InputError("it must be a URL such as http://proxy.example:3128")
     return url

@@ -73,11 +73,11 @@ class Extra(NamedTuple):
                 return str(value).lower() == "true"
         elif (number := _number(value)) is not None and (self.type == "number" or number.is_integer()):
             if not self.minimum <= number <= self.maximum:
-                raise self.error(value, f"it can be {self.minimum:g} to {self.maximum:g}")
+                raise self.error(value, f"it must be {self.minimum:g} to {self.maximum:g}")
             return int(number) if self.type == "integer" else number
         such = f" such as {self.example}" if self.example else ""
         or_list = " or a list" if self.can_be_list else ""
-        raise self.error(value, f"it has to be {_TYPE_NAMES[self.type]}{such}{or_list}")
+        raise self.error(value, f"it must be {_TYPE_NAMES[self.type]}{such}{or_list}")
 
 
 _TYPE_NAMES = {

@@ -22,7 +22,7 @@ EXTRAS = {
             description="Path of the HTTP GET endpoint.",
             default="/iBulkSMS/HttpWS/SMSDynamicAPI.aspx",
             pattern=r"[\w./~%-]+",
-            rule="it has to be the path of a URL, without a query",
+            rule="it must be the path of a URL, without a query",
         ),
         Extra(
             name="connect_timeout",
@@ -75,7 +75,7 @@ EXTRAS = {
             description="Digits before a local number: 1 to 3 digits, not starting with 0.",
             default="968",
             pattern="[1-9][0-9]{0,2}",
-            rule="it has to be 1 to 3 digits, the first not 0",
+            rule="it must be 1 to 3 digits, the first not 0",
         ),
         Extra(
             name="mobile_prefixes",
@@ -112,7 +112,7 @@ EXTRAS = {
             "parameter. Case matters. Empty: the account's default.",
             example="MyCompany",
             pattern="[A-Za-z0-9 &._-]{1,11}",
-            rule="it can be 1 to 11 letters A to Z, digits, spaces or & . _ - "
+            rule="it must be 1 to 11 letters A to Z, digits, spaces or & . _ - "
             "(second-hand: not in Infocomm's document)",
         ),
         Extra(

@@ -61,7 +61,7 @@ class ResultsFile:
         if ending == ".parquet":
             _pyarrow()
         elif ending != ".csv":
-            raise InputError(f"results_path ends with {ending!r}; it can be .csv or .parquet")
+            raise InputError(f"results_path ends with {ending!r}; it must be .csv or .parquet")
         self._write = _write_csv if ending == ".csv" else _write_parquet
         try:
             self._place = _place(path)

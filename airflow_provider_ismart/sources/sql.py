@@ -64,7 +64,7 @@ class QueryRecipients(ChunkedRecipients):
             raise InputError("sql must be a query")
         if not isinstance(self._parameters, tuple | Mapping | None):
             raise InputError(
-                f"parameters is of type {type(self._parameters).__name__}; it can be a list, tuple or dict"
+                f"parameters is of type {type(self._parameters).__name__}; it must be a list, tuple or dict"
             )
         read = 0
         try:

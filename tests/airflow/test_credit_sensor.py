@@ -218,7 +218,7 @@ def test_a_canary_cannot_be_sent_by_the_triggerer():
 
 @pytest.mark.parametrize("options", [{"alert_codes": (3,)}, {"alert_codes": ()}, {"wait_for": "credit"}])
 def test_an_option_that_cannot_be_is_refused_when_the_dag_is_read(options):
-    with pytest.raises(ValueError, match="it can be"):
+    with pytest.raises(ValueError, match="it must "):
         ISmartCreditSensor(task_id="watch", **options)
 
 

@@ -241,7 +241,7 @@ def test_what_is_serialised_makes_the_same_trigger_and_holds_no_secret(ismart_sa
 
 @pytest.mark.parametrize("options", [{"alert_codes": (3,)}, {"wait_for": "bad"}])
 def test_an_option_that_cannot_be_is_refused_when_the_trigger_is_made(options):
-    with pytest.raises(ValueError, match="it can be"):
+    with pytest.raises(ValueError, match="it must "):
         ISmartCreditTrigger(**options)
 
 

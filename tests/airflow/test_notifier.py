@@ -351,7 +351,7 @@ def test_nothing_that_is_logged_holds_password_number_or_text(trouble, ismart_de
     lines = (caplog.text + "".join(capfd.readouterr())).splitlines()
     # the supervisor that Airflow 3.0 has in tests alone prints what it is asked to mask
     logged = "\n".join(line for line in lines if "MaskSecret(" not in line)
-    assert "No SMS for this event" in logged
+    assert "Could not send an SMS about this event" in logged
     for secret in ("fake p@ss&1", "fake%20p%40ss%261", ON_CALL, "bills.send failed", "the amount of"):
         assert secret not in logged
 
@@ -444,5 +444,5 @@ def test_a_page_is_sent_in_quiet_hours_unless_it_respects_them(
 
 
 def test_respect_quiet_hours_is_true_or_false():
-    with pytest.raises(ValueError, match="respect_quiet_hours is 'yes'; it can be True or False"):
+    with pytest.raises(ValueError, match="respect_quiet_hours is 'yes'; it must be True or False"):
         ISmartNotifier(recipients=ON_CALL, respect_quiet_hours="yes")

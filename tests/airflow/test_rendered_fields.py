@@ -48,7 +48,7 @@ def test_an_option_that_is_given_and_renders_to_nothing_fails_the_task(dag_run, 
     ]
     assert ours == dict.fromkeys(fine, "success") | dict.fromkeys(wrong, "failed"), output
     assert len(ismart_sandbox.calls) == len(fine)
-    named = re.findall(r"ISmartInputError: (\S+) is given in the DAG, but rendered to", output)
+    named = re.findall(r"ISmartInputError: (\S+) is set in the DAG, but rendered to", output)
     assert set(named) == {"push_at", "idempotency_key", "conn_id", "hook_params['schema']", "canary"}
 
 

@@ -45,7 +45,7 @@ def test_a_function_that_returns_nothing_ends_the_task_and_says_so(on_empty, run
     def forgot():
         pass
 
-    with pytest.raises(ISmartInputError, match="tell returned None") as error:
+    with pytest.raises(ISmartInputError, match="'tell' returned None") as error:
         run(forgot, on_empty=on_empty)
     assert isinstance(error.value, AirflowFailException)
     assert not ismart_sandbox.calls

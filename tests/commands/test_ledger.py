@@ -114,7 +114,7 @@ def test_the_open_call_of_a_killed_task_is_released(command, sender, database, s
     assert unasked.returncode == 2
     would, refused = unasked.stderr.splitlines()
     assert would.startswith("Would mark as uncertain: 1 call to 1 number of task dag/run/killed/-1, open since ")
-    assert refused == "error: Nothing was changed: there is no terminal to ask. Pass --yes to confirm."
+    assert refused == "error: there is no terminal to ask for confirmation, so nothing was changed. Pass --yes."
     assert results(command("ledger", "summary", *task, "--json")) == {"accepted": 1, "submitting": 1}
     (released,) = results(command("ledger", "release", *task, "--yes", "--json"))["released"]
     assert (released["task"], released["calls"], released["numbers"]) == ("dag/run/killed/-1", 1, 1)
@@ -161,7 +161,7 @@ def test_pruning_deletes_old_calls_and_keeps_newer_and_open_ones(
     assert results(command("ledger", "summary", *LEDGER, "--key", "another", "--json")) == {"accepted": 1}
     whole = command("ledger", "prune", *LEDGER, "--whole-ledger", "--before", "2026-02-01", "--yes")
     assert whole.stdout == (
-        "Deleted, of the whole ledger before 2026-02-01T00:00:00+00:00: 1 accepted call (1 number).\n"
+        "Deleted from the whole ledger before 2026-02-01T00:00:00+00:00: 1 accepted call (1 number).\n"
     )
     # the senders are kept: a later try of the task is not taken for one whose ledger is lost
     send([ONE, TWO], ledger=database.connection, key=KEY, run_id="old", try_number=2, on_uncertain="accept")
@@ -175,7 +175,7 @@ def test_a_person_on_a_terminal_is_asked(typed, status, left, command, on_a_term
         connection.execute(update(calls).values(at=datetime(2026, 1, 1, tzinfo=UTC)))
     ended = on_a_terminal("ledger", "prune", *OF_KEY, "--before", "2026-01-02", typed=typed)
     assert ended.returncode == status, ended.shown
-    assert "Delete them? A task that is cleared can send them again. [y/N] " in ended.shown
+    assert "Delete them? A cleared task can send their messages again. [y/N] " in ended.shown
     assert results(command("ledger", "summary", *OF_KEY, "--json")) == left
 
 

@@ -30,7 +30,7 @@ def test_a_refused_login_is_not_tried_again_until_it_changes(
     told = json.loads(second.stdout)
     assert (told["login_is_good"], told["called"], told["code"]) == (False, False, None)
     assert "was refused at" in told["explanation"]
-    assert "A changed login or password is tried again." in told["explanation"]
+    assert "A changed login or password can be tried immediately." in told["explanation"]
     assert len(ismart_sandbox.calls) == 1
     with supervision():  # tasks do not try it either
         assert ISmartHook().refused_login.block_reason()

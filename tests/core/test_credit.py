@@ -64,7 +64,7 @@ def test_codes_that_are_no_trouble_of_an_account_are_refused(codes):
 
 
 def test_another_word_to_wait_for_is_refused():
-    with pytest.raises(InputError, match="wait_for is 'good'; it can be 'alert', 'ok'"):
+    with pytest.raises(InputError, match="wait_for is 'good'; it must be one of 'alert', 'ok'"):
         Watch.of(ALERT_CODES, "good")
 
 

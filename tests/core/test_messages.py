@@ -49,7 +49,7 @@ def test_a_language_goes_by_its_name_or_by_the_gateways_number(lang, choice):
 
 @pytest.mark.parametrize("lang", ["", "en", "1", 1, 8, True, None, [], 0.5])
 def test_any_other_language_is_refused(lang):
-    with pytest.raises(InputError, match="it can be 'auto', 'english', 'arabic', 0 or 64"):
+    with pytest.raises(InputError, match="it must be 'auto', 'english', 'arabic', 0 or 64"):
         LangChoice.of(lang)
 
 
@@ -232,7 +232,7 @@ def test_a_time_that_cannot_be_read_is_refused_with_how_to_write_it(push_at):
 
 @pytest.mark.parametrize("push_at", [5, date(2030, 2, 1), timedelta(hours=1), b"2030-02-01"])
 def test_what_is_no_time_is_refused(push_at):
-    with pytest.raises(InputError, match="it can be a datetime or ISO 8601 text"):
+    with pytest.raises(InputError, match="it must be a datetime or ISO 8601 text"):
         written_time(push_at, MUSCAT)
 
 

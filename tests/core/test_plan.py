@@ -137,11 +137,11 @@ def test_nobody_makes_an_empty_plan(nobody):
     [
         ({}, "give either message or message_column"),
         ({"message": "x", "message_column": "y"}, "give either message or message_column"),
-        ({"message": 5}, "message is of type int; it has to be text, or a dict of text by language"),
-        ({"message": "x", "max_parts": 0}, "max_parts is 0; it can be 1 to 5"),
-        ({"message": "x", "max_parts": 6}, "max_parts is 6; it can be 1 to 5"),
-        ({"message": "x", "max_parts": True}, "max_parts is True; it can be 1 to 5"),
-        ({"message": "x", "max_parts": "3"}, "max_parts is '3'; it can be 1 to 5"),
+        ({"message": 5}, "message is of type int; it must be text, or a dict of text by language"),
+        ({"message": "x", "max_parts": 0}, "max_parts is 0; it must be 1 to 5"),
+        ({"message": "x", "max_parts": 6}, "max_parts is 6; it must be 1 to 5"),
+        ({"message": "x", "max_parts": True}, "max_parts is True; it must be 1 to 5"),
+        ({"message": "x", "max_parts": "3"}, "max_parts is '3'; it must be 1 to 5"),
     ],
 )
 def test_a_content_has_one_source_of_text_and_a_limit(options, why):
@@ -222,8 +222,8 @@ def test_a_table_without_a_header_has_its_columns_by_number():
 
 @pytest.mark.parametrize("name", [True, 1.5, None, b"msisdn", ["msisdn"]], ids=repr)
 def test_a_column_is_named_by_text_or_an_integer(name):
-    with pytest.raises(InputError, match=r"recipient_column is of type \w+; it can be text, or an integer"):
+    with pytest.raises(InputError, match=r"recipient_column is of type \w+; it must be text, or an integer"):
         Reading(content=Content(message="Hello"), recipient_column=name)
     if name is not None:
-        with pytest.raises(InputError, match=r"message_column is of type \w+; it can be text, or an integer"):
+        with pytest.raises(InputError, match=r"message_column is of type \w+; it must be text, or an integer"):
             Content(message_column=name)

@@ -177,7 +177,7 @@ def test_an_extra_that_is_no_json_object_is_named(
     if AIRFLOW_VERSION in {(3, 0), (3, 1)} and isinstance(caught.value, AirflowNotFoundException):
         return  # this Airflow finds no such connection
     assert isinstance(caught.value, ISmartInputError)
-    assert "extra has to be a JSON object" in str(caught.value)
+    assert "extra must be a JSON object" in str(caught.value)
 
 
 REASONS = {

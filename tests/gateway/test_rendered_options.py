@@ -28,7 +28,7 @@ def test_an_option_that_renders_to_nothing_is_named_and_nothing_is_sent(
     operator = operator_class(task_id="send", **options | {option: "{{ rendered }}"})
     operator.render_template_fields({"rendered": rendered})
     with pytest.raises(
-        ISmartInputError, match=f"^{option} is given in the DAG, but rendered to .*Nothing was sent"
+        ISmartInputError, match=f"^{option} is set in the DAG, but rendered to .*Nothing was sent"
     ):
         operator.execute({})
     assert not ismart_sandbox.calls
@@ -42,7 +42,7 @@ def test_a_template_of_a_language_that_renders_to_nothing_is_named(
     message = {"en": "Hello", "ar": "{{ rendered }}"}
     operator = ISmartSendOperator(task_id="send", recipients=recipients, message=message, language_column="lang")
     operator.render_template_fields({"rendered": rendered})
-    with pytest.raises(ISmartInputError, match=r"^message\['ar'\] is given in the DAG, but rendered to "):
+    with pytest.raises(ISmartInputError, match=r"^message\['ar'\] is set in the DAG, but rendered to "):
         operator.execute({})
     assert not ismart_sandbox.calls
 

@@ -132,7 +132,7 @@ def test_a_url_is_a_place_too(tmp_path):
 
 @pytest.mark.parametrize("name", ["results.json", "results", "results.CSV.gz", ".csv"])
 def test_another_ending_is_refused(tmp_path, name):
-    with pytest.raises(InputError, match=r"it can be \.csv or \.parquet"):
+    with pytest.raises(InputError, match=r"it must be \.csv or \.parquet"):
         ResultsFile(str(tmp_path / name))
 
 

@@ -433,7 +433,7 @@ def found(mutant, most_seeds=MOST_SEEDS):
         text = path.read_text(encoding="utf-8")
         if (count := text.count(mutant.old)) != 1:
             raise LookupError(
-                f"{mutant.name}: its text is {count} times in {mutant.file}, which it has to be once"
+                f"{mutant.name}: its text occurs {count} times in {mutant.file}; it must occur once"
             )
         path.write_text(text.replace(mutant.old, mutant.new), encoding="utf-8")
         for name in [name for name in sys.modules if name.partition(".")[0] == PACKAGE]:

@@ -87,7 +87,7 @@ def test_without_parameters_a_percent_sign_is_itself(parameters, people, query):
 
 @pytest.mark.parametrize("parameters", ["Ali", 7, {"Ali"}], ids=repr)
 def test_parameters_of_another_type_are_refused(parameters, query):
-    with pytest.raises(InputError, match=r"parameters is of type .*; it can be a list, tuple or dict"):
+    with pytest.raises(InputError, match=r"parameters is of type .*; it must be a list, tuple or dict"):
         list(query("SELECT 1 AS msisdn", parameters).read("msisdn"))
 
 
