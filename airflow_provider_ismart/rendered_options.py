@@ -14,7 +14,7 @@ _HAVE_OPTIONS = frozenset({"hook_params", "message"})
 
 
 def is_nothing(value: Any) -> bool:
-    """Return whether a rendered value is ``None``, blank text, or ``"None"``, which is how Jinja renders ``None``."""
+    """Return whether a rendered value is ``None``, blank text, or ``"None"``, as Jinja renders ``None``."""
     return value is None or (isinstance(value, str) and value.strip() in {"", "None"})
 
 

@@ -155,14 +155,14 @@ def prune(options: Namespace, output: Output) -> int:
         kept = found.get(State.SUBMITTING)
         found = {state: counts for state, counts in found.items() if state not in operations.KEPT}
         if found:
-            output.message(f"Would delete from {_chosen(options)} before {as_time(before)}: {_counts(found)}.")
+            output.message(f"Would delete calls of {_chosen(options)} before {as_time(before)}: {_counts(found)}.")
             output.confirm("Delete them? A cleared task can send their messages again.", yes=options.yes)
             found = operations.prune(engine, selections, before)
     if output.as_json:
         deleted = {state.value: counts._asdict() for state, counts in found.items()}
         output.json({"before": as_time(before), "deleted": deleted, "kept_open_calls": kept.calls if kept else 0})
         return 0
-    output.result(f"Deleted from {_chosen(options)} before {as_time(before)}: {_counts(found)}.")
+    output.result(f"Deleted calls of {_chosen(options)} before {as_time(before)}: {_counts(found)}.")
     if kept:
         output.message(f"Kept {counted(kept.calls, 'open call')}. To delete them, run `ledger release` first.")
     return 0

@@ -39,7 +39,7 @@ class Output:
         self._messages = messages
 
     def json(self, value: object) -> None:
-        """Print a result as JSON. Non-ASCII characters are escaped, because a terminal can interpret some of them."""
+        """Print a result as JSON. Non-ASCII characters are escaped, because terminals interpret some of them."""
         self._results.write(json.dumps(value, indent=2) + "\n")
 
     def result(self, text: str) -> None:

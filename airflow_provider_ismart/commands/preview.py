@@ -37,7 +37,7 @@ def run(options: Namespace, output: Output) -> int:
     _print(report, output)
     if report.max_credits is not None and report.planned_parts > report.max_credits:
         why = (
-            f"max_credits is {report.max_credits:,}, and the send costs {counted(report.planned_parts, 'credit')}"
+            f"max_credits is {report.max_credits:,}, but the send costs {counted(report.planned_parts, 'credit')}"
         )
     elif not report.planned_parts:
         why = why or "no row can be sent"

@@ -56,7 +56,7 @@ class ReportedTrouble:
             self._event_stored_at = asyncio.get_running_loop().time() + EVENT_STORED_AFTER_SECONDS
 
     async def record_during(self, seconds: float) -> None:
-        """Sleep, and record a new code as soon as its event is stored. If this fails, the next call tries again."""
+        """Sleep, and record a new code once its event is stored. If that fails, the next call tries again."""
         now = asyncio.get_running_loop().time
         ends_at = now() + seconds
         if self._store is not None and self._recorded != self._state and self._event_stored_at <= ends_at:

@@ -18,8 +18,8 @@ _ENVIRONMENT = {name: value for name, value in os.environ.items() if name.starts
 class TaskIdentity(NamedTuple):
     """Identify a try of a task instance.
 
-    ``map_index`` is -1 if the task is not mapped. ``generation`` changes when tasks of the run are cleared. This is
-    not a dataclass, because that would add a millisecond to the import of each DAG file.
+    ``map_index`` is -1 if the task is not mapped. ``generation`` changes when tasks of the run are cleared. This
+    is not a dataclass, because that would add a millisecond to the import of each DAG file.
     """
 
     dag_id: str

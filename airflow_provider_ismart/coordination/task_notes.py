@@ -50,7 +50,7 @@ class MappedSendStart:
         return self._found.get("ledger")
 
     def record(self, ledger: str | None = None) -> None:
-        """Record that the first call is made in the task's generation, unless an index has recorded one already."""
+        """Record that the first call is made in the task's generation, unless an index already has."""
         if not self._found:
             found = {"generation": self._generation, "ledger": ledger}
             self._state.record(found)

@@ -127,7 +127,7 @@ class ISmartNotifier(BaseNotifier):
             _log_failure(self.log, "Sent the SMS, but the next one will count it as suppressed", error)
 
     def _in_parts(self, text: str, link: str, tail: str = "") -> str:
-        """Join text, link and tail in at most ``max_parts`` parts. A link that does not fit is left out, not cut."""
+        """Join text, link and tail in at most ``max_parts`` parts. A link that does not fit is left out."""
         whole = shorten(text, self.max_parts, tail=link + tail)
         if link and parts(whole, language(whole)) > self.max_parts:
             return shorten(text, self.max_parts, tail=tail)
@@ -250,7 +250,7 @@ class _Variables:
 
 
 def _in_a_thread(call: Callable[[Any], None]) -> Callable[[Any], Coroutine[Any, Any, None]]:
-    """Return a coroutine function that runs ``call`` in a thread. Other threads would block Airflow 3.0's triggerer."""
+    """Make ``call`` run in a thread. Threads of another kind would block Airflow 3.0's triggerer."""
     from asgiref.sync import sync_to_async  # noqa: PLC0415  # keeps the import of DAG files fast
 
     return sync_to_async(call, thread_sensitive=False)

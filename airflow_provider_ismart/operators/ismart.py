@@ -32,7 +32,8 @@ class ISmartSendOperator(RedactsFields, ChecksRenderedOptions, BaseOperator):
         forms; or a list that Jinja has rendered as text. A number has 11 digits or another common notation.
     :param message: the text (templated). ``{column}`` and ``{column:.3f}`` insert the row's values. Write a
         literal brace as ``{{`` or ``}}``, in a Jinja ``raw`` block because Jinja also uses double braces. Can also
-        be a dict with a text per language, ``{"ar": "…", "en": "…"}``; the key ``"default"`` is for all other rows.
+        be a dict with a text per language, ``{"ar": "…", "en": "…"}``; the key ``"default"`` is for all other
+        rows.
     :param recipient_column: the column with the numbers (templated).
     :param message_column: the column with each row's own text, instead of ``message`` (templated).
     :param language_column: the column with each row's language, if ``message`` is a dict (templated): ``ar``,

@@ -1,4 +1,4 @@
-"""The options of a send: their types, allowed values and defaults."""
+"""Define and check the options of a send: their types, allowed values and defaults."""
 
 from __future__ import annotations
 
@@ -48,7 +48,7 @@ class OnUncertain(Enum):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class SendOptions:
-    """The validated options of a send. :meth:`of` reads them from a user's values."""
+    """The validated options of a send. :meth:`of` converts a user's values."""
 
     content: Content
     recipient_column: str = "msisdn"
@@ -67,7 +67,7 @@ class SendOptions:
     max_credits: int | None = None
 
     def __post_init__(self) -> None:
-        """Check what the types do not express.
+        """Check what the types alone do not guarantee.
 
         :raises InputError: an option is invalid.
         """
@@ -97,7 +97,7 @@ class SendOptions:
         max_credits: int | str | None = None,
         **others: object,
     ) -> SendOptions:
-        """Return the options for a user's values.
+        """Validate and convert a user's values.
 
         :raises InputError: an option is invalid.
         """
@@ -106,7 +106,7 @@ class SendOptions:
         if not isinstance(simplify_text, bool):
             raise InputError(f"simplify_text is {_shown(simplify_text)}; it must be True or False")
         if message is not None and not isinstance(message, str | Mapping):
-            raise InputError(f"message is {_shown(message)}; it must be text, or a dict of text by language")
+            raise InputError(f"message is {_shown(message)}; it must be text, or a dict of texts by language")
         if message_column is not None:
             _check_column("message_column", message_column)
         if language_column is not None:
@@ -137,9 +137,9 @@ OPTIONS = tuple(
 
 
 def check_name(option: str, value: object) -> None:
-    """Check an option that is a name: a connection, a column, a path.
+    """Check an option that names a connection, column or path.
 
-    :raises InputError: it is not text, or blank.
+    :raises InputError: it is not text, or is blank.
     """
     if not isinstance(value, str):
         raise InputError(f"{option} is {_shown(value)}; it must be text")
@@ -157,7 +157,7 @@ def _check_path(option: str, value: object) -> None:
 
 
 def _check_column(option: str, value: object) -> None:
-    """Check a column's name, which is a number for tables without a header."""
+    """Check a column's name, which can be an integer, as in tables without a header."""
     if type(value) is not int:
         check_name(option, value)
 
@@ -190,7 +190,7 @@ def _choice(choices: type[_Choice], option: str, value: object) -> _Choice:
 
 
 def _shown(value: object) -> str:
-    """Format a value for an error. Only its type is shown if it could be misplaced recipients."""
+    """Format a value for an error message; show only its type if it could be misplaced recipients."""
     if isinstance(value, str | int | float | None):
         return shown(value) if isinstance(value, str) else repr(value)
     return f"of type {type(value).__name__}"

@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 
     from airflow_provider_ismart.core.plan import Plan
 
-#: The columns and their types in Parquet.
+#: The columns, with their types in Parquet.
 _COLUMNS = {
     "row": "int64",
     "recipient": "string",
@@ -33,27 +33,27 @@ _COLUMNS = {
     "lang": "int8",
     "parts": "int8",
 }
-#: The columns with few distinct values, for which Parquet's dictionary encoding pays off.
+#: The columns with few distinct values, which Parquet stores well with dictionary encoding.
 _REPEATED = ["outcome", "return_code", "reason", "lang", "parts"]
 _ROW_GROUP = 100_000
 
 
-#: Text that a spreadsheet may run as a formula, by its first character (OWASP, "CSV Injection"); the last four
-#: are the fullwidth forms.
+#: The first characters of text that a spreadsheet may run as a formula (OWASP, "CSV Injection"); the last four are
+#: fullwidth forms.
 _FORMULA_STARTS = frozenset("=+-@\t\r\n\uff1d\uff0b\uff0d\uff20")
-#: Not a formula: a signed number, or an international number with spaces.
+#: Text that is not a formula in spite of its first character: a signed number, or a phone number with ``+``.
 _SIGNED_NUMBER = re.compile(r"[+\uff0b-](\d+( \d+)*|\d*\.\d+)", re.ASCII)
 
 
 class ResultsFile:
-    """A CSV or Parquet file, on a local path or at a URL that ``ObjectStoragePath`` supports.
+    """A CSV or Parquet file at a local path, or at a URL that ``ObjectStoragePath`` supports.
 
     Its columns are ``row`` (from 0, in the order of the input), ``recipient`` (as in the input), ``msisdn``
     (empty if the number is invalid), ``outcome``, ``return_code``, ``reason``, ``lang`` and ``parts``.
-    It contains full numbers. An earlier file is replaced only when the new one is complete.
+    It contains full numbers. An existing file is replaced only when the new one is complete.
 
     :param path: text, a :class:`pathlib.Path` or an ``ObjectStoragePath``.
-    :raises InputError: the file extension is not supported, or the path is not writable.
+    :raises InputError: the file extension is not supported, or the path cannot be written.
     """
 
     def __init__(self, path: Any) -> None:
@@ -70,7 +70,7 @@ class ResultsFile:
             raise InputError(f"results_path cannot be written: {type(error).__name__}: {error}") from None
 
     def write(self, plan: Plan) -> None:
-        """Write the outcome of each row, and replace an earlier file."""
+        """Write the outcome of each row, and replace an existing file."""
         with self._place.replacing() as file:
             self._write(plan, file)
 
@@ -85,7 +85,7 @@ def _place(path: Any) -> _LocalPlace | _RemotePlace:
 
 
 class _LocalPlace:
-    """A local path. A temporary file is written in the same folder, with mode 0600, then renamed."""
+    """Write to a local path: first to a temporary file in the same folder, with mode 0600, then rename it."""
 
     def __init__(self, path: Path) -> None:
         self._path = path.expanduser().resolve()
@@ -105,8 +105,8 @@ class _LocalPlace:
             with self._path.open("wb") as file:
                 yield file
             return
-        for left_by_a_killed_try in self._path.parent.glob(f".{escape(self._path.name)}.*.partial"):
-            left_by_a_killed_try.unlink(missing_ok=True)
+        for leftover in self._path.parent.glob(f".{escape(self._path.name)}.*.partial"):  # of a killed try
+            leftover.unlink(missing_ok=True)
         descriptor, name = self._new_temporary_file()
         try:
             with os.fdopen(descriptor, "wb") as file:
@@ -117,7 +117,7 @@ class _LocalPlace:
             raise
 
     def _is_special(self) -> bool:
-        """Whether the path is a device or a pipe, which stores nothing and cannot be replaced."""
+        """Return whether the path is a device or a pipe, which stores nothing and cannot be replaced."""
         return self._path.exists() and not self._path.is_file()
 
     def _new_temporary_file(self) -> tuple[int, str]:
@@ -125,9 +125,9 @@ class _LocalPlace:
 
 
 class _RemotePlace:
-    """An object storage URL. The object is uploaded under a temporary name, then moved.
+    """Write to an object storage URL: first under a temporary name, then move the object.
 
-    A direct upload is not safe: some storages delete the earlier object first, or complete an upload that an
+    A direct upload is not safe: some storages first delete the existing object, or complete an upload that an
     exception has interrupted.
     """
 
@@ -169,7 +169,7 @@ def _write_csv(plan: Plan, file: BinaryIO) -> None:
 
 
 def _spreadsheet_safe(cell: str) -> str:
-    """Escape text that a spreadsheet could run as a formula, with a leading apostrophe."""
+    """Escape text that a spreadsheet could run as a formula with a leading apostrophe."""
     if cell[:1] not in _FORMULA_STARTS or _SIGNED_NUMBER.fullmatch(cell):
         return cell
     return f"'{cell}"

@@ -1,4 +1,4 @@
-"""Check that a send does not read what it writes, or what is written about it."""
+"""Check that a send does not read files about a send as its recipients."""
 
 from __future__ import annotations
 
@@ -12,11 +12,11 @@ from airflow_provider_ismart.sources.files import FileRecipients
 
 
 def check_apart(recipients: Any, path: object, option: str, path_option: str) -> None:
-    """Check that a file about a send is not read as its recipients.
+    """Check that a results or settlement file is not one of the files with recipients.
 
-    :param option: the option that has the recipients.
-    :param path_option: the option that has the path.
-    :raises InputError: the path is one of the files, or in a directory of them.
+    :param option: the option with the recipients.
+    :param path_option: the option with the path.
+    :raises InputError: the path is one of the files, or is in one of the directories.
     """
     if not isinstance(recipients, FileRecipients) or path is None:
         return
@@ -27,6 +27,6 @@ def check_apart(recipients: Any, path: object, option: str, path_option: str) ->
         source = str(read) if isinstance(read, ObjectStoragePath) else str(read.expanduser().resolve())
         if results == source or results.startswith(f"{source.rstrip('/')}/"):
             raise InputError(
-                f"{path_option} is a file of {option} or in a directory of them, so the next send would read it. "
-                "Choose a path elsewhere"
+                f"{path_option} is among the files of {option}, so the next send would read it. Choose another "
+                "path"
             )

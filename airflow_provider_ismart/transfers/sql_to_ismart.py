@@ -67,7 +67,7 @@ class SqlToISmartOperator(ISmartSendOperator):
         self.hook_params = hook_params
 
     def resolve_template_files(self) -> None:
-        """Read no files: Airflow would read one for every field that ends with ``.sql``. Rendering reads ``sql``."""
+        """Read no files: Airflow would read one for each field that ends with ``.sql``. Rendering reads them."""
         self.prepare_template()
 
     def _do_render_template_fields(

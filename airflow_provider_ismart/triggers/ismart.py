@@ -28,9 +28,9 @@ else:
 class ISmartCreditTrigger(BaseEventTrigger):
     """Probe the account periodically, and fire when it reaches the awaited state.
 
-    As the trigger of an ``AssetWatcher``, it fires when trouble starts or its code changes, and runs forever. After
-    a refused login it makes no calls until the login or password changes, but keeps running, because Airflow would
-    restart it. It sends no messages.
+    As the trigger of an ``AssetWatcher``, it fires when trouble starts or its code changes, and runs forever.
+    After a refused login it makes no calls until the login or password changes, but keeps running, because Airflow
+    would restart it. It sends no messages.
 
     An event is ``{"code": int, "description": str, "help": str}``.
 

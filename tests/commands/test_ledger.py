@@ -134,7 +134,7 @@ def test_a_task_that_is_alive_stops_when_its_calls_are_released(command, sender,
         process.send_signal(signal.SIGCONT)
         _, said = process.communicate(timeout=120)
     assert process.returncode == 1
-    assert "this one stops sending" in said
+    assert "so this try has stopped" in said
     assert len(ismart_sandbox.calls) <= 1 + released["calls"]  # those on record may still start
 
 
@@ -161,7 +161,7 @@ def test_pruning_deletes_old_calls_and_keeps_newer_and_open_ones(
     assert results(command("ledger", "summary", *LEDGER, "--key", "another", "--json")) == {"accepted": 1}
     whole = command("ledger", "prune", *LEDGER, "--whole-ledger", "--before", "2026-02-01", "--yes")
     assert whole.stdout == (
-        "Deleted from the whole ledger before 2026-02-01T00:00:00+00:00: 1 accepted call (1 number).\n"
+        "Deleted calls of the whole ledger before 2026-02-01T00:00:00+00:00: 1 accepted call (1 number).\n"
     )
     # the senders are kept: a later try of the task is not taken for one whose ledger is lost
     send([ONE, TWO], ledger=database.connection, key=KEY, run_id="old", try_number=2, on_uncertain="accept")

@@ -73,7 +73,7 @@ def test_a_parquet_file_and_its_opt_outs_are_read_with_the_columns_that_are_name
     [
         ("123\n", [], "no row can be sent"),
         ("", [], "no row can be sent"),
-        ("96890000001\n96890000002\n", ["--max-credits", "1"], "max_credits is 1, and the send costs 2 credits"),
+        ("96890000001\n96890000002\n", ["--max-credits", "1"], "max_credits is 1, but the send costs 2 credits"),
     ],
 )
 def test_if_nothing_would_be_sent_the_report_is_printed_and_the_status_is_1(rows, options, why, command, tmp_path):

@@ -58,6 +58,6 @@ def test_a_later_try_counts_only_what_is_left():
 def test_the_error_names_figures_and_neither_texts_nor_numbers():
     planned = plan_of_rows([(A, "Hello"), (B, "Hello"), (C, TWO_PARTS), (A, "Bye"), (B, "One more")])
     assert Cost.of(batches(planned.groups, limits())).above(5) == (
-        "max_credits is 5, and the messages to send cost 6 credits for 5 recipients. "
-        "The largest: 2 parts to 1 recipient; 1 part to 2 recipients; 1 part to 1 recipient"
+        "max_credits is 5, but the messages to send cost 6 credits for 5 recipients. "
+        "The most expensive: 2 parts to 1 recipient; 1 part to 2 recipients; 1 part to 1 recipient"
     )

@@ -58,7 +58,8 @@ def test_credit_trouble_that_is_no_alert_is_waited_through():
 @pytest.mark.parametrize("codes", [(), (4, 3), (1,), (9,), (77,), ("4",), "4"])
 def test_codes_that_are_no_trouble_of_an_account_are_refused(codes):
     with pytest.raises(
-        InputError, match=f"alert_codes is .* can be some of {', '.join(map(str, sorted(ACCOUNT | CREDIT)))}"
+        InputError,
+        match=f"alert_codes is .* must be one or more of {', '.join(map(str, sorted(ACCOUNT | CREDIT)))}",
     ):
         Watch.of(codes, "alert")
 

@@ -454,7 +454,7 @@ def test_a_send_that_is_halted_makes_no_more_calls(executor):
 
 
 def test_a_call_that_the_client_did_not_start_is_no_call():
-    not_started = CallOutcome(fate=Fate.NOT_SENT, detail="stopped before it was sent", attempts=0)
+    not_started = CallOutcome(fate=Fate.NOT_SENT, detail="stopped before the call", attempts=0)
     halted = Event()
 
     def submit(batch):

@@ -148,7 +148,7 @@ def test_one_entry_that_is_no_number_fails_and_shows_no_digit_of_it(written):
         (object(), "object"),
         (b"96890000001", "bytes"),
         ([(A, "Ali")], "column names"),
-        (pandas.DataFrame({"phone": [A], "name": ["Ali"]}), "neither a column 'msisdn' .* it has 'phone', 'name'"),
+        (pandas.DataFrame({"phone": [A], "name": ["Ali"]}), "needs a column 'msisdn' .* it has 'phone', 'name'"),
         (pandas.DataFrame({A: [B]}), "look like a row of recipients"),
         (pandas.DataFrame({"phone": numpy.array([96890000001], dtype="float32")}), "float32"),
         ({"phone": numpy.array([96890000001], dtype="float32")}, "float32"),

@@ -32,8 +32,10 @@ from tests.core.strategies import (
 )
 
 MSISDN = "96890001234"
-NOT_ONE_NUMBER = "not in a known format: write 9XXXXXXX or 9689XXXXXXX; foreign numbers with + and country code"
-NO_MOBILE = "not a mobile number: after the country code 968 they start with 7 or 9"
+NOT_ONE_NUMBER = (
+    "not in a known format: write 9XXXXXXX or 9689XXXXXXX, and foreign numbers with + and country code"
+)
+NO_MOBILE = "not a mobile number: after the country code 968, mobile numbers start with 7 or 9"
 
 
 @pytest.mark.parametrize(
@@ -121,12 +123,12 @@ def test_what_people_write_becomes_eleven_digits(written):
         (Decimal("1E+100000"), "too long: more than 11 digits"),
         (float("inf"), "too long: more than 11 digits"),
         (Decimal("Infinity"), "too long: more than 11 digits"),
-        ("09689000123", "starts with 0, which no country code does"),
+        ("09689000123", "starts with 0, but country codes do not"),
         ("9000.1234", "a number with a fraction"),
         ("90001234.5", "a number with a fraction"),
         ("968+90001234", NOT_ONE_NUMBER),
         ("+0096890001234", "too long: 13 digits instead of 11"),
-        ("٩000١٢٣٤", "mixes digits of several scripts; use one"),
+        ("٩000١٢٣٤", "mixes digits of several scripts; use only one"),
         ("24123456", NO_MOBILE),
         ("+968 2412 3456", NO_MOBILE),
         (20261020, NO_MOBILE),
@@ -259,7 +261,9 @@ def test_another_country_says_how_its_mobile_numbers_start():
         assert canonical_msisdn(written, any_prefix) == canonical_msisdn(written, mobile_alone)
     for written in ("17000001", "1700 0001", "+973 1700 0001", "97317000001", 17000001, "67000001"):
         assert canonical_msisdn(written, any_prefix)[:3] == "973"
-        with pytest.raises(InvalidNumberError, match="after the country code 973 they start with 3 or 66"):
+        with pytest.raises(
+            InvalidNumberError, match="after the country code 973, mobile numbers start with 3 or 66"
+        ):
             canonical_msisdn(written, mobile_alone)
     for plan in (any_prefix, mobile_alone):
         with pytest.raises(InvalidNumberError, match="they start with"):

@@ -104,10 +104,10 @@ def test_texts_of_a_column_are_no_templates():
         ("", "message: the text is blank"),
         ("  ", "message: the text is blank"),
         ("\u200b\u00ad", "message: the text is blank"),
-        ("x" * 800, "message: the text takes 6 parts"),
-        ("x" * 800 + "{name}", "message: the text takes 6 parts"),
+        ("x" * 800, "message: the text has 6 parts"),
+        ("x" * 800 + "{name}", "message: the text has 6 parts"),
         ("Dear {nam}", r"message has a placeholder for 'nam', but .* they have 'msisdn', 'name'"),
-        ("{", "message is not a template"),
+        ("{", "message is not a valid template"),
     ],
 )
 def test_a_message_that_nobody_can_be_sent_fails_before_anything_is_sent(message, why):
@@ -135,9 +135,9 @@ def test_nobody_makes_an_empty_plan(nobody):
 @pytest.mark.parametrize(
     ("options", "why"),
     [
-        ({}, "give either message or message_column"),
-        ({"message": "x", "message_column": "y"}, "give either message or message_column"),
-        ({"message": 5}, "message is of type int; it must be text, or a dict of text by language"),
+        ({}, "set either message or message_column"),
+        ({"message": "x", "message_column": "y"}, "set either message or message_column"),
+        ({"message": 5}, "message is of type int; it must be text, or a dict of texts by language"),
         ({"message": "x", "max_parts": 0}, "max_parts is 0; it must be 1 to 5"),
         ({"message": "x", "max_parts": 6}, "max_parts is 6; it must be 1 to 5"),
         ({"message": "x", "max_parts": True}, "max_parts is True; it must be 1 to 5"),

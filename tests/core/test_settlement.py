@@ -67,7 +67,11 @@ def test_a_line_that_has_settled_a_message_settles_no_other(words, entries):
         ("accepted", [entry(ACCEPTED)], "no message to this number is uncertain"),
         ("not_sent", [entry(State.REFUSED)], "no message to this number is uncertain"),
         ("not_sent", [entry(State.SUBMITTING, by="another task")], "run `ledger release` for it first"),
-        ("not_sent accepted", [entry(UNCERTAIN), entry(UNCERTAIN, "b")], "a line does not name its message"),
+        (
+            "not_sent accepted",
+            [entry(UNCERTAIN), entry(UNCERTAIN, "b")],
+            "a line does not say which message it means",
+        ),
         ("not_sent", [entry(UNCERTAIN), entry(UNCERTAIN, "b")], "so write 2 such lines, not 1"),
         (
             "accepted uncertain",

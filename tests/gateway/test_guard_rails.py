@@ -158,7 +158,7 @@ def test_32_bit_floats_in_a_file_of_opt_outs_are_refused(send, ismart_sandbox, t
 
 def test_results_among_the_opt_outs_are_refused(send, ismart_sandbox, tmp_path):
     (tmp_path / "opt_outs.csv").write_text(f"msisdn\n{A}\n", encoding="utf-8")
-    with pytest.raises(ISmartInputError, match="results_path is a file of exclude or in a directory of them"):
+    with pytest.raises(ISmartInputError, match="results_path is among the files of exclude"):
         send([B], exclude=tmp_path, results_path=str(tmp_path / "results.csv"))
     assert not ismart_sandbox.calls
 
@@ -270,7 +270,7 @@ def test_the_error_names_the_largest_messages_and_shows_neither_text_nor_number(
     rows = [{"msisdn": number, "text": TWO_PARTS} for number in (A, B, C)] + [{"msisdn": A, "text": "Hello"}]
     with pytest.raises(ISmartInputError, match="2 parts to 3 recipients; 1 part to 1 recipient") as error:
         send(rows, "{text}", max_credits=6)
-    assert "max_credits is 6, and the messages to send cost 7 credits for 4 recipients" in str(error.value)
+    assert "max_credits is 6, but the messages to send cost 7 credits for 4 recipients" in str(error.value)
     assert not any(secret in str(error.value) for secret in ("xxx", "Hello", "9000"))
     assert not ismart_sandbox.calls
 
@@ -293,8 +293,8 @@ def test_the_log_of_a_dry_run_says_why_the_send_would_fail(client, logged):
     with closing(Send([A, B], options, client(), logged)) as send:
         send.preview()
     assert logged.lines[-1] == (
-        "The send would fail: max_credits is 3, and the messages to send cost 4 credits for 2 recipients. "
-        "The largest: 2 parts to 2 recipients."
+        "The send would fail: max_credits is 3, but the messages to send cost 4 credits for 2 recipients. "
+        "The most expensive: 2 parts to 2 recipients."
     )
 
 

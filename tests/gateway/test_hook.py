@@ -70,7 +70,7 @@ def test_the_extra_mobile_prefixes_decides_what_is_a_mobile_number(ismart_sandbo
     report = ISmartHook().send(["36000001", "66000001", "+973 1700 0001", 20301231], "Hello")
     assert [message.msisdn for message in ismart_sandbox.messages] == ["97336000001", "97366000001"]
     assert report["reasons"] == {
-        "number: not a mobile number: after the country code 973 they start with 3 or 66": 2
+        "number: not a mobile number: after the country code 973, mobile numbers start with 3 or 66": 2
     }
 
 

@@ -58,7 +58,7 @@ FRAME = pandas.DataFrame([ROW])
         (ROW, {"language_column": "name"}, "language_column"),
         (FRAME, {"message": {"en": "Hello"}, "language_column": "lang"}, "language_column is 'lang'"),
         (ROW, {"message": {}, "language_column": "name"}, "message is an empty dict"),
-        (ROW, {"message": {"fr": "Bonjour"}, "language_column": "name"}, "message has the key 'fr'"),
+        (ROW, {"message": {"fr": "Bonjour"}, "language_column": "name"}, "a key of message is 'fr'"),
         (ROW, {"message": {"en": "a", "EN": "b"}, "language_column": "name"}, "'en' and 'EN'"),
         (ROW, {"message": {"en": "Hello", "ar": " "}, "language_column": "name"}, r"message\['ar'\] is blank"),
         (ROW, {"message": {"default": "{nmae}"}, "language_column": "name"}, r"message\['default'\] .*nmae"),
@@ -115,7 +115,7 @@ FRAME = pandas.DataFrame([ROW])
         (ROW, {"exclude": object()}, "exclude: .*object"),
         (ROW, {"exclude": b"96890000002"}, "exclude: .*bytes"),
         (ROW, {"exclude": [Path("opt-outs.csv"), "96890000002"]}, "exclude mixes paths"),
-        (ROW, {"exclude": pandas.DataFrame({"a": [1], "b": [2]})}, "exclude: there is neither a column 'msisdn'"),
+        (ROW, {"exclude": pandas.DataFrame({"a": [1], "b": [2]})}, "exclude: it needs a column 'msisdn'"),
         (None, {}, "None"),
         (b"96890000001", {}, "bytes"),
         (object(), {}, "object"),
@@ -215,7 +215,7 @@ def test_a_personal_text_that_takes_too_many_parts_is_left_out(send, ismart_sand
     rows = [{"msisdn": "96890000001", "name": "x" * 160}, {"msisdn": "96890000002", "name": "Zoe"}]
     report = send(rows, "Dear {name}", max_parts=1)
     assert [message.text for message in ismart_sandbox.messages] == ["Dear Zoe"]
-    assert report["reasons"] == {"message: the text takes 2 parts; max_parts is 1": 1}
+    assert report["reasons"] == {"message: the text has 2 parts, but max_parts is 1": 1}
 
 
 def test_a_value_that_does_not_take_its_format_is_left_out(send, ismart_sandbox):
@@ -446,8 +446,6 @@ def test_the_fewest_calls_are_made(send, ismart_sandbox, numbers):
 def test_results_among_the_files_of_recipients_are_refused(send, ismart_sandbox, tmp_path):
     (tmp_path / "people.csv").write_text("msisdn\n96890000001\n")
     for results in (tmp_path / "results.csv", tmp_path / "sub" / "results.csv", tmp_path / "people.csv"):
-        with pytest.raises(
-            ISmartInputError, match="results_path is a file of recipients or in a directory of them"
-        ):
+        with pytest.raises(ISmartInputError, match="results_path is among the files of recipients"):
             send(tmp_path, results_path=str(results))
     assert ismart_sandbox.calls == []

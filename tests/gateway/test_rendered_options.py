@@ -27,9 +27,7 @@ def test_an_option_that_renders_to_nothing_is_named_and_nothing_is_sent(
 ):
     operator = operator_class(task_id="send", **options | {option: "{{ rendered }}"})
     operator.render_template_fields({"rendered": rendered})
-    with pytest.raises(
-        ISmartInputError, match=f"^{option} is set in the DAG, but rendered to .*Nothing was sent"
-    ):
+    with pytest.raises(ISmartInputError, match=f"^{option} is set in the DAG, but rendered to .*Nothing was sent"):
         operator.execute({})
     assert not ismart_sandbox.calls
 

@@ -47,7 +47,7 @@ def test_a_connection_of_another_type_is_refused_before_anything_is_sent(send, t
 
 
 def test_a_later_try_without_a_ledger_sends_nothing_and_says_how_to_get_one(send, told):
-    with pytest.raises(ISmartUncertainFinalError, match=r"no ledger knows .* set ledger_conn_id"):
+    with pytest.raises(ISmartUncertainFinalError, match=r"no ledger shows .* set ledger_conn_id"):
         send(NUMBERS, try_number=2)
     assert not told()
 

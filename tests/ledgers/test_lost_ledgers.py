@@ -37,7 +37,7 @@ class TestNotedInTheTaskStateStore:
             send(NUMBERS, store=store, ledger=sqlite_connection(path), batch_size=2)
         for file in tmp_path.glob("gone.db*"):
             file.unlink()
-        with pytest.raises(ISmartUncertainFinalError, match="connection 'ledger' has no trace of it"):
+        with pytest.raises(ISmartUncertainFinalError, match="connection 'ledger' has no record of it"):
             send(NUMBERS, store=store, ledger=sqlite_connection(path), try_number=2, batch_size=2)
         assert set(told().values()) == {1}
         assert len(told()) < len(NUMBERS)

@@ -331,7 +331,7 @@ def test_a_settlement_file_among_the_files_that_are_read_is_refused(failed, tmp_
     settlements = folder / "settled.csv"
     arguments = {"recipients": (folder, {}), "exclude": (EVERYBODY, {"exclude": folder})}
     recipients, options = arguments[option]
-    with pytest.raises(ISmartInputError, match=f"settlements_path is a file of {option}"):
+    with pytest.raises(ISmartInputError, match=f"settlements_path is among the files of {option}"):
         failed.attempt(recipients, settlements=settlements, **options)
 
 

@@ -69,9 +69,9 @@ def test_options_are_read_as_a_user_writes_them():
         ("simplify_text", "yes", "simplify_text is 'yes'; it must be True or False"),
         ("simplify_text", 1, "simplify_text is 1; it must be True or False"),
         ("simplify_text", FRAME, "simplify_text is of type DataFrame; it must be True or False"),
-        ("message_column", "text", "give either message or message_column"),
-        ("message", None, "give either message or message_column"),
-        ("message", ["96890001234"], "message is of type list; it must be text, or a dict of text by language"),
+        ("message_column", "text", "set either message or message_column"),
+        ("message", None, "set either message or message_column"),
+        ("message", ["96890001234"], "message is of type list; it must be text, or a dict of texts by language"),
         ("recipient_column", None, "recipient_column is None; it must be text"),
         ("recipient_column", " ", "recipient_column is blank; omit it to use the default"),
         ("recipient_column", ["96890001234"], "recipient_column is of type list; it must be text"),
@@ -108,8 +108,8 @@ def test_options_are_read_as_a_user_writes_them():
             {"en": "Hello"},
             "message is a dict; name the column with each row's language in language_column",
         ),
-        ("message", {}, "message is an empty dict; give it a template for each language"),
-        ("language_column", "lang", "language_column needs message as a dict of language and template"),
+        ("message", {}, "message is an empty dict; add a template for each language"),
+        ("language_column", "lang", "language_column is set, so message must be a dict of templates by language"),
         ("language_column", " ", "language_column is blank; omit it to use the default"),
         ("language_column", ["lang"], "language_column is of type list; it must be text"),
     ],
@@ -123,22 +123,22 @@ def test_an_option_that_is_none_of_what_it_can_be_is_named_with_what_it_can(opti
 @pytest.mark.parametrize(
     ("message", "why"),
     [
-        ({"fr": "Bonjour"}, "message has the key 'fr'; a key can be 'ar', 'en' or 'default'"),
-        ({1: "Hello"}, "message has the key '1'; a key can be 'ar', 'en' or 'default'"),
+        ({"fr": "Bonjour"}, "a key of message is 'fr'; it must be 'ar', 'en' or 'default'"),
+        ({1: "Hello"}, "a key of message is '1'; it must be 'ar', 'en' or 'default'"),
         (
             {"96890001234": "Hello"},
-            "message has the key a name of 11 characters; a key can be 'ar', 'en' or 'default'",
+            "a key of message is a name of 11 characters; it must be 'ar', 'en' or 'default'",
         ),
         ({"en": "Hello", "English": "Hi"}, "message has two keys for the same language, 'en' and 'English'"),
         (
             {"default": "Hello", " Default": "Hi"},
             "message has two keys for the same language, 'default' and ' Default'",
         ),
-        ({"en": "Hello", "ar-OM": " \n"}, "message['ar-OM'] is blank; leave the key out, or give it a text"),
+        ({"en": "Hello", "ar-OM": " \n"}, "message['ar-OM'] is blank; add a text or remove the key"),
         ({"en": None}, "message['en'] is of type NoneType; it must be text"),
         ({"en": ["96890001234"]}, "message['en'] is of type list; it must be text"),
-        ({"en": "Dear {name"}, "message['en'] is not a template: expected '}' before end of string."),
-        ({"en": "Dear {}"}, "message['en'] has a placeholder {} without a column name; write it as {name}"),
+        ({"en": "Dear {name"}, "message['en'] is not a valid template: expected '}' before end of string."),
+        ({"en": "Dear {}"}, "message['en'] has a placeholder {} without a column name; write {name}"),
         ({"en": "Dear {name.x}"}, "message['en'] has the placeholder 'name.x'"),
     ],
 )
@@ -151,12 +151,12 @@ def test_a_fault_of_a_dict_of_templates_is_named_with_its_key(message, why):
 @pytest.mark.parametrize("message", [None, "Hello"])
 def test_a_language_column_goes_with_a_dict_alone(message):
     options = {"message_column": "text"} if message is None else {"message": message}
-    with pytest.raises(InputError, match="language_column needs message as a dict"):
+    with pytest.raises(InputError, match="so message must be a dict"):
         SendOptions.of(**options, language_column="lang")
 
 
 def test_a_dict_of_templates_and_a_column_of_texts_exclude_each_other():
-    with pytest.raises(InputError, match="give either message or message_column"):
+    with pytest.raises(InputError, match="set either message or message_column"):
         SendOptions.of(message={"en": "Hello"}, language_column="lang", message_column="text")
 
 

@@ -47,9 +47,9 @@ def recipients_of(messages):
     return total
 
 
-def as_read(planned, at_once):
+def as_read(planned, chunk_size):
     """The rows in slices, one by one, which no plan makes larger than asked."""
-    return [list(zip(*some, strict=True)) for some in planned.read_rows(at_once)]
+    return [list(zip(*some, strict=True)) for some in planned.read_rows(chunk_size)]
 
 
 @given(

@@ -42,14 +42,14 @@ MUTANTS = (
     Mutant(
         "an HTTP 500 counts as not sent",
         "gateway/client.py",
-        "TURNED_AWAY_STATUSES = frozenset({400,",
-        "TURNED_AWAY_STATUSES = frozenset({500, 400,",
+        "REJECTED_STATUSES = frozenset({400,",
+        "REJECTED_STATUSES = frozenset({500, 400,",
     ),
     Mutant(
         "an answer that is no code counts as not sent",
         "gateway/client.py",
-        'return CallOutcome(fate=Fate.UNCERTAIN, http_status=status, detail="the answer was no return code")',
-        'return CallOutcome(fate=Fate.NOT_SENT, http_status=status, detail="the answer was no return code")',
+        'return CallOutcome(fate=Fate.UNCERTAIN, http_status=status, detail="the answer was not a return code")',
+        'return CallOutcome(fate=Fate.NOT_SENT, http_status=status, detail="the answer was not a return code")',
     ),
     # The return codes
     Mutant(
@@ -432,9 +432,7 @@ def found(mutant, most_seeds=MOST_SEEDS):
         path = copy / mutant.file
         text = path.read_text(encoding="utf-8")
         if (count := text.count(mutant.old)) != 1:
-            raise LookupError(
-                f"{mutant.name}: its text occurs {count} times in {mutant.file}; it must occur once"
-            )
+            raise LookupError(f"{mutant.name}: its text occurs {count} times in {mutant.file}; it must occur once")
         path.write_text(text.replace(mutant.old, mutant.new), encoding="utf-8")
         for name in [name for name in sys.modules if name.partition(".")[0] == PACKAGE]:
             del sys.modules[name]

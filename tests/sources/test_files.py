@@ -118,8 +118,8 @@ def test_what_csv_writes_is_read_again(rows):
     [
         ("", "must have column names in its first line"),
         ("\n1,Ali\n", "must have column names in its first line"),
-        (f"{NUMBER},Ali\n", "no column 'msisdn'; it has column names \\(2\\) that look like a row"),
-        ("msisdn;name\n1;Ali\n", "is separated by semicolons. Save it with commas"),
+        (f"{NUMBER},Ali\n", "no column 'msisdn'; it has 2 column names that look like a row"),
+        ("msisdn;name\n1;Ali\n", "uses semicolons between cells. Save it with commas"),
         ("msisdn,nmae\n1,Ali\n", "no column 'name'; it has 'msisdn', 'nmae'"),
         ("msisdn,name,name\n1,Ali,Ali\n", "2 columns named 'name'"),
         (f"msisdn,name\n1,Ali\n{NUMBER},Secret,Jr.\n", "line 3: 3 cells, but the header has 2"),
@@ -202,7 +202,7 @@ def test_nobody_is_left_out_with_a_file_that_is_not_known(file, tmp_path):
 
 def test_a_directory_without_a_part_is_an_error_and_not_nobody(file, tmp_path):
     file("people/_SUCCESS", "")
-    with pytest.raises(InputError, match="people is a directory without files of recipients"):
+    with pytest.raises(InputError, match="people is a directory without"):
         read(tmp_path / "people")
 
 

@@ -402,17 +402,20 @@ def test_a_column_that_no_table_has_is_not_there():
 @pytest.mark.parametrize(
     ("source", "why"),
     [
-        (None, "recipients is None: the upstream task returned nothing"),
-        (b"96890000000", "recipients is of type bytes, which cannot be read as numbers"),
-        (object(), "recipients is of type object, which cannot be read as numbers"),
-        ([A, {"msisdn": B}], "mixes numbers with records, lists or frames"),
-        ([A, [B]], "mixes numbers with records, lists or frames"),
+        (None, "recipients is None, usually because a task has no return statement"),
+        (b"96890000000", "recipients is of type bytes, which is not supported"),
+        (object(), "recipients is of type object, which is not supported"),
+        ([A, {"msisdn": B}], "mixes numbers with records, lists or tables"),
+        ([A, [B]], "mixes numbers with records, lists or tables"),
         ([[A, "x"], [B, "y"]], "a list of rows without column names"),
         ([[A], [B, C]], "a list of rows without column names"),
         ([(A, "x")], "a list of rows without column names"),
-        ({"msisdn": [A, B], "name": ["x"]}, "columns of different lengths: 'msisdn' has 2, 'name' has 1"),
-        ({"msisdn": [A], "name": "x"}, "'name' in it is a single value"),
-        ([{"msisdn": A, "tags": ["x"]}], "'msisdn' in it is a single value"),
+        (
+            {"msisdn": [A, B], "name": ["x"]},
+            "columns with different lengths; they must be equal: 'msisdn' has 2, 'name' has 1",
+        ),
+        ({"msisdn": [A], "name": "x"}, "the value of 'name' is not a list"),
+        ([{"msisdn": A, "tags": ["x"]}], "the value of 'msisdn' is not a list"),
         ({"msisdn": {0: A, 1: B}}, "column 'msisdn' is a dict; pass a list of its values"),
         (np.array([[A, B]]), "column 'msisdn' has 2 dimensions"),
         (np.array(96890000000), "column 'msisdn' has 0 dimensions"),
@@ -449,7 +452,7 @@ class Person:
 
 
 def test_no_field_of_an_unknown_object_is_taken_for_a_number():
-    with pytest.raises(InputError, match="an item of type Person, which is not a number, record or table"):
+    with pytest.raises(InputError, match="an item of recipients is of type Person"):
         read_recipients([Person()], "msisdn")
 
 

@@ -152,9 +152,9 @@ def test_what_a_query_finds_nobody_by_has_no_chunks(people, query):
         ("SELECT msisdn AS phone FROM people", "the query has no column 'msisdn'; it has 'phone'"),
         ("SELECT msisdn, name AS msisdn FROM people", "the query has 2 columns named 'msisdn'"),
         ("DELETE FROM people", "returns rows|syntax error"),
-        (" \n", "sql must be a query"),
-        (None, "sql must be a query"),
-        (["SELECT 1"], "sql must be a query"),
+        (" \n", "it must be a query"),
+        (None, "it must be a query"),
+        (["SELECT 1"], "it must be a query"),
     ],
 )
 def test_a_query_that_cannot_be_sent_to_says_why(sql, why, people, query):
@@ -304,7 +304,7 @@ def test_a_query_that_fails_in_the_middle_sends_nothing_and_says_how_far_it_came
         "postgres": "SELECT msisdn, name::integer FROM people",
         "sqlite": "SELECT msisdn, json(name) AS name FROM people",
     }
-    with pytest.raises(ISmartSourceError, match=r"the query failed after [2-6] rows"):
+    with pytest.raises(ISmartSourceError, match=r"The query failed after [2-6] rows"):
         send(failing[database], message="{name}")
     assert not ismart_sandbox.calls
 
