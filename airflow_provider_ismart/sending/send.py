@@ -195,25 +195,18 @@ class Send:
 
     def _check_rows(self, report: Report) -> None:
         """Check the rows as a whole, before anything is sent."""
-        invalid = report.outcomes[Outcome.INVALID]
+        invalid, why = report.outcomes[Outcome.INVALID], in_one_line(report.reasons)
         if not report.total:
             if self.options.on_empty is OnEmpty.FAIL:
-                raise ISmartInputError(
-                    "recipients has no rows, and on_empty is 'fail'. Check the source of the recipients.",
-                    report=report,
-                )
+                why = "recipients has no rows, and on_empty is 'fail'. Check its source."
+                raise ISmartInputError(why, report=report)
         elif invalid == report.total:
             self._conclude(report)
-            raise ISmartInputError(
-                f"no row can be sent: {in_one_line(report.reasons)}. Correct the recipients.", report=report
-            )
+            raise ISmartInputError(f"no row can be sent: {why}. Correct the rows.", report=report)
         elif invalid and self.options.on_invalid is OnInvalid.FAIL:
             self._conclude(report)
-            raise ISmartInputError(
-                f"on_invalid is 'fail', and there are invalid rows: {in_one_line(report.reasons)}. Correct or "
-                "remove them.",
-                report=report,
-            )
+            why = f"on_invalid is 'fail', and there are invalid rows: {why}. Correct or remove them."
+            raise ISmartInputError(why, report=report)
 
     def _left_to_send(self, report: Report) -> int:
         is_resent = self.options.on_uncertain is OnUncertain.RESEND
@@ -235,9 +228,8 @@ class Send:
         """Check that the remaining rows cost at most ``max_credits``."""
         if why := self._too_costly(submission.planned_cost):
             self._conclude(report)
-            raise ISmartInputError(
-                f"{why}. {_sent_nothing(report)}. Shorten the messages or raise max_credits.", report=report
-            )
+            why = f"{why}. {_sent_nothing(report)}. Shorten the messages or raise max_credits."
+            raise ISmartInputError(why, report=report)
 
     def _too_costly(self, cost: Callable[[], Cost]) -> str | None:
         cap = self.options.max_credits

@@ -266,7 +266,7 @@ def test_another_country_says_how_its_mobile_numbers_start():
         ):
             canonical_msisdn(written, mobile_alone)
     for plan in (any_prefix, mobile_alone):
-        with pytest.raises(InvalidNumberError, match="they start with"):
+        with pytest.raises(InvalidNumberError, match="mobile numbers start with"):
             canonical_msisdn("01012030", plan)
 
 

@@ -98,7 +98,7 @@ def test_a_report_is_plain_json_with_every_outcome():
     assert found["rows"] == 1202
     assert set(found["outcomes"]) == {outcome.value for outcome in Outcome}
     assert found["return_codes"]["9"] == {"rows": 1, "description": "Invalid mobile number"}
-    assert "gateway document does not have" in found["return_codes"]["99"]["description"]
+    assert "not in the gateway document" in found["return_codes"]["99"]["description"]
     assert found["credits_estimated"] == found["parts"] == 2400
     assert found["seconds"] == 1.235
 

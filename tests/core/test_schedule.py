@@ -137,7 +137,7 @@ def test_a_time_is_quiet_as_the_walls_clock_says(moment, hours):
 
 @pytest.mark.parametrize("push_at", ["2030-01-31T21:00", "2030-02-01T07:59:59", "2030-01-31T20:00:00+00:00"])
 def test_a_push_at_in_quiet_hours_is_refused(push_at):
-    with pytest.raises(InputError, match=r"push_at is 2030-.* quiet_hours \(21:00-08:00\); choose a time"):
+    with pytest.raises(InputError, match=r"push_at is 2030-.* quiet_hours \(21:00-08:00\); set a time"):
         read_push_at(push_at, MUSCAT, NIGHT)
 
 

@@ -140,8 +140,8 @@ MUTANTS = (
     Mutant(
         "calls in flight are not waited for when a send ends early",
         "sending/executor.py",
-        "        calls.settle_all()  # keeps the report",
-        "        # keeps the report",
+        "        calls.settle_all()  # first, so",
+        "        # first, so",
     ),
     # What earlier tries did
     Mutant(
