@@ -201,7 +201,7 @@ def test_names_in_a_ledger_are_printed_without_being_interpreted(
         (["summary", *LEDGER, "--key", "bills", "--task", "dag/run/send"], ["exactly one of --key and --task"]),
         (["summary", *LEDGER, "--key", "nobody"], ["no key 'nobody'"]),
         (["release", *LEDGER, "--task", "dag/run/sen", "--yes"], ["no task 'dag/run/sen'"]),
-        (["summary", "--key", KEY], ["ismart_default", "--ledger-conn-id", "results_path"]),
+        (["summary", "--key", KEY], ["ismart_default", "--ledger-conn-id", "results file"]),
         (["summary", "--key", KEY, "--ledger-conn-id", "nowhere"], ["nowhere"]),
         (["summary", "--key", KEY, "--ledger-conn-id", "empty"], ["empty", "no ledger"]),
         (["summary", "--key", KEY, "--ledger-conn-id", "broken"], ["broken", "cannot be read"]),
