@@ -83,8 +83,7 @@ class StoredLedger(ABC, Generic[TransactionT]):
         :raises Exception: the storage cannot be written.
         """
         with self._transaction() as transaction:
-            current = self._current(transaction)
-            settlement = settlements.decide(current.history(settlements.by_number))
+            settlement = settlements.decide(self._load(transaction).history(settlements.by_number))
             calls = [self._records.settled_call(group) for group in settlement.groups]
             if calls:
                 self._record_calls(transaction, calls)
@@ -127,12 +126,8 @@ class StoredLedger(ABC, Generic[TransactionT]):
         """Become the only sender, mark calls left in flight as UNCERTAIN, and return the records."""
 
     @abstractmethod
-    def _current(self, transaction: TransactionT) -> Records:
-        """Return the current records, within a write."""
-
-    @abstractmethod
-    def _load(self) -> Records:
-        """Return the current records."""
+    def _load(self, transaction: TransactionT | None = None) -> Records:
+        """Return the current records; within a write, pass its transaction."""
 
     @abstractmethod
     def _transaction(self) -> AbstractContextManager[TransactionT]:

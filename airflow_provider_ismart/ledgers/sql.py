@@ -113,15 +113,14 @@ class SqlLedger(StoredLedger[Connection]):
                 self._last_seen = id_
         return records
 
-    def _current(self, transaction: Connection) -> Records:
+    def _load(self, transaction: Connection | None = None) -> Records:
+        if transaction is None:
+            with self._engine.begin() as connection:
+                return self._load(connection)
         records = Records(self._key)
         for _, call in self._read_calls(transaction):
             records.add(call)
         return records
-
-    def _load(self) -> Records:
-        with self._engine.begin() as connection:
-            return self._current(connection)
 
     def _find_or_make_scope(self) -> tuple[int, bytes]:
         found = select(scopes.c.id, scopes.c.hash_key).where(scopes.c.name == self.scope)

@@ -123,11 +123,8 @@ class TaskStateLedger(StoredLedger[None]):
         self._save()  # even if nothing has changed, so that a task that cannot write does not send
         return records
 
-    def _current(self, _: None) -> Records:
+    def _load(self, _: None = None) -> Records:
         return self._records  # there are no other writers
-
-    def _load(self) -> Records:
-        return self._records
 
     def _read_pages(self) -> list[dict[str, Any]]:
         pages: list[dict[str, Any]] = []
