@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from airflow_provider_ismart.commands.output import Output, as_time, reporting
-from airflow_provider_ismart.commands.server_context import hook_of, use_database
+from airflow_provider_ismart.commands.server_context import enter_server_context, hook_of
 from airflow_provider_ismart.core.errors import InputError
 from airflow_provider_ismart.core.ledger import State
 from airflow_provider_ismart.core.msisdn import canonical_column
@@ -202,7 +202,7 @@ def _ledger(options: Namespace) -> Iterator[Engine]:
     from airflow_provider_ismart.ledgers.sql_connection import open_engine  # noqa: PLC0415
 
     _check_selection(options)
-    use_database()
+    enter_server_context()
     conn_id = options.ledger_conn_id or _ledger_of(options.conn_id)
     if not conn_id:
         raise InputError(

@@ -9,7 +9,7 @@ if TYPE_CHECKING:
     from airflow_provider_ismart.hooks.ismart import ISmartHook
 
 
-def use_database() -> None:
+def enter_server_context() -> None:
     """Read from the database in this process. By default, Airflow 3 expects a supervisor to do so."""
     from airflow_provider_ismart.coordination import variables  # noqa: PLC0415  # imports Airflow
 
@@ -22,5 +22,5 @@ def hook_of(conn_id: str) -> ISmartHook:
     """Return the hook of a gateway connection."""
     from airflow_provider_ismart.hooks.ismart import ISmartHook  # noqa: PLC0415  # imports Airflow
 
-    use_database()
+    enter_server_context()
     return ISmartHook(conn_id)
