@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING, Any, BinaryIO
 from airflow.providers.common.compat.sdk import ObjectStoragePath
 
 from airflow_provider_ismart.core.errors import InputError
+from airflow_provider_ismart.sending.paths import parse_path
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -63,8 +64,10 @@ class ResultsFile:
         elif ending != ".csv":
             raise InputError(f"results_path ends with {ending!r}; it must be .csv or .parquet")
         self._write = _write_csv if ending == ".csv" else _write_parquet
+        location = parse_path(path, "results_path")
+        is_remote = isinstance(location, ObjectStoragePath)
         try:
-            self._place = _place(path)
+            self._place = _RemotePlace(location) if is_remote else _LocalPlace(location)
             self._place.check()
         except (OSError, ImportError, TypeError, ValueError, RuntimeError) as error:
             raise InputError(f"results_path cannot be written: {type(error).__name__}: {error}") from None
@@ -75,20 +78,11 @@ class ResultsFile:
             self._write(plan, file)
 
 
-def _place(path: Any) -> _LocalPlace | _RemotePlace:
-    if not isinstance(path, ObjectStoragePath):
-        text = os.fspath(path).removeprefix("file://")
-        if "://" not in text:
-            return _LocalPlace(Path(text))
-        path = ObjectStoragePath(text)
-    return _LocalPlace(Path(path.path)) if path.protocol in {"file", "local"} else _RemotePlace(path)
-
-
 class _LocalPlace:
     """Write to a local path: first to a temporary file in the same folder, with mode 0600, then rename it."""
 
     def __init__(self, path: Path) -> None:
-        self._path = path.expanduser().resolve()
+        self._path = path
 
     def check(self) -> None:
         self._path.parent.mkdir(parents=True, exist_ok=True)

@@ -2,12 +2,10 @@
 
 from __future__ import annotations
 
-from pathlib import Path
 from typing import Any
 
-from airflow.providers.common.compat.sdk import ObjectStoragePath
-
 from airflow_provider_ismart.core.errors import InputError
+from airflow_provider_ismart.sending.paths import parse_path
 from airflow_provider_ismart.sources.files import FileRecipients
 
 
@@ -20,12 +18,9 @@ def check_apart(recipients: Any, path: object, option: str, path_option: str) ->
     """
     if not isinstance(recipients, FileRecipients) or path is None:
         return
-    results = str(path)
-    if not isinstance(path, ObjectStoragePath) and "://" not in results:
-        results = str(Path(results).expanduser().resolve())
-    for read in recipients.paths:
-        source = str(read) if isinstance(read, ObjectStoragePath) else str(read.expanduser().resolve())
-        if results == source or results.startswith(f"{source.rstrip('/')}/"):
+    location = str(parse_path(path, path_option))
+    for source in (str(parse_path(source, option)) for source in recipients.paths):
+        if location == source or location.startswith(f"{source.rstrip('/')}/"):
             raise InputError(
                 f"{path_option} is among the files of {option}, so the next send would read it. Choose another "
                 "path"

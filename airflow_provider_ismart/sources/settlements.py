@@ -2,13 +2,11 @@
 
 from __future__ import annotations
 
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
-
-from airflow.providers.common.compat.sdk import ObjectStoragePath
 
 from airflow_provider_ismart.core.settlement import NO_SETTLEMENTS, Settlements
 from airflow_provider_ismart.core.settlement_lines import Line, read_settlement_lines
+from airflow_provider_ismart.sending.paths import parse_path
 from airflow_provider_ismart.sources.files import exists, read_lines
 
 if TYPE_CHECKING:
@@ -30,7 +28,7 @@ def read_settlements(settlements_path: Any, numbering: NumberingPlan, log: Log) 
     """
     if settlements_path is None:
         return NO_SETTLEMENTS
-    path = _path(settlements_path)
+    path = parse_path(settlements_path, "settlements_path")
     if not exists(path):
         log.info("The file of settlements_path does not exist yet, so nothing is settled.")
         return NO_SETTLEMENTS
@@ -42,10 +40,3 @@ def read_settlements(settlements_path: Any, numbering: NumberingPlan, log: Log) 
         ),
         numbering,
     )
-
-
-def _path(path: Any) -> Any:
-    if isinstance(path, ObjectStoragePath):
-        return path
-    text = str(path).removeprefix("file://")
-    return ObjectStoragePath(text) if "://" in text else Path(text).expanduser()

@@ -20,7 +20,7 @@ from airflow.providers.common.compat.sdk import (
     AirflowSkipException,
 )
 
-from airflow_provider_ismart.exceptions import ISmartInputError
+from airflow_provider_ismart.exceptions import ISmartInputError, ISmartSourceError
 
 AIRFLOW_VERSION = tuple(int(number) for number in version("apache-airflow").split(".")[:2])
 
@@ -443,9 +443,17 @@ def test_the_fewest_calls_are_made(send, ismart_sandbox, numbers):
     assert report["parts"] == report["credits_estimated"] == 202
 
 
-def test_results_among_the_files_of_recipients_are_refused(send, ismart_sandbox, tmp_path):
+@pytest.mark.parametrize("scheme", ["", "file://"])
+def test_results_among_the_files_of_recipients_are_refused(scheme, send, ismart_sandbox, tmp_path):
     (tmp_path / "people.csv").write_text("msisdn\n96890000001\n")
     for results in (tmp_path / "results.csv", tmp_path / "sub" / "results.csv", tmp_path / "people.csv"):
         with pytest.raises(ISmartInputError, match="results_path is among the files of recipients"):
-            send(tmp_path, results_path=str(results))
+            send(tmp_path, results_path=f"{scheme}{results}")
+    assert ismart_sandbox.calls == []
+
+
+@pytest.mark.parametrize("option", ["results_path", "settlements_path"])
+def test_a_path_in_an_unknown_storage_is_refused_before_anything_is_sent(option, send, ismart_sandbox):
+    with pytest.raises((ISmartInputError, ISmartSourceError), match="bogus"):  # Airflow 2 notices it when it reads
+        send("96890000001", **{option: "bogus://folder/file.csv"})
     assert ismart_sandbox.calls == []
