@@ -1,4 +1,4 @@
-"""Raise errors that are named by what to do next.
+"""Define the errors, named by what to do next.
 
 ::
 

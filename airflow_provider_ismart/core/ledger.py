@@ -57,7 +57,7 @@ TRANSITIONS: Mapping[State | None, frozenset[State]] = {
 #: The states in which the gateway has, or may have, accepted the message.
 MAYBE_SENT = frozenset({State.SUBMITTING, State.ACCEPTED, State.UNCERTAIN, State.CONFIRMED})
 
-#: The states that a person has found out.
+#: The states that record a person's finding.
 SETTLED = frozenset({State.CONFIRMED, State.RULED_OUT})
 
 #: If a repeated call ends in one of these states, the uncertain first call stays uncertain.
@@ -107,7 +107,7 @@ class Ledger(Protocol):
         """
 
     def settle(self, settlements: Settlements) -> Settlement:
-        """Record what a person found out about this task's uncertain messages, in one write.
+        """Record a person's findings about this task's uncertain messages, in one write.
 
         Call it after :meth:`claim`.
 
@@ -153,7 +153,7 @@ class MemoryLedger:
         return any(self._states.values())
 
     def settle(self, settlements: Settlements) -> Settlement:
-        """Record what a person found out about uncertain messages. Only their latest state is kept.
+        """Record a person's findings about uncertain messages. Only their latest state is kept.
 
         :raises InputError: a message to settle is not uncertain; nothing is recorded.
         """

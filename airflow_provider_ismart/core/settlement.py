@@ -1,4 +1,4 @@
-"""Settle uncertain messages with what a person found out about them.
+"""Record a person's findings about uncertain messages.
 
 The person edits the outcomes in a results file, or lists numbers with ``accepted`` or ``not_sent``. Each line
 settles one uncertain message to its number, and only once: if the message is sent again and is uncertain again,

@@ -76,7 +76,7 @@ class StoredLedger(ABC, Generic[TransactionT]):
         return bool(self._records)
 
     def settle(self, settlements: Settlements) -> Settlement:
-        """Record what a person found out about this task's uncertain messages, in one write.
+        """Record a person's findings about this task's uncertain messages, in one write.
 
         :raises InputError: a message to settle is not uncertain; nothing is recorded.
         :raises LedgerConflictError: another try of the task has claimed the ledger.

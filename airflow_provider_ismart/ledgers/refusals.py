@@ -1,4 +1,4 @@
-"""Create the errors of sends that are refused because no ledger shows what earlier tries sent."""
+"""Create the errors for sends that are refused because no ledger shows what earlier tries sent."""
 
 from __future__ import annotations
 

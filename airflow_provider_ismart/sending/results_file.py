@@ -67,18 +67,18 @@ class ResultsFile:
         location = parse_path(path, "results_path")
         is_remote = isinstance(location, ObjectStoragePath)
         try:
-            self._place = _RemotePlace(location) if is_remote else _LocalPlace(location)
-            self._place.check()
+            self._target = _RemoteTarget(location) if is_remote else _LocalTarget(location)
+            self._target.check()
         except (OSError, ImportError, TypeError, ValueError, RuntimeError) as error:
             raise InputError(f"results_path cannot be written: {type(error).__name__}: {error}") from None
 
     def write(self, plan: Plan) -> None:
         """Write the outcome of each row, and replace an existing file."""
-        with self._place.replacing() as file:
+        with self._target.replacing() as file:
             self._write(plan, file)
 
 
-class _LocalPlace:
+class _LocalTarget:
     """Write to a local path: first to a temporary file in the same folder, with mode 0600, then rename it."""
 
     def __init__(self, path: Path) -> None:
@@ -118,7 +118,7 @@ class _LocalPlace:
         return mkstemp(prefix=f".{self._path.name}.", suffix=".partial", dir=self._path.parent)
 
 
-class _RemotePlace:
+class _RemoteTarget:
     """Write to an object storage URL: first under a temporary name, then move the object.
 
     A direct upload is not safe: some storages first delete the existing object, or complete an upload that an

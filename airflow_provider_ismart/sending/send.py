@@ -115,7 +115,7 @@ class Send:
         :param attempt: the messages of this try's earlier sends, if it sends several times.
         :param before_first_call: called once, immediately before the first call is recorded.
         :param known_refusal: called if there is anything to send; returns why the login must not be tried.
-        :param settlements: what a person found out about uncertain messages of earlier tries.
+        :param settlements: a person's findings about uncertain messages of earlier tries.
         :raises InputError: a message to settle is not uncertain; nothing is settled or sent.
         :raises ISmartError: not every valid row was accepted; the class says what to do next.
         """

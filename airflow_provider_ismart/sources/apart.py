@@ -1,4 +1,4 @@
-"""Check that a send does not read files about a send as its recipients."""
+"""Check that results and settlement files are not read as recipients."""
 
 from __future__ import annotations
 
