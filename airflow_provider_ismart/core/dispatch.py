@@ -10,8 +10,8 @@ from enum import Enum
 from airflow_provider_ismart.core.attempt import Attempt
 from airflow_provider_ismart.core.batching import Batch, CallLimits, batches
 from airflow_provider_ismart.core.cost import Cost
-from airflow_provider_ismart.core.elsewhere import Elsewhere, Pending
 from airflow_provider_ismart.core.ledger import Ledger
+from airflow_provider_ismart.core.other_tasks import Pending, RowsOfOtherTasks
 from airflow_provider_ismart.core.outcomes import CallOutcome, Fate, Outcome
 from airflow_provider_ismart.core.plan import Plan
 from airflow_provider_ismart.core.resume import unsent
@@ -58,12 +58,12 @@ class Submission:
         settlements: Settlements = NO_SETTLEMENTS,
     ) -> None:
         #: Rows that other tasks are sending.
-        self.elsewhere = Elsewhere(plan.outcomes, ledger)
+        self.other_tasks = RowsOfOtherTasks(plan.outcomes, ledger)
         has_records = ledger.claim()
         #: The uncertain messages of earlier tries that this try settles.
         self.settlement = ledger.settle(settlements) if settlements.by_number else NOTHING_SETTLED
         self._unsent: Callable[[], Iterator[Batch]] = (
-            unsent(plan, ledger, limits, self.elsewhere, attempt=attempt, resend_uncertain=resend_uncertain)
+            unsent(plan, ledger, limits, self.other_tasks, attempt=attempt, resend_uncertain=resend_uncertain)
             if has_records or attempt
             else lambda: batches(plan.groups, limits)
         )
@@ -85,7 +85,7 @@ class Submission:
         self._on_refused = on_refused
         self._first: deque[Batch] = deque()
         #: Texts that cannot be sent, with the outcome of all their rows.
-        self._doomed_texts: dict[str, tuple[Outcome, str]] = {}
+        self._unsendable_texts: dict[str, tuple[Outcome, str]] = {}
         #: Whether the server rejected a text for its length.
         self.had_too_long_text = False
         #: Whether concurrent calls are safe: a call was accepted, and no uncertain one followed.
@@ -118,10 +118,10 @@ class Submission:
 
     def _next(self) -> Batch | None:
         while batch := self._first.popleft() if self._first else next(self._waiting, None):
-            doom = self._doomed_texts.get(batch.message.text)
-            if doom is None:
+            unsendable = self._unsendable_texts.get(batch.message.text)
+            if unsendable is None:
                 return batch
-            outcome, reason = doom
+            outcome, reason = unsendable
             self._record(batch, outcome, reason=reason)
         return None
 
@@ -140,7 +140,7 @@ class Submission:
         for batch in intents:
             for row, msisdn in batch.numbers:
                 if row not in mine:
-                    self.elsewhere.add(row, Pending(msisdn, batch.message.digest, batch.copy))
+                    self.other_tasks.add(row, Pending(msisdn, batch.message.digest, batch.copy))
 
     def requeue(self, unsent: Sequence[Batch]) -> None:
         """Put batches whose calls did not start back at the front of the queue."""
@@ -186,7 +186,7 @@ class Submission:
                 self.outcomes.set(batch.rows, Outcome.UNCERTAIN, code=outcome.code, reason=outcome.detail)
             case Fate.NOT_SENT if _is_too_long(batch, outcome):
                 reason = f"message: the text does not fit into a call ({outcome.detail}); shorten it"
-                self._doomed_texts[batch.message.text] = (Outcome.INVALID, reason)
+                self._unsendable_texts[batch.message.text] = (Outcome.INVALID, reason)
                 self.had_too_long_text = True
                 self._refused_calls += 1
                 self._record(batch, Outcome.INVALID, reason=reason)
@@ -217,7 +217,7 @@ class Submission:
             return
         if kind is Kind.MESSAGE:
             reason = f"the gateway refused this text with code {code}"
-            self._doomed_texts[batch.message.text] = (Outcome.NOT_ATTEMPTED, reason)
+            self._unsendable_texts[batch.message.text] = (Outcome.NOT_ATTEMPTED, reason)
         if kind is not Kind.RECIPIENT:
             self.refused_texts.add(code)
         self._refused_calls += 1

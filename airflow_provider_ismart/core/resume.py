@@ -7,8 +7,8 @@ from itertools import chain, groupby
 
 from airflow_provider_ismart.core.attempt import Attempt, MessageKey
 from airflow_provider_ismart.core.batching import Batch, CallLimits, batches
-from airflow_provider_ismart.core.elsewhere import SETTLED_AS_ACCEPTED, Elsewhere, Pending
 from airflow_provider_ismart.core.ledger import MAYBE_SENT, Entry, Ledger, State
+from airflow_provider_ismart.core.other_tasks import SETTLED_AS_ACCEPTED, Pending, RowsOfOtherTasks
 from airflow_provider_ismart.core.outcomes import Outcome
 from airflow_provider_ismart.core.plan import Group, Plan
 
@@ -25,7 +25,7 @@ def unsent(
     plan: Plan,
     ledger: Ledger,
     limits: CallLimits,
-    elsewhere: Elsewhere,
+    other_tasks: RowsOfOtherTasks,
     *,
     attempt: Attempt | None = None,
     resend_uncertain: bool = False,
@@ -38,7 +38,7 @@ def unsent(
     :param attempt: the messages of this try's earlier sends, if it sends several times.
     :param resend_uncertain: whether uncertain messages are sent again, so that everyone gets them at least once.
     """
-    lookup = _Lookup(plan, ledger, elsewhere, attempt, resend_uncertain=resend_uncertain)
+    lookup = _Lookup(plan, ledger, other_tasks, attempt, resend_uncertain=resend_uncertain)
     if attempt:
         _recognise_repeats(plan, attempt)
     for batch in batches(plan.groups, limits):
@@ -56,7 +56,7 @@ def unsent(
     )
 
     def is_left(row: int) -> bool:
-        return is_open(row) and row not in replaced and row not in elsewhere
+        return is_open(row) and row not in replaced and row not in other_tasks
 
     return lambda: batches(lookup.groups, limits, is_left)
 
@@ -86,7 +86,7 @@ class _Lookup:
         self,
         plan: Plan,
         ledger: Ledger,
-        elsewhere: Elsewhere,
+        other_tasks: RowsOfOtherTasks,
         attempt: Attempt | None,
         *,
         resend_uncertain: bool,
@@ -94,7 +94,7 @@ class _Lookup:
         self._resend_uncertain = resend_uncertain
         self._plan = plan
         self._ledger = ledger
-        self._elsewhere = elsewhere
+        self._other_tasks = other_tasks
         self._attempt = attempt
         self._calls: list[Batch] = []
         self._size = 0
@@ -171,7 +171,7 @@ class _Lookup:
         if self._attempt:
             self._attempt.match(msisdn, (entry.digest, entry.copy))
         if entry.state is State.SUBMITTING:
-            self._elsewhere.add(row, Pending(msisdn, entry.digest, entry.copy))
+            self._other_tasks.add(row, Pending(msisdn, entry.digest, entry.copy))
         else:
             outcome, reason = _submitted(entry.state, entry.by)
             self._plan.outcomes.set([row], outcome, reason=reason + how)

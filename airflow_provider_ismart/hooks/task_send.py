@@ -17,8 +17,8 @@ from airflow_provider_ismart.ledgers.select import open_ledger
 from airflow_provider_ismart.sending.lineage import report_gateway
 from airflow_provider_ismart.sending.owner import run_in_own_thread
 from airflow_provider_ismart.sending.send import Send
-from airflow_provider_ismart.sources.apart import check_apart
 from airflow_provider_ismart.sources.files import from_files
+from airflow_provider_ismart.sources.overlap import check_no_overlap
 from airflow_provider_ismart.sources.settlements import read_settlements
 
 if TYPE_CHECKING:
@@ -64,8 +64,8 @@ class TaskSend:
         read_from = from_files(recipients)
         options = _with_exclude_from_files(options)
         for option, source in (("recipients", read_from), ("exclude", options.exclude)):
-            check_apart(source, options.results_path, option, "results_path")
-            check_apart(source, options.settlements_path, option, "settlements_path")
+            check_no_overlap(source, options.results_path, option, "results_path")
+            check_no_overlap(source, options.settlements_path, option, "settlements_path")
         settlements = read_settlements(options.settlements_path, settings.numbering, hook.log)
         report_gateway(hook, settings.url)
         with (

@@ -10,7 +10,7 @@ from contextlib import contextmanager, suppress
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from airflow_provider_ismart.coordination.task_identity import TaskIdentity
-from airflow_provider_ismart.coordination.task_notes import MappedSendStart, UnsentTries
+from airflow_provider_ismart.coordination.task_records import MappedSendStart, UnsentTries
 from airflow_provider_ismart.core.attempt import Attempt
 from airflow_provider_ismart.core.ledger import Ledger, MemoryLedger
 from airflow_provider_ismart.core.outcomes import Outcome, RowOutcomes

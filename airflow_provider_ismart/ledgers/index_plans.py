@@ -15,7 +15,7 @@ from secrets import token_hex
 from typing import TYPE_CHECKING
 
 from airflow_provider_ismart.coordination.task_identity import TaskIdentity
-from airflow_provider_ismart.coordination.task_notes import MappedSendStart
+from airflow_provider_ismart.coordination.task_records import MappedSendStart
 from airflow_provider_ismart.exceptions import ISmartUncertainFinalError
 from airflow_provider_ismart.ledgers.state_store import TaskStateStore, store_forever
 

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 from airflow_provider_ismart.core.errors import InputError
 from airflow_provider_ismart.ledgers.base import LedgerRequest, Opener, OpenLedger
 from airflow_provider_ismart.ledgers.current_try import CurrentTry
-from airflow_provider_ismart.ledgers.one_process import open_memory
+from airflow_provider_ismart.ledgers.memory import open_memory
 from airflow_provider_ismart.ledgers.sql_connection import open_sql
 from airflow_provider_ismart.ledgers.task_state import open_task_state
 

@@ -189,7 +189,7 @@ class Send:
         settings = self.client.settings
         monotonic = self.runtime.monotonic
         deadline = monotonic() + 2 * (settings.connect_timeout + settings.read_timeout)
-        while submission.elsewhere.poll() and monotonic() < deadline:
+        while submission.other_tasks.poll() and monotonic() < deadline:
             if self.client.halted.wait(OTHERS_SECONDS):
                 break
 

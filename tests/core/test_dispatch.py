@@ -295,7 +295,7 @@ def test_any_refusal_can_stop_the_send(code):
 
 
 @pytest.mark.parametrize("code", MESSAGE_CODES)
-def test_a_message_code_dooms_the_same_text_alone(code):
+def test_a_message_code_skips_only_rows_with_the_same_text(code):
     planned = plan_of_rows([(number, "xy"[row % 2]) for row, number in enumerate(numbers(12))])
     gateway = ScriptedGateway(lambda batch: refused(code) if batch.message.text == "x" else ACCEPTED)
     submission = send(planned, gateway, batch_size=2)

@@ -2,8 +2,8 @@ import pytest
 
 from airflow_provider_ismart.core.batching import batches
 from airflow_provider_ismart.core.dispatch import Submission
-from airflow_provider_ismart.core.elsewhere import Elsewhere
 from airflow_provider_ismart.core.ledger import MemoryLedger
+from airflow_provider_ismart.core.other_tasks import RowsOfOtherTasks
 from airflow_provider_ismart.core.outcomes import CallOutcome, Fate, Outcome
 from airflow_provider_ismart.core.resume import unsent
 from tests.core.scripted import (
@@ -175,9 +175,9 @@ def test_copies_that_are_kept_are_sent_once_each():
 def test_what_another_task_is_sending_is_left_to_it():
     ledger = after_a_crash([(A, "x")])
     planned = plan_of_rows([(A, "x"), (B, "x")])
-    elsewhere = Elsewhere(planned.outcomes, ledger)
+    other_tasks = RowsOfOtherTasks(planned.outcomes, ledger)
     for resend in (False, True):
-        left = unsent(planned, ledger, limits(), elsewhere, resend_uncertain=resend)()
+        left = unsent(planned, ledger, limits(), other_tasks, resend_uncertain=resend)()
         assert [batch.rows for batch in left] == [(1,)]
     assert planned.outcomes[0] is Outcome.UNCERTAIN
 
@@ -195,16 +195,16 @@ def test_what_another_task_is_sending_is_left_to_it():
 def test_the_outcome_of_what_another_task_was_sending_is_read_from_the_ledger(state, outcome, goes_on):
     ledger = after_a_crash([(A, "x")])
     planned = plan_of_rows([(A, "x")])
-    elsewhere = Elsewhere(planned.outcomes, ledger)
-    assert list(unsent(planned, ledger, limits(), elsewhere)()) == []
-    assert elsewhere.poll()
+    other_tasks = RowsOfOtherTasks(planned.outcomes, ledger)
+    assert list(unsent(planned, ledger, limits(), other_tasks)()) == []
+    assert other_tasks.poll()
     for fate in Fate:
         if fate.value == state:
             (in_flight,) = batches(plan_of_rows([(A, "x")]).groups, limits())
             ledger.write([(in_flight, CallOutcome(fate=fate))], [])
-    assert elsewhere.poll() is goes_on
+    assert other_tasks.poll() is goes_on
     assert planned.outcomes[0].value == outcome
-    assert elsewhere.poll() is goes_on
+    assert other_tasks.poll() is goes_on
 
 
 def test_what_another_task_tells_a_number_stands_for_no_other_text_of_it():
@@ -212,11 +212,11 @@ def test_what_another_task_tells_a_number_stands_for_no_other_text_of_it():
     (theirs,) = batches(plan_of_rows([(A, "x")]).groups, limits())
     ledger.write([], [theirs])
     planned = plan_of_rows([(A, "x"), (A, "y")])
-    elsewhere = Elsewhere(planned.outcomes, ledger)
-    (mine,) = unsent(planned, ledger, limits(), elsewhere)()
+    other_tasks = RowsOfOtherTasks(planned.outcomes, ledger)
+    (mine,) = unsent(planned, ledger, limits(), other_tasks)()
     ledger.write([], [mine])
     ledger.write([(mine, ACCEPTED), (theirs, NOT_SENT)], [])
-    assert not elsewhere.poll()
+    assert not other_tasks.poll()
     assert planned.outcomes[0] is Outcome.NOT_ATTEMPTED
 
 
@@ -239,5 +239,5 @@ def test_numbers_that_another_task_took_meanwhile_are_not_sent():
     assert set(gateway.handed) == set(numbers(6)[3:])
     assert counts(planned) == {"uncertain": 3, "accepted": 3}
     assert "another task was sending this message" in planned.outcomes.reason(0)
-    assert not submission.elsewhere.poll()  # the ledger says that they got another text
+    assert not submission.other_tasks.poll()  # the ledger says that they got another text
     assert counts(planned) == {"not_attempted": 3, "accepted": 3}

@@ -298,7 +298,7 @@ MUTANTS = (
     ),
     Mutant(
         "without a ledger a later try sends",
-        "ledgers/one_process.py",
+        "ledgers/memory.py",
         "    if not unsent.include_all_earlier:\n",
         "    if False:\n",
     ),

@@ -31,7 +31,7 @@ class Pending(NamedTuple):
     copy: int
 
 
-class Elsewhere:
+class RowsOfOtherTasks:
     """Track the rows that other tasks with the same ledger are sending.
 
     A task cannot know whether the sender of a call in flight is alive, so the rows are uncertain until the ledger

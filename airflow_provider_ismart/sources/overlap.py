@@ -9,7 +9,7 @@ from airflow_provider_ismart.sending.paths import parse_path
 from airflow_provider_ismart.sources.files import FileRecipients
 
 
-def check_apart(recipients: Any, path: object, option: str, path_option: str) -> None:
+def check_no_overlap(recipients: Any, path: object, option: str, path_option: str) -> None:
     """Check that a results or settlement file is not one of the files with recipients.
 
     :param option: the option with the recipients.
