@@ -1,6 +1,6 @@
-"""Does the SQL ledger slow down as its table grows? Times a send's first look and its writes, on SQLite.
+"""Measure whether the SQL ledger slows down as its table grows: a send's first read and its writes, on SQLite.
 
-The rest of the table are other scopes' calls of 50 numbers.
+The rest of the table has calls of 50 numbers in other scopes.
 """
 
 from __future__ import annotations
@@ -34,7 +34,7 @@ CALLS_OF_A_SCOPE = 200
 
 
 def measure(messages: int) -> Iterator[Row]:
-    """Yield a row for a send's first look at the table, and one for a write."""
+    """Yield a row for a send's first read of the table, and one for a write."""
     with tempfile.TemporaryDirectory() as folder:
         engine = prepare_engine(create_engine(f"sqlite:///{Path(folder) / 'ledger.db'}"))
         create_tables(engine)
@@ -76,7 +76,7 @@ def _call(row: int) -> dict[str, object]:
 
 
 def _measure(engine: Engine, name: str) -> tuple[float, float]:
-    """Return the median seconds of a first look at a scope with 10,000 numbers, and of one write."""
+    """Return the median seconds of the first read of a scope with 10,000 numbers, and of one write."""
     people = numbers(MINE)
     mine = list(_batches(people))
     ledger = SqlLedger(engine, scope=name, task="send")

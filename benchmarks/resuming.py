@@ -1,4 +1,4 @@
-"""What a retry pays to find out what is left: all rows but a few are on record as sent."""
+"""Measure how long a retry takes to find the remaining rows, if almost all rows are on record as sent."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ _CALLS_A_WRITE = 16
 
 
 def measure(rows: int, rounds: int) -> Iterator[Row]:
-    """Yield a row for each ledger that lasts."""
+    """Yield a row for each lasting ledger."""
     people = numbers(rows)
     with tempfile.TemporaryDirectory() as folder:
         engine = prepare_engine(create_engine(f"sqlite:///{Path(folder) / 'ledger.db'}"))
@@ -48,7 +48,7 @@ def measure(rows: int, rounds: int) -> Iterator[Row]:
     for name in ledgers:
         yield Row(
             benchmark="resuming",
-            what=f"planning {rows:,} rows of which all but {LEFT:,} are on record in {name}",
+            what=f"planning {rows:,} rows with all but {LEFT:,} on record in {name}",
             value=turns[name].cpu,
             unit="s",
             reference="planning the same from nothing",
@@ -70,7 +70,7 @@ def _calls(planned: Plan) -> Iterator[Batch]:
 
 
 def _begin(people: list[str], ledger: Ledger, left: int) -> None:
-    """Plan down to the calls that are left, as a try does before its first call."""
+    """Plan the remaining calls, as a try does before its first call."""
     submission = Submission(plan(people, Reading(content=Content(message=TEXT))), ledger, LIMITS)
     submission.is_proven = True
     calls = submission.take(0, -(-left // MAX_BATCH_SIZE) + 1)
