@@ -52,7 +52,7 @@ class StateStore:
 
 
 def measure(calls: int, ledger_calls: int, rounds: int) -> Iterator[Row]:
-    """Yield the rows: sends and bare loops, sends with each ledger and without, and a series by calls in flight."""
+    """Yield the rows: sends and bare loops, sends with and without ledgers, and a series by calls in flight."""
     with running_gateway(LATENCY) as gateway:
         yield from _rows_of_loops(Callers(gateway=gateway, calls=calls, at_once=AT_ONCE), rounds)
         with _ledgers() as ledgers:

@@ -92,7 +92,7 @@ def is_complete(codes):
         ("code 4, 13 or 14", {4, 13, 14}),
     ],
 )
-def test_lists_of_return_codes_are_found_in_the_ways_that_they_are_written(text, codes):
+def test_lists_of_return_codes_are_recognised_in_all_their_forms(text, codes):
     assert list(code_lists(text)) == [codes]
 
 
@@ -113,14 +113,14 @@ def test_no_docstring_repeats_the_table_of_return_codes():
 
 
 @pytest.mark.parametrize(("operator", "page"), OPERATORS)
-def test_each_parameter_of_an_operator_is_listed_and_whether_it_is_templated(operator, page):
+def test_each_operator_parameter_is_documented_and_marked_if_templated(operator, page):
     names = inspect.signature(operator.__init__).parameters.keys() - GIVEN
     listed = {row[0].strip("`"): row[3] == "yes" for row in table(page, "Parameters")}
     assert listed == {name: name in operator.template_fields for name in names}
 
 
 @pytest.mark.parametrize(("operator", "page"), OPERATORS)
-def test_the_listed_defaults_of_an_operator_are_those_it_has(operator, page):
+def test_the_documented_defaults_match_the_operators(operator, page):
     parameters = inspect.signature(operator.__init__).parameters
     for name, default, *_ in table(page, "Parameters"):
         actual = parameters[name.strip("`")].default
@@ -132,23 +132,23 @@ def test_the_listed_defaults_of_an_operator_are_those_it_has(operator, page):
             assert default == f'`"{actual}"`' if isinstance(actual, str) else f"`{actual}`", name
 
 
-def test_each_outcome_is_explained():
+def test_each_outcome_is_documented():
     text = (CHECKOUT / "docs/operator.md").read_text(encoding="utf-8")
     for outcome in Outcome:
         assert f"| `{outcome.value}` |" in text
 
 
-def test_the_performance_table_is_what_the_benchmarks_found():
+def test_the_performance_table_matches_the_benchmark_results():
     text = (CHECKOUT / "docs/contributing/performance.csv").read_text(encoding="utf-8")
     assert text == performance_table(results())
 
 
-def test_the_table_of_mutants_lists_each_of_them():
+def test_the_table_of_mutants_is_complete():
     with (CHECKOUT / "docs/contributing/mutants.csv").open(encoding="utf-8", newline="") as file:
         assert [row["fault"] for row in csv.DictReader(file)] == [mutant.name for mutant in MUTANTS]
 
 
-def test_what_is_generated_from_the_code_is_up_to_date():
+def test_generated_documentation_is_up_to_date():
     for name, make in runpy.run_path(str(CHECKOUT / "docs/generate.py"))["GENERATED"].items():
         assert (CHECKOUT / "docs" / name).read_text(encoding="utf-8") == make(), (
             f"docs/{name} is out of date: run make docs"
@@ -156,7 +156,7 @@ def test_what_is_generated_from_the_code_is_up_to_date():
 
 
 @pytest.mark.parametrize("page", PAGES, ids=lambda page: str(page.relative_to(CHECKOUT)))
-def test_links_lead_to_files_and_headings_that_exist(page):
+def test_links_point_to_existing_files_and_headings(page):
     for target, _, heading in links(page):
         found = page.parent / target if target else page
         assert found.exists(), target

@@ -43,11 +43,11 @@ def table(heading):
     return rows[2:]
 
 
-def test_the_times_are_those_that_the_formula_gives():
+def test_the_documented_times_match_the_formula():
     assert table("Time by latency") == list(times_by_latency())
 
 
-def test_the_numbers_a_call_are_those_that_the_package_fits_into_one():
+def test_the_documented_numbers_per_call_match_the_package():
     settings = replace(Settings.without_connection(), login="l" * 12, password="p" * 16)
     overhead = GatewayClient(settings).query_overhead(flash=False, push_at=None)
     limits = CallLimits(batch_size=50, max_query_length=settings.max_query_length, overhead=overhead)

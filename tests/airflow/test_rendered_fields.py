@@ -34,7 +34,7 @@ def dag_run(airflow_command, airflow_db, tmp_path):
     return run
 
 
-def test_an_option_that_is_given_and_renders_to_nothing_fails_the_task(dag_run, ismart_sandbox):
+def test_an_option_that_renders_to_nothing_fails_the_task(dag_run, ismart_sandbox):
     states, _, output = dag_run("rendered_to_nothing")
     ours = {task: state for task, state in states.items() if not task.startswith(("nothing", "two_"))}
     fine = ["fine_plain", "fine_partial 0", "fine_kwargs 0", "fine_query"]
@@ -63,7 +63,7 @@ def test_fields_that_airflow_renders_without_redaction_fail_the_task(dag_run, is
     assert in_plain <= {"mapped", "decorated_mapped"}  # which Airflow stores before any of our code runs
 
 
-def test_the_same_fields_with_redaction_are_sent_to(dag_run, ismart_sandbox):
+def test_the_same_fields_with_redaction_are_sent(dag_run, ismart_sandbox):
     states, rendered, output = dag_run("without_redaction")
     assert set(states.values()) == {"success"}, output
     assert len(ismart_sandbox.messages) == 10

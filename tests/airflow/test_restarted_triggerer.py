@@ -88,7 +88,7 @@ def watches(airflow_version, airflow_db, airflow_command, ismart_sandbox):
         watches.query(f"DELETE FROM {table}")
 
 
-def test_a_restarted_triggerer_repeats_no_report_and_tries_no_refused_login(
+def test_a_restarted_triggerer_repeats_no_event_and_tries_no_refused_login(
     watches, airflow_version, ismart_sandbox
 ):
     remembers = airflow_version >= (3, 3)

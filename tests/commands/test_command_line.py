@@ -39,7 +39,7 @@ def test_airflow_lists_and_runs_the_commands(
     assert "nobody" in refused.stderr
 
 
-def test_what_airflow_imports_of_the_commands_brings_nothing_heavy():
+def test_importing_the_command_definitions_loads_no_heavy_library():
     script = """
 import sys
 before = set(sys.modules)

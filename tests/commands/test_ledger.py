@@ -80,7 +80,7 @@ def test_the_connection_of_the_gateway_names_the_ledger(command, send, sqlite, i
     assert results(command("ledger", "summary", "--key", KEY, "--json")) == {"accepted": 1}
 
 
-def test_uncertain_calls_and_which_numbers_of_a_file_they_were_for(
+def test_uncertain_lists_calls_and_the_uncertain_numbers_of_a_file(
     command, send, database, ismart_sandbox, tmp_path
 ):
     ismart_sandbox.fail(None, faults.Drop())
@@ -125,7 +125,7 @@ def test_the_open_call_of_a_killed_task_is_released(command, sender, database, s
     assert report.as_json()["reasons"] == {"another task got no clear answer for it": 1}
 
 
-def test_a_task_that_is_alive_stops_when_its_calls_are_released(command, sender, ismart_sandbox):
+def test_a_running_task_stops_when_its_calls_are_released(command, sender, ismart_sandbox):
     with sender("alive", count=20, seconds=3) as process:
         process.send_signal(signal.SIGSTOP)  # in the middle of a call, for as long as the command takes
         (released,) = results(command("ledger", "release", *LEDGER, "--task", "dag/run/alive", "--yes", "--json"))[
@@ -169,7 +169,7 @@ def test_pruning_deletes_old_calls_and_keeps_newer_and_open_ones(
 
 
 @pytest.mark.parametrize(("typed", "status", "left"), [("y\n", 0, {}), ("n\n", 1, {"accepted": 1})])
-def test_a_person_on_a_terminal_is_asked(typed, status, left, command, on_a_terminal, send, sqlite):
+def test_a_terminal_asks_for_confirmation(typed, status, left, command, on_a_terminal, send, sqlite):
     send([ONE], ledger=sqlite.connection, key=KEY)
     with sqlite.engine.begin() as connection:
         connection.execute(update(calls).values(at=datetime(2026, 1, 1, tzinfo=UTC)))
@@ -211,7 +211,7 @@ def test_names_in_a_ledger_are_printed_without_being_interpreted(
         (["prune", *OF_KEY, "--before", "2999-01-01", "--yes"], ["in the future"]),
     ],
 )
-def test_bad_input_is_named_in_one_line(
+def test_bad_input_is_one_line_of_error(
     arguments, words, command, send, sqlite, tmp_path, monkeypatch, airflow_db, one_line_of_error
 ):
     send([ONE], ledger=sqlite.connection, key=KEY)

@@ -56,7 +56,7 @@ def run_dag(airflow_db, ismart_default, make_backing, tmp_path, monkeypatch):
     return run
 
 
-def test_each_command_works_and_the_cleared_task_sends_the_rest(run_dag, ismart_sandbox, tmp_path):
+def test_the_documented_commands_work_and_the_cleared_task_sends_the_rest(run_dag, ismart_sandbox, tmp_path):
     ismart_sandbox.fail(None, faults.Drop(accept=False), faults.Drop(accept=False))
     failed = run_dag()
     assert failed.state == "failed"

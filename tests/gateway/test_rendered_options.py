@@ -33,7 +33,7 @@ def test_an_option_that_renders_to_nothing_is_named_and_nothing_is_sent(
 
 
 @pytest.mark.parametrize("rendered", [None, "None", " "], ids=repr)
-def test_a_template_of_a_language_that_renders_to_nothing_is_named(
+def test_a_language_template_that_renders_to_nothing_is_named(
     rendered, airflow_loaded, ismart_default, ismart_sandbox
 ):
     recipients = [{"msisdn": "96890000001", "lang": "en"}]
@@ -52,7 +52,7 @@ def test_a_template_of_a_language_that_renders_to_nothing_is_named(
         *("exclude", "max_credits"),
     ],
 )
-def test_none_in_the_dag_file_is_the_default(option, airflow_loaded, ismart_default, ismart_sandbox):
+def test_none_in_the_dag_means_the_default(option, airflow_loaded, ismart_default, ismart_sandbox):
     operator = ISmartSendOperator(task_id="send", **SENT, **{option: None})
     operator.render_template_fields({})
     operator.execute({})

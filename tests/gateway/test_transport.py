@@ -26,7 +26,7 @@ def _imported_by(module):
             yield node.module.split(".")[0]
 
 
-def test_the_transport_alone_imports_requests_and_urllib3():
+def test_only_the_transport_imports_requests_and_urllib3():
     assert [module for module in MODULES if {"requests", "urllib3"} & set(_imported_by(module))] == [
         "gateway/transport.py"
     ]
@@ -81,7 +81,7 @@ def _shown_by(error):
     ],
     ids=lambda value: getattr(value, "kind", getattr(value, "__name__", "none")),
 )
-def test_requests_is_not_shown_the_query(fault, error, client, ismart_sandbox, seen):
+def test_requests_does_not_see_the_query(fault, error, client, ismart_sandbox, seen):
     if fault:
         ismart_sandbox.fail(fault)
     with closing(Transport(client(extra={"read_timeout": 0.3}).settings)) as transport:
@@ -100,7 +100,7 @@ def test_requests_is_not_shown_the_query(fault, error, client, ismart_sandbox, s
     ],
     ids=str,
 )
-def test_requests_is_not_shown_the_query_of_a_call_that_is_not_sent(fields, client, ismart_sandbox, seen):
+def test_requests_does_not_see_the_query_of_an_unsent_call(fields, client, ismart_sandbox, seen):
     with closing(Transport(client(**fields).settings)) as transport:
         _get(transport, NotSent, seen)
     assert not ismart_sandbox.calls

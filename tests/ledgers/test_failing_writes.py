@@ -92,7 +92,7 @@ def check_after_retry(send, told, backing_options):
 
 @needs_task_state
 @pytest.mark.parametrize("when", ["before", "after"])
-def test_a_store_that_fails_at_any_access_leads_to_no_duplicate(send, told, when, ismart_sandbox):
+def test_a_store_failure_at_any_access_causes_no_duplicate(send, told, when, ismart_sandbox):
     for point in count(1):
         ismart_sandbox.reset()
         trap = Trap(point, when=when)
@@ -107,7 +107,7 @@ def test_a_store_that_fails_at_any_access_leads_to_no_duplicate(send, told, when
 
 
 @pytest.mark.parametrize("when", ["before", "after"])
-def test_a_database_that_fails_at_any_statement_or_commit_leads_to_no_duplicate(
+def test_a_database_failure_at_any_statement_or_commit_causes_no_duplicate(
     send, told, when, database, ismart_sandbox, monkeypatch
 ):
     for point in count(1):
@@ -146,7 +146,7 @@ def test_outcomes_whose_write_failed_can_be_written_again(lasting, failing_write
 
 @needs_task_state
 @pytest.mark.parametrize("when", ["before", "after"])
-def test_an_intent_whose_write_failed_was_not_sent(when):
+def test_an_intent_whose_write_failed_counts_as_not_sent(when):
     trap = Trap(0, when=when)
     store = trapped_store(trap)
     ledger = opened(store)
@@ -157,7 +157,7 @@ def test_an_intent_whose_write_failed_was_not_sent(when):
     assert states(opened(store), ONE) == {ONE: ["not_sent"]}
 
 
-def test_a_sqlite_ledger_survives_what_its_journal_promises(make_backing):
+def test_a_sqlite_ledger_is_durable(make_backing):
     backing = make_backing("sqlite")
     opened(backing)
     with backing.engine.connect() as connection:

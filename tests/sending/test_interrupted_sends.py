@@ -129,7 +129,7 @@ def test_sigterm_at_any_moment_leaves_nobody_uncertain(interrupted_sends):
 
 
 @pytest.mark.usefixtures("airflow_loaded")
-def test_airflows_time_out_at_any_moment_leaves_nobody_uncertain(interrupted_sends, time_out):
+def test_airflows_timeout_at_any_moment_leaves_nobody_uncertain(interrupted_sends, time_out):
     timeout, error = time_out
 
     def interrupt(run_id, results_path, seconds):

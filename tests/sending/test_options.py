@@ -9,7 +9,7 @@ from airflow_provider_ismart.sending.options import OnEmpty, OnInvalid, OnUncert
 FRAME = pandas.DataFrame({"msisdn": ["96890001234"]})
 
 
-def test_options_have_the_defaults_that_harm_least():
+def test_options_have_the_safest_defaults():
     options = SendOptions.of(message="Hello")
     assert options.content.lang is LangChoice.AUTO
     assert options.content.max_parts == 5
@@ -25,7 +25,7 @@ def test_options_have_the_defaults_that_harm_least():
     assert options.max_credits is None
 
 
-def test_options_are_read_as_a_user_writes_them():
+def test_options_are_converted_from_a_users_values():
     options = SendOptions.of(
         message_column="text",
         lang="arabic",
@@ -114,7 +114,7 @@ def test_options_are_read_as_a_user_writes_them():
         ("language_column", ["lang"], "language_column is of type list; it must be text"),
     ],
 )
-def test_an_option_that_is_none_of_what_it_can_be_is_named_with_what_it_can(option, value, why):
+def test_an_error_names_the_option_and_its_allowed_values(option, value, why):
     with pytest.raises(InputError) as caught:
         SendOptions.of(**({"message": "Hello"} | {option: value}))
     assert str(caught.value) == why
@@ -142,28 +142,28 @@ def test_an_option_that_is_none_of_what_it_can_be_is_named_with_what_it_can(opti
         ({"en": "Dear {name.x}"}, "message['en'] has the placeholder 'name.x'"),
     ],
 )
-def test_a_fault_of_a_dict_of_templates_is_named_with_its_key(message, why):
+def test_an_error_in_a_dict_of_templates_names_the_key(message, why):
     with pytest.raises(InputError) as caught:
         SendOptions.of(message=message, language_column="lang")
     assert str(caught.value).startswith(why)
 
 
 @pytest.mark.parametrize("message", [None, "Hello"])
-def test_a_language_column_goes_with_a_dict_alone(message):
+def test_a_language_column_requires_a_dict(message):
     options = {"message_column": "text"} if message is None else {"message": message}
     with pytest.raises(InputError, match="so message must be a dict"):
         SendOptions.of(**options, language_column="lang")
 
 
-def test_a_dict_of_templates_and_a_column_of_texts_exclude_each_other():
+def test_a_dict_of_templates_excludes_a_message_column():
     with pytest.raises(InputError, match="set either message or message_column"):
         SendOptions.of(message={"en": "Hello"}, language_column="lang", message_column="text")
 
 
 @pytest.mark.parametrize(("written", "cap"), [(0, 0), (500, 500), ("500", 500), (" 500\n", 500), (None, None)])
-def test_max_credits_may_be_text_as_a_template_renders_it(written, cap):
+def test_max_credits_can_be_text_as_rendered_by_a_template(written, cap):
     assert SendOptions.of(message="Hello", max_credits=written).max_credits == cap
 
 
-def test_options_show_no_number_of_exclude():
+def test_the_repr_of_options_shows_no_number_of_exclude():
     assert "9689000" not in repr(SendOptions.of(message="Hello", exclude=["96890001234"]))

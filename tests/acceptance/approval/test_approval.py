@@ -104,7 +104,7 @@ def test_the_approver_gets_an_sms_with_the_link_for_each_run(messages):
         assert text.endswith(f" {page}")
 
 
-def test_the_question_has_counts_and_samples_but_no_full_number(questions):
+def test_the_approval_request_has_counts_and_samples_but_no_full_number(questions):
     for question in questions.values():
         assert question["subject"] == "Send 4 bills by SMS?"
         assert "| messages to send | 4 |" in question["body"]
