@@ -1,4 +1,4 @@
-"""What the documentation lists is what there is."""
+"""Test that the documentation matches the code."""
 
 import ast
 import csv
@@ -34,7 +34,7 @@ GIVEN = {"self", "kwargs", "context"}
 
 
 def table(path, heading):
-    """Give the body rows of the first table under a heading, as lists of cells."""
+    """Return the body rows of the first table under a heading, as lists of cells."""
     text = (CHECKOUT / path).read_text(encoding="utf-8")
     section = text.split(f"\n## {heading}\n", 1)[1]
     rows = []
@@ -63,7 +63,7 @@ INDEPENDENT = {"docs/sandbox.md"}
 
 
 def code_lists(text):
-    """Give each list of return codes in a text, as a set."""
+    """Yield each list of return codes in a text, as a set."""
     for found in CODE_LIST_IN_PLACE.finditer(" ".join(text.split())):
         yield {int(number) for number in re.findall(r"\d+", next(filter(None, found.groups())))}
 
@@ -78,7 +78,7 @@ def docstrings():
 
 
 def is_complete(codes):
-    """Whether a list has all codes of each kind that it has any of."""
+    """Return whether a list has all codes of each kind of which it has any."""
     kinds = {RETURN_CODES[code].kind for code in codes if code in RETURN_CODES}
     return codes == set().union(*map(codes_of, kinds))
 
@@ -165,12 +165,12 @@ def test_links_point_to_existing_files_and_headings(page):
 
 
 def links(page):
-    """Give the links of a page to files of this checkout, as (path, "#", heading)."""
+    """Yield the links of a page to files of this checkout, as (path, "#", heading)."""
     for link in re.findall(r"\]\(((?!http)[^)\s]+)\)", page.read_text(encoding="utf-8")):
         yield link.partition("#")
 
 
 def headings(page):
-    """Give the anchors of a page's headings, as GitHub and MyST make them."""
+    """Return the anchors of a page's headings, as GitHub and MyST create them."""
     titles = re.findall(r"^#+ (.+)$", page.read_text(encoding="utf-8"), re.MULTILINE)
     return {re.sub(r"[^\w -]", "", title.lower()).replace(" ", "-") for title in titles}

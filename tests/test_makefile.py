@@ -1,4 +1,4 @@
-"""What the Makefile lists is all that there is, and the documentation's table of versions is what is installed."""
+"""Test that the Makefile's lists are complete, and that the documented versions are installed."""
 
 import csv
 import re
@@ -23,7 +23,7 @@ UPGRADED_IN_AN_IMAGE = {"apache-airflow-providers-common-compat", "apache-airflo
 
 
 def variables(prefix):
-    """Give the Makefile's variables whose names begin with ``prefix``: what follows it, and the words assigned."""
+    """Return the Makefile's variables that start with ``prefix``: the rest of the name, and the words."""
     found = re.findall(rf"^{prefix}(\S*) :=(.*)$", MAKEFILE, re.MULTILINE)
     return {name: value.split() for name, value in found}
 

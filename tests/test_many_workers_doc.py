@@ -1,4 +1,4 @@
-"""The times in `docs/many-workers.md`, computed from its formula."""
+"""Compute the times in `docs/many-workers.md` from its formula."""
 
 from dataclasses import replace
 from pathlib import Path
@@ -21,7 +21,7 @@ def calls(numbers, numbers_a_call):
 
 
 def in_words(seconds):
-    """Write a duration with two digits, as ``1.4 h``, in the largest unit of which there is at least one."""
+    """Write a duration with two digits, as ``1.4 h``, in the largest unit with at least one."""
     unit, length = next((unit, length) for unit, length in UNITS if seconds >= length)
     count = seconds / length
     return f"{count:.1f} {unit}" if count < 10 else f"{count:,.0f} {unit}"

@@ -1,4 +1,4 @@
-"""Many alerts at the same time: all are sent, within max_concurrency, and a wrong password is tried once."""
+"""Send many alerts concurrently: all are sent, within max_concurrency, and a wrong password is tried once."""
 
 import json
 import os
@@ -28,14 +28,14 @@ LATENCY = 0.3
 
 @pytest.fixture(autouse=True)
 def own_locks(monkeypatch, tmp_path, ismart_default):
-    """Keep the locks of each test apart, those of its subprocesses too."""
+    """Give each test its own locks, also in its subprocesses."""
     monkeypatch.setattr("tempfile.tempdir", str(tmp_path))
     monkeypatch.setenv("TMPDIR", str(tmp_path))
 
 
 @pytest.fixture
 def record():
-    """Give the file with what this machine knows of the default connection's login."""
+    """Return the file in which this machine records the verdict on the default connection's login."""
     return lock_path(SharedState("login", "ismart_default").name)
 
 

@@ -1,4 +1,4 @@
-"""The credit alert: which failures it tells of, to whom, with what, and how often."""
+"""Test the credit alert: which failures it reports, to whom, with what, and how often."""
 
 from datetime import timedelta
 from importlib import import_module
@@ -23,7 +23,7 @@ pytestmark = [pytest.mark.usefixtures("in_a_callback"), pytest.mark.filterwarnin
 
 
 class Mail(BaseNotifier):
-    """A notifier as there are for e-mail or chat, which keeps what it would send."""
+    """A notifier like those for e-mail or chat, which keeps what it would send."""
 
     template_fields = ("subject",)
 

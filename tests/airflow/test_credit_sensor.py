@@ -1,4 +1,4 @@
-"""The sensor: what it returns and raises, how often it looks, and what Airflow makes of it in each mode."""
+"""Test the sensor: what it returns and raises, how often it checks, and how Airflow handles it in each mode."""
 
 import json
 import runpy
@@ -342,7 +342,7 @@ with DAG("{dag_id}", schedule=None, start_date=datetime(2024, 1, 1)) as dag:
 
 @pytest.fixture
 def run(airflow_db, ismart_default, monkeypatch, tmp_path):
-    """Run a sensor as a DAG's one task; give its task instance."""
+    """Run a sensor as a DAG's only task; return its task instance."""
     # Airflow 3.3 looks the DAG up in its folder; and it is to ask no name server
     monkeypatch.setattr("airflow.settings.DAGS_FOLDER", str(tmp_path))
     monkeypatch.setenv("AIRFLOW__CORE__HOSTNAME_CALLABLE", "socket.gethostname")

@@ -1,4 +1,4 @@
-"""The trigger, in an event loop like the triggerer's: when it fires, and how often it looks."""
+"""Test the trigger in an event loop like the triggerer's: when it fires, and how often it checks."""
 
 import asyncio
 import json
@@ -20,7 +20,7 @@ SOME = 5
 
 
 def watch(sandbox, looks, **options):
-    """Let a watch look so many times; give the codes that it fired for."""
+    """Let a watch make a number of checks; return the codes for which it fired."""
 
     async def run():
         fired = []
@@ -42,7 +42,7 @@ def watch(sandbox, looks, **options):
 
 
 def once(**options):
-    """Wait as a deferred sensor does; give the one event's payload."""
+    """Wait like a deferred sensor; return the payload of the only event."""
 
     async def run():
         trigger = ISmartCreditTrigger(poke_interval=QUICK, once=True, **options)

@@ -1,4 +1,4 @@
-"""Real DAG runs: the messages that are sent, and what Airflow stores and shows of them."""
+"""Run real DAGs: check the messages, and what Airflow stores and shows."""
 
 import csv
 import json
@@ -106,7 +106,7 @@ def test_task_ismart_sends_to_the_returned_recipients_and_shows_none(airflow_com
 
 
 def _text(value):
-    """Give an XCom's JSON: bytes on Airflow 2.11, JSON or its text on 3."""
+    """Return an XCom's JSON: bytes on Airflow 2.11, JSON or its text on 3."""
     value = value.decode() if isinstance(value, bytes) else value
     inner = json.loads(value)
     return inner if isinstance(inner, str) else value

@@ -1,4 +1,4 @@
-"""What a callback's context tells, in each of the places where Airflow runs callbacks."""
+"""Test the default message of an event, wherever Airflow runs the callback."""
 
 from datetime import UTC, datetime, timedelta, timezone
 from types import SimpleNamespace
@@ -17,7 +17,7 @@ def ti(**fields):
 
 
 class HITLTask:
-    """What an ``HITLOperator`` of Airflow 3.1 is to a notifier; the approval example runs a real one."""
+    """A stand-in for an ``HITLOperator`` of Airflow 3.1; the approval example runs a real one."""
 
     def __init__(self, base_url="http://airflow.example"):
         self._base_url = base_url

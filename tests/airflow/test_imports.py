@@ -1,4 +1,4 @@
-"""Airflow imports DAG files again and again: what they import brings nothing heavy along."""
+"""Check that DAG files, which Airflow imports again and again, import nothing heavy."""
 
 import subprocess
 import sys

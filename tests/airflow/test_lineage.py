@@ -1,4 +1,4 @@
-"""The lineage of a send, as Airflow collects it for OpenLineage and its like."""
+"""Check the lineage of a send, as Airflow collects it for OpenLineage and similar tools."""
 
 import json
 import sqlite3

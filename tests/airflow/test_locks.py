@@ -1,4 +1,4 @@
-"""The locks of alerts: whatever ends the wait for one, none stays locked and no file open."""
+"""Test the locks of alerts: whatever ends a wait, nothing stays locked and no file stays open."""
 
 import os
 import random
@@ -51,7 +51,7 @@ def assert_all_are_free(folder):
 
 
 class StoppedError(Exception):
-    """What a signal raises."""
+    """The exception that a signal raises."""
 
 
 @pytest.mark.filterwarnings("ignore::ResourceWarning")  # a file may be closed by being forgotten

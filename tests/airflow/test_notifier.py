@@ -1,4 +1,4 @@
-"""The notifier: whom it tells what, what it holds back, and what it does where it cannot tell anybody."""
+"""Test the notifier: whom it sends what, what it suppresses, and what it does if it cannot send."""
 
 import asyncio
 import os
@@ -37,7 +37,7 @@ def failure(task_id="send", **context):
 
 
 def let_the_period_pass(key):
-    """Have Airflow's Variable say that the last message went out long ago."""
+    """Make Airflow's Variable say that the last message was sent long ago."""
     state = SharedState("throttle", key, "ismart_default", ON_CALL)
     state.record(state.load() | {"since": "2024-01-01T00:00:00+00:00"})
 
@@ -178,7 +178,7 @@ def alerts(count=3, conn_id="mistyped"):
 
 @pytest.fixture
 def mistyped(ismart_sandbox, monkeypatch):
-    """A connection with a wrong password, and nothing on record of it; call it to change the password."""
+    """Set a wrong password, with nothing on record about it; call the result to change the password."""
 
     def connection(password="fake p@ss&1"):
         described = ismart_sandbox.connection_json().replace(ismart_sandbox.password, password)
@@ -189,7 +189,7 @@ def mistyped(ismart_sandbox, monkeypatch):
 
 
 def refused_hours_ago(hours):
-    """Have Airflow's Variable say that the refusal was so long ago."""
+    """Make Airflow's Variable say that the refusal was a number of hours ago."""
     refusals = SharedState("login", "mistyped")
     then = datetime.now(UTC) - timedelta(hours=hours)
     refusals.record(refusals.load() | {"refused_at": then.isoformat()})
@@ -391,7 +391,7 @@ def test_an_alert_on_a_restricted_connection_reaches_only_its_allowed_numbers(is
 
 
 class Approval:
-    """What an ``HITLOperator`` is to a notifier; the approval example runs a real one."""
+    """A stand-in for an ``HITLOperator``; the approval example runs a real one."""
 
     def __init__(self, link):
         self._link = link
@@ -429,7 +429,7 @@ def waiting(link):
 
 
 def quiet_hours_around(now):
-    """Quiet hours that the moment is in, with an end that is hours away."""
+    """Return quiet hours that contain the moment and end hours later."""
     return f"{now - timedelta(hours=1):%H:%M}-{now + timedelta(hours=10):%H:%M}"
 
 

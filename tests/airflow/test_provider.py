@@ -1,4 +1,4 @@
-"""What Airflow learns of the package, and how people fill in its connection."""
+"""Test what Airflow reads about the package, and the form of its connection."""
 
 import json
 from importlib.resources import files

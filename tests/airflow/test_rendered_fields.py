@@ -1,4 +1,4 @@
-"""What Airflow makes of templated fields, in real DAG runs: options that render to nothing, and redaction."""
+"""Test templated fields in real DAG runs: options that render to nothing, and redaction."""
 
 import json
 import re
@@ -12,7 +12,7 @@ FULL_NUMBER = re.compile(r"9000\d{4}")
 
 @pytest.fixture
 def dag_run(airflow_command, airflow_db, tmp_path):
-    """Run a DAG; give the state of each task instance, its rendered fields and the log."""
+    """Run a DAG; return the state of each task instance, its rendered fields and the log."""
 
     def run(dag_id, **environment):
         people = json.dumps({"conn_type": "sqlite", "host": str(tmp_path / "people.db")})

@@ -1,4 +1,4 @@
-"""``@task.ismart``: what it takes, and what it makes of what a function returns."""
+"""Test ``@task.ismart``: its options, and how it handles a function's result."""
 
 import inspect
 
@@ -14,7 +14,7 @@ NUMBER = "96890000001"
 
 @pytest.fixture
 def run(ismart_default):
-    """Run a function under ``@task.ismart``; give what the task returns."""
+    """Run a function with ``@task.ismart``; return the result of the task."""
 
     def execute(function, *args, context=None, message="Hello", rendered=None, **options):
         operator = ismart_task(function, message=message, task_id="tell", **options)(*args).operator

@@ -1,4 +1,4 @@
-"""The trigger in a real triggerer's subprocess, which has to ask its supervisor for the connection."""
+"""Run the trigger in a real triggerer's subprocess, which reads connections through its supervisor."""
 
 import json
 import os

@@ -10,7 +10,7 @@ from airflow_provider_ismart.sandbox import Sandbox
 
 @pytest.fixture
 def website():
-    """Serve an empty page on another port of this machine, and give its address."""
+    """Serve an empty page on another local port, and yield its address."""
 
     class Empty(http.server.BaseHTTPRequestHandler):
         def do_GET(self):

@@ -187,7 +187,7 @@ def test_a_hundred_thousand_messages_load_within_a_second(new_page, ismart_sandb
 
 
 def fill(sandbox, *, calls, numbers):
-    """Put calls straight into the sandbox's memory: over HTTP they would take a minute."""
+    """Put calls directly into the sandbox's memory, because over HTTP they would take a minute."""
     login = {"UserId": sandbox.user, "Password": sandbox.password, "Lang": "0", "FLashSMS": "N"}
     for call in range(calls):
         msisdns = ",".join(f"9689{number:07}" for number in range(call * numbers, (call + 1) * numbers))

@@ -1,4 +1,4 @@
-"""The picture in the README and in the sandbox's chapter; PICTURE=1 makes it anew."""
+"""Check the screenshot in the README and in the sandbox's chapter; PICTURE=1 updates it."""
 
 import os
 from pathlib import Path

@@ -1,4 +1,4 @@
-"""One definition of the commands serves Python's and Airflow's command line."""
+"""Test that one definition of the commands serves both command lines, Python's and Airflow's."""
 
 import json
 import signal

@@ -1,4 +1,4 @@
-"""The SQL ledger is counted, searched, released and pruned without SQL."""
+"""Count, search, release and prune the SQL ledger without SQL."""
 
 import json
 import signal

@@ -1,4 +1,4 @@
-"""A preview is the operator's dry run, without a database, an account or a DAG."""
+"""Test that a preview is the operator's dry run, without a database, an account or a DAG."""
 
 import json
 from pathlib import Path

@@ -1,4 +1,4 @@
-"""The login is probed once, and never again after a refusal."""
+"""Test that the login is probed once, and not again after a refusal."""
 
 import json
 

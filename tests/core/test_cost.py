@@ -1,4 +1,4 @@
-"""What a try will cost, before its first call: only what is left to send counts."""
+"""Test the cost of a try before its first call: only the remaining rows count."""
 
 from collections import Counter
 

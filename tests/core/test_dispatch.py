@@ -39,7 +39,7 @@ PATIENCE_SECONDS = 20
 
 
 class NotingLedger(MemoryLedger):
-    """Remembers how many outcomes and how many intents each write brought, and can fail."""
+    """Remember how many outcomes and intents each write had; it can fail."""
 
     def __init__(self, *, fails_at=None, after_applying=False):
         super().__init__()
@@ -58,7 +58,7 @@ class NotingLedger(MemoryLedger):
         return granted
 
     def states(self):
-        """How many numbers of the test are in which state."""
+        """Count the test's numbers by state."""
         return Counter(entry.state for entries in self.recorded(numbers(1000)).values() for entry in entries)
 
 
@@ -485,7 +485,7 @@ def test_progress_is_reported_after_each_wait():
 
 
 def _matches(planned, gateway):
-    """Whether the report says of each row what the gateway saw, and nobody was handed more than his rows."""
+    """Return whether the report agrees with the gateway, and nobody got more messages than rows."""
     allowed = Counter(msisdn for group in planned.groups for _, msisdn in group.numbers)
     handed = {msisdn: len(texts) for msisdn, texts in gateway.handed.items()}
     assert all(count <= allowed[msisdn] for msisdn, count in handed.items())

@@ -1,4 +1,4 @@
-"""Who is excluded, decided before duplicates are folded, and an opt-out list that must be read completely."""
+"""Test exclusion, which precedes deduplication, and opt-out lists, which must be read completely."""
 
 import time
 

@@ -1,4 +1,4 @@
-"""A template for each language: which row gets which, and what the report counts of each."""
+"""Test a template per language: which row gets which, and the counts by language."""
 
 import pytest
 from hypothesis import given

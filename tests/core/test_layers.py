@@ -1,4 +1,4 @@
-"""The package's layers depend on each other in one direction, and no module or function gets too long to read."""
+"""Check that the layers depend on each other in one direction, and that modules and functions are short."""
 
 import ast
 from graphlib import TopologicalSorter
@@ -37,7 +37,7 @@ def room(path):
 
 
 def imports(path):
-    """Yield the rooms of the package that a module imports from, wherever in it."""
+    """Yield the folders of the package from which a module imports, anywhere in it."""
     for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
         names = []
         if isinstance(node, ast.ImportFrom) and node.module:

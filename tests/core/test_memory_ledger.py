@@ -39,7 +39,7 @@ def move(ledger, to, moved):
 
 
 def ledger_in(state, moved):
-    """A ledger that got to ``state`` in the ways that it can."""
+    """Return a ledger that has reached ``state``."""
     ledger = MemoryLedger()
     if state is not None:
         move(ledger, State.SUBMITTING, moved)

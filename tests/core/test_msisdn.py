@@ -350,7 +350,7 @@ def test_a_reason_never_contains_the_number(written):
 
 
 def _parsed(written):
-    """What Google's library makes of it in Oman, valid or not."""
+    """Return how Google's library parses it in Oman, valid or not."""
     try:
         return phonenumbers.parse(written, "OM")
     except phonenumbers.NumberParseException:
@@ -362,7 +362,7 @@ def _e164(parsed):
 
 
 def _oracle(written):
-    """What Google's library makes of it, where it makes a valid number of it."""
+    """Return how Google's library reads it, if it is a valid number."""
     parsed = _parsed(written)
     return _e164(parsed) if parsed and phonenumbers.is_valid_number(parsed) else None
 

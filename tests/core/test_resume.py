@@ -25,14 +25,14 @@ A, B, C = numbers(3)
 
 
 def after(rows, outcome=ACCEPTED, **options):
-    """The ledger that a first try of these rows leaves."""
+    """Return the ledger that a first try of these rows leaves."""
     ledger = MemoryLedger()
     send(plan_of_rows(rows, **options), ScriptedGateway.saying(then=outcome), ledger=ledger)
     return ledger
 
 
 def after_a_crash(rows):
-    """The ledger of a try that died in mid-call."""
+    """Return the ledger of a try that died during a call."""
     ledger = MemoryLedger()
     submission = Submission(plan_of_rows(rows), ledger, limits())
     submission.record({}, submission.take(0, 1))
@@ -40,7 +40,7 @@ def after_a_crash(rows):
 
 
 def second(rows, ledger, gateway=None, **options):
-    """What a second try sends, and what it makes of its rows."""
+    """Return what a second try sends, and the outcomes of its rows."""
     deduplicate = options.pop("deduplicate", True)
     gateway = gateway or ScriptedGateway()
     planned = plan_of_rows(rows, deduplicate=deduplicate)
@@ -221,7 +221,7 @@ def test_another_tasks_message_does_not_replace_other_texts_to_the_number():
 
 
 class SharedLedger(MemoryLedger):
-    """Grants no number that ``others`` have recorded their intent for."""
+    """Grant no number for which ``others`` have recorded an intent."""
 
     def __init__(self, others):
         super().__init__()

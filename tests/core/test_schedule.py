@@ -38,7 +38,7 @@ def quiet_hours(draw, zones=ZONES, longest=23 * 60 + 59):
 
 
 def near(hours, draw):
-    """A moment near an end or a clock change more often than by chance."""
+    """Draw moments that are often near an end or a clock change."""
     moment = draw(moments)
     if draw(st.booleans()):
         local = datetime.combine(moment.date(), draw(st.sampled_from([hours.start, hours.end])), hours.timezone)

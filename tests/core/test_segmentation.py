@@ -75,7 +75,7 @@ def test_half_a_surrogate_pair_cannot_be_sent():
 
 
 def _packed_one_by_one(text, lang):
-    """The parts of a text, filled character by character."""
+    """Count the parts of a text by filling them character by character."""
     single, several = (160, 153) if lang is Lang.ENGLISH else (70, 67)
     sizes = [2 if (char in GSM7_EXTENSION if lang is Lang.ENGLISH else ord(char) > 0xFFFF) else 1 for char in text]
     if sum(sizes) <= single:

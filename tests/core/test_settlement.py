@@ -1,4 +1,4 @@
-"""What the lines of a settlement file settle, given what is on record."""
+"""Test what the lines of a settlement file settle, given the records."""
 
 import pytest
 

@@ -1,4 +1,4 @@
-"""Plain characters in place of typographic ones, where the whole text then fits GSM-7."""
+"""Test plain characters instead of typographic ones, if the whole text then fits GSM-7."""
 
 import unicodedata
 

@@ -29,7 +29,7 @@ pytestmark = pytest.mark.filterwarnings("default")
 
 @pytest.fixture
 def run_dag(airflow_db, ismart_default, monkeypatch):
-    """Run a file's DAG with ``dag.test()`` against the sandbox; give its task instances."""
+    """Run a file's DAG with ``dag.test()`` against the sandbox; return its task instances."""
 
     def run(path):
         monkeypatch.setattr("airflow.settings.DAGS_FOLDER", str(path.parent))  # Airflow 3.3 looks the DAG up there
@@ -244,7 +244,7 @@ def test_the_documented_recipe_excludes_numbers_that_opted_out_in_earlier_runs(r
 
 @pytest.fixture
 def answer(airflow_db, monkeypatch, caplog):
-    """Answer the approval that a run asks for, through Airflow's REST API; give what its reader saw."""
+    """Answer a run's approval request through Airflow's REST API; return what the approver saw."""
     if AIRFLOW < (3, 1):
         pytest.skip("Airflow asks for approvals from 3.1 on")
     if AIRFLOW < (3, 3):
@@ -281,7 +281,7 @@ def answer(airflow_db, monkeypatch, caplog):
 
 @pytest.fixture
 def approver(monkeypatch):
-    """Say where Airflow is, and who approves."""
+    """Set Airflow's address and the approver's number."""
     monkeypatch.setenv("AIRFLOW_VAR_ISMART_APPROVER", "96890000099")
     monkeypatch.setenv("AIRFLOW__API__BASE_URL", "https://airflow.example")
     return "96890000099"

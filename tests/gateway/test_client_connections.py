@@ -1,4 +1,4 @@
-"""Which connections are made, through what, and what it proves that one cannot be made."""
+"""Test which connections are made and how, and what a failure to connect proves."""
 
 import json
 import re
@@ -18,7 +18,7 @@ from airflow_provider_ismart.sandbox import faults
 
 @pytest.fixture
 def closed_port():
-    """Give a port that refuses connections for as long as the test runs."""
+    """Yield a port that refuses connections while the test runs."""
     with socket.socket() as bound:
         bound.bind(("127.0.0.1", 0))  # bound, but not listening
         yield bound.getsockname()[1]
@@ -26,7 +26,7 @@ def closed_port():
 
 @pytest.fixture
 def full_port():
-    """Give a port whose queue is full, so that connecting to it takes for ever."""
+    """Yield a port with a full queue, so that connecting to it never ends."""
     with socket.socket() as listener, socket.socket() as first, socket.socket() as second:
         listener.bind(("127.0.0.1", 0))
         listener.listen(0)

@@ -1,4 +1,4 @@
-"""What each ending of a call proves. The sandbox's record is the truth that it is held against."""
+"""Test what each end of a call proves, compared with the sandbox's records."""
 
 from datetime import UTC, datetime, timedelta
 

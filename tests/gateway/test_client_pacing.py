@@ -1,4 +1,4 @@
-"""``calls_per_second``, by the sandbox's clock."""
+"""Test ``calls_per_second`` by the sandbox's clock."""
 
 from concurrent.futures import ThreadPoolExecutor
 from datetime import datetime, timedelta
@@ -14,7 +14,7 @@ JITTER = 0.08
 
 @pytest.fixture
 def arrivals(ismart_sandbox):
-    """Give the times at which the sandbox saw the calls."""
+    """Return the times at which the sandbox saw the calls."""
     return lambda: sorted(datetime.fromisoformat(call.at) for call in ismart_sandbox.calls)
 
 

@@ -1,4 +1,4 @@
-"""A text arrives exactly as it was written."""
+"""Test that texts arrive unchanged."""
 
 import pytest
 from hypothesis import HealthCheck, example, given, settings

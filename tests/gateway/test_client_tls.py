@@ -1,4 +1,4 @@
-"""Calls over TLS: nothing is sent to a server that cannot prove who it is."""
+"""Test TLS: nothing is sent to a server that cannot prove its identity."""
 
 import datetime
 import ipaddress
@@ -19,7 +19,7 @@ NOW = datetime.datetime.now(datetime.UTC)
 
 @pytest.fixture(scope="module")
 def certificates(tmp_path_factory):
-    """Give the files of an authority's certificate and of servers' certificates with their keys."""
+    """Return the files of an authority's certificate and of servers' certificates with their keys."""
     folder = tmp_path_factory.mktemp("certificates")
     key = ec.generate_private_key(ec.SECP256R1())
     authority = _certificate("authority", key=key, issuer="authority", issuer_key=key, is_authority=True)
@@ -60,7 +60,7 @@ def _certificate(name, *, key, issuer, issuer_key, host="127.0.0.1", days=1, is_
 
 @pytest.fixture
 def tls_server(certificates, web_server):
-    """Run a TLS server that answers 1, with one of the certificates."""
+    """Run a TLS server that returns 1, with one of the certificates."""
 
     def start(name, **context):
         tls = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
@@ -74,7 +74,7 @@ def tls_server(certificates, web_server):
 
 @pytest.fixture
 def submit_to(submit, quick_back_off):
-    """Hand a batch over to a TLS server on a port."""
+    """Submit a batch to a TLS server on a port."""
 
     def call(port, **extra):
         extra = {"connect_timeout": 2, "read_timeout": 2} | extra

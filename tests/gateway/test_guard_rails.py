@@ -1,4 +1,4 @@
-"""max_credits, allowed_numbers and exclude: what the sandbox has seen, by each way to send."""
+"""Test max_credits, allowed_numbers and exclude with each kind of send, against the sandbox's records."""
 
 import csv
 import json
@@ -33,7 +33,7 @@ def people_db(monkeypatch, tmp_path):
 
 @pytest.fixture(params=["operator", "hook", "decorator", "transfer"])
 def send_to_abc(request, ismart_default, people_db):
-    """Send to A, B and C in one of the four ways; give the report."""
+    """Send to A, B and C with one of the four kinds of sends; return the report."""
 
     def run(**options):
         options = {"message": "Hello"} | options
@@ -54,7 +54,7 @@ def send_to_abc(request, ismart_default, people_db):
 
 @pytest.fixture
 def logged():
-    """A log, which keeps its lines."""
+    """Return a log that keeps its lines."""
 
     class Logged:
         def __init__(self):

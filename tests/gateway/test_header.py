@@ -1,4 +1,4 @@
-"""The sender id: a parameter of each call, where the connection has one."""
+"""Test the sender id, a parameter of each call if the connection has one."""
 
 import pytest
 from airflow.providers.common.compat.sdk import AirflowFailException

@@ -1,4 +1,4 @@
-"""The hook: sending, probing and building URLs through a connection."""
+"""Test the hook: sending, probing and building URLs through a connection."""
 
 import json
 from urllib.parse import parse_qs, quote_plus, urlsplit
@@ -135,7 +135,7 @@ def test_a_refused_login_is_probed_only_once(ismart_sandbox, ismart_default):
 
 @pytest.fixture
 def no_hash(monkeypatch):
-    """Have no scrypt, as where FIPS forbids it."""
+    """Make scrypt unavailable, as with FIPS."""
 
     def fail(*_, **__):
         raise ValueError

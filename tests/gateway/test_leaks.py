@@ -1,4 +1,4 @@
-"""Nothing secret gets out, whatever fails: searched for in everything that anybody could read afterwards."""
+"""Test that no failure leaks a secret: search everything that anybody could read afterwards."""
 
 import base64
 import io
@@ -64,7 +64,7 @@ def connection(airflow_loaded, sandbox, monkeypatch):
 
 @pytest.fixture
 def everything_said(capfd, caplog):
-    """Record all that goes to any log at any level, unmasked, and to the terminal; give it as one text."""
+    """Record everything that goes to any log at any level, unmasked, and to the terminal; return it as text."""
     written = io.StringIO()
     handler = logging.StreamHandler(written)
     handler.setFormatter(logging.Formatter("%(name)s %(message)s %(args)s %(threadName)s"))
@@ -81,7 +81,7 @@ def everything_said(capfd, caplog):
 
 
 def _told_by(error):
-    """Give all that an exception can tell, with what is behind it; nothing shows a suppressed context."""
+    """Return everything that an exception shows, with its causes; nothing shows a suppressed context."""
     told = "".join(traceback.format_exception(error))
     while error is not None:
         told += f"{error!s}{error!r}{error.args!r}{vars(error)!r}{getattr(error, '__notes__', '')}"
@@ -92,7 +92,7 @@ def _told_by(error):
 
 @pytest.fixture
 def leaks(everything_said, connection, quick_back_off, tmp_path):
-    """Send; give what got out, and how the send ended."""
+    """Send; return the leaked secrets, and how the send ended."""
 
     def run(act=None, **options):
         options = {"recipients": ROWS, "message": TEXT} | options

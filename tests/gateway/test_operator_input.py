@@ -1,4 +1,4 @@
-"""What cannot be sent is found before anything is sent, and said in words that name it."""
+"""Test that invalid input is found before anything is sent, and named in the error."""
 
 import json
 import re

@@ -1,4 +1,4 @@
-"""How a send ends: the report, the error, the results file and the gateway's record agree, always."""
+"""Test that report, error, results file and the gateway's records always agree."""
 
 import csv
 import json
@@ -45,7 +45,7 @@ WITH_RETRIES = (ISmartCreditError, ISmartUnavailableError)
 
 @pytest.fixture
 def outcomes(ismart_sandbox, send, tmp_path):
-    """Send, and check that everything that tells of it agrees; give the outcomes and the error, if any."""
+    """Send, and check that all results agree; return the outcomes, and the error if any."""
 
     def run(recipients, **options):
         path = tmp_path / "results.csv"
@@ -303,7 +303,7 @@ def test_an_exception_during_a_send_lets_calls_in_flight_finish(
     ismart_sandbox.configure(latency=0.05)
 
     class Killed(BaseException):
-        """What a signal handler raises."""
+        """The exception that a signal handler raises."""
 
     def progress(self):
         if len(ismart_sandbox.calls) > 5:

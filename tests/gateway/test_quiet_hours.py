@@ -1,4 +1,4 @@
-"""Quiet hours: what is submitted in them is scheduled for their end, call by call."""
+"""Test quiet hours: each call in them is scheduled for their end."""
 
 import csv
 import json
@@ -20,7 +20,7 @@ MORNING = "2090-02-01T08:00:00+04:00"
 
 
 class Clock:
-    """A clock that moves by a step each time somebody looks."""
+    """A clock that advances by a step each time it is read."""
 
     def __init__(self):
         self.now, self.step = NIGHT, timedelta(0)

@@ -1,4 +1,4 @@
-"""An option that is given and renders to nothing is not an option that is left out."""
+"""Test that an option that renders to nothing is not the same as an omitted option."""
 
 import pytest
 

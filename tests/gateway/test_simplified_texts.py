@@ -1,4 +1,4 @@
-"""What ``simplify_text`` sends, and what a send without it says that it would save."""
+"""Test ``simplify_text``, and the possible saving that a send without it reports."""
 
 import logging
 

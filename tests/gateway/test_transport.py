@@ -1,4 +1,4 @@
-"""What holds for the transport itself, beneath the client."""
+"""Test the transport itself, below the client."""
 
 import ast
 import logging
@@ -39,7 +39,7 @@ SHOWS_THE_QUERY = [SECRET, quote(SECRET), quote(SECRET, safe=""), "96890000001",
 
 @pytest.fixture
 def seen(monkeypatch, caplog):
-    """Record all that requests and urllib3 can show of a call: its log records, requests and responses."""
+    """Record everything that requests and urllib3 can show of a call: log records, requests and responses."""
     caplog.set_level(logging.DEBUG)
     logging.getLogger("urllib3").setLevel(logging.DEBUG)
     shown = []
@@ -58,7 +58,7 @@ def seen(monkeypatch, caplog):
 
 
 def _shown_by(error):
-    """Give all that an error and the errors behind it hold, suppressed ones included."""
+    """Return everything that an error and its causes contain, suppressed ones included."""
     while error is not None:
         yield f"{error!s} {error!r} {error.args!r} {vars(error)!r}"
         request, response = getattr(error, "request", None), getattr(error, "response", None)
@@ -107,7 +107,7 @@ def test_requests_does_not_see_the_query_of_an_unsent_call(fields, client, ismar
 
 
 def _get(transport, error, seen):
-    """Make a call that ends in ``error`` and shows nothing of the query."""
+    """Make a call that ends in ``error`` and does not show the query."""
     shown = []
     if error:
         with pytest.raises(error) as raised:

@@ -1,4 +1,4 @@
-"""One key, and a call that another task is making, or was when it died."""
+"""Test one key, with a call that another task is making, or was making when it died."""
 
 from concurrent.futures import ThreadPoolExecutor
 from time import sleep
@@ -15,7 +15,7 @@ ONE, TWO = numbers(2)
 
 @pytest.fixture
 def other_task(database):
-    """Another task of the key, which has recorded an intent for the first number and no outcome."""
+    """Another task with the key, which has recorded an intent for the first number, but no outcome."""
     ledger = opened(database, scope=f"key:{KEY}", task="task:dag/run/piece/7")
     intent = batch(ONE, text="Hello")
     ledger.write([], [intent])

@@ -1,4 +1,4 @@
-"""Which ledger a send gets, what it says when there is none that would do, and how it is read."""
+"""Test which ledger a send gets, its errors if there is none, and how it is summarised."""
 
 import json
 from types import SimpleNamespace

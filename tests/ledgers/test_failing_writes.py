@@ -1,4 +1,4 @@
-"""A ledger that fails at every single point where it can: nobody is messaged twice, and nobody is forgotten."""
+"""Test a ledger that fails at every possible point: nobody is messaged twice, and nobody is forgotten."""
 
 from contextlib import suppress
 from itertools import count
@@ -23,11 +23,11 @@ NUMBERS = numbers(6)
 
 
 class LedgerDown(Exception):  # noqa: N818  # what a database's driver or Airflow's API raise has many names
-    """The ledger could not be written to, or could not say that it was."""
+    """The ledger could not be written, or could not confirm the write."""
 
 
 class Trap:
-    """Raise at the n-th point that is passed, before or after the deed."""
+    """Raise at the n-th point that is passed, before or after the action."""
 
     def __init__(self, number, *, when, error=LedgerDown):
         self._left = number
@@ -65,7 +65,7 @@ def trapped_store(trap):
 
 
 def trap_engines(trap, monkeypatch):
-    """Let every statement and every commit of the ledgers to come run into the trap."""
+    """Make every statement and commit of future ledgers pass the trap."""
     prepare_engine = sql_schema.prepare_engine
 
     def with_trap(engine):
@@ -80,7 +80,7 @@ def trap_engines(trap, monkeypatch):
 
 
 def check_after_retry(send, told, backing_options):
-    """Retry without a fault; nobody was messaged twice, and who got no message is known to be uncertain."""
+    """Retry without a fault: nobody is messaged twice, and everyone without a message is uncertain."""
     report = send(NUMBERS, try_number=2, batch_size=2, on_uncertain="accept", **backing_options)
     assert set(told().values()) <= {1}
     outcomes = {outcome.value: count for outcome, count in report.outcomes.items() if count}
@@ -126,7 +126,7 @@ def test_a_database_failure_at_any_statement_or_commit_causes_no_duplicate(
 
 @pytest.fixture(params=["before", "after"])
 def failing_write(request, lasting, monkeypatch):
-    """A ledger with one call in flight whose next write fails, before or after it is down; then it works."""
+    """Return a ledger with one call in flight whose next write fails, before or after storing; then it works."""
     trap = Trap(0, when=request.param)
     ledger = lasting.open_with_trap(trap, monkeypatch)
     ledger.claim()

@@ -1,4 +1,4 @@
-"""Every fault of the gateway, met by the first try or a later one: what is sent again, and what never."""
+"""Test every fault of the gateway, in the first try or a later one: what is sent again, and what never."""
 
 from collections import Counter
 
@@ -54,7 +54,7 @@ def _quick_back_off(monkeypatch):
 
 @pytest.fixture
 def meet(send, make_backing, ismart_sandbox):
-    """Let a try meet a fault, the first or one after another try; give its report and a way to try again."""
+    """Let a try meet a fault, the first try or a later one; return its report and a function for another try."""
     backed = backed_by(make_backing("sqlite"))
 
     def meet(fault, met_by, error, **options):
@@ -147,7 +147,7 @@ def test_every_fault_of_the_sandbox_is_tested():
 
 
 class TestChangedInput:
-    """The input of a later try need not be that of the first."""
+    """The input of a later try can differ from that of the first."""
 
     @pytest.fixture
     def backed(self, lasting):

@@ -1,4 +1,4 @@
-"""What holds of every ledger, whatever it is kept in."""
+"""Test the contract of every ledger, with any storage."""
 
 import pytest
 

@@ -1,4 +1,4 @@
-"""A ledger that is gone, cannot be reached or came too late, and tries that certainly submitted nothing."""
+"""Test lost, unreachable and late ledgers, and tries that certainly submitted nothing."""
 
 import json
 import sqlite3

@@ -1,4 +1,4 @@
-"""Mapped sends whose lists change between a run and its clear, against what each number got."""
+"""Test mapped sends whose lists change between a run and its clear, against what each number got."""
 
 import itertools
 import sqlite3
@@ -19,7 +19,7 @@ run_ids = (f"run {number}" for number in itertools.count())
 
 
 class MappedRun:
-    """A run of a DAG with one mapped send, on stores or on a SQL ledger, or without a ledger."""
+    """A run of a DAG with one mapped send, with stores, with a SQL ledger, or without a ledger."""
 
     def __init__(self, *, ledger=None, stores=False):
         self._ledger = ledger
@@ -69,7 +69,7 @@ SENT, ALREADY = {"accepted": 1}, {"already_sent": 1}
 
 @pytest.fixture
 def connected(supervision, ismart_default):
-    """Let this process reach Airflow's Variables, as a task does."""
+    """Give this process access to Airflow's Variables, as a task has."""
     ismart_default(extra={"max_concurrency": 2})
     with supervision():
         yield

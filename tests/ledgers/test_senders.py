@@ -1,4 +1,4 @@
-"""Senders that are killed, frozen, or send the same concurrently: real processes, on real databases."""
+"""Test senders that are killed, frozen, or send the same concurrently: real processes, on real databases."""
 
 import json
 import os
@@ -24,7 +24,7 @@ ONE, TWO, THREE = numbers(3)
 
 @pytest.fixture(scope="module")
 def doer():
-    """A process that does deeds."""
+    """Return a process that runs actions."""
     process = subprocess.Popen(
         [sys.executable, "-m", "tests.ledgers.senders"],
         cwd=ROOT,
@@ -38,7 +38,7 @@ def doer():
 
 @pytest.fixture
 def senders(doer, database, ismart_default, ismart_sandbox):
-    """Run senders in processes of their own; give what they printed."""
+    """Run senders in their own processes; return their output."""
     ismart_default(extra={"max_concurrency": 2})
 
     def run(deed, *, latency=0.01, **options):
@@ -57,7 +57,7 @@ def senders(doer, database, ismart_default, ismart_sandbox):
 
 
 def counts(database, **options):
-    """How many numbers the ledger has in which state."""
+    """Count the ledger's numbers by state."""
     found = states(opened(database, **options), *EVERYBODY)
     return Counter(state for states_of_number in found.values() for state in states_of_number)
 

@@ -1,4 +1,4 @@
-"""Uncertain rows are settled with a file: by either ledger, each message once, and nothing else."""
+"""Test settling uncertain rows with a file, with both stored ledgers: each message once, and nothing else."""
 
 import csv
 import logging
@@ -30,14 +30,14 @@ TAKEN_UNANSWERED, LOST_UNANSWERED = faults.Drop(accept=True), faults.Drop(accept
 
 @pytest.fixture(autouse=True)
 def _one_call_at_a_time(send, ismart_default, monkeypatch):
-    """Let the sandbox's faults meet the calls in order, and repeated calls wait for nothing."""
+    """Apply the sandbox's faults to the calls in order, and do not delay repeated calls."""
     ismart_default(extra={"max_concurrency": 1})
     monkeypatch.setattr(client_module, "MAX_BACK_OFF_SECONDS", 0.01)
 
 
 @pytest.fixture
 def logged(capfd, caplog):
-    """Give what was logged, wherever this Airflow writes it."""
+    """Return what was logged, wherever this Airflow writes it."""
     caplog.set_level(logging.INFO)
     return lambda: caplog.text + "".join(capfd.readouterr())
 
@@ -93,7 +93,7 @@ def task(send, lasting, tmp_path):
 
 @pytest.fixture
 def failed(task, ismart_sandbox):
-    """A task whose first try had two calls without an answer, of which the gateway took one."""
+    """Return a task whose first try had two calls without an answer, one of which the gateway accepted."""
     ismart_sandbox.fail(None, TAKEN_UNANSWERED, LOST_UNANSWERED)
     report = task.uncertain()
     assert report.outcomes[Outcome.UNCERTAIN] == 4
@@ -374,7 +374,7 @@ def test_a_message_settled_by_another_index_keeps_its_sender(database):
 
 
 class TestSharedKey:
-    """Tasks that name the same idempotency key."""
+    """Tasks with the same idempotency key."""
 
     @pytest.fixture
     def make_task(self, send, database, tmp_path):

@@ -1,4 +1,4 @@
-"""A function that sends several times in a try, its retries, and what a number gets over all of them."""
+"""Test a function that sends several times in a try, its retries, and what a number gets over all of them."""
 
 import os
 import subprocess
@@ -26,7 +26,7 @@ A, B = NUMBERS[:2]
 
 @pytest.fixture
 def a_try(ismart_default, lasting, monkeypatch):
-    """Give the sends of one try of a task, each a list of numbers and a text; its reports or errors come back."""
+    """Run the sends of one try of a task, each a list of numbers and a text; return its reports or errors."""
     ismart_default(extra={"max_concurrency": 2})
     if not isinstance(lasting, Store):
         monkeypatch.setenv("AIRFLOW_CONN_LEDGER", lasting.connection)
@@ -112,7 +112,7 @@ def test_a_loop_that_accepts_uncertain_rows_sends_every_chunk_and_can_fail_at_it
 
 
 class CountedTry(StoreOfTry):
-    """A task state store that notes what is read and written."""
+    """A task state store that records what is read and written."""
 
     def __init__(self, store):
         super().__init__(store)
@@ -181,7 +181,7 @@ class TestHookSend:
         assert task.on_kill.__name__ == "<lambda>"
 
     def test_send_in_a_subprocess_uses_the_tasks_ledger(self, ismart_default, told, database):
-        """What ``@task.external_python`` does: the function runs elsewhere, with the task in its environment."""
+        """Send as ``@task.external_python`` does: in a subprocess with the task in its environment."""
         ismart_default(extra={"ledger_conn_id": "ledger"})
         for try_number in (1, 2):
             assert _in_subprocess(try_number, ledger=database.connection) == ""
@@ -221,7 +221,7 @@ if __name__ == "__main__":
 
 
 def _in_subprocess(try_number, *script, ledger=None):
-    """Send, or run a script, as a task's subprocess; return the last line of what it said where it failed."""
+    """Send, or run a script, in a subprocess of a task; return the last line of its error output."""
     task = {"DAG_ID": "dag", "TASK_ID": "send", "DAG_RUN_ID": "run", "TRY_NUMBER": str(try_number)}
     env = os.environ | {f"AIRFLOW_CTX_{name}": value for name, value in task.items()}
     if ledger:

@@ -10,7 +10,7 @@ from airflow_provider_ismart.sandbox import Sandbox
 
 
 def answers(port, targets):
-    """Make calls over one connection, for as long as it is answered."""
+    """Make calls over one connection, as long as they are answered."""
     with closing(http.client.HTTPConnection("127.0.0.1", port, timeout=10)) as connection:
         for path in targets:
             try:

@@ -17,7 +17,7 @@ CHANGE = [("PATCH", "account"), ("POST", "faults"), ("DELETE", "faults"), ("POST
 
 @pytest.fixture
 def ask(ismart_sandbox):
-    """Make a request with exactly these headers; give the status, headers and body."""
+    """Make a request with exactly these headers; return the status, headers and body."""
 
     def request(path, method="GET", body=None, *, sandbox=ismart_sandbox, **headers):
         connection = http.client.HTTPConnection("127.0.0.1", sandbox.port, timeout=10)

@@ -49,7 +49,7 @@ def test_arabic_shows_every_character():
 
 
 def fewest_parts(widths, single, joined):
-    """Try every way to cut the text between its characters, and take the best."""
+    """Try every way to split the text between its characters, and return the fewest parts."""
     if sum(widths) <= single:
         return 1
     best = [0]

@@ -1,4 +1,4 @@
-"""What is counted through Airflow's metrics, as a StatsD server on this machine hears it."""
+"""Test the metrics that a local StatsD server receives from Airflow."""
 
 import json
 import os
@@ -49,7 +49,7 @@ def sender(server):
 
 @pytest.fixture
 def send(sender, statsd):
-    """Send to so many numbers, and one that is none; give the outcomes and what the server heard."""
+    """Send to a number of recipients, one of them invalid; return the outcomes and the received metrics."""
 
     def run(numbers, **settings):
         environment = {f"AIRFLOW__METRICS__{key}": value for key, value in settings.items()}
@@ -64,7 +64,7 @@ def send(sender, statsd):
 
 
 def heard(statsd):
-    """The metrics of this package, with the sum of each counter and the number of each timing."""
+    """Return this package's metrics, with the sum of each counter and the number of each timing."""
     metrics = {}
     while True:
         try:

@@ -28,7 +28,7 @@ COLUMNS = ["row", "recipient", "msisdn", "outcome", "return_code", "reason", "la
 
 
 def read(path):
-    """The rows of a results file as text; a cell without a value is empty."""
+    """Return the rows of a results file as text; a missing value is empty."""
     if path.suffix == ".parquet":
         table = pq.read_table(path)
         cells = [["" if cell is None else str(cell) for cell in row.values()] for row in table.to_pylist()]
@@ -165,7 +165,7 @@ def test_a_folder_at_the_path_is_refused_before_anything_is_sent(tmp_path, endin
 
 @pytest.fixture(params=["", "file://", "memory://"])
 def place(request, airflow_loaded):
-    """A kind of storage: what stands before a path in it."""
+    """Return a kind of storage, as the prefix of a path."""
     if request.param == "memory://":
         attach("memory", fs=MemoryFileSystem())
     elif request.param:
@@ -202,7 +202,7 @@ def test_the_earlier_file_stays_until_the_new_one_is_complete(place, tmp_path):
 
 
 class _Wrapped:
-    """A plan, to change how its rows are read."""
+    """A plan whose reading of rows can be changed."""
 
     def __init__(self, planned):
         self._planned = planned

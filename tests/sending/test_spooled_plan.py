@@ -1,4 +1,4 @@
-"""A plan in a file is the plan that the same rows make in memory, however they come in."""
+"""Test that a spooled plan equals the plan in memory, for any chunks."""
 
 import sqlite3
 from collections import Counter
@@ -31,7 +31,7 @@ def stored():
 
 
 def chunked(pairs, cuts):
-    """Tables of the pairs, cut at these places."""
+    """Return tables of the pairs, cut at these positions."""
     ends = [*sorted(min(cut, len(pairs)) for cut in cuts), len(pairs)]
     return [columns_of(pairs[start:end]) for start, end in zip([0, *ends], ends, strict=False)]
 
@@ -48,7 +48,7 @@ def recipients_of(messages):
 
 
 def as_read(planned, chunk_size):
-    """The rows in slices, one by one, which no plan makes larger than asked."""
+    """Return the rows in chunks, none larger than requested."""
     return [list(zip(*some, strict=True)) for some in planned.read_rows(chunk_size)]
 
 

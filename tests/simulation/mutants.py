@@ -1,4 +1,4 @@
-"""``python -m tests.simulation.mutants``: whether the simulator finds faults that are put into the code.
+"""Check that the simulator finds faults that are put into the code: ``python -m tests.simulation.mutants``.
 
 Each mutant is one replacement in a copy of the package. It is found when a history breaks a promise. A run of all
 mutants writes ``docs/contributing/mutants.csv``.
@@ -23,7 +23,7 @@ TABLE = Path(__file__).parents[2] / "docs" / "contributing" / "mutants.csv"
 
 
 class Mutant(NamedTuple):
-    """A fault: what it is, in which file, and which text becomes which."""
+    """A fault: its name, its file, and the text that it replaces."""
 
     name: str
     file: str
@@ -424,7 +424,7 @@ MUTANTS = (
 
 
 def found(mutant, most_seeds=MOST_SEEDS):
-    """Return (seeds until it was found, what was broken), or ``None``; runs in a process of its own."""
+    """Return (seeds until it was found, what was broken), or ``None``; run this in its own process."""
     with tempfile.TemporaryDirectory(prefix="ismart-mutant-") as folder:
         source = Path(find_spec(PACKAGE).origin).parent
         copy = Path(folder) / PACKAGE

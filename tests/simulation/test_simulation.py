@@ -1,4 +1,4 @@
-"""Histories from a fresh start each time; SIMULATION_SEEDS says how many, SIMULATION_START from which seed."""
+"""Run new histories each time; SIMULATION_SEEDS is their number, SIMULATION_START the first seed."""
 
 import os
 import subprocess

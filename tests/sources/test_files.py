@@ -1,4 +1,4 @@
-"""People from files: CSV and Parquet, one or many, local or where ObjectStoragePath leads."""
+"""Test recipients in files: CSV and Parquet, one or many, local or in object storage."""
 
 import csv
 import gzip
@@ -26,14 +26,14 @@ NUMBER = "96890000001"
 
 
 def read(*paths, column="msisdn", others=("name",)):
-    """Give the rows of files, as tuples."""
+    """Return the rows of files, as tuples."""
     chunks = FileRecipients(paths).read(column, others)
     return [row for chunk in chunks for row in zip(*(chunk[name] for name in (column, *others)), strict=True)]
 
 
 @pytest.fixture
 def file(tmp_path):
-    """Write a file of bytes, of text or, as Parquet, of columns; give its path."""
+    """Write a file of bytes, of text or, as Parquet, of columns; return its path."""
 
     def write(name, content):
         path = tmp_path / name
@@ -49,7 +49,7 @@ def file(tmp_path):
 
 @pytest.fixture
 def send(ismart_default):
-    """Run the operator; give its report."""
+    """Run the operator; return its report."""
 
     def run(recipients, message="Dear {name}", **options):
         operator = ISmartSendOperator(task_id="tell", recipients=recipients, message=message, **options)
@@ -234,7 +234,7 @@ def test_no_error_shows_the_secrets_of_a_url():
 
 @pytest.fixture
 def bucket(tmp_path):
-    """Attach a store without real directories to Airflow; give a bucket in it."""
+    """Attach a storage without real directories to Airflow; return a bucket in it."""
     try:
         from airflow.sdk.io import attach
     except ImportError:  # Airflow 2

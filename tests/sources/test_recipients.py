@@ -34,7 +34,7 @@ class Row(NamedTuple):
 
 
 def read(source, column="msisdn"):
-    """All columns of what was read."""
+    """Return all columns as lists."""
     columns = read_recipients(source, column)
     assert len(columns) == len(list(columns))
     return {name: list(columns[name]) for name in columns}
@@ -47,7 +47,7 @@ except ImportError:  # Airflow 2.11
 
 
 class LazySequence(LazyXComSequence):
-    """What Airflow passes on for the outputs of a mapped task, without a database behind it."""
+    """Airflow's sequence of the outputs of a mapped task, without a database."""
 
     def __init__(self, outputs):
         self._outputs = outputs
@@ -445,7 +445,7 @@ def test_a_list_rendered_by_jinja_is_read_as_that_list(cells):
 
 
 class Person:
-    """What iterates over its fields, as models of some libraries do."""
+    """An object that iterates over its fields, like models of some libraries."""
 
     def __iter__(self):
         return iter([("msisdn", "96890000001"), ("balance", 90000002)])
@@ -559,7 +559,7 @@ class Client:
 
 
 class Mapped:
-    """A row that has its names in ``_mapping``, and is a sequence of its cells."""
+    """A row with its names in ``_mapping``, which is a sequence of its cells."""
 
     def __init__(self):
         self._mapping = {"msisdn": "96890000001", "name": "Ali"}

@@ -1,4 +1,4 @@
-"""One table in every form that people have it in: the texts are the same, whatever held it."""
+"""Test that one table gives the same texts in every form."""
 
 from collections.abc import Sequence
 from contextlib import closing
@@ -29,7 +29,7 @@ NOON = datetime(2026, 11, 1, 12)
 
 @dataclass(frozen=True, kw_only=True)
 class Column:
-    """A value of a type, its text, and the types that libraries and databases have for it."""
+    """A value of a type, its text, and the types of libraries and databases for it."""
 
     value: Any
     text: str
@@ -149,7 +149,7 @@ COLUMNS = {
 
 
 def texts(recipients):
-    """Give the text of each row, None for one without."""
+    """Return the text of each row; ``None`` if it has none."""
     reading = Reading(content=Content(message="{value}"))
     if isinstance(recipients, (FileRecipients, QueryRecipients)):
         chunks = list(recipients.read("msisdn", ["value"]))
@@ -190,7 +190,7 @@ def test_values_print_alike_from_arrow_and_parquet(column, kind, tmp_path):
 
 
 def _write_parquet(table, path):
-    """Write the table, and return whether pyarrow could: before 19 it has no string views in Parquet."""
+    """Write the table, and return whether pyarrow can: before 19, it has no string views in Parquet."""
     try:
         pq.write_table(table, path)
     except pa.ArrowNotImplementedError:

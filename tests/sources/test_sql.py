@@ -1,4 +1,4 @@
-"""People from a query: chunk after chunk, and nothing sent unless the whole of it was read."""
+"""Test recipients from a query: read in chunks, and sent only if all of it was read."""
 
 import json
 import logging
@@ -25,7 +25,7 @@ ENDLESS = {
 
 @pytest.fixture
 def query(database):
-    """Make recipients of a query."""
+    """Return recipients of a query."""
 
     def make(sql, parameters=None):
         return QueryRecipients(BaseHook.get_connection("people_db").get_hook(), sql, parameters)
@@ -35,7 +35,7 @@ def query(database):
 
 @pytest.fixture
 def send(database, ismart_default):
-    """Run the operator; give its report."""
+    """Run the operator; return its report."""
 
     def run(sql="SELECT * FROM people ORDER BY msisdn", message="Hello", *, context=None, **options):
         options = {"conn_id": "people_db"} | options

@@ -1,4 +1,4 @@
-"""Who gets which alert, how often, when the credit runs out, a deadline passes or many tasks fail together."""
+"""Check who gets which alert, and how often, if credit runs out, a deadline passes or many tasks fail together."""
 
 from __future__ import annotations
 

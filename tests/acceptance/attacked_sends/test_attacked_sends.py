@@ -1,4 +1,4 @@
-"""What holds of a send after it was killed, or cut off, again and again, and Airflow's retries finished it."""
+"""Check sends that were repeatedly killed or disconnected and then finished by Airflow's retries."""
 
 from __future__ import annotations
 
@@ -66,7 +66,7 @@ def test_the_kills_hit_running_sends(runs):
 
 @pytest.fixture(autouse=True, scope="module")
 def figures(runs, gateway):
-    """Print what was seen, for who reads the tests' output."""
+    """Print the figures, for readers of the tests' output."""
     yield
     for name, run in runs.items():
         told = gateway.told(f"Acceptance of {name}")

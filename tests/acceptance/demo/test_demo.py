@@ -1,4 +1,4 @@
-"""`make demo`, the first command that the README names, and `make inbox`."""
+"""Run `make demo`, the first command in the README, and `make inbox`."""
 
 import signal
 import subprocess

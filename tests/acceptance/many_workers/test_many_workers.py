@@ -1,4 +1,4 @@
-"""What holds of one send over many tasks on two Celery workers, one of which was killed in the middle."""
+"""Check one send over many tasks on two Celery workers, one of which was killed."""
 
 from __future__ import annotations
 
@@ -60,7 +60,7 @@ def test_the_pool_limits_concurrent_sends(sent):
 
 @pytest.fixture(autouse=True, scope="module")
 def figures(sent):
-    """Print what was seen, for who reads the tests' output."""
+    """Print the figures, for readers of the tests' output."""
     yield
     twice = sum(times > 1 for times in sent.told.values())
     uncertain = sum(report["outcomes"]["uncertain"] for report in sent.reports)

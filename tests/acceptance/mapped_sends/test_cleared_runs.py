@@ -1,4 +1,4 @@
-"""What each number got from mapped sends that were cleared after their lists had changed, on a real scheduler."""
+"""Check what each number got from mapped sends cleared after their lists had changed, on a real scheduler."""
 
 from __future__ import annotations
 
