@@ -58,7 +58,7 @@ class TestRecordedInTheTaskStateStore:
     def test_a_ledger_connection_removed_after_the_first_try_is_refused(self, send, told, tmp_path):
         store = Store()
         send(NUMBERS[:3], store=store, ledger=sqlite_connection(tmp_path / "ledger.db"))
-        with pytest.raises(ISmartUncertainFinalError, match="Airflow's task state store has no trace"):
+        with pytest.raises(ISmartUncertainFinalError, match="Airflow's task state store has no record"):
             send(NUMBERS, store=store, try_number=2)
         assert told() == dict.fromkeys(NUMBERS[:3], 1)
 

@@ -63,6 +63,8 @@ class Call:
         self.answered_at = None
         #: What the sender received: a code, "HTTP 403", "no connection", or nothing.
         self.answer = None
+        #: Whether it has not reached the gateway yet, which nobody can know before.
+        self.is_arriving = False
         #: What is on its way to the sender.
         self.underway = None
         self.response = None
@@ -137,6 +139,7 @@ class Gateway:
             up = timeout + dice.uniform(0.5, 20)
         elif fault == SLOW_ANSWER:
             down = timeout * dice.uniform(0.3, 0.9)
+        call.is_arriving = True
         world.at(up, lambda: self._arrive(call, fault, down))
         came = process.wait(lambda: call.response is not None, call.ticket, timeout)
         if came:
@@ -151,6 +154,7 @@ class Gateway:
         return response
 
     def _arrive(self, call, fault, down):
+        call.is_arriving = False
         if fault == LOST_CALL:
             return
         code = self._code(call, fault)

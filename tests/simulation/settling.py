@@ -84,7 +84,7 @@ class People:
         for call in calls:
             for number in call.numbers:
                 taken[number, call.text] += bool(call.taken)
-        unclear = set()
+        unclear = {number for call in calls if call.is_arriving for number in call.numbers}
         for (_, number, text), (outcome, _, reason) in zip(attempt.rows, attempt.results, strict=False):
             if outcome == "uncertain":
                 uncertain[number].append(text)
