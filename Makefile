@@ -1,4 +1,4 @@
-# The environments live in .venv/. GNU make 4, bash and Python 3.11 have to be there; the rest comes from PyPI.
+# The environments are in .venv/. GNU make 4, bash and Python 3.11 are required; the rest comes from PyPI.
 
 SHELL := bash
 .ONESHELL:
@@ -10,7 +10,7 @@ SHELL := bash
 AIRFLOW := 3.3
 PY := 3.11
 
-# The groups of tests. What is in none of them, such as DAG runs in tests/airflow, runs in every environment.
+# The groups of tests. Tests that are in no group, such as tests/airflow/test_imports.py, run in every environment.
 SUITE_core := tests/core tests/sandbox tests/sending tests/test_docs.py tests/test_makefile.py \
               tests/test_many_workers_doc.py
 SUITE_gateway := tests/gateway
@@ -26,21 +26,21 @@ SUITE_dags := tests/airflow/test_dag_runs.py tests/airflow/test_lineage.py tests
               tests/airflow/test_taskflow.py
 SUITE_simulation := tests/simulation
 SUITES := core gateway examples ledgers sources alerts restarts commands dags simulation
-# Why an environment leaves a group out. The summary of `make test-all` prints this.
+# Why some environments omit a group. `make test-all` prints this in its summary.
 WHY_core := needs no Airflow: runs on the oldest and newest Python, pandas and pyarrow, and in `make test`
 WHY_gateway := differs by HTTP libraries and operator base classes: runs with the lowest versions and the newest, and in `make test`
 WHY_examples := minutes of whole DAG runs: run on Airflow 2 and the newest
 WHY_ledgers := differ by SQLAlchemy: run with 1.4 and 2.1
 WHY_sources := differ by pandas, pyarrow and SQLAlchemy: run with the oldest and newest and with those of Airflow 3.0
 WHY_alerts := sensors, triggers and callbacks: run on Airflow 2, and on the oldest and newest Airflow 3
-WHY_restarts := restarts a triggerer, which remembers from Airflow 3.3 on: runs there
+WHY_restarts := restarts a triggerer, which keeps state from Airflow 3.3 on: runs there
 WHY_commands := differ by how a process outside a task reaches Airflow: run on Airflow 2 and the newest
 WHY_dags := whole DAG runs: run once for each Airflow
-WHY_simulation := takes minutes, and simulates what differs by Airflow: runs once, where the task state store is
+WHY_simulation := takes minutes, and simulates what differs by Airflow: runs once, with a task state store
 
-# What runs where: the environments in which the built wheel is tested, and the groups that run in each.
-# airflow-* has the newest packages that work with that Airflow; official-* has those of that Airflow's official
-# constraint file, as its Docker image does; lowest has the lowest versions that pyproject.toml allows.
+# The environments in which the built wheel is tested, and the groups that run in each. airflow-* has the newest
+# packages that work with that Airflow; official-* has those of Airflow's official constraint file and Docker image;
+# lowest has the lowest versions that pyproject.toml allows.
 RUNS_airflow-3.3-py3.11 := examples ledgers alerts restarts commands dags simulation
 RUNS_airflow-3.3-py3.12 :=
 RUNS_airflow-3.3-py3.13 := core gateway sources
@@ -56,21 +56,21 @@ RUNS_official-3.0-py3.11 := sources
 RUNS_official-2.11-py3.11 :=
 RUNS_lowest-py3.11 := core gateway ledgers sources
 MATRIX := $(patsubst RUNS_%,%,$(sort $(filter RUNS_%,$(.VARIABLES))))
-# What these Airflows do not support.
+# Combinations that Airflow does not support.
 UNSUPPORTED := airflow-2.11-py3.13 airflow-3.0-py3.13
-# Old packages are deprecated by others that are installed beside them, which is no fault of this one.
+# Old packages cause deprecation warnings in other packages, which this package cannot fix.
 TOLERATED_ON := $(filter-out airflow-%,$(MATRIX))
 TOLERATED := -W ignore::DeprecationWarning -W ignore::PendingDeprecationWarning -W ignore::FutureWarning
-# Where property tests try all their examples; elsewhere a fifth.
+# The environments in which property tests run all their examples; others run a fifth.
 ALL_EXAMPLES_ON ?= airflow-3.3-py3.13
-# Folders of tests/acceptance/, which kill the processes of a real Airflow and take minutes, and where each is run.
+# The folders of tests/acceptance/, each with its environment. They kill processes of a real Airflow and take minutes.
 ACCEPTANCE := attacked_sends@airflow-3.3-py3.11 attacked_sends@airflow-2.11-py3.11 many_workers@airflow-3.3-py3.11 \
               alerts@airflow-3.3-py3.11 mapped_sends@airflow-3.3-py3.11 demo@airflow-3.3-py3.11 \
               approval@airflow-3.1-py3.11
-# How many histories test-all simulates, from a random seed that is printed.
+# How many histories test-all simulates. It prints the random seed.
 SIMULATED ?= 10000
 JOBS ?= $(shell getconf _NPROCESSORS_ONLN)
-# What `make test` leaves to test-all: DAG runs, sends and alerts in processes of their own, of which many are killed.
+# Tests that only test-all runs: DAG runs, and sends and alerts in their own processes, many of which are killed.
 SLOW := $(SUITE_examples) $(SUITE_commands) $(SUITE_dags) tests/airflow/test_alert_crowd.py \
         tests/airflow/test_notifier.py tests/airflow/test_provider.py $(SUITE_restarts) \
         tests/airflow/test_triggerer.py tests/ledgers/test_abandoned_calls.py \
@@ -88,14 +88,14 @@ DOCS := .venv/docs-py$(PY)
 PYTHON := $(ENV)/bin/python
 UV := .venv/uv/bin/uv
 export UV_BUILD_CONSTRAINT := constraints/build.txt
-# Airflow runs each task in a process of its own, which takes three times as long to start where it must compile.
+# Airflow runs each task in its own process, which takes three times as long to start without compiled modules.
 unexport PYTHONDONTWRITEBYTECODE
 
 # $(call lock_of,airflow-3.3-py3.11) is airflow-3.3, $(call py_of,airflow-3.3-py3.11) is 3.11
 lock_of = $(firstword $(subst -py, ,$(1)))
 py_of = $(lastword $(subst -py, ,$(1)))
 
-# $(call interpreter,3.12): python3.12 where it really runs, else pyenv's newest 3.12, else nothing
+# $(call interpreter,3.12): python3.12 if it runs, else pyenv's newest 3.12, else nothing
 interpreter = $(shell python$(1) -c 'import sys; print(sys.executable)' 2>/dev/null \
   || ls -d "$$(pyenv root 2>/dev/null)"/versions/$(1).*/bin/python 2>/dev/null | sort -V | tail -n 1)
 LOCKS = $(sort $(foreach env,$(MATRIX),$(call lock_of,$(env))))
@@ -113,10 +113,10 @@ endef
 help: ## show this list
 	@sed -n 's/^\([a-z-]*\):.*## \(.*\)/make \1\t\2/p' Makefile | expand -t 20
 
-test: $(ENV)/.ready ## run all but the slow tests on the newest Airflow; ARGS='tests/core -x' runs what it names
+test: $(ENV)/.ready ## run all but the slow tests on the newest Airflow; ARGS='tests/core -x' runs only these
 	$(PYTHON) -m pytest $(or $(ARGS),$(QUICK) $(SLOW:%=--ignore=%))
 
-test-core: $(CORE)/.ready ## run the tests of the pure core, without Airflow, in seconds
+test-core: $(CORE)/.ready ## run the tests of the pure core in seconds, without Airflow
 	$(CORE)/bin/python -m pytest $(QUICK) tests/core $(ARGS)
 
 CHROMIUM ?= $(shell command -v chromium || echo /usr/bin/chromium)
@@ -125,7 +125,7 @@ test-browser: $(BROWSER)/.ready ## run the tests of the sandbox's inbox in Chrom
 	CHROMIUM='$(CHROMIUM)' $(BROWSER)/bin/python -m pytest tests/browser $(ARGS)
 
 SEEDS ?= 10000
-simulate: $(ENV)/.ready ## run SEEDS simulated histories of sends (10000); ARGS goes to the simulator
+simulate: $(ENV)/.ready ## run simulated histories of sends; SEEDS is how many (10000), ARGS are more options
 	$(PYTHON) -m tests.simulation --seeds $(SEEDS) $(ARGS)
 
 demo: $(ENV)/.ready ## run the demonstration
@@ -134,7 +134,7 @@ demo: $(ENV)/.ready ## run the demonstration
 inbox: $(ENV)/.ready ## run the demonstration and show its messages in the browser, until Ctrl-C
 	$(PYTHON) demo/run.py --inbox
 
-bench: $(BENCH)/.ready ## measure speed and memory beside their budgets, and refresh docs/contributing/performance.*
+bench: $(BENCH)/.ready ## measure speed and memory against budgets, and update docs/contributing/performance.*
 	$(BENCH)/bin/python -m benchmarks $(ARGS)
 
 check: $(CHECK)/.ready ## check the formatting, the lint and the types
@@ -142,7 +142,7 @@ check: $(CHECK)/.ready ## check the formatting, the lint and the types
 	$(CHECK)/bin/ruff check
 	$(CHECK)/bin/mypy
 
-format: $(CHECK)/.ready ## format the code and repair what the linter can
+format: $(CHECK)/.ready ## format the code and apply the linter's fixes
 	$(CHECK)/bin/ruff format
 	$(CHECK)/bin/ruff check --fix
 
@@ -159,23 +159,23 @@ test-all: wheel ## run the tests with the built wheel on every Airflow and Pytho
 	result=0
 	$(MAKE) --keep-going --jobs=$(JOBS) --output-sync=target acceptance $(RUNNABLE:%=test-%) \
 	  || result=$$?
-	echo; echo 'The tests, with the wheel in place of the source:'
-	$(foreach env,$(RUNNABLE),$(call tell,$(env),passed,$(env),$(call described,$(env))))
-	$(foreach run,$(ACCEPTANCE),$(call tell,$(call env_of,$(run)),passed-$(call suite_of,$(run)),tests/acceptance/$(run)))
+	echo; echo 'Tests of the wheel:'
+	$(foreach env,$(RUNNABLE),$(call summary_line,$(env),passed,$(env),$(call described,$(env))))
+	$(foreach run,$(ACCEPTANCE),$(call summary_line,$(call env_of,$(run)),passed-$(call suite_of,$(run)),tests/acceptance/$(run)))
 	for env in $(filter-out $(RUNNABLE),$(MATRIX)); do
-	  echo "  $$env left out: no such Python on this machine"
+	  echo "  $$env omitted: this Python is not installed"
 	done
 	for env in $(UNSUPPORTED); do
-	  echo "  $$env left out: this Airflow does not support this Python"
+	  echo "  $$env omitted: this Airflow does not support this Python"
 	done
-	echo 'Why a group of tests was left out above:'
+	echo 'Why environments omit groups of tests:'
 	$(foreach suite,$(SUITES),echo '  $(suite): $(WHY_$(suite))';)
 	exit $$result
 
-# $(call suite_of,alerts@airflow-3.3-py3.11) is alerts, and env_of the rest
+# $(call suite_of,alerts@airflow-3.3-py3.11) is alerts, and env_of is airflow-3.3-py3.11
 suite_of = $(firstword $(subst @, ,$(1)))
 env_of = $(lastword $(subst @, ,$(1)))
-# $(call not_run,environment): the groups of tests that this environment leaves out
+# $(call not_run,environment): the groups of tests that this environment omits
 not_run = $(filter-out $(RUNS_$(1)),$(SUITES))
 # $(call left_out,environment): the same as pytest's arguments
 left_out = $(foreach suite,$(call not_run,$(1)),$(SUITE_$(suite):%=--ignore=%)) \
@@ -183,14 +183,14 @@ left_out = $(foreach suite,$(call not_run,$(1)),$(SUITE_$(suite):%=--ignore=%)) 
 # $(call described,environment): the same in words
 described = $(if $(call not_run,$(1)),without $(call not_run,$(1)))$(if \
   $(filter $(1),$(ALL_EXAMPLES_ON)),, (a fifth of the examples of property tests))
-# $(call tell,environment,mark of success,name,how it was run): a line of the summary
-define tell
+# $(call summary_line,environment,mark of success,name,how it was run): a line of the summary
+define summary_line
 how=FAILED; ! test -e .venv/wheel/$(1)/$(2) || how="passed in $$(cat .venv/wheel/$(1)/$(2)) s"
 echo "  $(3) $$how$(if $(strip $(4)), $(strip $(4)))"
 
 endef
 
-# The tests run in a copy of the checkout that lacks the package: only the installed wheel can be imported.
+# The tests run in a copy of the checkout without the package, so that only the installed wheel can be imported.
 .PHONY: acceptance $(MATRIX:%=installed-%) $(MATRIX:%=test-%)
 $(MATRIX:%=installed-%): installed-%:
 	@echo 'Installing the wheel into $*'
@@ -206,7 +206,7 @@ $(MATRIX:%=test-%): test-%: installed-%
 	SIMULATION_SEEDS=$(SIMULATED) ../bin/python -m pytest $(call left_out,$*) $(ARGS)
 	echo "$$SECONDS" > ../passed
 
-# One suite after the other, beside the tests: several Airflows at once starve each other.
+# One suite at a time, in parallel with the tests, because concurrent Airflows slow each other down too much.
 acceptance: $(sort $(foreach run,$(ACCEPTANCE),installed-$(call env_of,$(run))))
 	@result=0
 	for run in $(ACCEPTANCE); do
@@ -231,7 +231,7 @@ $(UV): constraints/build.txt
 
 COMPILE = $(UV) pip compile --quiet --python-version $(PY) --no-annotate --custom-compile-command 'make lock' $(UPGRADE)
 TESTED = pyproject.toml --all-extras --group test
-lock: | $(UV) ## pin what pyproject.toml asks for in constraints/, keeping the pins that still fit
+lock: | $(UV) ## pin the dependencies of pyproject.toml in constraints/, keeping pins that still fit
 	@for group in build core; do
 	  $(COMPILE) --universal --group $$group --output-file constraints/$$group.txt
 	done
@@ -249,8 +249,8 @@ lock: | $(UV) ## pin what pyproject.toml asks for in constraints/, keeping the p
 	    --output-file constraints/$$lock.txt
 	done
 
-upgrade: ## pin the newest releases instead
+upgrade: ## pin the newest releases of the dependencies
 	$(MAKE) lock UPGRADE=--upgrade
 
-clean: ## remove the environments and everything built
+clean: ## remove the environments and all build results
 	rm -rf .venv dist docs/_build .demo .pytest_cache .mypy_cache .ruff_cache .hypothesis

@@ -1,26 +1,26 @@
-"""The errors, named by what to do next.
+"""Define the errors, named by what to do next.
 
 ::
 
     ISmartError
     ├── ISmartInputError             correct the recipients, the message, an option or the connection
     ├── ISmartUnsupportedAirflowError    install a release that supports this Airflow
-    ├── ISmartSourceError            repair the database or file with the recipients, then try again
+    ├── ISmartSourceError            repair the database or file with the recipients, then retry
     ├── ISmartLoginError             correct the password, or have the account unlocked (codes of kind login)
     ├── ISmartAccountError           contact Infocomm (codes of kind account)
-    ├── ISmartCreditError            buy credit, then try again (codes of kind credit)
-    │   └── ISmartCreditTimeoutError    the same; a sensor timed out while waiting for it
-    ├── ISmartRefusedError           read the code, correct what it names (any other code)
-    ├── ISmartUnavailableError       try again: the rest was certainly not sent
-    └── ISmartUncertainError         find out what was sent; the next try sends it again
-        └── ISmartUncertainFinalError    the same, and nothing is sent again by itself
+    ├── ISmartCreditError            buy credit, then retry (codes of kind credit)
+    │   └── ISmartCreditTimeoutError    buy credit: a sensor timed out during the trouble
+    ├── ISmartRefusedError           look up the code and correct its cause (any other code)
+    ├── ISmartUnavailableError       retry: the remaining rows were certainly not sent
+    └── ISmartUncertainError         find out what was sent; the next try sends the uncertain rows again
+        └── ISmartUncertainFinalError    find out what was sent; no try sends the uncertain rows again
 
-If a retry cannot help or could do harm, the error is also an ``AirflowFailException``: Airflow then fails the task
-whatever its ``retries``. This applies to input, unsupported Airflow, login, account, refused and uncertain-final
-errors, and to the timeout of a sensor.
-After the others a retry resumes if there is a ledger; without one it refuses to send.
+An error that a retry cannot fix, or could make worse, is also an ``AirflowFailException``, so Airflow does not
+retry the task. This applies to input, unsupported Airflow, login, account, refused and uncertain-final errors. A
+sensor's timeout is not retried either. After any other error, a retry resumes if there is a ledger, and otherwise
+refuses to send.
 
-:class:`~airflow_provider_ismart.core.return_codes.Kind` says which return code is of which kind.
+:func:`~airflow_provider_ismart.core.return_codes.return_code` returns the kind of a return code.
 """
 
 from __future__ import annotations
@@ -34,9 +34,9 @@ if TYPE_CHECKING:
 
 
 class ISmartError(AirflowException):
-    """Base of this package's errors. Airflow's task state store raises its own.
+    """Base class of this package's errors. Airflow's task state store raises its own errors.
 
-    ``code`` is the gateway's return code, if there was one, and ``report`` the report of the send so far.
+    ``code`` is the gateway's return code, if there is one, and ``report`` the report of the send so far.
     """
 
     def __init__(self, message: str, *, code: int | None = None, report: Report | None = None) -> None:
@@ -46,11 +46,11 @@ class ISmartError(AirflowException):
 
 
 class ISmartInputError(ISmartError, AirflowFailException):
-    """The caller's data, options or connection cannot be used as they are. Nothing was sent."""
+    """The recipients, the message, an option or the connection is invalid. This send reached nobody."""
 
 
 class ISmartUnsupportedAirflowError(ISmartError, AirflowFailException):
-    """A safeguard does not work on this Airflow, such as the redaction of rendered fields. Nothing was sent."""
+    """A safeguard, such as redaction, does not work on this version of Airflow. Nothing was sent."""
 
 
 class ISmartSourceError(ISmartError):
@@ -62,11 +62,11 @@ class ISmartLoginError(ISmartError, AirflowFailException):
 
 
 class ISmartAccountError(ISmartError, AirflowFailException):
-    """The account may not send (a return code of kind account). Contact Infocomm."""
+    """The account is not allowed to send (a return code of kind account). Contact Infocomm."""
 
 
 class ISmartCreditError(ISmartError):
-    """The credit is low, or it or the account has expired (a return code of kind credit)."""
+    """The credit is low or has expired, or the account has expired (a return code of kind credit)."""
 
 
 class ISmartCreditTimeoutError(ISmartCreditError, AirflowSensorTimeout):
@@ -74,11 +74,11 @@ class ISmartCreditTimeoutError(ISmartCreditError, AirflowSensorTimeout):
 
 
 class ISmartRefusedError(ISmartError, AirflowFailException):
-    """The gateway refused with another code, found in ``code``."""
+    """The gateway refused the send with another return code, which is in ``code``."""
 
 
 class ISmartUnavailableError(ISmartError):
-    """The gateway could not be reached. Rows that are ``not_attempted`` were certainly not sent."""
+    """The gateway could not be reached. Rows with the outcome ``not_attempted`` were certainly not sent."""
 
 
 class ISmartUncertainError(ISmartError):

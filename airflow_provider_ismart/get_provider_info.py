@@ -1,4 +1,4 @@
-"""The metadata that Airflow reads about this package."""
+"""Provide the metadata that Airflow reads about this package."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from typing import Any
 from airflow_provider_ismart import __version__
 from airflow_provider_ismart.gateway.connection_form import conn_fields, declared_field_behaviour
 
-#: The OpenLineage naming of the gateway, which lineage.py reports.
+#: How a gateway asset, which ``sending/lineage.py`` reports, is named in OpenLineage.
 GATEWAY_URIS = [
     {
         "schemes": ["ismart"],

@@ -9,7 +9,7 @@ from airflow_provider_ismart.exceptions import ISmartUnsupportedAirflowError
 
 
 class Redacted:
-    """A rendered value that shows its type and nothing else."""
+    """Hide a rendered value: its ``repr`` shows only the type."""
 
     def __init__(self, value: Any) -> None:
         self.value = value
@@ -19,7 +19,7 @@ class Redacted:
 
 
 class RedactedRecipients(Redacted):
-    """Rendered recipients or numbers to exclude, which also show their number."""
+    """Hide rendered recipients or excluded numbers, but show how many there are."""
 
     def __repr__(self) -> str:
         has_rows = hasattr(self.value, "__len__") and not isinstance(self.value, (str, Mapping))
@@ -40,13 +40,13 @@ def redact_each(values: Any) -> Any:
 
 
 class RedactsFields:
-    """A mixin for operators that redacts some fields once they are rendered. List it before Airflow's base class.
+    """Redact some fields of an operator as soon as Airflow has rendered them.
 
-    Airflow offers no public way to do so, and its private one may change. So an operator calls
-    :meth:`check_redaction` before it does anything.
+    List this mixin before Airflow's base class. It overrides a private method of Airflow, because there is no
+    public one. A new version can change that method, so an operator calls :meth:`check_redaction` first of all.
     """
 
-    #: The redaction of each field; ``None`` stays ``None``.
+    #: How to redact each field; ``None`` stays ``None``.
     redacted_fields: ClassVar[Mapping[str, Callable[[Any], Any]]]
 
     def _do_render_template_fields(
@@ -58,9 +58,9 @@ class RedactsFields:
             self._redact_fields(template_fields)
 
     def render_template_fields(self, *args: Any, **kwargs: Any) -> None:
-        """Render the fields, and fail before Airflow stores any that were not redacted.
+        """Render the fields, and fail before Airflow stores a field that was not redacted.
 
-        Airflow renders a mapped task without this method.
+        Airflow does not call this method for mapped tasks.
 
         :raises ISmartUnsupportedAirflowError: a field was not redacted.
         """
@@ -68,7 +68,7 @@ class RedactsFields:
         self._fail_unless_redacted()
 
     def check_redaction(self, context: Mapping[str, Any]) -> None:
-        """Check that fields are redacted in a task that Airflow runs. Without Airflow, nothing is stored.
+        """Check the redaction of a task that Airflow runs. Outside Airflow, nothing is stored.
 
         :raises ISmartUnsupportedAirflowError: a field was not redacted.
         """
@@ -84,7 +84,7 @@ class RedactsFields:
         fields = self.redacted_fields.items()
         plain = [field for field, redact in fields if not _is_redacted(getattr(self, field), redact)]
         if plain:
-            self._redact_fields(plain)  # also if Airflow stores it after this
+            self._redact_fields(plain)  # in case Airflow stores them after this error
             raise ISmartUnsupportedAirflowError(
                 f"This Airflow rendered {' and '.join(plain)} without redaction: its UI may show phone numbers. "
                 "Nothing was sent. Install a release of airflow-provider-ismart that supports this Airflow."

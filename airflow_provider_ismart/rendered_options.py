@@ -1,4 +1,4 @@
-"""Find templated options that the DAG gives and that render to nothing."""
+"""Reject templated options that render to nothing."""
 
 from __future__ import annotations
 
@@ -11,22 +11,23 @@ from airflow_provider_ismart.exceptions import ISmartInputError, ISmartUnsupport
 
 #: ``None`` as recipients has its own error, and an empty list is allowed.
 _HAS_OWN_RULES = "recipients"
-#: Dicts whose values are templates, too.
+#: Dicts whose values are also templates.
 _HAVE_OPTIONS = frozenset({"hook_params", "message"})
 
 
 def is_nothing(value: Any) -> bool:
-    """Whether a rendered value is ``None``, blank text, or the text that Jinja makes of no value."""
+    """Return whether a rendered value is ``None``, blank text, or text that Jinja renders for a missing value."""
     return value is None or (isinstance(value, str) and (is_blank(value) or value.strip() in RENDERED_NOTHING))
 
 
 class ChecksRenderedOptions:
-    """A mixin for operators that fails if a given option rendered to nothing. List it before Airflow's base class.
+    """Fail an operator if an option that its DAG sets rendered to nothing.
 
-    Without it, ``push_at=output_of_a_task`` would send immediately if that task returned ``None``.
+    Otherwise ``push_at=output_of_a_task`` would send immediately if that task returned ``None``. List this mixin
+    before Airflow's base class.
     """
 
-    #: The arguments of the constructor.
+    #: The names of the constructor's arguments.
     _arguments: frozenset[str] = frozenset()
     #: The options that rendered to nothing, with their rendered values; ``None`` before rendering.
     _rendered_to_nothing: Mapping[str, Any] | None = None
@@ -69,10 +70,10 @@ class ChecksRenderedOptions:
         return frozenset() if partial_kwargs is None else self._arguments - partial_kwargs.keys()
 
     def check_rendered_options(self, context: Mapping[str, Any]) -> None:
-        """Check the options of a rendered task.
+        """Check that no option that the DAG sets rendered to nothing.
 
-        :raises ISmartInputError: one of them rendered to nothing; the text names it.
-        :raises ISmartUnsupportedAirflowError: this Airflow rendered the fields in an unknown way.
+        :raises ISmartInputError: an option did; the message names it.
+        :raises ISmartUnsupportedAirflowError: this version of Airflow renders fields in an unknown way.
         """
         if self._rendered_to_nothing is None and context.get("task") is self:
             raise ISmartUnsupportedAirflowError(
@@ -81,8 +82,8 @@ class ChecksRenderedOptions:
             )
         for option, rendered in (self._rendered_to_nothing or {}).items():
             raise ISmartInputError(
-                f"{option} is given in the DAG, but rendered to {rendered!r}. Correct its template or the task "
-                f"that it comes from; leave {option} out for its default. Nothing was sent."
+                f"{option} is set in the DAG, but rendered to {rendered!r}. Correct its template or the task that "
+                f"returns it; to use the default, do not set {option}. Nothing was sent."
             )
 
 

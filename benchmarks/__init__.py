@@ -1,11 +1,11 @@
-"""What the package costs, each figure beside its budget and a reference measured in the same run.
+"""Measure the package: each figure has a reference from the same run, and may have a budget.
 
-``make bench`` runs all of it and refreshes ``docs/contributing/``; ``python -m benchmarks.planning --help`` shows
-how to run one alone. They need Linux.
+``make bench`` runs all benchmarks and updates ``docs/contributing/``; ``python -m benchmarks.planning --help``
+shows how to run one of them. They require Linux.
 """
 
 import os
 import tempfile
 
-# Importing Airflow writes its configuration into AIRFLOW_HOME: keep it out of the user's own.
+# Importing Airflow writes its configuration into AIRFLOW_HOME, so do not use the user's.
 os.environ.setdefault("AIRFLOW_HOME", tempfile.mkdtemp(prefix="ismart-benchmarks-"))

@@ -1,6 +1,6 @@
-"""Run all benchmarks, each in a process of its own, into ``benchmarks/results.jsonl``, and draw the documentation.
+"""Run all benchmarks, each in its own process, write ``benchmarks/results.jsonl``, and update the documentation.
 
-``python -m benchmarks`` takes minutes. A budget that is missed does not change its exit code: look at the rows.
+``python -m benchmarks`` takes minutes. A missed budget does not change its exit status; see the rows.
 """
 
 from __future__ import annotations
@@ -14,7 +14,7 @@ NAMES = ("sending", "calls", "planning", "resuming", "results_file", "ledger_siz
 
 
 def main() -> None:
-    """Run the benchmarks that are named on the command line, or all."""
+    """Run the benchmarks named on the command line, or all."""
     chosen = sys.argv[1:] or NAMES
     RESULTS.unlink(missing_ok=True)
     for name in chosen:

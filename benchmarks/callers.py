@@ -1,4 +1,4 @@
-"""Those who make the same calls: the package's whole send, its client alone, and bare loops to compare with."""
+"""Make the same calls in different ways: a whole send, the client alone, and bare loops for comparison."""
 
 from __future__ import annotations
 
@@ -35,13 +35,13 @@ _log.setLevel(logging.WARNING)
 
 @cache
 def numbers(count: int) -> Sequence[str]:
-    """Return this many numbers that nobody has. They are made once, so that no run is charged for them."""
+    """Return example numbers, made once, so that creating them is not measured."""
     return tuple(f"968{90_000_000 + number}" for number in range(count))
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Callers:
-    """Everybody makes ``calls`` calls of 50 numbers to the gateway, ``at_once`` of them at once."""
+    """Make ``calls`` calls of 50 numbers to the gateway, ``at_once`` of them concurrently."""
 
     gateway: Gateway
     calls: int
@@ -49,7 +49,7 @@ class Callers:
     ca_bundle: Path | None = None
 
     def send(self, make_ledger: Callable[[], Ledger] = MemoryLedger) -> None:
-        """Send as a task does: from numbers to the report."""
+        """Send as a task does, from numbers to the report."""
         options = SendOptions.of(message=TEXT)
         with self._client() as client:
             send = Send(numbers(self.calls * MAX_BATCH_SIZE), options, client, _log)

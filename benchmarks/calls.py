@@ -1,4 +1,4 @@
-"""What a call costs the machine that makes it, and how often a connection is made: no latency, then TLS."""
+"""Measure the CPU time of a call without latency and over TLS, and count connections."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ TLS_LATENCY = 0.05
 
 
 def measure(calls: int, tls_calls: int, rounds: int) -> Iterator[Row]:
-    """Yield the rows: CPU time a call, then connections and CPU time over TLS."""
+    """Yield the rows: CPU time per call, then connections and CPU time over TLS."""
     with running_gateway() as gateway:
         callers = Callers(gateway=gateway, calls=calls, at_once=AT_ONCE)
         cases = {
@@ -41,7 +41,7 @@ def measure(calls: int, tls_calls: int, rounds: int) -> Iterator[Row]:
     ):
         yield Row(
             benchmark="calls",
-            what=f"{what}: CPU time of a call of 50 numbers, no latency, {AT_ONCE} at once",
+            what=f"{what}: CPU time of a call of 50 numbers, no latency, {AT_ONCE} in flight",
             value=turns[case].cpu / calls * 1e6,
             unit="µs",
             reference="a loop over requests.Session",
@@ -61,7 +61,7 @@ def _tls_rows(calls: int, rounds: int) -> Iterator[Row]:
             connections, plain_connections = tls.connections(), plain.connections()
     yield Row(
         benchmark="calls",
-        what=f"TLS handshakes of {calls:,} calls, {TLS_AT_ONCE} at once",
+        what=f"TLS handshakes of {calls:,} calls, {TLS_AT_ONCE} in flight",
         value=connections / rounds,
         unit="handshakes",
         reference="connections over plain http",
@@ -80,7 +80,7 @@ def _tls_rows(calls: int, rounds: int) -> Iterator[Row]:
 
 
 def _certificate(path: Path) -> Path:
-    """Write a certificate for this machine, with its key, that is its own authority."""
+    """Write a self-signed certificate for this machine, with its key."""
     key = ec.generate_private_key(ec.SECP256R1())
     name = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, "gateway")])
     now = dt.datetime.now(dt.UTC)

@@ -8,11 +8,11 @@ from pathlib import Path
 
 from benchmarks.measuring import Row, results
 
-#: Both are included by ``performance.md`` in the same folder.
+#: ``performance.md`` in the same folder includes both.
 TABLE = Path(__file__).parent.parent / "docs/contributing/performance.csv"
 PLOT = TABLE.with_suffix(".svg")
 
-#: Benchmarks whose rows are points of the plot and no rows of the table.
+#: Benchmarks whose rows are points of the plot, not rows of the table.
 SERIES = {"at_once", "planning_series"}
 
 
@@ -37,7 +37,7 @@ def _figure(value: float, unit: str) -> str:
 
 def draw(rows: list[Row], path: Path) -> None:
     """Draw the throughput by calls in flight, and how planning grows with the rows."""
-    import matplotlib as mpl  # noqa: PLC0415  # the table needs none of it
+    import matplotlib as mpl  # noqa: PLC0415  # the table does not need it
     from matplotlib import pyplot as plt  # noqa: PLC0415
 
     mpl.rcParams |= {"svg.hashsalt": "ismart", "font.size": 9}
@@ -60,7 +60,7 @@ def draw(rows: list[Row], path: Path) -> None:
 
 
 def main() -> None:
-    """Write both."""
+    """Write the table and the plot."""
     rows = results()
     TABLE.write_text(table(rows), encoding="utf-8")
     draw(rows, PLOT)

@@ -1,7 +1,7 @@
-"""A gateway that costs next to nothing: it answers each call with 1 after a fixed time, in a process of its own.
+"""Run a gateway that costs almost nothing: in its own process, it answers each call with 1 after a fixed time.
 
-The sandbox checks calls and keeps them, which takes longer than the client takes to make them. This one looks for
-the end of a request and no further.
+The sandbox checks and stores calls, which takes longer than making them. This gateway only looks for the end of a
+request.
 """
 
 from __future__ import annotations
@@ -30,7 +30,7 @@ class Gateway:
     process: subprocess.Popen[str]
 
     def connections(self) -> int:
-        """Return over how many connections calls have come."""
+        """Return how many connections have been used."""
         return int(_answer(self.process, "connections"))
 
 

@@ -1,6 +1,6 @@
-"""What a DAG file that imports the package adds to parsing it, over what Airflow itself has imported already.
+"""Measure the import time that the package adds to a DAG file, beyond what Airflow itself imports.
 
-Each measurement is a process of its own, forked off one that has imported Airflow's base classes.
+Each measurement is a process forked from one that has imported Airflow's base classes.
 """
 
 from __future__ import annotations
@@ -57,7 +57,7 @@ def measure(processes: int) -> Iterator[Row]:
     """Yield a row for each module that a DAG file imports."""
     compile_dir(Path(airflow_provider_ismart.__file__).parent, quiet=1)  # as an installer does
     gc.collect()
-    gc.freeze()  # or a collection of Airflow's own objects falls into some of the processes
+    gc.freeze()  # otherwise some processes collect Airflow's own objects
     for module in MODULES:
         yield _row(module, processes)
 

@@ -1,13 +1,13 @@
-"""Does the SQL ledger slow down as its table grows? Times a send's first look and its writes, on SQLite.
+"""Measure whether the SQL ledger slows down as its table grows: a send's first read and its writes, on SQLite.
 
-The rest of the table are other scopes' calls of 50 numbers.
+The rest of the table has calls of 50 numbers in other scopes.
 """
 
 from __future__ import annotations
 
 import tempfile
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from datetime import UTC, datetime
 from pathlib import Path
 from secrets import token_bytes
@@ -34,7 +34,7 @@ CALLS_OF_A_SCOPE = 200
 
 
 def measure(messages: int) -> Iterator[Row]:
-    """Yield a row for a send's first look at the table, and one for a write."""
+    """Yield a row for a send's first read of the table, and one for a write."""
     with tempfile.TemporaryDirectory() as folder:
         engine = prepare_engine(create_engine(f"sqlite:///{Path(folder) / 'ledger.db'}"))
         create_tables(engine)
@@ -76,7 +76,7 @@ def _call(row: int) -> dict[str, object]:
 
 
 def _measure(engine: Engine, name: str) -> tuple[float, float]:
-    """Return the median seconds of a first look at a scope with 10,000 numbers, and of one write."""
+    """Return the median seconds of the first read of a scope with 10,000 numbers, and of one write."""
     people = numbers(MINE)
     mine = list(_batches(people))
     ledger = SqlLedger(engine, scope=name, task="send")
@@ -86,7 +86,7 @@ def _measure(engine: Engine, name: str) -> tuple[float, float]:
     return median(looks), median(writes)
 
 
-def _batches(people: list[str]) -> list[Batch]:
+def _batches(people: Sequence[str]) -> list[Batch]:
     planned = plan(people, Reading(content=Content(message="Hello")))
     return list(batches(planned.groups, LIMITS))
 
@@ -96,7 +96,7 @@ def _call_and_end(ledger: SqlLedger, batch: Batch) -> None:
     ledger.write([(batch, ACCEPTED)], [])
 
 
-def _look(engine: Engine, name: str, people: list[str]) -> None:
+def _look(engine: Engine, name: str, people: Sequence[str]) -> None:
     ledger = SqlLedger(engine, scope=name, task="send")
     ledger.claim()
     assert len(ledger.recorded(people)) == MINE

@@ -1,7 +1,7 @@
-"""What a send costs in a loop of ``hook.send`` over single numbers, in a task of a real DAG run on Airflow 3.3.
+"""Measure a loop of ``hook.send`` over single numbers, in a task of a real DAG run on Airflow 3.3.
 
-The reference is what no send can do without: the call, over a connection that stays open, and two writes to the
-task state store, one before the call and one after it. Set ``LOOP_PROFILE`` to a path for a profile of the sends.
+The reference is the minimum of a send: a call over an open connection, and two writes to the task state store, one
+before the call and one after it. Set ``LOOP_PROFILE`` to a path to profile the sends.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ from statistics import median
 from benchmarks.gateway import running_gateway
 from benchmarks.measuring import Row, main
 
-#: The budget is on the last sends, and on how they compare with the first but for those that warm up.
+#: The budgets are for the last sends, and for the last sends compared with the first ones after a warm-up.
 WINDOW = 40
 WARM_UP = 10
 

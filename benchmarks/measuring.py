@@ -1,7 +1,7 @@
-"""What a run took, and a benchmark's row: a figure, its reference from the same run, its budget.
+"""Measure runs, and describe the row of a benchmark: a figure, its reference from the same run, and its budget.
 
-The machine may do other things meanwhile. So a benchmark takes CPU time where it can, runs the measured thing and
-its reference in turns, and takes the median of the rounds' ratios.
+The machine may be busy. So a benchmark measures CPU time if possible, alternates between the measured code and its
+reference, and takes the median of the ratios.
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from statistics import median
 
-#: What the last run of all benchmarks found, a JSON line a row.
+#: The rows of the last run of all benchmarks, as JSON lines.
 RESULTS = Path(__file__).with_name("results.jsonl")
 
 
@@ -29,7 +29,7 @@ class Spent:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Row:
-    """A figure and what it is held against.
+    """A figure, its reference and its budget.
 
     :param benchmark: which script measured it.
     :param what: what was measured, and how much of it.
@@ -55,7 +55,7 @@ class Row:
 
     @property
     def is_kept(self) -> bool:
-        """Whether the ratio is within the budget, or there is none."""
+        """Whether the ratio is within the budget, or there is no budget."""
         too_much = self.at_most is not None and self.ratio > self.at_most
         too_little = self.at_least is not None and self.ratio < self.at_least
         return not (too_much or too_little)
@@ -76,7 +76,7 @@ class Row:
 
 
 def spent(run: Callable[[], object]) -> Spent:
-    """Return what one run takes."""
+    """Return how long one run takes."""
     clock, cpu = time.perf_counter(), _cpu_seconds()
     run()
     return Spent(clock=time.perf_counter() - clock, cpu=_cpu_seconds() - cpu)
@@ -84,7 +84,7 @@ def spent(run: Callable[[], object]) -> Spent:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Turns:
-    """What the runs of each case took, in the order of the rounds."""
+    """How long the runs of each case took, in the order of the rounds."""
 
     runs: Mapping[str, Sequence[Spent]]
 
@@ -94,7 +94,7 @@ class Turns:
         return Spent(clock=median(run.clock for run in runs), cpu=median(run.cpu for run in runs))
 
     def clock_ratio(self, case: str, reference: str) -> float:
-        """Return the median over the rounds of how many times the reference's time a case took."""
+        """Return the time of a case as a multiple of the reference's time: the median over the rounds."""
         return median(
             run.clock / other.clock for run, other in zip(self.runs[case], self.runs[reference], strict=True)
         )
@@ -107,7 +107,7 @@ class Turns:
 
 
 def in_turns(rounds: int, cases: Mapping[str, Callable[[], object]]) -> Turns:
-    """Run the cases one after the other, ``rounds`` times over."""
+    """Run the cases in turn, ``rounds`` times."""
     runs: dict[str, list[Spent]] = {name: [] for name in cases}
     for _ in range(rounds):
         for name, run in cases.items():

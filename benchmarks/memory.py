@@ -1,4 +1,4 @@
-"""How much more memory a process takes while something runs, from Linux's own count."""
+"""Measure how much more memory a process takes while a function runs, as Linux counts it."""
 
 from __future__ import annotations
 

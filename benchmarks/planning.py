@@ -1,4 +1,4 @@
-"""What it takes to plan a send: rows of a DataFrame -> calls, with one text for all and with a text each."""
+"""Measure planning, from rows of a DataFrame to calls, with one text for all and with personal texts."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ SERIES = (10_000, 100_000, 300_000, 1_000_000, 3_000_000)
 
 
 def frame(rows: int) -> pd.DataFrame:
-    """Return so many people, each with an amount of their own."""
+    """Return people with their own amounts."""
     return pd.DataFrame(
         {
             "msisdn": numbers(rows),
@@ -37,7 +37,7 @@ def frame(rows: int) -> pd.DataFrame:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Planning:
-    """A plan of a frame down to its calls, and the loop to compare it with, which does no more than it has to."""
+    """A plan from a frame to calls, and a minimal loop as the reference."""
 
     people: pd.DataFrame
     is_personal: bool
@@ -120,7 +120,9 @@ def _in_fresh_process(measured: object, rows: int, is_personal: bool) -> float: 
 
 
 def _peak(rows: int, is_personal: bool) -> float:  # noqa: FBT001
-    Planning(people=frame(100), is_personal=is_personal).plan()  # what is imported late is no memory of the plan
+    Planning(
+        people=frame(100), is_personal=is_personal
+    ).plan()  # imports what is imported late, so that it does not count as memory of the plan
     return peak_megabytes(Planning(people=frame(rows), is_personal=is_personal).plan)
 
 

@@ -1,4 +1,4 @@
-"""What it takes to write every row with its outcome into a file, beside pandas with the same rows."""
+"""Measure writing every row with its outcome to a file, compared with pandas."""
 
 from __future__ import annotations
 

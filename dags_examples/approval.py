@@ -3,13 +3,12 @@
 Requires Airflow 3.1 or later.
 
 `preview` sends nothing and reports what `send` would do. `approve` shows that report under *Required Actions* and
-waits. "Approve" runs `send`; "Reject", or no answer within a day, skips it. An
-SMS with the link to the page goes to the number in the Variable `ismart_approver`; set `[api] base_url` to
-Airflow's address.
+waits. "Approve" runs `send`; "Reject", or no answer within a day, skips it. An SMS with a link to the page goes to
+the number in the Variable `ismart_approver`; set `[api] base_url` to Airflow's address.
 
 Both sends read the same XCom, so exactly the approved messages are sent. If the recipients change while you wait,
-clear `bills`: Airflow then runs the preview and asks again. If they come from a query, run it in one task, as
-here. A second query could return recipients that nobody approved.
+clear `bills`: Airflow then runs the preview and asks again. If they come from a query, run it only in this task,
+because a second query could return recipients that nobody approved.
 """
 
 from datetime import timedelta

@@ -1,4 +1,4 @@
-"""Check the account every hour. If it has no credit, alert you by other means than SMS.
+"""Check the account every hour, and alert you by other means than SMS if it has no credit.
 
 After three failed checks in a row, Airflow pauses the DAG. Unpause it when the account has credit again.
 """
@@ -32,6 +32,6 @@ with DAG(
         task_id="check",
         wait_for="ok",
         timeout=0,  # check once
-        deferrable=False,  # also if the deployment's default is True
+        deferrable=False,  # even if the deployment's default is True
         on_failure_callback=ISmartCreditAlert(notifiers=[notify], cooldown=timedelta(days=1)),
     )

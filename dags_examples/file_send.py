@@ -1,7 +1,7 @@
 """Send to the recipients in CSV or Parquet files: one file or a directory, local or in object storage.
 
-`export` stands for the task that writes your files, and returns their path. It can be any path that Airflow's
-`ObjectStoragePath` supports, such as `s3://aws_default@bucket/reminders`. Here it is in the temporary folder.
+`export` stands for the task that writes your files and returns their path. Airflow's `ObjectStoragePath` can be
+any location, such as `s3://aws_default@bucket/reminders`. Here it is in the temporary folder.
 """
 
 import tempfile

@@ -4,7 +4,7 @@ Requires pandas.
 
 `language_column` chooses the text of a row, and `{name}` and `{amount:.3f}` insert its values. If a value is
 missing or the number is invalid, the row gets no message. `exclude` takes the numbers that opted out. The report
-gives the reasons, and the counts of each language.
+has the reasons, and counts by language.
 """
 
 from typing import Any

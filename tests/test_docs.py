@@ -1,4 +1,4 @@
-"""What the documentation lists is what there is."""
+"""Test that the documentation matches the code."""
 
 import ast
 import csv
@@ -34,7 +34,7 @@ GIVEN = {"self", "kwargs", "context"}
 
 
 def table(path, heading):
-    """Give the body rows of the first table under a heading, as lists of cells."""
+    """Return the body rows of the first table under a heading, as lists of cells."""
     text = (CHECKOUT / path).read_text(encoding="utf-8")
     section = text.split(f"\n## {heading}\n", 1)[1]
     rows = []
@@ -63,7 +63,7 @@ INDEPENDENT = {"docs/sandbox.md"}
 
 
 def code_lists(text):
-    """Give each list of return codes in a text, as a set."""
+    """Yield each list of return codes in a text, as a set."""
     for found in CODE_LIST_IN_PLACE.finditer(" ".join(text.split())):
         yield {int(number) for number in re.findall(r"\d+", next(filter(None, found.groups())))}
 
@@ -78,7 +78,7 @@ def docstrings():
 
 
 def is_complete(codes):
-    """Whether a list has all codes of each kind that it has any of."""
+    """Return whether a list has all codes of each kind of which it has any."""
     kinds = {RETURN_CODES[code].kind for code in codes if code in RETURN_CODES}
     return codes == set().union(*map(codes_of, kinds))
 
@@ -92,7 +92,7 @@ def is_complete(codes):
         ("code 4, 13 or 14", {4, 13, 14}),
     ],
 )
-def test_lists_of_return_codes_are_found_in_the_ways_that_they_are_written(text, codes):
+def test_lists_of_return_codes_are_recognised_in_all_their_forms(text, codes):
     assert list(code_lists(text)) == [codes]
 
 
@@ -113,14 +113,14 @@ def test_no_docstring_repeats_the_table_of_return_codes():
 
 
 @pytest.mark.parametrize(("operator", "page"), OPERATORS)
-def test_each_parameter_of_an_operator_is_listed_and_whether_it_is_templated(operator, page):
+def test_each_operator_parameter_is_documented_and_marked_if_templated(operator, page):
     names = inspect.signature(operator.__init__).parameters.keys() - GIVEN
     listed = {row[0].strip("`"): row[3] == "yes" for row in table(page, "Parameters")}
     assert listed == {name: name in operator.template_fields for name in names}
 
 
 @pytest.mark.parametrize(("operator", "page"), OPERATORS)
-def test_the_listed_defaults_of_an_operator_are_those_it_has(operator, page):
+def test_the_documented_defaults_match_the_operators(operator, page):
     parameters = inspect.signature(operator.__init__).parameters
     for name, default, *_ in table(page, "Parameters"):
         actual = parameters[name.strip("`")].default
@@ -132,23 +132,23 @@ def test_the_listed_defaults_of_an_operator_are_those_it_has(operator, page):
             assert default == f'`"{actual}"`' if isinstance(actual, str) else f"`{actual}`", name
 
 
-def test_each_outcome_is_explained():
+def test_each_outcome_is_documented():
     text = (CHECKOUT / "docs/operator.md").read_text(encoding="utf-8")
     for outcome in Outcome:
         assert f"| `{outcome.value}` |" in text
 
 
-def test_the_performance_table_is_what_the_benchmarks_found():
+def test_the_performance_table_matches_the_benchmark_results():
     text = (CHECKOUT / "docs/contributing/performance.csv").read_text(encoding="utf-8")
     assert text == performance_table(results())
 
 
-def test_the_table_of_mutants_lists_each_of_them():
+def test_the_table_of_mutants_is_complete():
     with (CHECKOUT / "docs/contributing/mutants.csv").open(encoding="utf-8", newline="") as file:
         assert [row["fault"] for row in csv.DictReader(file)] == [mutant.name for mutant in MUTANTS]
 
 
-def test_what_is_generated_from_the_code_is_up_to_date():
+def test_generated_documentation_is_up_to_date():
     for name, make in runpy.run_path(str(CHECKOUT / "docs/generate.py"))["GENERATED"].items():
         assert (CHECKOUT / "docs" / name).read_text(encoding="utf-8") == make(), (
             f"docs/{name} is out of date: run make docs"
@@ -156,7 +156,7 @@ def test_what_is_generated_from_the_code_is_up_to_date():
 
 
 @pytest.mark.parametrize("page", PAGES, ids=lambda page: str(page.relative_to(CHECKOUT)))
-def test_links_lead_to_files_and_headings_that_exist(page):
+def test_links_point_to_existing_files_and_headings(page):
     for target, _, heading in links(page):
         found = page.parent / target if target else page
         assert found.exists(), target
@@ -165,12 +165,12 @@ def test_links_lead_to_files_and_headings_that_exist(page):
 
 
 def links(page):
-    """Give the links of a page to files of this checkout, as (path, "#", heading)."""
+    """Yield the links of a page to files of this checkout, as (path, "#", heading)."""
     for link in re.findall(r"\]\(((?!http)[^)\s]+)\)", page.read_text(encoding="utf-8")):
         yield link.partition("#")
 
 
 def headings(page):
-    """Give the anchors of a page's headings, as GitHub and MyST make them."""
+    """Return the anchors of a page's headings, as GitHub and MyST create them."""
     titles = re.findall(r"^#+ (.+)$", page.read_text(encoding="utf-8"), re.MULTILINE)
     return {re.sub(r"[^\w -]", "", title.lower()).replace(" ", "-") for title in titles}

@@ -1,4 +1,4 @@
-"""What the Makefile lists is all that there is, and the documentation's table of versions is what is installed."""
+"""Test that the Makefile's lists are complete, and that the documented versions are installed."""
 
 import csv
 import re
@@ -23,7 +23,7 @@ UPGRADED_IN_AN_IMAGE = {"apache-airflow-providers-common-compat", "apache-airflo
 
 
 def variables(prefix):
-    """Give the Makefile's variables whose names begin with ``prefix``: what follows it, and the words assigned."""
+    """Return the Makefile's variables that start with ``prefix``: the rest of the name, and the words."""
     found = re.findall(rf"^{prefix}(\S*) :=(.*)$", MAKEFILE, re.MULTILINE)
     return {name: value.split() for name, value in found}
 
@@ -47,14 +47,14 @@ def test_every_suite_of_acceptance_tests_is_run_somewhere():
     assert {run.partition("@")[0] for run in runs} == suites
 
 
-def test_the_newest_airflow_leaves_no_group_of_tests_out():
+def test_the_newest_airflow_runs_every_group_of_tests():
     [groups] = variables("SUITES").values()
     runs = variables("RUNS_")
     newest = {group for environment, run in runs.items() if environment.startswith("airflow-3.3") for group in run}
     assert newest == set(groups)
 
 
-def test_every_group_of_tests_exists_and_says_why_it_is_left_out():
+def test_every_group_of_tests_exists_and_explains_why_it_is_omitted():
     [groups] = variables("SUITES").values()
     assert variables("SUITE_").keys() == variables("WHY_").keys() == set(groups)
     for run in variables("RUNS_").values():
@@ -64,13 +64,13 @@ def test_every_group_of_tests_exists_and_says_why_it_is_left_out():
             assert (CHECKOUT / path).exists(), path
 
 
-def test_each_airflow_is_tested_with_the_newest_packages_and_with_those_of_its_official_image():
+def test_each_airflow_is_tested_with_the_newest_packages_and_those_of_its_official_image():
     lines = {"2.11", "3.0", "3.1", "3.2", "3.3"}
     assert set(LOCKS) == {"lowest"} | {f"{kind}-{line}" for kind in ("airflow", "official") for line in lines}
 
 
 @pytest.mark.parametrize("lock", OFFICIAL)
-def test_installing_the_package_in_an_official_image_upgrades_the_common_providers_alone(lock):
+def test_installing_in_an_official_image_upgrades_only_the_common_providers(lock):
     image, installed = pins(f"{lock}.in"), pins(f"{lock}.txt")
     assert image
     assert {name: installed.get(name) for name in image} == image
@@ -78,7 +78,7 @@ def test_installing_the_package_in_an_official_image_upgrades_the_common_provide
     assert set(re.findall(r"^#   ([a-z-]+)==", text, re.MULTILINE)) == UPGRADED_IN_AN_IMAGE
 
 
-def test_the_table_of_versions_lists_what_each_lock_installs():
+def test_the_table_of_versions_matches_the_locks():
     with (CHECKOUT / "docs" / "versions.csv").open(encoding="utf-8", newline="") as file:
         _, *rows = csv.reader(file)
     assert {lock: versions for lock, *versions in rows} == {
@@ -86,7 +86,7 @@ def test_the_table_of_versions_lists_what_each_lock_installs():
     }
 
 
-def test_the_readme_names_the_airflows_that_are_tested():
+def test_the_readme_lists_the_tested_airflow_versions():
     readme = (CHECKOUT / "README.md").read_text(encoding="utf-8")
     versions = {pins(f"{lock}.txt")["apache-airflow"] for lock in LOCKS if lock.startswith("airflow-")}
     tested = re.search(r"tested on ([\d., and]+), each", readme)[1]

@@ -1,4 +1,4 @@
-"""The times in `docs/many-workers.md`, computed from its formula."""
+"""Compute the times in `docs/many-workers.md` from its formula."""
 
 from dataclasses import replace
 from pathlib import Path
@@ -21,7 +21,7 @@ def calls(numbers, numbers_a_call):
 
 
 def in_words(seconds):
-    """Write a duration with two digits, as ``1.4 h``, in the largest unit of which there is at least one."""
+    """Write a duration with two digits, as ``1.4 h``, in the largest unit with at least one."""
     unit, length = next((unit, length) for unit, length in UNITS if seconds >= length)
     count = seconds / length
     return f"{count:.1f} {unit}" if count < 10 else f"{count:,.0f} {unit}"
@@ -43,11 +43,11 @@ def table(heading):
     return rows[2:]
 
 
-def test_the_times_are_those_that_the_formula_gives():
+def test_the_documented_times_match_the_formula():
     assert table("Time by latency") == list(times_by_latency())
 
 
-def test_the_numbers_a_call_are_those_that_the_package_fits_into_one():
+def test_the_documented_numbers_per_call_match_the_package():
     settings = replace(Settings.without_connection(), login="l" * 12, password="p" * 16)
     overhead = GatewayClient(settings).query_overhead(flash=False, push_at=None)
     limits = CallLimits(batch_size=50, max_query_length=settings.max_query_length, overhead=overhead)

@@ -1,1 +1,1 @@
-"""Alerts: SMS messages from callbacks."""
+"""Send alerts by SMS from callbacks."""

@@ -1,4 +1,4 @@
-"""Send one alert by SMS: in bounded time, without a ledger, and never with a refused login."""
+"""Send one alert by SMS, in bounded time, without a ledger, and never with a refused login."""
 
 from __future__ import annotations
 
@@ -24,15 +24,15 @@ if TYPE_CHECKING:
     from airflow_provider_ismart.gateway.settings import Settings
     from airflow_provider_ismart.sending.progress import Log
 
-#: The longest timeouts of an alert's calls, which override longer ones of the connection, in seconds.
+#: The longest timeouts of an alert's calls, in seconds. They replace longer timeouts of the connection.
 CONNECT_SECONDS = 3.0
 READ_SECONDS = 8.0
-#: After the first time no further call starts; after the sum of both the alert gives up.
+#: No call starts after ``CALLING_SECONDS``. The alert gives up ``ENDING_SECONDS`` later.
 CALLING_SECONDS = 4.0
 ENDING_SECONDS = CONNECT_SECONDS + READ_SECONDS
 
-#: On Airflow 3.0 and 3.1, two threads that call the supervisor concurrently can get each other's answers. Since
-#: 3.2 it has a lock.
+#: On Airflow 3.0 and 3.1, two threads that call the supervisor concurrently can get each other's answers. From
+#: 3.2 on, a lock prevents this.
 _THREADS_REACH_AIRFLOW = AIRFLOW_V_3_2_PLUS or not AIRFLOW_V_3_0_PLUS
 
 
@@ -46,17 +46,17 @@ def send_alert(
     deadline: Deadline,
     log: Log,
 ) -> bool:
-    """Send ``text`` to ``recipients``, or raise at most 15 seconds after getting a slot.
+    """Send ``text`` to ``recipients``, and end within 15 seconds of getting a slot.
 
-    Returns whether anybody got it: a restricted connection can exclude all recipients.
+    Return whether any message was accepted: a restricted connection can exclude all recipients.
 
-    On one machine, alerts of one connection are sent one at a time until a message is accepted, and then up to
+    A machine sends the alerts of a connection one at a time until a message is accepted, and then up to
     ``max_concurrency`` at a time.
 
-    :raises ISmartError: not every recipient got the message. An :class:`ISmartLoginError` can also mean that no
-        call was made, because this login and password were refused less than a day ago.
-    :raises InputError: recipients or text are invalid.
-    :raises BusyError: no slot was free before the deadline.
+    :raises ISmartError: not every recipient's message was accepted. An :class:`ISmartLoginError` can also mean
+        that no call was made, because this login and password were refused less than a day ago.
+    :raises InputError: the recipients or the text are invalid.
+    :raises BusyError: no slot became free before the deadline.
     """
     settings = ISmartHook(conn_id).settings
     if not respect_quiet_hours:
@@ -107,7 +107,7 @@ def _send(
 
 
 def _in_time(run: Callable[[], Report], client: GatewayClient, *, if_refused_late: Callable[[], object]) -> Report:
-    """Return or raise what ``run`` does, or stop waiting: a DNS lookup, for example, has no timeout."""
+    """Call ``run`` with a time limit, because a DNS lookup, for example, has no timeout."""
     result: Future[Report] = Future()
 
     def keep_result() -> None:

@@ -13,10 +13,10 @@ _OF_STATE = {"up_for_retry": "failed, will be retried", "failed": "failed", "suc
 
 
 class Event(NamedTuple):
-    """An event and its subject; ``None`` or empty if the context does not have it.
+    """An event and its subject. A field is ``None`` or empty if the context lacks its value.
 
     ``task`` has its map index in brackets. ``run`` is the logical date or, without one, the run id. ``link`` is
-    the page on which a person answers a waiting task.
+    the URL of the page where a person answers a waiting task.
     """
 
     what: str
@@ -29,7 +29,7 @@ class Event(NamedTuple):
 
     @classmethod
     def of(cls, context: Mapping[str, Any]) -> Event:
-        """Read the event from a callback's context, which differs by where Airflow runs the callback."""
+        """Read the event from a callback's context. Its content depends on where Airflow runs the callback."""
         ti, dag_run, reason = context.get("ti"), context.get("dag_run"), context.get("reason")
         state = _text(_of(ti, "state"))
         is_of_dag = "reason" in context  # Airflow adds an arbitrary task instance of the run
@@ -66,9 +66,9 @@ class Event(NamedTuple):
 
 
 def _link_to_answer(context: Mapping[str, Any], state: str) -> str | None:
-    """Return the page on which a person answers a running task (an ``HITLOperator``) that waits for it.
+    """Return the URL of the page where a person answers a running task (an ``HITLOperator``).
 
-    It is empty where Airflow does not know its own address, and ``None`` for any other event.
+    It is empty if Airflow does not know its own address, and ``None`` if the task does not wait for an answer.
     """
     link_of = getattr(context.get("task"), "generate_link_to_ui_from_context", None)
     if link_of is None or state not in {"", "running"} or context.get("exception") or "reason" in context:

@@ -1,1 +1,1 @@
-"""The command line: ``python -m airflow_provider_ismart`` and, on Airflow 3.2 and later, ``airflow ismart``."""
+"""Run the command line: ``python -m airflow_provider_ismart`` or, on Airflow 3.2 and later, ``airflow ismart``."""

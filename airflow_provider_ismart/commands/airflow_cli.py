@@ -1,4 +1,4 @@
-"""The commands for ``airflow ismart``, which Airflow 3.2 and later find in the provider info."""
+"""Provide the commands of ``airflow ismart``, which Airflow 3.2 and later find in the provider info."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ if TYPE_CHECKING:
 
 
 def airflow_commands() -> list[CLICommand]:
-    """Return the commands as Airflow defines its own."""
+    """Return the commands in the form that Airflow uses for its own."""
     return [_converted(Group(name="ismart", help=DESCRIPTION, commands=COMMANDS))]
 
 

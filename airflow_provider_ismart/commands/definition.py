@@ -1,6 +1,6 @@
-"""The commands and their arguments.
+"""Define the commands and their arguments.
 
-Airflow imports this module whenever its command line starts, so commands are imported only when they run.
+Airflow imports this module whenever its command line starts, so each command is imported only when it runs.
 """
 
 from __future__ import annotations
@@ -22,9 +22,10 @@ INTERRUPTED = 130
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Command:
-    """A command. ``arguments`` are the keywords of :meth:`argparse.ArgumentParser.add_argument`, by name or flag.
+    """A command and the function that runs it.
 
-    ``function`` is ``module:name`` in this package. It takes the parsed arguments and returns the exit status.
+    ``arguments`` maps each name or flag to keywords of :meth:`argparse.ArgumentParser.add_argument`. ``function``
+    is ``module:name`` in this package; it takes the parsed arguments and returns the exit status.
     """
 
     name: str
@@ -86,7 +87,7 @@ _LEDGER = {
         "help": "the sends of this task; append /INDEX for one index of a mapped task, /-1 if it is not mapped",
     },
 }
-_YES = {"--yes": {"action": "store_true", "help": "do not ask"}}
+_YES = {"--yes": {"action": "store_true", "help": "do not ask for confirmation"}}
 
 SANDBOX = Command(
     name="sandbox",
@@ -105,7 +106,7 @@ PREVIEW = Command(
             "help": "the recipients: a .csv, .csv.gz or .parquet file, or a directory",
         },
         "--message": {"metavar": "TEXT", "help": "the text, with {column} placeholders"},
-        "--message-column": {"metavar": "NAME", "help": "the column with the texts, in place of --message"},
+        "--message-column": {"metavar": "NAME", "help": "the column with the texts, instead of --message"},
         **_RECIPIENT_COLUMN,
         "--lang": {"default": "auto", "choices": ("auto", "english", "arabic"), "help": "default: %(default)s"},
         "--exclude": {"type": _file, "metavar": "FILE", "help": "numbers that get no message"},
@@ -115,7 +116,7 @@ PREVIEW = Command(
 )
 PROBE = Command(
     name="probe",
-    help="Test the login with one free call; make none after a refused login.",
+    help="Test the login with one free call, unless it was refused within a day.",
     function="probe:run",
     arguments={**_CONN_ID, **_JSON},
 )

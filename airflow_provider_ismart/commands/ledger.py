@@ -1,4 +1,4 @@
-"""``ledger``: count, find, release and prune the calls of a SQL ledger."""
+"""Run ``ledger``: count, find, release and prune the calls of a SQL ledger."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 
 from airflow_provider_ismart.commands.output import Output, as_time, reporting
-from airflow_provider_ismart.commands.server_context import hook_of, use_database
+from airflow_provider_ismart.commands.server_context import enter_server_context, hook_of
 from airflow_provider_ismart.core.errors import InputError
 from airflow_provider_ismart.core.ledger import State
 from airflow_provider_ismart.core.msisdn import canonical_column
@@ -26,7 +26,7 @@ if TYPE_CHECKING:
 
 @reporting
 def summarise(options: Namespace, output: Output) -> int:
-    """Print the number of messages by state."""
+    """Count the messages by state."""
     from airflow_provider_ismart.ledgers.operations import count_messages  # noqa: PLC0415  # imports SQLAlchemy
 
     with _ledger(options) as engine:
@@ -42,7 +42,7 @@ def summarise(options: Namespace, output: Output) -> int:
 
 @reporting
 def list_uncertain(options: Namespace, output: Output) -> int:
-    """Print the uncertain calls or, with ``--numbers``, which of these numbers are uncertain."""
+    """List the uncertain calls or, with ``--numbers``, the uncertain numbers of a file."""
     from airflow_provider_ismart.ledgers.operations import find_uncertain_calls  # noqa: PLC0415  # imports SQLAlchemy
 
     with _ledger(options) as engine:
@@ -79,7 +79,7 @@ def _call(call: UncertainCall) -> dict[str, object]:
 
 
 def _read_numbers(options: Namespace, output: Output) -> tuple[Collection[str], int]:
-    """Return the distinct numbers in the file, and the count of invalid cells."""
+    """Return the distinct numbers in the file and how many cells are invalid."""
     from airflow_provider_ismart.sources.files import FileRecipients  # noqa: PLC0415  # imports Airflow
 
     numbering, invalid = _numbering(options.conn_id, output), 0
@@ -101,13 +101,13 @@ def _numbering(conn_id: str, output: Output) -> NumberingPlan:
     try:
         return hook_of(conn_id).settings.numbering
     except AirflowNotFoundException:
-        output.message(f"There is no connection {conn_id!r}. Numbers are read as those of Oman.")
+        output.message(f"There is no connection {conn_id!r}, so numbers are read as numbers of Oman.")
         return OMAN
 
 
 @reporting
 def release(options: Namespace, output: Output) -> int:
-    """Mark open calls as uncertain, once a person has confirmed it."""
+    """Mark open calls as uncertain, after asking for confirmation."""
     from airflow_provider_ismart.ledgers import operations  # noqa: PLC0415  # imports SQLAlchemy
 
     with _ledger(options) as engine:
@@ -116,7 +116,7 @@ def release(options: Namespace, output: Output) -> int:
         if released:
             for calls in released:
                 output.message(f"Would mark as uncertain: {_described(calls)}.")
-            output.confirm("Have these tasks ended? A task that is still running stops.", yes=options.yes)
+            output.confirm("Have these tasks ended? A task that is still running will stop.", yes=options.yes)
             released = operations.release(engine, released)
     if output.as_json:
         output.json({"released": [_released(calls) for calls in released]})
@@ -144,7 +144,7 @@ def _described(calls: OpenCalls) -> str:
 
 @reporting
 def prune(options: Namespace, output: Output) -> int:
-    """Delete old calls, once a person has confirmed it."""
+    """Delete old calls, after asking for confirmation."""
     from airflow_provider_ismart.ledgers import operations  # noqa: PLC0415  # imports SQLAlchemy
 
     before = _time(options.before)
@@ -154,16 +154,16 @@ def prune(options: Namespace, output: Output) -> int:
         kept = found.get(State.SUBMITTING)
         found = {state: counts for state, counts in found.items() if state not in operations.KEPT}
         if found:
-            output.message(f"Would delete, of {_chosen(options)} before {as_time(before)}: {_counts(found)}.")
-            output.confirm("Delete them? A task that is cleared can send them again.", yes=options.yes)
+            output.message(f"Would delete calls of {_chosen(options)} before {as_time(before)}: {_counts(found)}.")
+            output.confirm("Delete them? A cleared task can send their messages again.", yes=options.yes)
             found = operations.prune(engine, selections, before)
     if output.as_json:
         deleted = {state.value: counts._asdict() for state, counts in found.items()}
         output.json({"before": as_time(before), "deleted": deleted, "kept_open_calls": kept.calls if kept else 0})
         return 0
-    output.result(f"Deleted, of {_chosen(options)} before {as_time(before)}: {_counts(found)}.")
+    output.result(f"Deleted calls of {_chosen(options)} before {as_time(before)}: {_counts(found)}.")
     if kept:
-        output.message(f"Kept {counted(kept.calls, 'open call')}: release them first.")
+        output.message(f"Kept {counted(kept.calls, 'open call')}. To delete them, run `ledger release` first.")
     return 0
 
 
@@ -180,7 +180,7 @@ def _time(text: str) -> datetime:
         at = datetime.fromisoformat(text)
     except ValueError:
         raise InputError(
-            f"--before is {text!r}; it can be a date or time such as 2026-01-31T08:00+04:00"
+            f"--before is {text!r}; it must be a date or time such as 2026-01-31T08:00+04:00"
         ) from None
     at = at if at.tzinfo else at.replace(tzinfo=UTC)
     try:
@@ -188,27 +188,27 @@ def _time(text: str) -> datetime:
     except OverflowError:
         raise InputError(f"--before is {text!r}, which is outside the calendar") from None
     if at > datetime.now(UTC):
-        raise InputError(f"--before is {as_time(at)}, which is in the future")
+        raise InputError(f"--before is {as_time(at)}, which is in the future; it must be in the past")
     return at
 
 
 @contextmanager
 def _ledger(options: Namespace) -> Iterator[Engine]:
-    """Open the database of the ledger.
+    """Open the ledger's database.
 
-    :raises InputError: there is no SQL ledger, or not exactly one selection.
+    :raises InputError: there is no SQL ledger, or not exactly one of the selecting flags is set.
     :raises ISmartError: the database cannot be read or written.
     """
     from airflow_provider_ismart.ledgers.selection import exists  # noqa: PLC0415  # imports SQLAlchemy
     from airflow_provider_ismart.ledgers.sql_connection import open_engine  # noqa: PLC0415
 
     _check_selection(options)
-    use_database()
+    enter_server_context()
     conn_id = options.ledger_conn_id
     if conn_id is None and not (conn_id := _ledger_of(options.conn_id)):
         raise InputError(
-            f"connection {options.conn_id!r} names no SQL ledger: pass --ledger-conn-id. A task state store can "
-            "be read only by its task; its uncertain rows are in results_path"
+            f"connection {options.conn_id!r} names no SQL ledger: pass --ledger-conn-id. Only a task itself can "
+            "read its task state store; its uncertain rows are in its results file"
         )
     with open_engine(conn_id) as engine:
         if not exists(engine):
@@ -217,7 +217,7 @@ def _ledger(options: Namespace) -> Iterator[Engine]:
 
 
 def _ledger_of(conn_id: str) -> str | None:
-    """Return the ledger that a gateway connection names.
+    """Return the id of the ledger connection that a gateway connection names.
 
     :raises InputError: there is no such connection.
     """
@@ -227,8 +227,8 @@ def _ledger_of(conn_id: str) -> str | None:
         return hook_of(conn_id).settings.ledger_conn_id
     except AirflowNotFoundException:
         raise InputError(
-            f"there is no connection {conn_id!r} to name the ledger: pass --ledger-conn-id. If Airflow's database "
-            "should have the connection, run `airflow db check`"
+            f"there is no connection {conn_id!r} that could name the ledger: pass --ledger-conn-id. If the "
+            "connection exists, check Airflow's database with `airflow db check`"
         ) from None
 
 

@@ -1,6 +1,6 @@
 """Print a command's results to stdout, and everything else to stderr.
 
-Texts from files and databases are printed as they are: neither markup nor control characters are interpreted.
+Markup and control characters in texts from files and databases are not interpreted.
 """
 
 from __future__ import annotations
@@ -20,18 +20,18 @@ from typing import Any, TextIO
 
 from airflow_provider_ismart.core.errors import InputError
 
-#: The exit statuses besides 0: the answer is no, the command could not do what was asked, nobody reads the results
+#: The exit statuses besides 0: the answer is no, the command failed, nobody reads the results
 #: (as of a program that SIGPIPE ends).
 NEGATIVE = 1
 FAILED = 2
 UNREAD = 141
 
-#: Wide enough for every table, where there is no terminal that sets the width.
+#: The width of tables if there is no terminal; wide enough for all of them.
 _COLUMNS = 240
 
 
 class DeclinedError(Exception):
-    """A person answered no."""
+    """The person at the terminal answered no."""
 
 
 class UnwritableError(Exception):
@@ -64,7 +64,7 @@ class _Page(StringIO):
 
 
 class Output:
-    """What one command prints."""
+    """Print the output of one command."""
 
     def __init__(self, *, as_json: bool, results: TextIO, messages: TextIO) -> None:
         self.as_json = as_json
@@ -87,15 +87,15 @@ class Output:
             raise UnwritableError(f"the results cannot be written ({error.strerror}).") from None
 
     def json(self, value: object) -> None:
-        """Print a result as JSON. Characters beyond ASCII are escaped, because a terminal can interpret some."""
+        """Print a result as JSON. Non-ASCII characters are escaped, because terminals interpret some of them."""
         self._write(json.dumps(value, indent=2) + "\n")
 
     def result(self, text: str) -> None:
-        """Print a result that is a sentence."""
+        """Print a result as a sentence."""
         self._write(printable(text) + "\n")
 
     def table(self, title: str, header: Sequence[str], rows: Iterable[Sequence[object]]) -> None:
-        """Print a table; numbers are aligned to the right."""
+        """Print a table, with numbers aligned to the right."""
         from rich.console import Console  # noqa: PLC0415  # Airflow's command line imports this module when it starts
         from rich.table import Table  # noqa: PLC0415
         from rich.text import Text  # noqa: PLC0415
@@ -112,19 +112,19 @@ class Output:
         self._write(page.getvalue())
 
     def message(self, text: str) -> None:
-        """Print a line to stderr."""
+        """Print a line that is not a result."""
         self._messages.write(printable(text) + "\n")
 
     def confirm(self, question: str, *, yes: bool) -> None:
-        """Ask a person, unless ``yes``.
+        """Ask for confirmation, unless ``yes`` is true.
 
         :raises DeclinedError: the answer is no.
-        :raises InputError: there is nobody to ask.
+        :raises InputError: there is no terminal.
         """
         if yes:
             return
         if sys.stdin is None or not sys.stdin.isatty():
-            raise InputError("Nothing was changed: there is no terminal to ask. Pass --yes to confirm")
+            raise InputError("there is no terminal to ask for confirmation, so nothing was changed. Pass --yes")
         self._messages.write(f"{printable(question)} [y/N] ")
         self._messages.flush()
         if sys.stdin.readline().strip().lower() not in {"y", "yes"}:
@@ -132,7 +132,7 @@ class Output:
 
 
 def printable(text: str) -> str:
-    r"""Return a text in one line, with escapes such as ``\x1b`` in place of characters that are not printable."""
+    r"""Replace characters that are not printable, line ends included, with escapes such as ``\x1b``."""
     return "".join(char if char.isprintable() else _escaped(char) for char in text)
 
 
@@ -147,7 +147,7 @@ def _cell(value: object) -> str:
 
 
 def reporting(command: Callable[[Namespace, Output], int]) -> Callable[[Namespace], int]:
-    """Give a command its output, and turn its errors into one line on stderr."""
+    """Decorate a command: pass it its output, and print its errors as one line on stderr."""
 
     @wraps(command)
     def run(options: Namespace) -> int:

@@ -1,4 +1,4 @@
-"""``preview``: the operator's dry run of a file, without Airflow's database, an account or a DAG."""
+"""Run ``preview``: a dry run of a file, without Airflow's database, an account or a DAG."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 
 @reporting
 def run(options: Namespace, output: Output) -> int:
-    """Print the report; the exit status is 1 if nothing would be sent."""
+    """Print the report of a dry run. The exit status is 1 if nothing would be sent."""
     from airflow_provider_ismart.exceptions import ISmartInputError  # noqa: PLC0415  # imports Airflow
 
     if (options.message is None) == (options.message_column is None):
@@ -36,7 +36,7 @@ def run(options: Namespace, output: Output) -> int:
     _print(report, output)
     if report.max_credits is not None and report.planned_parts > report.max_credits:
         why = (
-            f"max_credits is {report.max_credits:,}, and the send costs {counted(report.planned_parts, 'credit')}"
+            f"max_credits is {report.max_credits:,}, but the send costs {counted(report.planned_parts, 'credit')}"
         )
     elif not report.planned_parts:
         why = why or "no row can be sent"
@@ -68,7 +68,7 @@ def _dry_run(options: Namespace) -> Report:
 
 
 class _Observed(ChunkedRecipients):
-    """Recipients that report how many rows were read."""
+    """Report how many rows of the recipients have been read."""
 
     def __init__(self, recipients: ChunkedRecipients, advance: Callable[[int], None]) -> None:
         self._recipients = recipients
@@ -83,7 +83,7 @@ class _Observed(ChunkedRecipients):
 
 @contextmanager
 def _progress() -> Iterator[Callable[[int], None]]:
-    """Show a progress bar on a terminal; yield a function that takes how many more rows were read."""
+    """Show a progress bar on a terminal; yield a function that advances it by a number of rows."""
     if not sys.stderr.isatty():
         yield lambda _: None
         return
@@ -91,7 +91,7 @@ def _progress() -> Iterator[Callable[[int], None]]:
     from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn  # noqa: PLC0415
 
     columns = (TextColumn("Reading"), BarColumn(), TextColumn("{task.completed:,} rows"), TimeElapsedColumn())
-    # the bar is gone before the report; results that go elsewhere are not redirected through it
+    # the bar disappears before the report is printed, and does not redirect stdout
     with Progress(*columns, console=Console(stderr=True), transient=True, redirect_stdout=False) as progress:
         task = progress.add_task("", total=None)
         yield lambda rows: progress.advance(task, rows)
@@ -101,7 +101,7 @@ def _print(report: Report, output: Output) -> None:
     if output.as_json:
         output.json(report.as_json())
         return
-    # nothing is attempted in a preview
+    # a preview attempts nothing
     names = {Outcome.NOT_ATTEMPTED: "would be sent"}
     rows = [(names.get(outcome, outcome.value), count) for outcome, count in report.outcomes.items() if count]
     output.table(counted(report.total, "row"), ("outcome", "rows"), rows)

@@ -1,4 +1,4 @@
-"""``probe``: the connection test, which is never repeated with a login that was refused."""
+"""Run ``probe``: test the login, unless it is known to be refused."""
 
 from __future__ import annotations
 
@@ -14,16 +14,16 @@ if TYPE_CHECKING:
     from airflow_provider_ismart.core.outcomes import CallOutcome
     from airflow_provider_ismart.hooks.ismart import ISmartHook
 
-#: How long to wait for alerts of this machine that are trying the login, in seconds.
+#: How long to wait for alerts on this machine that are using the connection, in seconds.
 _WAIT_SECONDS = 15.0
 
 _NOT_SHARED = "Airflow's database could not record the refusal, so tasks can still try this login."
-_HOW_TO_UNBLOCK = "A changed login or password is tried again."
+_HOW_TO_UNBLOCK = "A changed login or password can be tried immediately."
 
 
 @reporting
 def run(options: Namespace, output: Output) -> int:
-    """Print whether the login is good; the exit status is 1 if it is not, or must not be tried."""
+    """Print whether the login is good. The exit status is 1 if it is not, or must not be tried."""
     outcome, refusal = _probe(hook_of(options.conn_id), output)
     is_good, why = (False, refusal) if outcome is None else judge_login(outcome)
     if output.as_json:
@@ -35,7 +35,7 @@ def run(options: Namespace, output: Output) -> int:
 
 
 def _probe(hook: ISmartHook, output: Output) -> tuple[CallOutcome | None, str]:
-    """Return the outcome of one probe, or why there must be none."""
+    """Return the outcome of one probe, or the reason for making none."""
     from airflow_provider_ismart.coordination.locks import BusyError, Deadline  # noqa: PLC0415  # imports Airflow
     from airflow_provider_ismart.coordination.login_gate import LoginGate  # noqa: PLC0415
     from airflow_provider_ismart.exceptions import ISmartUnavailableError  # noqa: PLC0415
@@ -55,5 +55,5 @@ def _probe(hook: ISmartHook, output: Output) -> tuple[CallOutcome | None, str]:
             return outcome, ""
     except BusyError:
         raise ISmartUnavailableError(
-            "Alerts on this machine are using the connection. No call was made; try again."
+            "Alerts on this machine are using the connection, so no call was made. Try again."
         ) from None

@@ -1,4 +1,4 @@
-"""The commands for ``python -m airflow_provider_ismart``."""
+"""Parse the arguments of ``python -m airflow_provider_ismart``, and run its commands."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from airflow_provider_ismart.commands.definition import COMMANDS, DESCRIPTION, C
 
 
 def main(argv: Sequence[str] | None = None) -> int:
-    """Run the command that the arguments name, and return the exit status."""
+    """Run the command in ``argv``, and return the exit status."""
     parser = ArgumentParser(prog="python -m airflow_provider_ismart", description=DESCRIPTION)
     _add(parser, COMMANDS)
     options = parser.parse_args(argv)

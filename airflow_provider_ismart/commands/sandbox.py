@@ -1,4 +1,4 @@
-"""``sandbox``: run the fake gateway."""
+"""Run ``sandbox``: start the fake gateway."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from airflow_provider_ismart.commands.output import FAILED, printable
 
 
 def run(options: Namespace) -> int:
-    """Serve until a signal."""
+    """Serve until SIGINT or SIGTERM."""
     from airflow_provider_ismart.sandbox.__main__ import FAILURES, serve  # noqa: PLC0415  # imports the server
     from airflow_provider_ismart.sandbox.arguments import ARGUMENTS  # noqa: PLC0415
 

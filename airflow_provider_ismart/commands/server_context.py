@@ -1,4 +1,4 @@
-"""Reach the connections and Variables in Airflow's database, as Airflow's own commands do."""
+"""Read connections and Variables from Airflow's database, as Airflow's own commands do."""
 
 from __future__ import annotations
 
@@ -9,8 +9,8 @@ if TYPE_CHECKING:
     from airflow_provider_ismart.hooks.ismart import ISmartHook
 
 
-def use_database() -> None:
-    """Let this process reach the database. Airflow 3 otherwise expects a supervisor that does so."""
+def enter_server_context() -> None:
+    """Read from the database in this process. By default, Airflow 3 expects a supervisor to do so."""
     from airflow_provider_ismart.coordination import variables  # noqa: PLC0415  # imports Airflow
 
     # Private to Airflow 3.1 and later: connections are read from the database, as `airflow connections get` does.
@@ -22,5 +22,5 @@ def hook_of(conn_id: str) -> ISmartHook:
     """Return the hook of a gateway connection."""
     from airflow_provider_ismart.hooks.ismart import ISmartHook  # noqa: PLC0415  # imports Airflow
 
-    use_database()
+    enter_server_context()
     return ISmartHook(conn_id)

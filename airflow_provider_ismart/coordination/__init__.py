@@ -1,1 +1,1 @@
-"""State that tasks and callbacks share through Airflow Variables and XCom."""
+"""Share state between tasks and callbacks, through Airflow Variables, XCom and file locks."""

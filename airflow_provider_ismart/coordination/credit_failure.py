@@ -1,4 +1,4 @@
-"""Pass a credit failure to callbacks: in the exception, or in the failed task's XCom.
+"""Pass a credit failure to callbacks, in the exception or in the failed task's XCom.
 
 Airflow's DAG processor, which runs DAG-level callbacks, does not know why a task failed.
 """
@@ -20,14 +20,14 @@ XCOM_KEY = "ismart_credit_failure"
 
 
 class CreditFailure(NamedTuple):
-    """The return code, and the rows by outcome, which are empty after a sensor."""
+    """A return code of kind credit, with the rows by outcome (empty after a sensor)."""
 
     code: int
     counts: Mapping[str, int]
 
     @classmethod
     def of(cls, error: BaseException | None) -> CreditFailure | None:
-        """Return the credit failure of an error or of its cause, if it is one."""
+        """Return the credit failure that an error or one of its causes reports, if any."""
         while error is not None:
             if isinstance(error, ISmartError) and error.code in ALERT_CODES:
                 outcomes = error.report.outcomes if error.report else {}
@@ -37,9 +37,9 @@ class CreditFailure(NamedTuple):
 
 
 def leave_for_callbacks(error: ISmartError, context: Mapping[str, Any], log: Log) -> None:
-    """If the error is a credit failure, push it to the XCom of the task of ``context``.
+    """Push a credit failure to the XCom of the task of ``context``; ignore other errors.
 
-    If that fails, a warning is logged.
+    If this fails, it logs a warning.
     """
     found, ti = CreditFailure.of(error), context.get("ti")
     if found is None or ti is None:
@@ -47,7 +47,10 @@ def leave_for_callbacks(error: ISmartError, context: Mapping[str, Any], log: Log
     try:
         ti.xcom_push(XCOM_KEY, {"code": found.code, "counts": dict(found.counts)})
     except Exception as trouble:  # noqa: BLE001  # whatever Airflow raises
-        log.warning("Could not pass the credit failure to the DAG's callbacks: %s", type(trouble).__name__)
+        log.warning(
+            "Could not pass the credit failure to the DAG's callbacks, so they send no credit alert: %s",
+            type(trouble).__name__,
+        )
 
 
 def credit_failure(context: Mapping[str, Any]) -> CreditFailure | None:
@@ -55,7 +58,7 @@ def credit_failure(context: Mapping[str, Any]) -> CreditFailure | None:
 
     If several tasks of the run had one, their counts are added up.
 
-    :raises ISmartError: this is the callback of a DAG, on Airflow 3.0.
+    :raises ISmartError: this is a callback of a DAG on Airflow 3.0.
     """
     error = context.get("exception")
     if isinstance(error, BaseException):
@@ -65,7 +68,7 @@ def credit_failure(context: Mapping[str, Any]) -> CreditFailure | None:
         return None
     if not _xcoms_can_be_read():
         raise ISmartError(
-            "on Airflow 3.0 a DAG's callback does not get the cause of a failure. Set ISmartCreditAlert on the "
+            "On Airflow 3.0, a DAG's callback cannot get the cause of a failure. Set ISmartCreditAlert on the "
             "tasks, with default_args."
         )
     left = [found for found in ti.xcom_pull(task_ids=list(context["dag"].task_ids), key=XCOM_KEY) if found]
@@ -76,6 +79,6 @@ def credit_failure(context: Mapping[str, Any]) -> CreditFailure | None:
 
 
 def _xcoms_can_be_read() -> bool:
-    """Whether XComs can be read here. In Airflow 3.0's DAG processor, reading one hangs (apache/airflow#55464)."""
+    """Return whether XComs can be read. In Airflow 3.0's DAG processor, this hangs (apache/airflow#55464)."""
     processor = sys.modules.get("airflow.dag_processing.processor")
     return not hasattr(processor, "ToManager") or hasattr(processor, "GetXCom")

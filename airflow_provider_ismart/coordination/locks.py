@@ -1,7 +1,7 @@
-"""File locks between the processes of one user on one machine, acquired within a deadline.
+"""Acquire file locks between the processes of one user on one machine, within a deadline.
 
-A waiter polls. A blocking ``flock`` has no timeout, so it would need its own thread, which could acquire the lock
-after the waiter has given up.
+A waiting process polls, because a blocking ``flock`` has no timeout. It would need its own thread, which could
+acquire the lock after the process has given up.
 """
 
 from __future__ import annotations
@@ -16,45 +16,46 @@ from contextlib import contextmanager, suppress
 from io import FileIO
 from pathlib import Path
 
-#: How long a callback waits for all its locks, and for each lock even after that, in seconds.
+#: How long a callback waits for all its locks in total, in seconds.
 QUEUE_SECONDS = 180.0
+#: How long it waits for each lock even after that.
 _LEAST_SECONDS = 0.5
 
-#: The mean pause between two attempts, as a share of the remaining time, and its bounds: waiters whose
-#: deadline is near try more often. Up to 260 waiters for four slots took a quarter of a core (docs/alerts.md).
+#: The mean pause between two attempts, as a share of the remaining time, and its bounds. Callbacks whose deadline
+#: is near try more often. 260 callbacks that waited for four slots took a quarter of a core.
 _POLL_SHARE = 1 / 500
 _SHORTEST_POLL_SECONDS = 0.02
 _LONGEST_POLL_SECONDS = 0.2
 
 
 class BusyError(Exception):
-    """Other callbacks on this machine held the locks for too long."""
+    """Other callbacks on this machine held the locks until the deadline."""
 
 
 class Deadline:
-    """The deadline of one callback: it waits ``seconds`` in all, for any number of locks."""
+    """Limit how long one callback waits for all its locks: ``seconds`` in total."""
 
     def __init__(self, seconds: float | None = None) -> None:
         self._until = time.monotonic() + (QUEUE_SECONDS if seconds is None else seconds)
 
     @property
     def remaining(self) -> float:
-        """The longest wait for the next lock, in seconds."""
+        """How long to wait for the next lock at most, in seconds."""
         return max(self._until - time.monotonic(), _LEAST_SECONDS)
 
 
 def lock_path(name: str) -> Path:
-    """Return the file of a lock, which is different for each user of the machine."""
+    """Return the path of a lock's file. Each user of the machine has a different one."""
     return Path(tempfile.gettempdir()) / f"{name}.{os.getuid()}.lock"
 
 
 def open_private(path: Path) -> FileIO:
-    """Open a private file of this user for reading and writing, and create it if necessary.
+    """Open this user's private file for reading and writing; create it if necessary.
 
-    :raises OSError: it is a symbolic link, or belongs to another user.
+    :raises OSError: the path is a symbolic link, or belongs to another user.
     """
     flags = os.O_RDWR | os.O_CREAT | os.O_NOFOLLOW
-    # A single C call: no signal handler can run between opening the file and creating its owner.
+    # a single C call, so no signal handler can run between opening the descriptor and wrapping it
     file = next(map(FileIO, map(os.open, (path,), (flags,), (0o600,)), ("r+",)))
     try:
         if os.fstat(file.fileno()).st_uid != os.getuid():
@@ -66,12 +67,12 @@ def open_private(path: Path) -> FileIO:
 
 
 def try_lock(path: Path) -> FileIO | None:
-    """Return a locked file, or ``None`` if its lock is taken. :func:`release` it after use."""
+    """Lock a file and return it, or ``None`` if its lock is taken. :func:`release` it after use."""
     file = open_private(path)
     try:
         with suppress(BlockingIOError, FileNotFoundError):
             fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-            if os.path.samestat(os.fstat(file.fileno()), path.stat()):  # the file was not removed meanwhile
+            if os.path.samestat(os.fstat(file.fileno()), path.stat()):  # the file has not been replaced meanwhile
                 return file
     except BaseException:
         release(file)
@@ -81,7 +82,7 @@ def try_lock(path: Path) -> FileIO | None:
 
 
 def release(*files: FileIO) -> None:
-    """Unlock and close files. A process forked meanwhile shares the lock, so closing alone would not unlock."""
+    """Unlock and close files. Closing alone does not unlock if a process was forked meanwhile."""
     for file in files:
         try:
             fcntl.flock(file, fcntl.LOCK_UN)
@@ -93,7 +94,7 @@ def release(*files: FileIO) -> None:
 def hold(attempt: Callable[[], tuple[FileIO, ...]], deadline: Deadline) -> Iterator[tuple[FileIO, ...]]:
     """Repeat ``attempt`` until it returns locked files, and release them at the end.
 
-    :raises BusyError: it returned none before the deadline.
+    :raises BusyError: the deadline passed first.
     """
     until = time.monotonic() + deadline.remaining
     files: tuple[FileIO, ...] = ()
@@ -101,7 +102,7 @@ def hold(attempt: Callable[[], tuple[FileIO, ...]], deadline: Deadline) -> Itera
         while not (files := attempt()):
             left = until - time.monotonic()
             if left <= 0:
-                raise BusyError("too many alerts at the same time on this machine")
+                raise BusyError("too many alerts on this machine at the same time; set a throttle")
             mean = min(max(left * _POLL_SHARE, _SHORTEST_POLL_SECONDS), _LONGEST_POLL_SECONDS)
             time.sleep(min(left, mean * random.uniform(0.5, 1.5)))  # noqa: S311  # not for cryptography
         yield files

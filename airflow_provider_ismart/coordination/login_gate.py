@@ -1,7 +1,7 @@
-"""Limit how many alerts of one machine call the gateway through one connection concurrently.
+"""Limit how many alerts on one machine call the gateway concurrently through one connection.
 
-Until a login is known to be good, the limit is one, because many calls with a wrong password lock the account.
-Once a message was accepted, it is the connection's ``max_concurrency``.
+Until the login is known to be good, the limit is one, because many calls with a wrong password lock the account.
+After a message was accepted, the limit is the connection's ``max_concurrency``.
 """
 
 from __future__ import annotations
@@ -29,14 +29,14 @@ from airflow_provider_ismart.coordination.variables import hashing
 if TYPE_CHECKING:
     from airflow_provider_ismart.gateway.settings import Settings
 
-#: How long one accepted message proves that the login is good, in seconds. Each further message renews it.
+#: How long an accepted message proves that the login is good, in seconds. Each accepted message renews it.
 GOOD_SECONDS = 60.0
 
 _LONGEST_RECORD = 1_000
 
 
 class Verdict(Enum):
-    """What this machine knows about a login, valid for a number of seconds."""
+    """What this machine knows about a login. It is valid for a limited time."""
 
     GOOD = "good"
     REFUSED = "refused"
@@ -48,10 +48,10 @@ class Verdict(Enum):
 
 
 class LoginGate:
-    """The locks of one connection, and the latest verdict on its login, in files of this user.
+    """Hold the locks of one connection and the latest verdict on its login, in files of this user.
 
-    The first file's lock serialises callers, its content is the verdict with a salted fingerprint of what it is
-    about, and its modification time is the start of its validity. Each of the other files is one slot.
+    The lock of the first file serialises callers. The file contains the verdict and a salted fingerprint of the
+    login; its modification time is the start of the verdict's validity. Each of the other files is one slot.
     """
 
     def __init__(self, name: str, settings: Settings) -> None:
@@ -62,7 +62,7 @@ class LoginGate:
     def enter(self, deadline: Deadline) -> AbstractContextManager[object]:
         """Wait for a slot. Unless the login is known to be good, also wait until no other caller is trying it.
 
-        :raises BusyError: there was none before the deadline.
+        :raises BusyError: the deadline passed first.
         """
         return hold(self._try_enter, deadline)
 
@@ -86,11 +86,11 @@ class LoginGate:
         return ()
 
     def block_reason(self) -> str | None:
-        """Return why the login must not be tried, if the refusal could be recorded only in this machine's file."""
+        """Return why the login must not be tried, if only a file on this machine records its refusal."""
         if self._verdict() is not Verdict.REFUSED:
             return None
         return (
-            "The login was refused less than a day ago and has not changed since. It is not tried, because that "
+            "The login was refused less than a day ago and has not changed since. No call was made, because it "
             "could lock the account. Correct the connection or, if Infocomm has unlocked the account, delete the "
             f"file {str(self._path)!r}."
         )
@@ -101,13 +101,13 @@ class LoginGate:
             verdict = self._read(file)
             if verdict is Verdict.GOOD:
                 os.utime(file.fileno())
-            elif verdict is None:  # keep a refusal: the password may have changed since this message was accepted
+            elif verdict is None:  # a refusal stays: the password may have changed after this message was accepted
                 self._write(file, Verdict.GOOD)
 
     def record_refused(self, *, is_shared: bool) -> None:
         """Record that the login was refused just now.
 
-        :param is_shared: whether a Variable records the refusal for all machines. Otherwise, the file does.
+        :param is_shared: whether a Variable records the refusal for all machines. If not, the file records it.
         """
         with open_private(self._path) as file:
             if is_shared:
@@ -120,7 +120,7 @@ class LoginGate:
             return self._read(file)
 
     def _read(self, file: FileIO) -> Verdict | None:
-        """Return the verdict, or ``None`` if there is none, it has expired, or it is about another login."""
+        """Return the verdict, or ``None`` if it is missing, expired or about another login."""
         age = abs(time.time() - os.fstat(file.fileno()).st_mtime)
         try:
             record = json.loads(os.pread(file.fileno(), _LONGEST_RECORD, 0))

@@ -15,16 +15,16 @@ if TYPE_CHECKING:
     from airflow_provider_ismart.gateway.settings import Settings
     from airflow_provider_ismart.sending.progress import Log
 
-#: How long a refused login is not tried. By then, Infocomm may have unlocked the account.
+#: How long a refused login is not tried again. After that, Infocomm may have unlocked the account.
 PAUSE = timedelta(days=1)
 
-#: Enough to see that login or password have changed (one change in 65,536 is missed, for a day), and too little
-#: to tell a guessed password from all the others that fit.
+#: Enough to detect a changed login or password (one change in 65,536 is missed, for a day), and too little to
+#: confirm a guessed password, because many others match as well.
 _FINGERPRINT_BYTES = 2
 
 
 class RefusedLogin:
-    """The record of whether a connection's current login was refused."""
+    """Record in a Variable that a connection's current login was refused."""
 
     def __init__(self, conn_id: str, settings: Settings) -> None:
         self._conn_id = conn_id
@@ -37,25 +37,25 @@ class RefusedLogin:
         return self._state.name
 
     def block_reason(self) -> str | None:
-        """Return why this login must not be tried, if it was refused less than :data:`PAUSE` ago."""
+        """Return why this login must not be tried, if it was refused within :data:`PAUSE`."""
         try:
             found = self._state.load()
             refused_at = datetime.fromisoformat(found["refused_at"])
             is_recent = abs(datetime.now(UTC) - refused_at) < PAUSE
             is_the_same = is_recent and found["fingerprint"] == self._fingerprint(str(found["salt"]))
-        except Exception:  # noqa: BLE001  # no record, an edited one, or one that cannot be read
+        except Exception:  # noqa: BLE001  # there is no record, or it is malformed or cannot be read
             return None
         if not is_the_same:
             return None
         return (
-            f"The login of {self._conn_id!r} was refused at {refused_at.isoformat()} and has not changed since. "
-            f"It is not tried until {(refused_at + PAUSE).isoformat()}, because that could lock the account. "
-            "Correct the connection or, if Infocomm has unlocked the account, delete the Variable "
+            f"The login of connection {self._conn_id!r} was refused at {refused_at.isoformat()} and has not "
+            f"changed since. No call is made until {(refused_at + PAUSE).isoformat()}, because it could lock the "
+            "account. Correct the connection or, if Infocomm has unlocked the account, delete the Variable "
             f"{self.name!r}."
         )
 
     def record(self, log: Log) -> bool:
-        """Record that the login was refused just now, and return whether that worked. It never raises.
+        """Record that the login was refused just now, and return whether it was recorded. It never raises.
 
         The caller reports the refusal itself.
         """
@@ -64,7 +64,7 @@ class RefusedLogin:
         try:
             self._state.record({"refused_at": refused_at, "salt": salt, "fingerprint": self._fingerprint(salt)})
         except Exception as error:  # noqa: BLE001  # for example outside Airflow
-            log.info("Could not record the refused login: %s", type(error).__name__)
+            log.info("Could not record the refused login, so other tasks can try it: %s", type(error).__name__)
             return False
         return True
 
@@ -74,5 +74,5 @@ class RefusedLogin:
 
 @lru_cache(maxsize=16)
 def fingerprint(salt: str, *secret: str) -> str:
-    """Return a few bits of a slow hash, enough to detect that a secret has changed."""
+    """Return a few bits of a slow hash, which are enough to detect a changed secret."""
     return scrypt(json.dumps(secret).encode(), salt=salt.encode(), dklen=_FINGERPRINT_BYTES, **SCRYPT).hex()

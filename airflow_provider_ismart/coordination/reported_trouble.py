@@ -1,4 +1,4 @@
-"""Remember the trouble that an asset's trigger has reported, across restarts of the triggerer."""
+"""Remember across restarts of the triggerer which trouble an asset's trigger has reported."""
 
 from __future__ import annotations
 
@@ -13,18 +13,18 @@ if TYPE_CHECKING:
 
     from airflow_provider_ismart.sending.progress import Log
 
-#: The seconds after which a fired event counts as stored. Airflow does not say when it is; 3.3 took about 2.
-#: If it takes longer, a triggerer that is killed meanwhile loses the report.
+#: How long after firing an event counts as stored, in seconds. Airflow does not report when it has stored an
+#: event; 3.3 took about 2 seconds. If it takes longer, the event is lost if the triggerer is killed meanwhile.
 EVENT_STORED_AFTER_SECONDS = 5.0
 
 
 class ReportedTrouble:
-    """The return code that was reported last. While it lasts, it is not reported again.
+    """Remember the last reported return code, which is not reported again while the trouble lasts.
 
-    A code is recorded only when its event is stored: a triggerer that is killed in between reports it again.
+    A code is recorded only after its event is stored. A triggerer that is killed before reports it again.
 
-    :param store: the state store of the trigger's asset, from Airflow 3.3 on; ``None`` remembers nothing.
-    :param key: distinguishes this trigger from the asset's others.
+    :param store: the state store of the trigger's asset, from Airflow 3.3 on. With ``None``, a restart forgets.
+    :param key: distinguishes this trigger from other triggers of the asset.
     """
 
     def __init__(self, store: Any, key: str, log: Log) -> None:
@@ -41,7 +41,7 @@ class ReportedTrouble:
         return {"code": self.code}
 
     async def load(self) -> None:
-        """Load the code that was recorded before a restart."""
+        """Load the code that was recorded before the restart, if any."""
         if self._store is None:
             return
         with self._warned("read"):
@@ -50,13 +50,13 @@ class ReportedTrouble:
             self.code = code
 
     def update(self, code: int | None) -> None:
-        """Set the code, whose event was fired if the code is new."""
+        """Set the code found by a check. The event of a new code has just been fired."""
         if code != self.code:
             self.code = code
             self._event_stored_at = asyncio.get_running_loop().time() + EVENT_STORED_AFTER_SECONDS
 
     async def record_during(self, seconds: float) -> None:
-        """Sleep, and record a new code as soon as its event is stored. A failed attempt is repeated next time."""
+        """Sleep, and record a new code once its event is stored. If that fails, the next call tries again."""
         now = asyncio.get_running_loop().time
         ends_at = now() + seconds
         if self._store is not None and self._recorded != self._state and self._event_stored_at <= ends_at:
@@ -71,14 +71,14 @@ class ReportedTrouble:
     def _warned(self, what: str) -> Iterator[None]:
         try:
             yield
-        except Exception as error:  # noqa: BLE001  # the watch continues
+        except Exception as error:  # noqa: BLE001  # keep watching
             self._log.warning(
-                "Could not %s which trouble was reported; after a restart, it can be reported again: %s",
+                "Could not %s which trouble was reported, so it may be reported again after a restart: %s",
                 what,
                 error,
             )
 
 
 def _in_thread(call: Callable[..., Any]) -> Callable[..., Awaitable[Any]]:
-    """Return a call of the store that does not block the event loop. Airflow 3.3.0 has only blocking ones."""
+    """Run a call of the store in a thread, because Airflow 3.3.0 has only blocking calls."""
     return sync_to_async(call, thread_sensitive=False)

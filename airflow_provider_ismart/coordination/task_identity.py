@@ -1,4 +1,4 @@
-"""Identify the try of the task that a send belongs to, from Airflow's context or from the environment."""
+"""Identify the task and try that a send belongs to, from Airflow's context or from the environment."""
 
 from __future__ import annotations
 
@@ -10,16 +10,16 @@ from airflow.providers.common.compat.sdk import AirflowException, get_current_co
 
 from airflow_provider_ismart.core.errors import InputError
 
-#: The variables that Airflow passes to a task's subprocesses, as of ``@task.external_python``. They are read on
-#: import, because Airflow later also sets them in the task's own process.
+#: The variables that Airflow passes to a task's subprocesses, such as those of ``@task.external_python``. They are
+#: read on import, because Airflow later also sets them in the task's own process.
 _ENVIRONMENT = {name: value for name, value in os.environ.items() if name.startswith("AIRFLOW_CTX_")}
 
 
 class TaskIdentity(NamedTuple):
     """Identify a try of a task instance.
 
-    ``map_index`` is -1 where the task is not mapped. ``generation`` changes when tasks of the run are cleared.
-    It is no dataclass, which would add a millisecond to the import of each DAG file.
+    ``map_index`` is -1 if the task is not mapped. ``generation`` changes when tasks of the run are cleared. This
+    is not a dataclass, because that would add a millisecond to the import of each DAG file.
     """
 
     dag_id: str
@@ -31,7 +31,7 @@ class TaskIdentity(NamedTuple):
 
     @classmethod
     def of(cls, context: Mapping[str, Any]) -> TaskIdentity | None:
-        """Return the task of ``context`` or, if it has none, the task that started this subprocess."""
+        """Return the task of ``context`` or, without one, the task that started this subprocess."""
         if (ti := context.get("ti")) is None:
             return cls.of_environment()
         task = cls.of_instance(ti)
@@ -39,7 +39,7 @@ class TaskIdentity(NamedTuple):
 
     @classmethod
     def of_instance(cls, ti: Any) -> TaskIdentity:
-        """Return the identity of a task instance: any object with Airflow's attribute names."""
+        """Return the identity of a task instance, or of any object with the same attributes."""
         return cls(
             dag_id=ti.dag_id,
             run_id=ti.run_id,
@@ -50,7 +50,7 @@ class TaskIdentity(NamedTuple):
 
     @classmethod
     def of_environment(cls) -> TaskIdentity | None:
-        """Return the task that started this process. Airflow does not pass it the map index."""
+        """Return the task that started this process. Airflow does not pass the map index to it."""
         try:
             return cls(
                 dag_id=_ENVIRONMENT["AIRFLOW_CTX_DAG_ID"],
@@ -63,7 +63,7 @@ class TaskIdentity(NamedTuple):
             return None
 
     def is_same_try(self, other: TaskIdentity | None) -> bool:
-        """Whether the other is the same try, of any generation."""
+        """Return whether the other identity is the same try, in any generation."""
         return other is not None and other._replace(generation="") == self._replace(generation="")
 
     @property
@@ -73,7 +73,7 @@ class TaskIdentity(NamedTuple):
 
     @property
     def mapped_task(self) -> str:
-        """The identity that all indexes of a mapped task share."""
+        """The name that all indexes of a mapped task share."""
         return f"{self.dag_id}/{self.run_id}/{self.task_id}"
 
     def __str__(self) -> str:
@@ -83,7 +83,7 @@ class TaskIdentity(NamedTuple):
 def current_context() -> Mapping[str, Any]:
     """Return the context of the current task; empty outside a task.
 
-    :raises InputError: this is a worker of a process pool, which cannot reach its task.
+    :raises InputError: this process is a worker of a process pool, which cannot reach its task.
     """
     from multiprocessing import parent_process  # noqa: PLC0415  # keeps the import of DAG files fast
 
@@ -96,17 +96,17 @@ def current_context() -> Mapping[str, Any]:
     is_worker = parent is not None and (not context or parent.pid == os.getppid())
     if is_worker and (context or _ENVIRONMENT):
         raise InputError(
-            "hook.send was called in a worker of a process pool, which cannot reach Airflow or its task's ledger. "
-            "Call it in the task's own process: it already makes up to max_concurrency calls concurrently"
+            "hook.send was called in a worker of a process pool, which cannot reach Airflow or the task's ledger. "
+            "Call it in the task's own process: it makes up to max_concurrency calls concurrently anyway"
         )
     return context
 
 
 def _generation(context: Mapping[str, Any]) -> str:
-    """Return a text that differs between the first run of a mapped task and the run after a clear.
+    """Return a text that changes when tasks of the run are cleared.
 
-    Airflow 3.3 counts every clear in ``clear_number``. Before, a clear of a run that is still running was not
-    counted, but the number of indexes may have changed.
+    Airflow 3.3 counts every clear in ``clear_number``. Earlier versions do not count a clear of a run that is
+    still running; then only a changed number of indexes is noticed.
     """
     clear_number = getattr(context.get("dag_run"), "clear_number", None) or 0
     return f"{clear_number}.{_index_count(context)}"

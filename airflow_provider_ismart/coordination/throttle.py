@@ -9,7 +9,7 @@ from airflow_provider_ismart.coordination.variables import SharedState
 
 
 class Throttle:
-    """Allow the first alert about something, and suppress the others until ``period`` is over."""
+    """Allow the first alert about a subject, and suppress further ones until ``period`` is over."""
 
     def __init__(self, period: timedelta, deadline: Deadline, *about: str) -> None:
         self._period = period
@@ -17,10 +17,10 @@ class Throttle:
         self._state = SharedState("throttle", *about)
 
     def allow(self) -> int | None:
-        """Return how many were suppressed since the last one, or ``None`` if this one is suppressed too.
+        """Return how many alerts were suppressed since the last one, or ``None`` if this one is suppressed too.
 
-        An allowed alert is first recorded as not sent. So if the process crashes before sending it, no alert is
-        sent twice, and the next alert counts this one as suppressed. :meth:`record_sent` takes it off the count.
+        An allowed alert counts as suppressed until :meth:`record_sent` is called. So if the process crashes before
+        sending it, the period still applies, and the next alert includes this one in its count.
 
         :raises BusyError: too many others ask at the same time.
         """
@@ -34,7 +34,7 @@ class Throttle:
         return suppressed if is_open else None
 
     def record_sent(self, suppressed: int) -> None:
-        """Record that an alert was sent that reported this many suppressed ones.
+        """Record that an alert was sent, which reported this many suppressed alerts.
 
         :raises BusyError: too many others ask at the same time.
         """

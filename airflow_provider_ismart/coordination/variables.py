@@ -1,8 +1,8 @@
-"""State that tasks and callbacks share across processes and machines.
+"""Share state across processes and machines in an Airflow Variable.
 
-It is stored in an Airflow Variable, the only storage that tasks, the DAG processor and the triggerer can all use
-on every Airflow. A Variable has no compare-and-set, so whoever changes it holds a file lock, which excludes
-callbacks on the same machine, but not those on other machines.
+Variables are the only storage that tasks, the DAG processor and the triggerer can all use on every Airflow. They
+have no compare-and-set, so writers hold a file lock. It excludes callbacks on the same machine, but not those on
+other machines.
 """
 
 from __future__ import annotations
@@ -20,15 +20,15 @@ from airflow.providers.common.compat.sdk import Variable
 
 from airflow_provider_ismart.coordination.locks import Deadline, hold, lock_path, try_lock
 
-#: The name can contain a hashed phone number, of which there are ten million. The hash is slow, so guessing takes
-#: days.
+#: The name can contain the hash of a phone number. There are only ten million numbers, so the hash is slow enough
+#: that guessing takes days.
 SCRYPT = {"n": 2**14, "r": 8, "p": 1}
 
 
 class _Hashing:
-    """Let one thread compute a slow hash while the others wait for the cached result.
+    """Let one thread compute a slow hash, while other threads wait for the cached result.
 
-    Otherwise many threads would all compute it during the first alert's 4 seconds.
+    Otherwise many threads would compute it together, and use up the first alert's 4 seconds.
     """
 
     def __init__(self) -> None:
@@ -36,19 +36,19 @@ class _Hashing:
         os.register_at_fork(after_in_child=self.renew)
 
     def renew(self) -> None:
-        """Use a new lock after a fork, because no thread of the child would release the parent's."""
+        """Create a new lock after a fork, because no thread of the child would release a copied one."""
         self.lock = Lock()
 
 
 hashing = _Hashing()
 
 
-#: In Airflow 3, tasks and callbacks reach Variables through their supervisor.
+#: The class that reads and writes Variables. In Airflow 3, it does so through a supervisor.
 _variables: Any = Variable
 
 
 def use_database() -> None:
-    """Reach Variables in Airflow's database from now on, in a process that has no supervisor."""
+    """Read and write Variables in Airflow's database from now on, because this process has no supervisor."""
     global _variables  # noqa: PLW0603  # about the process
     from airflow.models.variable import Variable as StoredVariable  # noqa: PLC0415  # imports SQLAlchemy
 
@@ -58,8 +58,8 @@ def use_database() -> None:
 class SharedState:
     """Store a small JSON object in a Variable, whose name contains ``kind`` and a hash of ``about``.
 
-    :param is_private: whether ``about`` can contain a phone number. If not, the Variable's description names it,
-        and the hash is a fast one.
+    :param is_private: whether ``about`` can contain a phone number. If not, the Variable's description contains
+        ``about``, and its name a fast hash.
     """
 
     def __init__(self, kind: str, *about: str, is_private: bool = True) -> None:
@@ -76,37 +76,37 @@ class SharedState:
     @property
     def _description(self) -> str:
         if self._is_private:
-            return "What airflow-provider-ismart keeps for its alerts"
+            return "State of airflow-provider-ismart's alerts"
         return f"airflow-provider-ismart, {self._kind.replace('_', ' ')} of {'/'.join(self._about)}"[:1000]
 
     def lock(self, deadline: Deadline) -> AbstractContextManager[object]:
-        """Prevent this user's other callbacks on this machine from changing the state.
+        """Exclude this user's other callbacks on this machine.
 
-        :raises BusyError: others held the lock until the deadline.
+        :raises BusyError: they held the lock until the deadline.
         """
         path = lock_path(self.name)
         return hold(lambda: (file,) if (file := try_lock(path)) else (), deadline)
 
     def load(self) -> dict[str, Any]:
-        """Return the recorded object, or an empty one if it is not a JSON object."""
+        """Return the stored object. It is empty if there is no Variable or its value is not a JSON object."""
         try:
             return self.load_strictly()
         except ValueError:
             return {}
 
     def load_strictly(self) -> dict[str, Any]:
-        """Return the recorded object, or an empty one if there is no Variable.
+        """Return the stored object. It is empty if there is no Variable.
 
-        :raises ValueError: the Variable is not a JSON object.
+        :raises ValueError: the Variable's value is not a JSON object.
         """
         text = _variables.get(self.name, None)
         found = json.loads(text) if text else {}
         if not isinstance(found, dict):
-            raise ValueError(f"the Variable {self.name!r} holds no JSON object")  # noqa: TRY004  # about the value, not its type
+            raise ValueError(f"the Variable {self.name!r} is not a JSON object")  # noqa: TRY004  # about the value, not its type
         return found
 
     def record(self, state: Mapping[str, Any]) -> None:
-        """Replace the recorded object."""
+        """Replace the stored object."""
         _variables.set(self.name, json.dumps(state), description=self._description)
 
     def delete(self) -> None:

@@ -1,5 +1,5 @@
-"""The pure core: who gets which text, in which calls, and how the outcome of a call affects the rest.
+"""Decide who gets which text, in which calls, and how the outcome of a call affects the rest: the pure core.
 
 It imports no Airflow, opens no socket, reads no clock, uses no randomness, starts no thread and writes no log.
-Such things are passed in as arguments.
+Whatever it needs of these is an argument.
 """

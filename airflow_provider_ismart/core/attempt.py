@@ -1,4 +1,4 @@
-"""Keep track of the messages that earlier sends of the same try requested."""
+"""Track the messages of a try that sends several times."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from airflow_provider_ismart.core.ledger import Entry, State
 from airflow_provider_ismart.core.outcomes import Outcome
 from airflow_provider_ismart.core.plan import Plan
 
-#: A message's digest and copy number.
+#: The digest and copy number of a message.
 MessageKey = tuple[str, int]
 
 _STATE_OF = {
@@ -22,8 +22,8 @@ _STATE_OF = {
 class Attempt:
     """Track one try of a task that sends several times, such as a function that calls ``hook.send`` in a loop.
 
-    A message is one text to one number. Each message that earlier tries sent counts for one message of this try,
-    so that over all tries a number gets at most as many messages as one try asks for.
+    A message is one text to one number. Each message that earlier tries sent replaces one message of this try, so
+    that over all tries a number gets at most as many messages as one try requests.
     """
 
     def __init__(self) -> None:
@@ -31,15 +31,15 @@ class Attempt:
         self._matched: dict[str, set[MessageKey]] = defaultdict(set)
 
     def state(self, msisdn: str, key: MessageKey) -> State | None:
-        """Return the state of a message that an earlier send of this try sent or may have sent."""
+        """Return the state of a message that an earlier send of this try sent, or may have sent."""
         return self._states[msisdn].get(key) if msisdn in self._states else None
 
     def match(self, msisdn: str, key: MessageKey) -> None:
-        """Record that this message of an earlier try counts for one of this try's messages."""
+        """Record that this message of an earlier try replaces one of this try's messages."""
         self._matched[msisdn].add(key)
 
     def unmatched(self, msisdn: str, entries: Mapping[MessageKey, Entry]) -> dict[MessageKey, Entry]:
-        """Return the earlier tries' messages that do not yet count for one of this try's messages."""
+        """Return the earlier tries' messages that do not yet replace one of this try's messages."""
         matched = self._matched.get(msisdn, set())
         return {key: entry for key, entry in entries.items() if key not in matched}
 

@@ -26,8 +26,8 @@ _LONGEST_CHARACTER = 12
 class Batch(NamedTuple):
     """The numbers of one call and their message.
 
-    ``rows`` are the positions of ``msisdns`` in the input, ``copy`` is the copy number of their group. With
-    ``oversize``, the call exceeds the query limit although it has only one number.
+    ``rows`` are the positions of ``msisdns`` in the input, and ``copy`` is the copy number of their group. An
+    ``oversize`` batch has one number and still exceeds the limit of the query string.
     """
 
     message: Message
@@ -37,7 +37,7 @@ class Batch(NamedTuple):
     oversize: bool = False
 
     def __repr__(self) -> str:
-        """Show neither text nor numbers, because errors can contain it."""
+        """Show neither text nor numbers, because errors can contain this."""
         return f"<batch of {len(self.rows)}>"
 
     @property
@@ -46,7 +46,7 @@ class Batch(NamedTuple):
         return zip(self.rows, self.msisdns, strict=True)
 
     def halves(self) -> tuple[Batch, Batch]:
-        """Split a batch in two, to find the refused numbers."""
+        """Split the batch in two, to find the refused numbers."""
         middle = len(self.rows) // 2
         return self._slice(slice(None, middle)), self._slice(slice(middle, None))
 
@@ -56,10 +56,9 @@ class Batch(NamedTuple):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class CallLimits:
-    """The limits of one call.
+    """The limits of one call: ``batch_size`` in numbers, ``max_query_length`` in characters.
 
-    ``batch_size`` is in numbers; ``max_query_length`` and ``overhead``, the length of the query string without
-    text and numbers, are in characters.
+    ``overhead`` is the length of the query string without text and numbers.
     """
 
     batch_size: int
@@ -67,7 +66,7 @@ class CallLimits:
     overhead: int
 
     def numbers_for(self, message: Message) -> int:
-        """Return how many numbers fit into a call with the text; 0 if not even one fits."""
+        """Return how many numbers fit into a call with this text; 0 if not even one fits."""
         room = self.max_query_length - self.overhead
         if len(message.text) * _LONGEST_CHARACTER + self.batch_size * (MSISDN_DIGITS + 1) <= room:
             return self.batch_size
@@ -84,16 +83,16 @@ def encoded_length(text: str) -> int:
 def batches(
     groups: Iterable[Group], limits: CallLimits, is_left: Callable[[int], bool] | None = None
 ) -> Iterator[Batch]:
-    """Yield the calls in the order of the groups: ceil(rows / numbers that fit) for each.
+    """Yield the fewest calls for each group, in order.
 
-    ``is_left`` says whether a row is still to be sent; it is called when the row is reached.
+    ``is_left`` returns whether a row is still to be sent. It is called when the row is reached.
     """
     for group in groups:
         message, copy, rows, msisdns = group
         fit = limits.numbers_for(message)
         size = fit or 1
         if not is_left and isinstance(rows, (tuple, range)) and isinstance(msisdns, (tuple, list)):
-            if len(rows) <= size:  # a million groups if each row has its own text
+            if len(rows) <= size:  # fast, because a million rows with their own texts are a million groups
                 yield Batch(message, rows, tuple(msisdns), copy, not fit)
                 continue
             for start in range(0, len(rows), size):

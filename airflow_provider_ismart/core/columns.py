@@ -1,4 +1,4 @@
-"""The columns of a table, of records or of concatenated tables, with one row per recipient."""
+"""Read the columns of tables and records, with one row per recipient."""
 
 from __future__ import annotations
 
@@ -8,28 +8,28 @@ from typing import Any
 from airflow_provider_ismart.core.errors import InputError
 from airflow_provider_ismart.core.native import Table, cells_of, index_of, narrow_bits, native, type_of
 
-#: The cells of each column by name, all of the same length. A column becomes a list only when it is read.
+#: The cells of each column, by name. All columns have the same length. A column becomes a list when it is read.
 Columns = Mapping[str, Sequence[Any]]
 
-#: A file without a header has its first row in place of column names.
+#: Longer names, or names with more digits, are probably cells: a file without a header has its first row as names.
 MAX_NAME_LENGTH = 40
 MAX_NAME_DIGITS = 7
 
 
 def shown(name: Any) -> str:
-    """Return a column's name for an error, redacted if it could be a number or a text."""
+    """Return a column's name for an error message, redacted if it could be a number or a text."""
     return repr(str(name)) if is_name(name) else f"a name of {len(str(name))} characters"
 
 
 def shown_all(names: Collection[Any]) -> str:
-    """Return the columns' names for an error. If one looks like a cell, all may be cells, so all are redacted."""
+    """Return the columns' names for an error message; redact all if one looks like a cell."""
     if not all(map(is_name, names)):
-        return f"column names ({len(names)}) that look like a row of recipients. Is a line with names missing?"
+        return f"{len(names)} column names that look like a row of recipients. Is the line with the names missing?"
     return ", ".join(map(shown, names)) or "none"
 
 
 def is_name(name: Any) -> bool:
-    """Whether a name looks like a column name, not like a cell of a table without a header."""
+    """Return whether a name looks like a column name, not like a cell of a table without a header."""
     text = str(name)
     return len(text) <= MAX_NAME_LENGTH and sum(map(str.isdigit, text)) < MAX_NAME_DIGITS
 
@@ -37,12 +37,11 @@ def is_name(name: Any) -> bool:
 def column_cells(values: Any, name: str, recipient_column: str) -> list[Any]:
     """Return the cells of one column.
 
-    :raises InputError: the column is a table itself, or holds numbers as 16- or 32-bit floats.
+    :raises InputError: the column is a table, or contains numbers as 16- or 32-bit floats.
     """
     if isinstance(values, Mapping):
         raise InputError(
-            f"column {shown(name)} is a dict; pass a list of its values (of a DataFrame, to_dict('list') or "
-            "to_dict('records'))"
+            f"column {shown(name)} is a dict; pass a list of its values, such as to_dict('list') of a DataFrame"
         )
     values = native(values)
     if name == recipient_column and narrow_bits(values):
@@ -51,7 +50,7 @@ def column_cells(values: Any, name: str, recipient_column: str) -> list[Any]:
             "already wrong. Read it as text."
         )
     if getattr(values, "ndim", 1) != 1:
-        raise InputError(f"column {shown(name)} has {values.ndim} dimensions; recipients have one")
+        raise InputError(f"column {shown(name)} has {values.ndim} dimensions; it must have one")
     return cells_of(values)
 
 
@@ -83,7 +82,7 @@ class TableColumns(Mapping[str, Sequence[Any]]):
         self._names = [str(name) for name in table.names]
         if table.rows and not self._names:
             raise InputError(
-                "recipients is a DataFrame without columns; if its index holds the numbers, reset_index()"
+                "recipients is a DataFrame without columns; if its index has the numbers, call reset_index()"
             )
 
     def __getitem__(self, name: str) -> Sequence[Any]:
@@ -91,7 +90,7 @@ class TableColumns(Mapping[str, Sequence[Any]]):
         if not found:
             raise KeyError(name)
         if found > 1:
-            raise InputError(f"recipients has {found} columns named {shown(name)}")
+            raise InputError(f"recipients has {found} columns named {shown(name)}; rename all but one")
         return column_cells(self._table.column(self._names.index(name)), name, self._recipient_column)
 
     def __iter__(self) -> Iterator[str]:

@@ -1,4 +1,4 @@
-"""Compute the cost of calls, at one credit per part, and the most expensive messages."""
+"""Compute the cost of calls, at one credit per part, and find the most expensive messages."""
 
 from __future__ import annotations
 
@@ -12,25 +12,25 @@ from typing import NamedTuple
 from airflow_provider_ismart.core.batching import Batch
 from airflow_provider_ismart.core.report import counted
 
-#: How many messages an error names.
+#: How many messages an error lists.
 MAX_SHARES = 3
 
 
 class Share(NamedTuple):
-    """The cost of one text: its parts and recipients."""
+    """The cost of one text, with its parts and recipients."""
 
     credits: int
     parts: int
     recipients: int
 
     def __str__(self) -> str:
-        """Show neither the text nor a number."""
+        """Return a description without the text or a number."""
         return f"{counted(self.parts, 'part')} to {counted(self.recipients, 'recipient')}"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Cost:
-    """The credits and recipients of some calls, and the texts that cost most."""
+    """The cost of some calls, their recipients, and the most expensive texts."""
 
     credits: int
     recipients: int
@@ -38,7 +38,7 @@ class Cost:
 
     @classmethod
     def of(cls, batches: Iterable[Batch]) -> Cost:
-        """Add up the cost of calls, in which calls with the same text are adjacent."""
+        """Add up the cost of calls. Calls with the same text must be adjacent."""
         total = recipients = 0
 
         def shares() -> Iterator[Share]:
@@ -53,8 +53,8 @@ class Cost:
         return cls(credits=total, recipients=recipients, largest=largest)
 
     def above(self, max_credits: int) -> str:
-        """Return an error text: the cost is above ``max_credits``, with the most expensive messages."""
+        """Return the error message for a cost above ``max_credits``, with the most expensive messages."""
         return (
-            f"max_credits is {max_credits:,}, and the messages to send cost {counted(self.credits, 'credit')} for "
-            f"{counted(self.recipients, 'recipient')}. The largest: {'; '.join(map(str, self.largest))}"
+            f"max_credits is {max_credits:,}, but the messages to send cost {counted(self.credits, 'credit')} for "
+            f"{counted(self.recipients, 'recipient')}. The most expensive: {'; '.join(map(str, self.largest))}"
         )

@@ -1,6 +1,6 @@
 """Judge the account by the answer to a probe or a canary.
 
-``docs/credit.md`` explains what each proves.
+``docs/credit.md`` explains what each of them proves.
 """
 
 from __future__ import annotations
@@ -15,10 +15,10 @@ from airflow_provider_ismart.core.return_codes import ACCEPTED_CODE, RETURN_CODE
 if TYPE_CHECKING:
     from airflow_provider_ismart.core.outcomes import CallOutcome
 
-#: The codes that raise the credit alert (gateway document): credit low, account expired, credit expired.
+#: The codes that raise the credit alert (gateway document): credit is low, account expired, credit expired.
 ALERT_CODES = tuple(sorted(code.number for code in RETURN_CODES.values() if code.kind is Kind.CREDIT))
 
-#: The answer to the probe if the login is good, because its number is invalid.
+#: The answer to the probe if the login is good: the probe's number is invalid.
 PROBE_IS_GOOD = 9
 
 #: The answers to a check if nothing is wrong: 1 to a canary, 9 to a probe.
@@ -26,7 +26,7 @@ GOOD_CODES = frozenset({ACCEPTED_CODE, PROBE_IS_GOOD})
 
 
 def judge_login(outcome: CallOutcome) -> tuple[bool, str]:
-    """Return whether a probe shows that the login is good, and a sentence for the user."""
+    """Return whether a probe shows that the login is good, with a sentence for the user."""
     if outcome.code == PROBE_IS_GOOD:
         return True, "The login is good. This does not show whether there is credit."
     if outcome.code is not None:
@@ -39,7 +39,7 @@ class WaitFor(Enum):
 
     #: One of the alert codes.
     ALERT = "alert"
-    #: No trouble: the login is good and no other code was returned.
+    #: No trouble: a check returns one of ``GOOD_CODES``.
     OK = "ok"
 
 
@@ -48,11 +48,11 @@ class ProbeVerdict(Enum):
 
     #: The awaited state was reached.
     FOUND = "found"
-    #: It was not reached: check again later.
+    #: The awaited state was not reached: check again later.
     NOT_YET = "not_yet"
     #: The login was refused: another check can lock the account.
     LOGIN_REFUSED = "login_refused"
-    #: The account may not send, and waiting does not help.
+    #: The account is not allowed to send, and waiting does not help.
     ACCOUNT_REFUSED = "account_refused"
     #: The answer says nothing about the account: no code, or an unexpected one.
     NO_VERDICT = "no_verdict"
@@ -66,9 +66,9 @@ class Watch(NamedTuple):
 
     @classmethod
     def of(cls, alert_codes: Iterable[int], wait_for: str) -> Watch:
-        """Return the watch for a user's options.
+        """Validate a user's options.
 
-        :raises InputError: a code is not an account or credit code, or ``wait_for`` is invalid.
+        :raises InputError: a code is not of kind account or credit, or ``wait_for`` is invalid.
         """
         codes = frozenset(alert_codes)
         can_be = sorted(
@@ -78,15 +78,15 @@ class Watch(NamedTuple):
         )
         if not codes or not codes <= set(can_be):
             listed = ", ".join(map(str, can_be))
-            raise InputError(f"alert_codes is {sorted(codes, key=str)}; it can be some of {listed}")
+            raise InputError(f"alert_codes is {sorted(codes, key=str)}; it must be one or more of {listed}")
         try:
             return cls(alert_codes=codes, wait_for=WaitFor(wait_for))
         except ValueError:
             known = ", ".join(repr(choice.value) for choice in WaitFor)
-            raise InputError(f"wait_for is {wait_for!r}; it can be {known}") from None
+            raise InputError(f"wait_for is {wait_for!r}; it must be one of {known}") from None
 
     def verdict(self, code: int | None) -> ProbeVerdict:
-        """Return the conclusion from the return code of a check; ``None`` is a check without one."""
+        """Return the conclusion from a check's return code; ``None`` if the check got no code."""
         if code is None:
             return ProbeVerdict.NO_VERDICT
         kind = return_code(code).kind
@@ -104,7 +104,7 @@ class Watch(NamedTuple):
 def seen(outcome: CallOutcome) -> dict[str, int | str | None]:
     """Return the result of a check as plain JSON: ``code``, ``description`` and ``help``.
 
-    Without a code, the description says what happened instead.
+    If there is no code, the description has the cause.
     """
     if outcome.code is None:
         return {"code": None, "description": outcome.detail, "help": "Check again later."}
@@ -119,6 +119,6 @@ def seen(outcome: CallOutcome) -> dict[str, int | str | None]:
 
 
 def in_words(outcome: CallOutcome) -> str:
-    """Return the result of a check as text for a log."""
+    """Return the result of a check as text for the log."""
     what = seen(outcome)
     return f"{what['description']} (return code {what['code']})" if what["code"] else str(what["description"])

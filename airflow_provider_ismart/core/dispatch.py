@@ -1,4 +1,4 @@
-"""Decide which call is next, how its outcome affects the rest, and when to stop."""
+"""Decide which call is next, how its outcome affects the others, and when to stop."""
 
 from __future__ import annotations
 
@@ -10,28 +10,28 @@ from enum import Enum
 from airflow_provider_ismart.core.attempt import Attempt
 from airflow_provider_ismart.core.batching import Batch, CallLimits, batches
 from airflow_provider_ismart.core.cost import Cost
-from airflow_provider_ismart.core.elsewhere import Elsewhere, Pending
 from airflow_provider_ismart.core.ledger import Ledger
+from airflow_provider_ismart.core.other_tasks import Pending, RowsOfOtherTasks
 from airflow_provider_ismart.core.outcomes import CallOutcome, Fate, Outcome
 from airflow_provider_ismart.core.plan import Plan
 from airflow_provider_ismart.core.resume import unsent
 from airflow_provider_ismart.core.return_codes import Kind, return_code
 from airflow_provider_ismart.core.settlement import NO_SETTLEMENTS, NOTHING_SETTLED, Settlements
 
-#: Stop after this many uncertain calls in a row: the next ones would probably be uncertain too.
+#: Stop after this many uncertain calls in a row, because the next ones would probably be uncertain too.
 MAX_UNCERTAIN_IN_A_ROW = 3
 
-#: Stop after this many calls refused for their numbers and none accepted: the cause is not the numbers.
+#: Stop after this many calls refused for their numbers, if none was accepted: the numbers are not the cause.
 MAX_REFUSED_BEFORE_ACCEPTED = 50
 
-#: HTTP statuses that reject an oversize call for its length (the gateway runs ASP.NET on IIS).
+#: The HTTP statuses with which IIS rejects a call for its length (the gateway runs ASP.NET on IIS).
 _TOO_LONG_STATUSES = frozenset({400, 404, 414})
 
 
 class OnRefused(Enum):
-    """What to do with a batch that is refused for one of its recipients."""
+    """What to do with a batch that is refused for one of its numbers."""
 
-    #: Split it until the refused numbers stand alone, so that the others get their message.
+    #: Split it until the refused numbers are alone, so that the others get their message.
     ISOLATE = "isolate"
     #: Skip all of its numbers.
     SKIP = "skip"
@@ -42,7 +42,7 @@ class OnRefused(Enum):
 class Submission:
     """Decide which calls are made, in which order, and when to stop.
 
-    Until a call is accepted, and again after an uncertain one, calls go one at a time.
+    Calls are made one at a time until one is accepted, and again after an uncertain call.
     """
 
     def __init__(
@@ -58,12 +58,12 @@ class Submission:
         settlements: Settlements = NO_SETTLEMENTS,
     ) -> None:
         #: Rows that other tasks are sending.
-        self.elsewhere = Elsewhere(plan.outcomes, ledger)
+        self.other_tasks = RowsOfOtherTasks(plan.outcomes, ledger)
         has_records = ledger.claim()
-        #: What this try settled of earlier ones.
+        #: The uncertain messages of earlier tries that this try settles.
         self.settlement = ledger.settle(settlements) if settlements.by_number else NOTHING_SETTLED
         self._unsent: Callable[[], Iterator[Batch]] = (
-            unsent(plan, ledger, limits, self.elsewhere, attempt=attempt, resend_uncertain=resend_uncertain)
+            unsent(plan, ledger, limits, self.other_tasks, attempt=attempt, resend_uncertain=resend_uncertain)
             if has_records or attempt
             else lambda: batches(plan.groups, limits)
         )
@@ -75,20 +75,20 @@ class Submission:
         self.calls = 0
         #: The parts of all accepted messages.
         self.parts = 0
-        #: The number of accepted rows scheduled because of quiet hours, and their latest delivery time.
+        #: How many accepted rows are scheduled because of quiet hours, and their latest delivery time.
         self.scheduled = 0
         self.scheduled_for: datetime | None = None
-        #: The outcome that stopped the send, if any; the gravest if there were several.
+        #: The outcome that stopped the send, if any; the gravest if there are several.
         self.stopped_by: CallOutcome | None = None
-        #: Codes that refused rows for a reason other than their number.
+        #: The codes that refused rows for a reason other than their number.
         self.refused_texts: set[int] = set()
         self._on_refused = on_refused
         self._first: deque[Batch] = deque()
         #: Texts that cannot be sent, with the outcome of all their rows.
-        self._doomed_texts: dict[str, tuple[Outcome, str]] = {}
-        #: Whether a text was too long for the server.
+        self._unsendable_texts: dict[str, tuple[Outcome, str]] = {}
+        #: Whether the server rejected a text for its length.
         self.had_too_long_text = False
-        #: Whether the last calls justify concurrent calls.
+        #: Whether concurrent calls are safe: a call was accepted, and no uncertain one followed.
         self.is_proven = False
         self._accepted_rows = 0
         self._refused_calls = 0
@@ -96,16 +96,20 @@ class Submission:
 
     @property
     def reached_anybody(self) -> bool:
-        """Whether any message was accepted in this try or an earlier one."""
+        """Whether a message was accepted, in this try or an earlier one."""
         counts = self.outcomes.counts()
         return bool(counts[Outcome.ACCEPTED] or counts[Outcome.ALREADY_SENT])
 
     def planned_cost(self) -> Cost:
-        """Return what this try's calls will cost, before the first of them."""
+        """Return the cost of this try's calls, before the first one."""
         return Cost.of(self._unsent())
 
     def take(self, in_flight: int, window: int) -> list[Batch]:
-        """Return the batches whose calls may start next, with ``in_flight`` others still running."""
+        """Return the batches to submit next.
+
+        :param in_flight: how many calls have not ended.
+        :param window: how many calls may be in flight.
+        """
         taken: list[Batch] = []
         room = (window if self.is_proven else 1) - in_flight
         while len(taken) < room and not self.stopped_by and (batch := self._next()):
@@ -114,15 +118,15 @@ class Submission:
 
     def _next(self) -> Batch | None:
         while batch := self._first.popleft() if self._first else next(self._waiting, None):
-            doom = self._doomed_texts.get(batch.message.text)
-            if doom is None:
+            unsendable = self._unsendable_texts.get(batch.message.text)
+            if unsendable is None:
                 return batch
-            outcome, reason = doom
+            outcome, reason = unsendable
             self._record(batch, outcome, reason=reason)
         return None
 
     def record(self, settled: Mapping[Batch, CallOutcome], intents: Sequence[Batch]) -> Sequence[Batch]:
-        """Record how calls ended and which are about to start; return those that may."""
+        """Record outcomes and intents in the ledger; return the intents whose calls may start."""
         if intents and self._before_first_call:
             self._before_first_call()
             self._before_first_call = None
@@ -136,14 +140,14 @@ class Submission:
         for batch in intents:
             for row, msisdn in batch.numbers:
                 if row not in mine:
-                    self.elsewhere.add(row, Pending(msisdn, batch.message.digest, batch.copy))
+                    self.other_tasks.add(row, Pending(msisdn, batch.message.digest, batch.copy))
 
     def requeue(self, unsent: Sequence[Batch]) -> None:
-        """Return batches whose calls never started to the front of the queue."""
+        """Put batches whose calls did not start back at the front of the queue."""
         self._first.extendleft(reversed(unsent))
 
     def is_terminal(self, batch: Batch, outcome: CallOutcome) -> bool:
-        """Whether this outcome stops the send, whatever the outcomes of the other calls in flight."""
+        """Return whether this outcome stops the send, regardless of the other calls in flight."""
         match outcome.fate:
             case Fate.ACCEPTED | Fate.UNCERTAIN:
                 return False
@@ -159,7 +163,7 @@ class Submission:
         if kind is Kind.RECIPIENT:
             final = len(batch.rows) == 1 or self._on_refused is OnRefused.SKIP
             return final and self._has_only_refused()
-        return kind is not Kind.MESSAGE  # not specific to this call, so the next one would get the same answer
+        return kind is not Kind.MESSAGE  # any other cause also applies to the next call
 
     def _has_only_refused(self) -> bool:
         return not self._accepted_rows and self._refused_calls + 1 >= MAX_REFUSED_BEFORE_ACCEPTED
@@ -182,7 +186,7 @@ class Submission:
                 self.outcomes.set(batch.rows, Outcome.UNCERTAIN, code=outcome.code, reason=outcome.detail)
             case Fate.NOT_SENT if _is_too_long(batch, outcome):
                 reason = f"message: the text does not fit into a call ({outcome.detail}); shorten it"
-                self._doomed_texts[batch.message.text] = (Outcome.INVALID, reason)
+                self._unsendable_texts[batch.message.text] = (Outcome.INVALID, reason)
                 self.had_too_long_text = True
                 self._refused_calls += 1
                 self._record(batch, Outcome.INVALID, reason=reason)
@@ -201,7 +205,7 @@ class Submission:
         self.outcomes.set(batch.rows, Outcome.ACCEPTED, reason=reason)
 
     def _stop(self, outcome: CallOutcome) -> None:
-        """Keep the gravest outcome that stops the send, independent of the order in which calls end."""
+        """Keep the gravest outcome that stops the send, regardless of the order in which calls end."""
         if self.stopped_by is None or _gravity(outcome) < _gravity(self.stopped_by):
             self.stopped_by = outcome
 
@@ -213,7 +217,7 @@ class Submission:
             return
         if kind is Kind.MESSAGE:
             reason = f"the gateway refused this text with code {code}"
-            self._doomed_texts[batch.message.text] = (Outcome.NOT_ATTEMPTED, reason)
+            self._unsendable_texts[batch.message.text] = (Outcome.NOT_ATTEMPTED, reason)
         if kind is not Kind.RECIPIENT:
             self.refused_texts.add(code)
         self._refused_calls += 1
@@ -225,7 +229,7 @@ class Submission:
         self.outcomes.set(rows, outcome, code=code, reason=reason)
 
 
-#: The order of gravity, the gravest first. The gravest outcome decides how a send ends.
+#: Outcomes in the order of gravity. The gravest one decides the error of a send.
 _GRAVEST_FIRST = (Kind.LOGIN, Kind.ACCOUNT, Kind.CREDIT, Fate.UNCERTAIN, Fate.REFUSED, Fate.NOT_SENT)
 
 

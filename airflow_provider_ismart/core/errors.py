@@ -1,5 +1,5 @@
-"""The error that the core raises."""
+"""Raise one error for all invalid input."""
 
 
 class InputError(ValueError):
-    """The input cannot be sent as it is. Nothing was sent."""
+    """The recipients, the message, an option or the connection is invalid. Nothing was sent."""

@@ -1,4 +1,4 @@
-"""Exclude valid rows: numbers in ``exclude``, and numbers that a restricted connection does not reach."""
+"""Exclude valid rows: numbers in ``exclude``, and numbers that a restricted connection must not reach."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from airflow_provider_ismart.core.recipients import ChunkedRecipients, read_reci
 
 IN_EXCLUDE = "in exclude"
 
-#: How many unreadable entries an error names.
+#: How many unreadable entries an error lists.
 MAX_ENTRIES_SHOWN = 3
 
 
@@ -25,8 +25,8 @@ MAX_ENTRIES_SHOWN = 3
 class Exclusion:
     """The numbers that get no message, as 11 digits.
 
-    ``allowed`` are the only numbers that a restricted connection reaches; ``None`` is every number. ``conn_id`` is
-    the connection's id, for the reason.
+    ``allowed`` are the only numbers that a restricted connection reaches; ``None`` allows every number. The
+    reasons of excluded rows name the connection ``conn_id``.
     """
 
     opted_out: AbstractSet[str] = frozenset()
@@ -34,7 +34,7 @@ class Exclusion:
     conn_id: str = ""
 
     def __bool__(self) -> bool:
-        """Whether any number can be excluded."""
+        """Return whether any number can be excluded."""
         return bool(self.opted_out) or self.allowed is not None
 
     def apply(
@@ -45,9 +45,9 @@ class Exclusion:
         outcomes: RowOutcomes,
         first: int,
     ) -> None:
-        """Record which valid rows are excluded, and remove their texts so that they are not planned.
+        """Record which valid rows are excluded, and remove their texts, so that they are not planned.
 
-        :param first: the number of the first of these rows.
+        :param first: the number of the first row.
         """
         opted_out, allowed = self.opted_out, self.allowed
         not_allowed = f"not in the allowed numbers of connection {self.conn_id!r}"
@@ -69,11 +69,11 @@ NOBODY_EXCLUDED = Exclusion()
 
 
 def read_opt_outs(exclude: Any, recipient_column: str, numbering: NumberingPlan) -> AbstractSet[str]:
-    """Return the numbers in ``exclude``, which can have any form that recipients can.
+    """Return the numbers in ``exclude``, which can have any form that recipients can have.
 
-    A table has them in ``recipient_column``, or in the only column that it has.
+    In a table, they are in ``recipient_column`` or in the only column.
 
-    :raises InputError: an entry is not a mobile number, so it is unknown whom it means.
+    :raises InputError: an entry is not a mobile number, so nobody knows whom it means.
     """
     numbers: set[str] = set()
     unreadable: list[str] = []
@@ -113,7 +113,7 @@ def _cells(exclude: Any, recipient_column: str) -> Iterable[Sequence[Any]]:
     if not columns:
         return ()
     name, cells = _only(columns, recipient_column)
-    if name != recipient_column:  # read again as a column of numbers, which cannot be 32-bit floats
+    if name != recipient_column:  # read again as the column of numbers, which refuses 32-bit floats
         cells = read_recipients(exclude, name)[name]
     return (cells,)
 
@@ -124,6 +124,6 @@ def _only(columns: Columns, recipient_column: str) -> tuple[str, Sequence[Any]]:
         return recipient_column, columns[recipient_column]
     name, *others = columns
     if others or not is_name(name):
-        wanted = f"there is neither a column {shown(recipient_column)} (recipient_column) nor only one column"
+        wanted = f"it needs a column {shown(recipient_column)} (recipient_column) or only one column"
         raise InputError(f"{wanted}; it has {shown_all(columns)}")
     return name, columns[name]

@@ -1,4 +1,4 @@
-"""Templates by language: read the languages of rows, and count rows and parts by language."""
+"""Read templates by language and the language of each row, and count rows and parts by language."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from airflow_provider_ismart.core.outcomes import Outcome, RowOutcomes
 from airflow_provider_ismart.core.segmentation import is_blank
 from airflow_provider_ismart.core.template import Template
 
-#: The key of the template for rows without a language, or with one that has no template.
+#: The key of the template for rows with no language or with a language that has no template.
 DEFAULT = "default"
 
 #: The ways to write a language, in lower case and with plain letters.
@@ -27,17 +27,17 @@ _SPELLINGS = {
 _LANGUAGE_OF = {spelling: language for language, spellings in _SPELLINGS.items() for spelling in spellings}
 #: Letters and the plain ones that are often written in their place: alef, and heh and yeh at the end of a word.
 _PLAIN_LETTERS = str.maketrans("\u0625\u0629\u0649", "\u0627\u0647\u064a")
-#: White space, and marks left over from copying right-to-left text.
+#: White space, and marks that remain when right-to-left text is copied.
 _AROUND = " \t\r\n\u00a0\u061c\u200e\u200f\ufeff"
 
-#: With more different values without a template than this, the column has other content, such as names.
+#: A column with more different values without a template probably has other content, such as names.
 _MAX_UNKNOWN = 10
-#: A word with or without a region. Other cells, such as names and texts, are not shown.
+#: A word with or without a region. Reasons show only such cells, because others can be names or texts.
 _LOOKS_LIKE_A_LANGUAGE = r"[^\W\d_]{2,12}([-_][^\W_]{2,4})?"
 
 
 def read_language(written: str) -> str | None:
-    """Return ``"ar"`` or ``"en"`` for a language in any usual form, with any region; else ``None``."""
+    """Return ``"ar"`` or ``"en"`` for a language in any common form, with any region; else ``None``."""
     text = written.strip(_AROUND).casefold().replace("_", "-").translate(_PLAIN_LETTERS)
     language, _, region = text.partition("-")
     return _LANGUAGE_OF.get(text) or (language if region and language in _SPELLINGS else None)
@@ -49,21 +49,23 @@ def read_templates(message: Mapping[Any, Any]) -> dict[str, Template]:
     :raises InputError: the dict is empty, a key is not a language or repeated, or a template is blank or not text.
     """
     if not message:
-        raise InputError("message is an empty dict; give it a template for each language")
+        raise InputError("message is an empty dict; add a template for each language")
     templates: dict[str, Template] = {}
     keys: dict[str, str] = {}
     for key, source in message.items():
         language = _read_key(key)
         if language is None:
-            raise InputError(f"message has the key {shown(key)}; a key can be 'ar', 'en' or '{DEFAULT}'")
+            raise InputError(f"a key of message is {shown(key)}; it must be 'ar', 'en' or '{DEFAULT}'")
         if language in keys:
-            raise InputError(f"message has two keys for the same language, {keys[language]} and {shown(key)}")
+            raise InputError(
+                f"message has two keys for the same language, {keys[language]} and {shown(key)}; remove one"
+            )
         keys[language] = shown(key)
         name = f"message[{shown(key)}]"
         if not isinstance(source, str):
-            raise InputError(f"{name} is of type {type(source).__name__}; it has to be text")
+            raise InputError(f"{name} is of type {type(source).__name__}; it must be text")
         if is_blank(source):
-            raise InputError(f"{name} is blank; leave the key out, or give it a text")
+            raise InputError(f"{name} is blank; add a text or remove the key")
         templates[language] = Template(source, name)
     return templates
 
@@ -77,7 +79,7 @@ def _read_key(key: object) -> str | None:
 def choose_languages(
     cells: Sequence[Any], choices: Collection[str], invalid: Callable[[int, str], None]
 ) -> list[str | None]:
-    """Return which of ``choices`` each row gets; pass rows without one and the reason to ``invalid``."""
+    """Return which of ``choices`` each row gets; pass each row that gets none to ``invalid``, with the reason."""
     of_text: dict[str, str | None] = {}
     fallback = DEFAULT if DEFAULT in choices else None
     chosen: list[str | None] = []
@@ -111,14 +113,14 @@ def _why_none(cell: Any, *, are_languages: bool) -> str:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class LanguageCounts:
-    """The rows of one language and the parts of their texts by outcome, with every outcome."""
+    """The rows of one language and the parts of their texts, by outcome. Every outcome is a key."""
 
     rows: dict[Outcome, int]
     parts: dict[Outcome, int]
 
 
 class RowLanguages:
-    """The language and parts of each row, in two bytes per row; empty if all rows share one template."""
+    """Store the language and parts of each row in two bytes; empty if there are no templates by language."""
 
     def __init__(self, languages: Collection[str] = ()) -> None:
         self._names: tuple[str | None, ...] = (None, *languages)
@@ -136,7 +138,7 @@ class RowLanguages:
         return self._names[self._of_row[row]] if self._of_row else None
 
     def counts(self, outcomes: RowOutcomes) -> dict[str, LanguageCounts]:
-        """Return the counts by language. Rows without a template are not counted."""
+        """Return the counts by language. Rows that get no template are not counted."""
         found = {
             name: LanguageCounts(rows=dict.fromkeys(Outcome, 0), parts=dict.fromkeys(Outcome, 0))
             for name in self._names

@@ -1,7 +1,6 @@
 """Record each call before and after it is made, so that a later try knows what was submitted.
 
-A ledger that survives a crash outlives the process that sends. :class:`MemoryLedger` does not: it serves a single
-try.
+Stored ledgers survive a crash. :class:`MemoryLedger` does not; it serves a single try.
 """
 
 from __future__ import annotations
@@ -21,7 +20,7 @@ if TYPE_CHECKING:
 class State(Enum):
     """The state of one message to one number in a ledger."""
 
-    #: Its call is about to start, or is in flight.
+    #: Its call is in flight or about to start.
     SUBMITTING = "submitting"
     ACCEPTED = "accepted"
     REFUSED = "refused"
@@ -42,8 +41,8 @@ STATE_OF_FATE = {
     Fate.UNCERTAIN: State.UNCERTAIN,
 }
 
-#: The allowed transitions; ``None`` is "nothing on record". No intent follows another, so that two senders cannot
-#: both submit. An outcome may be recorded again, because a write that raised can have been applied.
+#: The allowed transitions; ``None`` means that nothing is on record. An intent cannot follow an intent, so two
+#: senders cannot both submit. An outcome can be recorded again, because a write that failed may have been applied.
 TRANSITIONS: Mapping[State | None, frozenset[State]] = {
     None: frozenset({State.SUBMITTING}),
     State.SUBMITTING: frozenset(STATE_OF_FATE.values()),
@@ -55,22 +54,22 @@ TRANSITIONS: Mapping[State | None, frozenset[State]] = {
     State.RULED_OUT: frozenset({State.SUBMITTING, State.CONFIRMED}),
 }
 
-#: The states in which the message reached the gateway, or may have.
+#: The states in which the gateway has, or may have, accepted the message.
 MAYBE_SENT = frozenset({State.SUBMITTING, State.ACCEPTED, State.UNCERTAIN, State.CONFIRMED})
 
-#: What a person found out.
+#: The states that record a person's finding.
 SETTLED = frozenset({State.CONFIRMED, State.RULED_OUT})
 
-#: A repeated call that ends in these states proves nothing about an uncertain first one.
+#: If a repeated call ends in one of these states, the uncertain first call stays uncertain.
 _PROVE_NOTHING = frozenset({State.REFUSED, State.NOT_SENT})
 
 
 class Entry(NamedTuple):
-    """The record of one message to one number: the text's digest, its copy number and its state.
+    """The record of one message to one number: the text's digest, the copy number and the state.
 
-    ``copy`` is 0, except where a send keeps duplicates: the second message of the same text is copy 1. ``by``
-    names the sender where that was not this task, such as ``"mapped index 3"``. An entry with ``same_text_only``
-    says nothing about other texts to the number.
+    ``copy`` is 0, unless the send keeps duplicates: a second message with the same text is copy 1. ``by`` names
+    the sender if it was not this task, such as ``"mapped index 3"``. An entry with ``same_text_only`` does not
+    affect other texts to the number.
     """
 
     digest: str
@@ -81,9 +80,9 @@ class Entry(NamedTuple):
 
 
 def with_entry(entries: tuple[Entry, ...], entry: Entry) -> tuple[Entry, ...]:
-    """Add the next entry of a number to its entries, or replace the one of the same message.
+    """Add a number's next entry to its entries, or replace the entry of the same message.
 
-    A settled message keeps its sender, whoever settled it.
+    A settled message keeps its sender, even if another task settled it.
     """
     of_message = [other for other in entries if (other.digest, other.copy) == (entry.digest, entry.copy)]
     if of_message and entry.state in SETTLED:
@@ -94,7 +93,7 @@ def with_entry(entries: tuple[Entry, ...], entry: Entry) -> tuple[Entry, ...]:
 
 
 class LedgerConflictError(Exception):
-    """A transition does not start from the expected state, because another sender is active."""
+    """A message is not in the expected state, because another sender is active."""
 
 
 class Ledger(Protocol):
@@ -103,46 +102,46 @@ class Ledger(Protocol):
     def claim(self) -> bool:
         """Become the only sender, and return whether anything is on record.
 
-        What an earlier try left in flight is UNCERTAIN from now on. An earlier try that is still alive can record
-        nothing any more, and so sends nothing more.
+        Messages that an earlier try left in flight become UNCERTAIN. An earlier try that is still alive can no
+        longer record anything, and therefore stops sending.
         """
 
     def settle(self, settlements: Settlements) -> Settlement:
-        """Record what a person found out about this task's uncertain messages, in one write.
+        """Record a person's findings about this task's uncertain messages, in one write.
 
         Call it after :meth:`claim`.
 
-        :raises InputError: something else than uncertain messages would be settled; nothing is recorded.
+        :raises InputError: a message to settle is not uncertain; nothing is recorded.
         """
 
     def accepted_by(self, batch: Batch) -> str | None:
         """Return the sender of an accepted call with exactly this text and these numbers.
 
-        ``""`` is an earlier try of this task; ``None`` means that there is no such call.
+        ``""`` means an earlier try of this task, ``None`` that there is no such call.
         """
 
     def recorded(self, msisdns: Collection[str], *, refresh: bool = False) -> Mapping[str, Sequence[Entry]]:
         """Return the entries of the numbers that have any.
 
-        They can date from when this sender claimed the ledger; with ``refresh`` they are current. Calls that
-        :meth:`accepted_by` has found can be missing, because its caller knows them.
+        They can date from when this sender claimed the ledger; with ``refresh``, they are current. Calls that
+        :meth:`accepted_by` has found can be missing, because the caller knows them already.
         """
 
     def write(self, settled: Sequence[tuple[Batch, CallOutcome]], intents: Sequence[Batch]) -> Sequence[Batch]:
         """Record outcomes and intents in one write; return the intents whose calls may start.
 
-        They lack the numbers for which another task has recorded its own intent meanwhile. If this raises, no call
-        may start, and the outcomes may be recorded again, because the write can have been applied all the same.
+        Numbers for which another task has recorded its own intent are removed from them. If this raises, no call
+        may start. The outcomes can be recorded again, because the write may have been applied.
 
-        :raises LedgerConflictError: a transition is not one of :data:`TRANSITIONS`.
+        :raises LedgerConflictError: a transition is not in :data:`TRANSITIONS`.
         """
 
 
 class MemoryLedger:
-    """Keep a ledger in memory, for as long as the process lives."""
+    """Keep a ledger in memory, until the process ends."""
 
     def __init__(self) -> None:
-        #: By message and copy, the state of each number.
+        #: The state of each number, by message and copy.
         self._states: dict[tuple[str, int], dict[str, State]] = defaultdict(dict)
 
     def claim(self) -> bool:
@@ -154,9 +153,9 @@ class MemoryLedger:
         return any(self._states.values())
 
     def settle(self, settlements: Settlements) -> Settlement:
-        """Record what a person found out about uncertain messages. It keeps only their latest state.
+        """Record a person's findings about uncertain messages. Only their latest state is kept.
 
-        :raises InputError: something else than uncertain messages would be settled; nothing is recorded.
+        :raises InputError: a message to settle is not uncertain; nothing is recorded.
         """
         settlement = settlements.decide(self.recorded(settlements.by_number))
         for entry, msisdns in settlement.groups:
@@ -172,7 +171,7 @@ class MemoryLedger:
         self,
         msisdns: Collection[str],
         *,
-        refresh: bool = False,  # noqa: ARG002  # it is always up to date
+        refresh: bool = False,  # noqa: ARG002  # this ledger is always current
     ) -> Mapping[str, Sequence[Entry]]:
         """Return the entries of the numbers that have any."""
         recorded: dict[str, list[Entry]] = defaultdict(list)
@@ -183,9 +182,9 @@ class MemoryLedger:
         return recorded
 
     def write(self, settled: Sequence[tuple[Batch, CallOutcome]], intents: Sequence[Batch]) -> Sequence[Batch]:
-        """Record outcomes and intents in one write; return the intents.
+        """Record outcomes and intents; return the intents.
 
-        :raises LedgerConflictError: a transition is not one of :data:`TRANSITIONS`.
+        :raises LedgerConflictError: a transition is not in :data:`TRANSITIONS`.
         """
         for batch, outcome in settled:
             self._move(_key(batch), batch.msisdns, STATE_OF_FATE[outcome.fate])
@@ -197,7 +196,7 @@ class MemoryLedger:
         states = self._states[key]
         found = list(map(states.get, msisdns))
         usual = None if to is State.SUBMITTING else State.SUBMITTING
-        if found.count(usual) < len(found):  # hashing an enum for a look-up is slow
+        if found.count(usual) < len(found):  # rarely, because hashing an enum for each look-up is slow
             for state in found:
                 if to not in TRANSITIONS[state]:
                     raise LedgerConflictError(f"{to.value} cannot follow {state.value if state else 'nothing'}")

@@ -1,4 +1,4 @@
-"""A text as sent: its language and its number of parts."""
+"""Determine the language of a text and its number of parts."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ from airflow_provider_ismart.core.segmentation import (
     parts,
 )
 
-#: 72 bits: two of a million texts have the same with a probability of one in ten billion.
+#: 72 bits: the probability that two of a million texts have the same digest is one in ten billion.
 DIGEST_BYTES = 9
 
 
@@ -32,20 +32,20 @@ class LangChoice(Enum):
 
     @classmethod
     def of(cls, lang: object) -> LangChoice:
-        """Return the choice for its name or the gateway's number.
+        """Return the choice with this name or gateway number.
 
-        :raises InputError: it is neither.
+        :raises InputError: there is none.
         """
         try:
             return cls(lang.lower() if isinstance(lang, str) else Lang(lang).name.lower())  # type: ignore[arg-type]
         except (ValueError, TypeError):
             if isinstance(lang, str) and lang.strip() in {"0", "64"}:  # Jinja renders a number as text
                 return cls(Lang(int(lang)).name.lower())
-            raise InputError(f"lang is {lang!r}; it can be 'auto', 'english', 'arabic', 0 or 64") from None
+            raise InputError(f"lang is {lang!r}; it must be 'auto', 'english', 'arabic', 0 or 64") from None
 
 
 class Size(NamedTuple):
-    """The language and the number of parts of a text."""
+    """The language of a text and its number of parts."""
 
     lang: Lang
     parts: int
@@ -67,37 +67,37 @@ class Message(NamedTuple):
 
     @property
     def digest(self) -> str:
-        """The 12 characters that a ledger stores in place of the text, which they identify but do not reveal."""
+        """The 12 characters that a ledger stores instead of the text. They identify it without revealing it."""
         return urlsafe_b64encode(sha256(self.text.encode()).digest()[:DIGEST_BYTES]).decode()
 
 
 class InvalidTextError(ValueError):
-    """A row's text cannot be sent; the message says why, without the text."""
+    """A row's text cannot be sent. The message says why, without the text."""
 
 
 def size(text: str, choice: LangChoice, max_parts: int) -> Size:
-    """Return the language and the number of parts of a text.
+    """Return the language of a text and its number of parts.
 
-    :raises InvalidTextError: it is blank, cannot be encoded, takes more than ``max_parts`` parts, or is forced
-        into English with a character that would arrive as ``?``.
+    :raises InvalidTextError: the text is blank, cannot be encoded, has more than ``max_parts`` parts, or has a
+        character that would arrive as ``?`` because ``choice`` is English.
     """
     if is_blank(text):
         raise InvalidTextError("the text is blank")
     if not is_encodable(text):
-        raise InvalidTextError("the text has half a character (a lone surrogate)")
+        raise InvalidTextError("the text has half a character (a lone surrogate), which cannot be encoded")
     if choice is LangChoice.ENGLISH and (foreign := first_not_gsm7(text)):
         raise InvalidTextError(f"lang is english, but the text has U+{ord(foreign):04X}, which needs lang 64")
     lang = language(text) if choice is LangChoice.AUTO else Lang[choice.name]
     count = parts(text, lang)
     if count > max_parts:
-        raise InvalidTextError(f"the text takes {count} parts; max_parts is {max_parts}")
+        raise InvalidTextError(f"the text has {count} parts, but max_parts is {max_parts}")
     return SIZES[lang, count]
 
 
 def compose(text: str, choice: LangChoice, max_parts: int) -> Message:
     """Return the text as a message.
 
-    :raises InvalidTextError: it cannot be sent; see :func:`size`.
+    :raises InvalidTextError: the text cannot be sent; see :func:`size`.
     """
     lang, count = size(text, choice, max_parts)
     return Message(text=text, lang=lang, parts=count)

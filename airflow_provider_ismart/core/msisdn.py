@@ -1,4 +1,4 @@
-"""Normalise a mobile number to the 11 digits that the gateway takes, or say why it is invalid."""
+"""Normalise a mobile number to 11 digits, or say why it is invalid."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ def _chars(*codes: int | range) -> str:
     return "".join(chr(code) for some in codes for code in (some if isinstance(some, range) else [some]))
 
 
-#: Marks that copying from right-to-left text leaves behind. U+202E is none of them: it shows digits in reverse.
+#: Marks that remain when right-to-left text is copied. U+202E is not included, because it reverses digits.
 _INVISIBLE = _chars(
     0xAD, 0x61C, range(0x200B, 0x2010), range(0x202A, 0x202E), 0x2060, range(0x2066, 0x206A), 0xFEFF
 )
@@ -43,9 +43,9 @@ class InvalidNumberError(ValueError):
 
 
 def canonical_msisdn(written: object, plan: NumberingPlan = OMAN) -> str:
-    """Return the 11 digits of a number in a usual notation.
+    """Return the 11 digits of a number.
 
-    Accepts the notations of :mod:`numbering`, in the digits of one script, and whole numbers.
+    It can be text in a notation of :mod:`numbering`, with digits of one script, or a whole number.
 
     :raises InvalidNumberError: it is not clearly one mobile number.
     """
@@ -58,7 +58,7 @@ def canonical_msisdn(written: object, plan: NumberingPlan = OMAN) -> str:
 
 
 def canonical_texts(cells: Sequence[object], plan: NumberingPlan) -> Sequence[str] | None:
-    """Return the cells as text if all have 11 digits already. One check of many cells is faster than one each."""
+    """Return the cells as text if all are canonical numbers, else ``None``. One check of all cells is fast."""
     types = set(map(type, cells))
     if types == {str}:
         texts = cast("Sequence[str]", cells)
@@ -101,7 +101,7 @@ def _text(written: object) -> str:
 
 
 def is_narrow_float(dtype: object) -> bool:
-    """Whether the type has too few bits for 11 digits, so that a value can be a stranger's number."""
+    """Return whether a type is a float with too few bits for 11 digits: a value can be a stranger's number."""
     name = str(dtype).lower()
     size = getattr(dtype, "itemsize", None)
     if size is not None and (getattr(dtype, "kind", "") == "f" or "float" in name):
@@ -126,11 +126,11 @@ def _whole(number: Any) -> str:
 
 
 def _ascii(text: str) -> str:
-    """Return the text with ASCII digits and separators, without invisible marks."""
+    """Convert digits and separators to ASCII, and remove invisible marks."""
     if text.isascii():
         return text
     if len({ord(char) - unicodedata.decimal(char) for char in text if char.isdecimal()}) > 1:
-        raise InvalidNumberError("mixes digits of several scripts; use one")
+        raise InvalidNumberError("mixes digits of several scripts; use only one")
     return _ascii_digits(text.translate(_ASCII))
 
 
@@ -141,7 +141,7 @@ def _ascii_digits(text: str) -> str:
 
 
 def _why_not(text: str, plan: NumberingPlan) -> str:  # noqa: PLR0911  # one return per reason
-    """Return why the numbering plan rejects a text, without its digits."""
+    """Return why the numbering plan rejects a text. The reason does not contain its digits."""
     if _SEVERAL.search(text):
         return "several numbers in one cell; give each a row"
     if _SCIENTIFIC.fullmatch(text):
@@ -173,12 +173,12 @@ def _why_not_digits(digits: str, is_international: bool, plan: NumberingPlan) ->
     if len(digits) > MSISDN_DIGITS:
         return f"too long: {len(digits)} digits instead of {MSISDN_DIGITS}" + ("" if is_foreign else f"; {write}")
     if digits[0] == "0" and not is_local:
-        return f"starts with 0, which no country code does; {write}"
+        return f"starts with 0, but country codes do not; {write}"
     if is_foreign:
         return f"not in a known format: write + and {MSISDN_DIGITS} digits without separators"
     if (is_local or digits.startswith(code)) and not plan.is_mobile(code + digits if is_local else digits):
         starts = " or ".join(plan.prefixes) if len(plan.prefixes) < len("123456789") else "anything but 0"
-        return f"not a mobile number: after the country code {code} they start with {starts}"
+        return f"not a mobile number: after the country code {code}, mobile numbers start with {starts}"
     return f"not in a known format: {write}; foreign numbers with + and country code"
 
 
@@ -188,7 +188,7 @@ def _how_to_write(plan: NumberingPlan) -> str:
 
 
 def is_missing(value: object) -> bool:
-    """Whether a cell is empty: ``None``, NaN, ``NaT`` or ``pandas.NA`` (whose truth value raises)."""
+    """Return whether a cell is empty: ``None``, NaN, ``NaT`` or ``pandas.NA``, whose truth value raises."""
     try:
         return value is None or bool(value != value)  # noqa: PLR0124  # only NaN and NaT differ from themselves
     except (TypeError, ValueError, ArithmeticError) as error:
@@ -196,12 +196,12 @@ def is_missing(value: object) -> bool:
 
 
 def mask_msisdn(msisdn: str) -> str:
-    """Mask a number for logs and reports: only the country code and the last two digits remain."""
+    """Mask all digits of a number except the country code and the last two, for logs and reports."""
     return f"{msisdn[:3]}******{msisdn[-2:]}" if len(msisdn) == MSISDN_DIGITS else "*" * len(msisdn)
 
 
 def mask_in(text: str, msisdn: str) -> str:
-    """Mask a number in a text, in its usual notations."""
+    """Mask a number in a text, in any common notation."""
     masked = text
     national = r"[\W_]{0,3}".join(msisdn[3:])
     for found in reversed(list(re.finditer(national, _ascii_digits(text)))):

@@ -1,10 +1,11 @@
 """Convert tables and columns of pandas, NumPy, Arrow and polars to Python values that print alike.
 
-This module imports no library that its user has not imported, except pyarrow, which reads other libraries' tables
-through Arrow's C data interface (https://arrow.apache.org/docs/format/CDataInterface/PyCapsuleInterface.html).
+This module imports no library that the caller has not imported, except pyarrow, which reads other libraries'
+tables through Arrow's C data interface
+(https://arrow.apache.org/docs/format/CDataInterface/PyCapsuleInterface.html).
 
-Times are read to the microsecond, as in Python. A 32-bit float becomes the shortest decimal that identifies it,
-as databases print it: 1.2, not 1.2000000476837158.
+Times are truncated to microseconds, as in Python. A 32-bit float becomes the shortest decimal that identifies it,
+as in a database's output: 1.2, not 1.2000000476837158.
 """
 
 from __future__ import annotations
@@ -16,14 +17,14 @@ from typing import Any, NamedTuple
 
 from airflow_provider_ismart.core.msisdn import is_narrow_float
 
-#: Units of NumPy times that Python's cannot hold; ``tolist`` turns such times into integers.
+#: Units of NumPy times that Python's times lack; ``tolist`` turns such times into integers.
 _FINER_THAN_MICROSECONDS = ("[ns]", "[ps]", "[fs]", "[as]")
-#: By the bits of a narrow float: its struct format, and the digits that distinguish it from all others.
+#: The struct format of a narrow float and how many digits identify it, by its bits.
 _NARROW = {16: ("e", range(3, 6)), 32: ("f", range(6, 10))}
 
 
 class Table(NamedTuple):
-    """A library's table: its column names, a function that returns a column by position, and its row count."""
+    """A library's table: its column names, a function that returns a column by position, and the row count."""
 
     names: Sequence[Any]
     column: Callable[[int], Any]
@@ -59,15 +60,15 @@ def read_table(source: Any) -> Table | None:
         source = pa.Table.from_struct_array(source)
     if _is_of(source, "pyarrow", "Table", "RecordBatch"):
         return Table(source.schema.names, source.column, source.num_rows)
-    if names := getattr(getattr(source, "dtype", None), "names", None):  # NumPy's structured array, or a row of it
+    if names := getattr(getattr(source, "dtype", None), "names", None):  # a structured array of NumPy, or its row
         array = source if source.ndim else source.reshape(1)
         return Table(names, lambda index: array[names[index]], len(array))
     return None
 
 
 def is_column(value: Any) -> bool:
-    """Whether a value is a library's array or series."""
-    is_cell = isinstance(value, (str, bytes)) or not hasattr(value, "__iter__")  # NumPy's scalars have tolist, too
+    """Return whether a value is a library's array or series."""
+    is_cell = isinstance(value, (str, bytes)) or not hasattr(value, "__iter__")  # NumPy's scalars also have tolist
     return (
         (hasattr(value, "tolist") and not is_cell) or _is_arrow_column(value) or _is_of(value, "polars", "Series")
     )
@@ -79,7 +80,7 @@ def index_of(values: Any) -> Any:
 
 
 def cells_of(values: Any) -> list[Any]:
-    """Return a column's cells as Python values. Any sequence is a column."""
+    """Return the cells of a column, which can be any sequence, as Python values."""
     values = native(values)
     if _is_arrow_column(values):
         cells = _arrow_cells(values)
@@ -100,7 +101,7 @@ def cells_of(values: Any) -> list[Any]:
 
 
 def type_of(values: Any) -> Any:
-    """Return the type of a column's cells; of a dictionary-encoded column, the type of its dictionary."""
+    """Return the type of a column's cells. For a dictionary-encoded column, it is the type of the dictionary."""
     kind = getattr(values, "dtype", None)
     kind = getattr(getattr(kind, "categories", None), "dtype", kind)
     kind = getattr(kind, "pyarrow_dtype", kind)
@@ -123,7 +124,7 @@ def narrow_bits(values: Any) -> int:
 
 
 def _is_of(value: Any, library: str, *classes: str) -> bool:
-    """Whether a value is of a library's class. Before the library is imported, no value is."""
+    """Return whether a value is an instance of a library's class, without importing the library."""
     module = sys.modules.get(library)
     return module is not None and isinstance(value, tuple(getattr(module, name) for name in classes))
 
@@ -184,12 +185,12 @@ def _numpy_cells(array: Any) -> list[Any]:
         return list(array.tolist())
     if kind.str.endswith(_FINER_THAN_MICROSECONDS):
         array = array.astype(f"{kind.kind}8[us]")
-    # a time that the calendar cannot hold is still an integer here
+    # a time outside Python's calendar is still an integer here
     return [None if isinstance(cell, int) else cell for cell in array.tolist()]
 
 
 def _shortest(cell: Any, code: str, digits: range) -> Any:
-    """Return a narrow float as the shortest decimal that identifies it."""
+    """Return the shortest decimal that identifies a narrow float."""
     if not isinstance(cell, float):
         return cell
     packed = struct.pack(code, cell)

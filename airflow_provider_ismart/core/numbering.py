@@ -1,7 +1,7 @@
-"""The grammar of notations in which a text is clearly one mobile number.
+"""Define the notations in which a text is clearly one mobile number.
 
-The gateway document says of ``MobileNo``: "each is 11 digits, digits only (Oman: 968 + 8 digits)". A text that
-does not match the grammar is invalid. A missing notation costs one row, but a wrong one messages a stranger.
+The gateway document says of ``MobileNo``: "each is 11 digits, digits only (Oman: 968 + 8 digits)". A text in any
+other notation is invalid. A missing notation costs one row, but a wrong one messages a stranger.
 """
 
 from __future__ import annotations
@@ -12,29 +12,30 @@ from functools import cached_property
 
 MSISDN_DIGITS = 11
 
-#: By country code, how mobile numbers start after it. Oman: libphonenumber 9.0.43, region OM, has its mobile
-#: ranges in 7 and 9 (``7[124-9]``, ``90[1-9]``, ``9[1-9]``); which blocks are in service changes, so all count.
+#: The first digits of mobile numbers after a country code. Oman: libphonenumber 9.0.43, region OM, has mobile
+#: ranges that start with 7 and 9 (``7[124-9]``, ``90[1-9]``, ``9[1-9]``). The blocks in service change, so all
+#: numbers with these digits are accepted.
 _MOBILE_PREFIXES = {"968": ("7", "9")}
 _ANY_PREFIX = tuple("123456789")  # 0 is a trunk prefix, which international numbers do not have
 
-#: By the length of a local number: the usual groups and separators.
-#: Dots are missing where they would make a decimal number (two groups) or an IP address (four).
+#: The common groups and separators, by the length of a local number. Dots are not allowed where they would form a
+#: decimal number (two groups) or an IP address (four groups).
 _GROUPINGS: dict[int, tuple[tuple[tuple[int, ...], str], ...]] = {
     8: (((4, 4), " -"), ((2, 3, 3), " -."), ((3, 3, 2), " -"), ((2, 2, 2, 2), " -")),
     9: (((3, 3, 3), " -."), ((2, 3, 4), " -."), ((1, 2, 2, 2, 2), " -.")),
     10: (((3, 3, 4), " -."), ((3, 3, 2, 2), " -")),
 }
-#: Only after a country code, because "12 345678" alone could be two fields.
+#: Allowed only after a country code, because "12 345678" alone could be two fields.
 _GROUPINGS_AFTER_COUNTRY_CODE: dict[int, list[tuple[int, ...]]] = {8: [(2, 6)]}
 
 _LEAD = r"(?:\+ ?|00[ -]?|[Tt][Ee][Ll]:\+)"  # RFC 3966 writes tel:+968-9000-0001
 _AFTER_COUNTRY_CODE = r"(?: ?- ?|[ .])"
-#: ITU-T E.164: zones 1 and 7 are codes, these pairs of digits are, and any other code has three digits.
+#: Country codes (ITU-T E.164): 1, 7, these pairs of digits, and three digits for all others.
 _PAIRS = "2[07]|3[0-469]|4[013-9]|5[1-8]|6[0-6]|8[1246]|9[0-58]"
 _COUNTRY_CODE = f"(?:1|7|{_PAIRS}|(?!1|7|{_PAIRS})[1-9][0-9]{{2}})"
 _FOREIGN_CODE = rf"(?:{_LEAD}{_COUNTRY_CODE}|\((?:\+|00){_COUNTRY_CODE}\))"
 _FOREIGN_GROUPS = r"(?:[0-9]{1,4}[ .-]|\([0-9]{2,4}\)[ -]?)[0-9]{2,4}(?:[ .-][0-9]{2,4}){0,3}"
-#: A number of another country, in groups only where ``+`` or ``00`` says that it is one.
+#: A number of another country. Groups are allowed only after ``+`` or ``00``.
 _FOREIGN = re.compile(
     rf"{_LEAD}?[1-9][0-9]{{10}}|{_FOREIGN_CODE}{_AFTER_COUNTRY_CODE}(?:[0-9]{{8,10}}|{_FOREIGN_GROUPS})"
 )
@@ -48,11 +49,11 @@ _NO_SEPARATORS = str.maketrans("", "", "TELtel:+ ()[].-")
 
 @dataclass(frozen=True)
 class NumberingPlan:
-    """The country whose local numbers are accepted, and how its mobile numbers start.
+    """The country whose local numbers are accepted, and the first digits of its mobile numbers.
 
-    :param country_code: one to three digits, the first not 0.
-    :param mobile_prefixes: digits that one of its mobile numbers starts with after the country code; empty for
-        7 and 9 in Oman, and for anything but 0 elsewhere.
+    :param country_code: one to three digits that do not start with 0.
+    :param mobile_prefixes: the first digits of mobile numbers after the country code. By default, 7 and 9 in Oman,
+        and any digit but 0 elsewhere.
     """
 
     country_code: str = "968"
@@ -60,7 +61,7 @@ class NumberingPlan:
 
     @cached_property
     def prefixes(self) -> tuple[str, ...]:
-        """How mobile numbers start after the country code."""
+        """The first digits of mobile numbers after the country code."""
         return self.mobile_prefixes or _MOBILE_PREFIXES.get(self.country_code, _ANY_PREFIX)
 
     @property
@@ -69,12 +70,12 @@ class NumberingPlan:
         return MSISDN_DIGITS - len(self.country_code)
 
     def read_unbroken(self, text: str) -> str | None:
-        """Return the 11 digits of a number of this country without separators, the most common form."""
+        """Return the 11 digits of a number of this country without separators, which is the most common form."""
         found = self._unbroken.fullmatch(text)
         return self.country_code + found[1] if found else None
 
     def are_canonical(self, texts: str) -> bool:
-        """Whether texts of 11 characters each, joined, all are canonical numbers of this country."""
+        """Return whether joined texts of 11 characters each are all canonical numbers of this country."""
         return self._canonical.fullmatch(texts) is not None
 
     def read(self, text: str) -> str | None:
@@ -94,7 +95,7 @@ class NumberingPlan:
         return digits if is_foreign and _FOREIGN.fullmatch(text) and not _DECIMAL.fullmatch(text) else None
 
     def is_mobile(self, msisdn: str) -> bool:
-        """Whether a number of this country starts as its mobile numbers do."""
+        """Return whether a number of this country is a mobile number, by its first digits."""
         return msisdn.startswith(self.prefixes, len(self.country_code))
 
     @cached_property
@@ -114,7 +115,7 @@ class NumberingPlan:
 
     @cached_property
     def _grouped(self) -> re.Pattern[str]:
-        """A pattern of a number of this country in groups, or unbroken after its country code."""
+        """A pattern for a number of this country, in groups or without separators after its country code."""
         groupings = _GROUPINGS.get(self.local_digits, ())
         local = "|".join(_groups(sizes, between) for sizes, between in groupings)
         sizes = [sizes for sizes, _ in groupings] + _GROUPINGS_AFTER_COUNTRY_CODE.get(self.local_digits, [])
@@ -138,7 +139,7 @@ def may_be_rounded(digits: str) -> bool:
 
 
 def _groups(sizes: tuple[int, ...], between: str) -> str:
-    """Return a pattern of groups with one separator throughout. The first group can be in brackets."""
+    """Return a pattern of groups that all have the same separator. The first group can be in brackets."""
     first, *others = [f"[0-9]{{{size}}}" for size in sizes]
     separated = "|".join(separator.join([first, *others]) for separator in map(re.escape, between))
     in_brackets = "|".join(separator.join(others) for separator in map(re.escape, between))

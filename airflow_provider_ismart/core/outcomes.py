@@ -1,4 +1,4 @@
-"""The outcomes of calls and of rows."""
+"""Represent the outcomes of calls and of rows."""
 
 from __future__ import annotations
 
@@ -18,21 +18,21 @@ class Fate(Enum):
 
     #: Code 1. Never repeated.
     ACCEPTED = "accepted"
-    #: Any other code except 11. Nobody got the message; whether to repeat it depends on the code.
+    #: Any other code except 11. Nobody got the message; whether to repeat the call depends on the code.
     REFUSED = "refused"
-    #: Proven not to have reached the application. Safe to repeat.
+    #: The call provably did not reach the application. Safe to repeat.
     NOT_SENT = "not_sent"
-    #: It may have been accepted. Repeating it could send every message twice.
+    #: The call may have been accepted. Repeating it could send every message twice.
     UNCERTAIN = "uncertain"
 
 
 class CallOutcome(NamedTuple):
-    """A call's fate and the evidence for it.
+    """The fate of a call, and the evidence for it.
 
-    ``code`` is the return code, ``http_status`` the status of an answer without one, and ``detail`` a description
-    without secrets. ``attempts`` counts the attempts, 0 if the call never started. ``retry_after`` is the server's
-    Retry-After in seconds, and ``seconds`` the duration of the last attempt, if there was one. ``scheduled_for``
-    is the delivery time, if the last attempt was made in quiet hours.
+    ``code`` is the return code, ``http_status`` the status of an answer without a return code, and ``detail`` a
+    description without secrets. ``attempts`` is 0 if the call never started. ``retry_after`` is the server's
+    Retry-After in seconds, and ``seconds`` the duration of the last attempt. ``scheduled_for`` is the delivery
+    time, if the last attempt was made in quiet hours.
     """
 
     fate: Fate
@@ -46,7 +46,7 @@ class CallOutcome(NamedTuple):
 
 
 class Outcome(Enum):
-    """The outcome of a row; each row ends with exactly one."""
+    """The outcome of a row. Each row ends with exactly one outcome."""
 
     NOT_ATTEMPTED = "not_attempted"
     ACCEPTED = "accepted"
@@ -72,12 +72,12 @@ _NOT_ATTEMPTED = Verdict(Outcome.NOT_ATTEMPTED, None, "")
 
 
 class RowOutcomes:
-    """The outcome of each row. A row takes four bytes: the number of its verdict, of which there are few."""
+    """Store the outcome of each row in four bytes, as the number of a verdict, because there are few verdicts."""
 
     def __init__(self, total: int = 0) -> None:
         self._verdicts = [_NOT_ATTEMPTED]
         self._numbers = {_NOT_ATTEMPTED: 0}
-        #: By the number of a verdict, how many rows have it.
+        #: How many rows have each verdict, by its number.
         self._counts = [0]
         self._of_row = array("I")
         self.extend(total)
@@ -89,12 +89,12 @@ class RowOutcomes:
         return self._verdicts[self._of_row[row]].outcome
 
     def extend(self, count: int) -> None:
-        """Add rows as not attempted."""
+        """Add rows with the outcome ``NOT_ATTEMPTED``."""
         self._of_row.extend(repeat(0, count))
         self._counts[0] += count
 
     def set(self, rows: Iterable[int], outcome: Outcome, *, code: int | None = None, reason: str = "") -> None:
-        """Record the outcome of ``rows``, replacing an earlier one."""
+        """Record the outcome of ``rows``, and replace earlier outcomes."""
         verdict = Verdict(outcome, ACCEPTED_CODE if outcome is Outcome.ACCEPTED else code, reason)
         number = self._numbers.get(verdict)
         if number is None:
@@ -127,7 +127,7 @@ class RowOutcomes:
         return self._verdicts[self._of_row[row]].code
 
     def reason(self, row: int) -> str:
-        """Return the reason for the outcome, if the outcome alone does not explain it."""
+        """Return the reason for the row's outcome; empty if the outcome explains itself."""
         return self._verdicts[self._of_row[row]].reason
 
     def rows(self, outcome: Outcome) -> Iterator[int]:
@@ -135,20 +135,20 @@ class RowOutcomes:
         return filter(self.having({outcome}), range(len(self)))
 
     def having(self, outcomes: Collection[Outcome]) -> Callable[[int], bool]:
-        """Return a function that says whether a row currently has one of the outcomes."""
+        """Return a function that returns whether a row currently has one of the outcomes."""
         numbers = {number for verdict, number in self._numbers.items() if verdict.outcome in outcomes}
         of_row = self._of_row
         return lambda row: of_row[row] in numbers
 
     def counts(self) -> dict[Outcome, int]:
-        """Return the number of rows by outcome. Every outcome is included, and the sum is the input."""
+        """Count the rows by outcome. Every outcome is a key, and the counts add up to the input."""
         counts = dict.fromkeys(Outcome, 0)
         for verdict, count in self._counted():
             counts[verdict.outcome] += count
         return counts
 
     def codes(self) -> dict[int, int]:
-        """Return the number of rows by return code."""
+        """Count the rows by return code."""
         counts: Counter[int] = Counter()
         for verdict, count in self._counted():
             if verdict.code is not None:
@@ -156,14 +156,14 @@ class RowOutcomes:
         return dict(sorted(counts.items()))
 
     def reasons(self, outcome: Outcome | None = None) -> dict[str, int]:
-        """Return the number of rows that were not accepted by reason, the most frequent first.
+        """Count the rows that were not accepted by reason, the most frequent first.
 
-        With ``outcome``, only rows with this outcome are counted.
+        :param outcome: count only the rows with this outcome.
         """
         counts: Counter[str] = Counter()
         for verdict, count in self._counted():
             if verdict.outcome is Outcome.ACCEPTED:
-                continue  # the reason of an accepted row is not a problem
+                continue  # an accepted row's reason is only a delivery time
             if verdict.reason and outcome in {None, verdict.outcome}:
                 counts[verdict.reason] += count
         return dict(counts.most_common())

@@ -1,4 +1,4 @@
-"""Plan which numbers get which message, and find duplicates."""
+"""Plan which number gets which message, and find duplicates."""
 
 from __future__ import annotations
 
@@ -16,15 +16,15 @@ from airflow_provider_ismart.core.report import Sample
 from airflow_provider_ismart.core.segmentation import Lang
 from airflow_provider_ismart.core.validation import Reading, Rows
 
-#: How many texts a preview shows; with a template per language, how many of each.
+#: How many texts a preview shows; with a template per language, how many of each language.
 MAX_SAMPLES = 3
 
 
 class Group(NamedTuple):
     """Rows that get the same message, each with a different number.
 
-    ``copy`` counts from 0 where duplicates are kept. Rows and numbers can be sliced, or, where ``rows`` is neither
-    a tuple nor a range, iterated once, in parallel, before the next group.
+    If duplicates are kept, ``copy`` counts them from 0. If ``rows`` is a tuple or a range, rows and numbers can be
+    sliced. Otherwise they can be iterated only once, together, and before the next group.
     """
 
     message: Message
@@ -39,9 +39,9 @@ class Group(NamedTuple):
 
 
 class ReadRows(NamedTuple):
-    """Input rows and their results, in columns.
+    """A chunk of input rows with their numbers and sizes, in columns.
 
-    ``msisdns`` has "" for a row without a number, ``sizes`` has ``None`` for one without a text.
+    ``msisdns`` has "" for a row without a valid number, and ``sizes`` has ``None`` for a row without a valid text.
     """
 
     written: Sequence[str]
@@ -66,17 +66,20 @@ class Plan(Protocol):
 
     @property
     def parts(self) -> int:
-        """The parts of all messages to send."""
+        """The number of parts of all messages to send."""
 
     @property
     def long_arabic(self) -> Iterator[tuple[Message, int]]:
         """The messages of ``Lang.ARABIC`` with several parts, each with its number of rows."""
 
     def count_calls(self, numbers_for: Callable[[Message], int]) -> int:
-        """Count the calls of all groups, given how many numbers of a message fit into one (0 counts as 1)."""
+        """Count the calls of all groups.
 
-    def read_rows(self, at_once: int) -> Iterator[ReadRows]:
-        """Yield every row of the input, in order, ``at_once`` per chunk."""
+        :param numbers_for: returns how many numbers fit into a call with a message; 0 counts as 1.
+        """
+
+    def read_rows(self, chunk_size: int) -> Iterator[ReadRows]:
+        """Yield all input rows in order, ``chunk_size`` rows at a time."""
 
 
 #: Slicing a range is free, unlike a list of rows.
@@ -96,7 +99,8 @@ class _Alike:
 class MemoryPlan:
     """A plan whose rows are in memory.
 
-    ``alike`` has the rows to send: a single row with its own text, or several rows with the same text.
+    ``alike`` has the rows to send: a row number for a text that only one row has, else the rows with the same
+    text.
     """
 
     rows: Rows
@@ -110,14 +114,14 @@ class MemoryPlan:
         msisdns, texts, sizes = self.rows.msisdns, self.rows.texts, self.rows.sizes
         for alike in self.alike:
             if isinstance(alike, int):
-                message = Message(texts[alike], *sizes[alike])  # type: ignore[arg-type, misc]  # it has both
+                message = Message(texts[alike], *sizes[alike])  # type: ignore[arg-type, misc]  # rows to send have both
                 yield Group(message, 0, (alike,), (msisdns[alike],))
             else:
                 yield Group(alike.message, alike.copy, alike.rows, _of_rows(alike.rows, msisdns))
 
     @property
     def parts(self) -> int:
-        """The parts of all messages to send."""
+        """The number of parts of all messages to send."""
         return sum(
             cast("Size", self.rows.sizes[alike]).parts
             if isinstance(alike, int)
@@ -128,7 +132,7 @@ class MemoryPlan:
     @property
     def long_arabic(self) -> Iterator[tuple[Message, int]]:
         """The messages of ``Lang.ARABIC`` with several parts, each with its number of rows."""
-        texts = cast("Sequence[str]", self.rows.texts)  # what is to be sent has a text and a size
+        texts = cast("Sequence[str]", self.rows.texts)  # rows to send have a text and a size
         sizes = cast("Sequence[Size]", self.rows.sizes)
         for alike in self.alike:
             if not isinstance(alike, int):
@@ -138,16 +142,16 @@ class MemoryPlan:
                 yield Message(texts[alike], *size), 1
 
     def count_calls(self, numbers_for: Callable[[Message], int]) -> int:
-        """Count the calls of all groups, given how many numbers of a message fit into one (0 counts as 1)."""
+        """Count the calls of all groups; see :class:`Plan`."""
         return sum(
             1 if isinstance(alike, int) else -(-len(alike.rows) // (numbers_for(alike.message) or 1))
             for alike in self.alike
         )
 
-    def read_rows(self, at_once: int) -> Iterator[ReadRows]:
-        """Yield every row of the input, in order, ``at_once`` per chunk."""
-        for start in range(0, len(self.rows.msisdns), at_once):
-            rows = slice(start, start + at_once)
+    def read_rows(self, chunk_size: int) -> Iterator[ReadRows]:
+        """Yield all input rows in order, ``chunk_size`` rows at a time."""
+        for start in range(0, len(self.rows.msisdns), chunk_size):
+            rows = slice(start, start + chunk_size)
             written = all_as_written(self.rows.written[rows])
             yield ReadRows(written, self.rows.msisdns[rows], self.rows.sizes[rows])
 
@@ -155,7 +159,7 @@ class MemoryPlan:
 def plan(recipients: Any, reading: Reading, *, deduplicate: bool = True) -> MemoryPlan:
     """Plan a send, and record which rows are invalid or duplicates.
 
-    Of rows with the same number and text, only the first is sent, unless ``deduplicate`` is false.
+    If several rows have the same number and text, only the first one is sent, unless ``deduplicate`` is false.
 
     :raises InputError: the recipients or the message are invalid as a whole.
     """
@@ -168,17 +172,17 @@ def plan(recipients: Any, reading: Reading, *, deduplicate: bool = True) -> Memo
 
 
 def _alike(rows: Rows, outcomes: RowOutcomes, *, deduplicate: bool) -> list[int | _Alike]:
-    """Return the rows to send by text, in the order of the input; record duplicates as such.
+    """Return the rows to send by text, in the order of the input; record duplicates.
 
-    If duplicates are kept, a number's second row of a text starts another group, because it is not documented how
-    the gateway treats a number that is in a call twice.
+    If duplicates are kept, they go into further groups, because it is not documented how the gateway treats a
+    number that is in a call twice.
     """
     alike: list[int | _Alike] = []
     for text, same in _rows_by_text(rows).items():
         if isinstance(same, int):
             alike.append(same)
             continue
-        message = Message(text, *rows.sizes[same[0]])  # type: ignore[misc]  # it has one
+        message = Message(text, *rows.sizes[same[0]])  # type: ignore[misc]  # rows to send have a size
         for copy, copies in enumerate(_copies(same, rows.msisdns)):
             if copy and deduplicate:
                 outcomes.set(copies, Outcome.DUPLICATE)
@@ -188,7 +192,7 @@ def _alike(rows: Rows, outcomes: RowOutcomes, *, deduplicate: bool) -> list[int 
 
 
 def _rows_by_text(rows: Rows) -> Mapping[str, int | list[int] | range]:
-    """Return the rows with a number by their text. A single row is not put into a list, to save memory."""
+    """Return the rows that have a number, by text. A text's only row is not in a list, to save memory."""
     text = rows.texts[0] if rows.texts else None
     if text is not None and any(rows.msisdns) and rows.texts.count(text) == len(rows.texts):
         every = range(len(rows.texts))
@@ -206,12 +210,12 @@ def _rows_by_text(rows: Rows) -> Mapping[str, int | list[int] | range]:
 
 
 def _of_rows(rows: Sequence[int], msisdns: list[str]) -> list[str]:
-    """Return the numbers of the rows, which are in order: if there are as many, they are all rows."""
+    """Return the numbers of the rows. Rows are in order, so as many rows as numbers are all rows."""
     return msisdns if len(rows) == len(msisdns) else [msisdns[row] for row in rows]
 
 
 def _copies(rows: list[int] | range, msisdns: list[str]) -> Sequence[_RowNumbers]:
-    """Split the rows by copy: each number's first row, its second row, and so on."""
+    """Split the rows by copy: the first row of each number, the second row of each, and so on."""
     if len(set(_of_rows(rows, msisdns))) == len(rows):
         return [rows if isinstance(rows, range) else tuple(rows)]
     copies: list[list[int]] = []
@@ -225,9 +229,9 @@ def _copies(rows: list[int] | range, msisdns: list[str]) -> Sequence[_RowNumbers
 
 
 def samples(plan: Plan) -> tuple[Sample, ...]:
-    """Return the first texts to send, each with its first number, which is masked there and in the text.
+    """Return the first texts to send, each with its first number, which is masked, also within the text.
 
-    With a template per language, they are the first texts of each.
+    With a template per language, these are the first texts of each language.
     """
     counts = plan.languages.counts(plan.outcomes)
     left: dict[str | None, int] = {

@@ -34,30 +34,29 @@ class ChunkedRecipients(ABC):
 
     @abstractmethod
     def read(self, recipient_column: str, others: Collection[str] = ()) -> Iterator[Columns]:
-        """Return the chunks with only these columns; none if there are no recipients.
+        """Yield chunks with only these columns; none if there are no recipients.
 
         :param recipient_column: the column with the numbers.
-        :param others: the columns that the texts are made of.
-        :raises InputError: the recipients are invalid; a missing column is found before
-            the first chunk.
+        :param others: the columns that the texts use.
+        :raises InputError: the recipients are invalid. A missing column is found before the first chunk.
         """
 
 
 def read_recipients(source: Any, recipient_column: str) -> Columns:
-    """Return the columns of recipients in any of the forms that a caller can pass.
+    """Return the columns of recipients in any supported form.
 
-    ``source`` is a number; text with commas, semicolons or line ends between numbers; a list, tuple, set,
-    Series or array of numbers; a list of records; one record; a dict of columns; a DataFrame or anything
-    that has Arrow's C data interface or ``to_pandas()``; a sequence of those, as a mapped task's
-    outputs are; or the text that Jinja makes of a list (JSON or a Python literal). Numbers alone become
-    the column ``recipient_column``. An empty list has no columns.
+    ``source`` is a number; text with commas, semicolons or line ends between numbers; a list, tuple, set, Series
+    or array of numbers; a record or a list of records; a dict of columns; a DataFrame or an object with Arrow's C
+    data interface or ``to_pandas()``; a sequence of those, such as the outputs of a mapped task; or a list that
+    Jinja has rendered as text (JSON or a Python literal). Numbers alone become the column ``recipient_column``. An
+    empty list has no columns.
 
-    :raises InputError: the recipients cannot be read as any of these, hold their numbers as 32-bit floats, or
-        are rows without names for their cells.
+    :raises InputError: the recipients have another form, numbers as 32-bit floats, or rows without column names.
     """
     if source is None:
         raise InputError(
-            "recipients is None: the upstream task returned nothing. To send to nobody, pass an empty list."
+            "recipients is None, usually because a task has no return statement. To send to nobody, pass an empty "
+            "list."
         )
     source = native(source)
     if (table := read_table(source)) is not None:
@@ -72,11 +71,13 @@ def read_recipients(source: Any, recipient_column: str) -> Columns:
         return _read_mapping(record, recipient_column)
     if isinstance(source, Iterable) and not isinstance(source, (bytes, bytearray)):
         return _read_items(source, recipient_column)
-    raise InputError(f"recipients is of type {type(source).__name__}, which cannot be read as numbers")
+    raise InputError(
+        f"recipients is of type {type(source).__name__}, which is not supported; pass a list or a DataFrame"
+    )
 
 
 def as_written(cell: Any) -> str:
-    """Return a cell as text that a file can store, with half characters (lone surrogates) escaped."""
+    """Return a cell as text for a file, with half characters (lone surrogates) escaped."""
     if is_missing(cell):
         return ""
     try:
@@ -86,7 +87,7 @@ def as_written(cell: Any) -> str:
 
 
 def all_as_written(cells: Sequence[Any]) -> Sequence[str]:
-    """Apply :func:`as_written` to all cells; most columns do not need it."""
+    """Return all cells as text for a file; most columns are that already."""
     try:
         if all(map(str.isascii, cells)):
             return cells
@@ -107,13 +108,13 @@ def _read_mapping(source: Mapping[Any, Any], recipient_column: str) -> Columns:
     for name, values in source.items():
         if _is_cell(values):
             raise InputError(
-                f"recipients is a dict with columns, but {shown(name)} in it is a single value; a record has "
-                "only single values"
+                f"recipients is a dict of columns, but the value of {shown(name)} is not a list; pass only lists, "
+                "or a record with only single values"
             )
         columns[str(name)] = column_cells(values, str(name), recipient_column)
     if len({len(cells) for cells in columns.values()}) > 1:
         lengths = ", ".join(f"{shown(name)} has {len(cells)}" for name, cells in columns.items())
-        raise InputError(f"recipients is a dict of columns of different lengths: {lengths}")
+        raise InputError(f"recipients is a dict of columns with different lengths; they must be equal: {lengths}")
     return columns
 
 
@@ -125,11 +126,11 @@ def _read_column(column: Any, recipient_column: str) -> Columns:
 
 def _check_labels(series: Any) -> None:
     """Refuse a Series with text labels, because it can be a row of a DataFrame."""
-    labels: Any = getattr(series, "index", ())  # a method, where it is an array
+    labels: Any = getattr(series, "index", ())  # of an array, this is a method
     if hasattr(labels, "__iter__") and any(map(_has_text, labels)):
         raise InputError(
-            "recipients contains a Series with text labels, which can be a row of a DataFrame. Pass the "
-            "DataFrame, records (to_dict('records')), or the numbers alone (tolist())."
+            "recipients contains a Series with text labels, which may be a row of a DataFrame. Pass the "
+            "DataFrame, records (to_dict('records')), or only the numbers (tolist())."
         )
 
 
@@ -148,7 +149,7 @@ def _read_items(source: Iterable[Any], recipient_column: str) -> Columns:
         return {recipient_column: items}
     if all(isinstance(item, Mapping) for item in examples):
         if not any(items):
-            raise InputError("recipients is a list of records without fields")
+            raise InputError("recipients is a list of records without fields; each record needs a number")
         if _are_cells(chain.from_iterable(item.values() for item in items)):
             return RecordColumns(items)
     elif all(_shape(item) is _Shape.RECORD and not isinstance(item, Mapping) for item in examples):
@@ -160,7 +161,7 @@ def _read_tables(source: Iterable[Any], items: Sequence[Any], recipient_column: 
     """Concatenate tables and lists; refuse rows without column names."""
     shapes = [_shape(item) for item in items]
     if _Shape.CELL in shapes:
-        raise InputError("recipients mixes numbers with records, lists or frames")
+        raise InputError("recipients mixes numbers with records, lists or tables; pass items of one kind")
     lists = [item for item, shape in zip(items, shapes, strict=True) if shape is _Shape.LIST]
     for item in lists:
         _check_labels(item)
@@ -192,7 +193,7 @@ def _shape(item: Any) -> _Shape:
     if isinstance(item, (Sequence, AbstractSet)):
         return _Shape.LIST
     raise InputError(
-        f"recipients has an item of type {type(item).__name__}, which is not a number, record or table"
+        f"an item of recipients is of type {type(item).__name__}; it must be a number, record or table"
     )
 
 
@@ -201,7 +202,7 @@ def _holds_cells(items: Any) -> bool:
 
 
 def _only_cell(row: Any, recipient_column: str) -> Any:
-    """Return the only cell of a row. In a longer row without names, it is unknown which cell is the number."""
+    """Return the only cell of a row. A longer row without names does not show which cell is the number."""
     cells = column_cells(row, recipient_column, recipient_column) if _shape(row) is _Shape.LIST else ()
     if len(cells) != 1:
         raise InputError(

@@ -1,4 +1,4 @@
-"""Parse recipients in one text: a list that Jinja rendered, or cells between separators."""
+"""Parse recipients in a text: a list that Jinja has rendered, or numbers between separators."""
 
 from __future__ import annotations
 
@@ -20,12 +20,12 @@ _BETWEEN_CELLS = re.compile(r"[,;\u060c\u061b\uff0c\uff1b]")
 RENDERED_NOTHING = frozenset({"None", "nan", "NaT", "<NA>", "null"})
 _FILE_NAME = re.compile(r"[^\n]+\.(?:csv|csv\.gz|parquet|xlsx?|json|txt)", re.IGNORECASE)
 
-_HOW_TO_GIVE_DATA = (
-    "Pass the data itself, not its text: the task's output (.output of an operator, or what a @task "
-    "function returns), or set render_template_as_native_obj=True on the DAG."
+_HOW_TO_FIX = (
+    "Pass the data instead of text: use the task's output (.output of an operator, or the return value of a @task "
+    "function), or set render_template_as_native_obj=True on the DAG."
 )
 
-#: Traces of a printed table or object, which a list of numbers never has.
+#: Signs of a printed table or object, which a list of numbers never has.
 _PRINTED = re.compile(
     r"""
     [|<>=\u2500-\u257f]                           # rules of a table; a tag; <… object at 0x…>; dtype=object
@@ -41,16 +41,16 @@ _PRINTED = re.compile(
 _INDEXED = re.compile(r"[ \t]*\d{1,9}(?:[ ]{2,}|[ ]*\t\s*|[.):\]][ \t]+)\S")
 _SHORTEST_NUMBER = 7
 _BYTE_ORDER_MARK = "\ufeff"  # left by a file that was read as text
-#: NumPy prints only this many rows, and 96890000001.0 as 9.6890000e+10. Python and JSON print everything.
+#: NumPy shortens long arrays with ``...``, and prints 96890000001.0 as 9.6890000e+10. Python and JSON do neither.
 _PRINTED_VALUES = re.compile(r"\.\.\.|[0-9.][eE]\+?[0-9]")
-#: "['96890000001' '96890000002']" is a printed NumPy array, but to Python a list with one text.
+#: "['96890000001' '96890000002']" is a printed NumPy array, but Python reads it as a list of one text.
 _ADJACENT_TEXTS = re.compile(r"""(["'])\s+[A-Za-z]{0,2}(["'])""")
 
 
 def parse_recipients_text(text: str) -> Any:
-    """Return the list, dict or tuple in a text (JSON or a Python literal), else a list of its cells.
+    """Return the list, dict or tuple in a text (JSON or a Python literal), or a list of its numbers.
 
-    :raises InputError: it starts like a list but is not one, or it looks like a printed table or object.
+    :raises InputError: the text starts like a list but is not one, or looks like a printed table or object.
     """
     text = text.strip().removeprefix(_BYTE_ORDER_MARK).strip()
     if text in RENDERED_NOTHING:
@@ -69,19 +69,19 @@ def parse_recipients_text(text: str) -> Any:
             if not text.startswith("("):  # a number may start with a bracket
                 raise InputError(
                     "recipients is text that starts like a list but is neither JSON nor a Python literal. "
-                    + _HOW_TO_GIVE_DATA
+                    + _HOW_TO_FIX
                 ) from None
     if _is_printed(text):
         raise InputError(
-            "recipients is text that looks like a printed table, numbered list or object, in which other cells "
-            f"could pass for numbers. {_HOW_TO_GIVE_DATA} In text, put either commas, semicolons or line ends "
-            "between all numbers."
+            "recipients is text that looks like a printed table, numbered list or object, so other cells could be "
+            f"mistaken for numbers. {_HOW_TO_FIX} In text, separate numbers only with commas, semicolons or "
+            "line ends."
         )
     return split_numbers(text)
 
 
 def split_numbers(text: str) -> list[str]:
-    """Return the cells between the separators of a text."""
+    """Split a text at commas, semicolons and line ends."""
     return [cell for cell in _BETWEEN_NUMBERS.split(text) if cell.strip()]
 
 
@@ -94,12 +94,12 @@ def _literal(text: str) -> Any:
     if not isinstance(value, (list, tuple, set, dict)):
         raise ValueError("a number in brackets, or a text")  # noqa: TRY004  # about the text, not its type
     if is_printed or (_PRINTED_VALUES.search(text) and _loses_values(value)):
-        raise InputError(f"recipients is text that looks like a printed array. {_HOW_TO_GIVE_DATA}")
+        raise InputError(f"recipients is text that looks like a printed array. {_HOW_TO_FIX}")
     return value
 
 
 def _loses_values(value: Any) -> bool:
-    """Whether a printed array lacks rows or has rounded numbers."""
+    """Return whether a printed array lacks rows or has rounded numbers."""
     cells = value.values() if isinstance(value, dict) else value
     return any(
         _loses_values(cell)
@@ -110,7 +110,7 @@ def _loses_values(value: Any) -> bool:
 
 
 def _joins_texts(text: str) -> bool:
-    """Whether texts have no comma between them, so that Python joins them."""
+    """Return whether texts have no comma between them, so that Python joins them."""
     if not _ADJACENT_TEXTS.search(text):
         return False
     tokens = tokenize.generate_tokens(io.StringIO(text).readline)

@@ -1,4 +1,4 @@
-"""The report of a send: counts by outcome, never a full number."""
+"""Report a send: counts by outcome, never a full number."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from airflow_provider_ismart.core.outcomes import Outcome
 from airflow_provider_ismart.core.return_codes import return_code
 from airflow_provider_ismart.core.simplification import Saving
 
-#: How many reasons to show; readers skip longer lists.
+#: How many reasons a log line or error lists.
 MAX_REASONS_SHOWN = 10
 
 
@@ -30,7 +30,7 @@ def in_one_line(reasons: dict[str, int]) -> str:
 class Sample:
     """A text that would be sent, with one of its numbers, masked.
 
-    ``language`` is the key of its template, if there is one per language.
+    ``language`` is the key of its template, if there is a template per language.
     """
 
     msisdn: str
@@ -48,15 +48,16 @@ class Sample:
 class Report:
     """The result of a send: counts, never a full number, and texts only in the ``samples`` of a dry run.
 
-    ``calls`` counts the calls made, including repeated ones, and ``planned_calls`` the planned batches. ``parts``
-    is the number of parts of accepted rows, which is the estimated cost in credits; ``planned_parts`` is that of
-    all rows to send, and ``saving`` how many of them ``simplify_text`` would save. With a template per language,
-    ``languages`` has the counts of each, and ``planned_languages`` the planned ones. ``restricted`` names a
-    connection that reaches only its allowed numbers. Times are ISO 8601 with an offset, durations are seconds.
+    ``calls`` counts the calls made, repeats included; ``planned_calls`` counts the planned batches. ``parts`` is
+    the number of parts of accepted rows, which is the estimated cost in credits. ``planned_parts`` is the number
+    of parts of all rows to send, and ``saving`` is how many of them ``simplify_text`` would save. With a template
+    per language, ``languages`` has the counts by language, and ``planned_languages`` the planned counts.
+    ``restricted`` is a sentence about a connection with allowed numbers. Times are ISO 8601 with an offset,
+    durations are seconds.
 
-    ``scheduled`` counts the accepted rows scheduled because of quiet hours or, in a dry run, the rows that would
-    be scheduled now; ``scheduled_for`` is their latest delivery time. ``settled`` counts the uncertain messages of
-    earlier tries that this try settled.
+    ``scheduled`` counts the accepted rows that quiet hours delayed or, in a dry run, the rows that they would
+    delay now. ``scheduled_for`` is the latest delivery time of these rows. ``settled`` counts the uncertain
+    messages of earlier tries that this try settled.
     """
 
     outcomes: dict[Outcome, int]

@@ -1,4 +1,4 @@
-"""Find which calls of a plan remain, from the ledger's records of earlier sends."""
+"""Find the calls of a plan that remain, from the ledger's records of earlier sends."""
 
 from __future__ import annotations
 
@@ -7,17 +7,17 @@ from itertools import chain, groupby
 
 from airflow_provider_ismart.core.attempt import Attempt, MessageKey
 from airflow_provider_ismart.core.batching import Batch, CallLimits, batches
-from airflow_provider_ismart.core.elsewhere import SETTLED_AS_ACCEPTED, Elsewhere, Pending
 from airflow_provider_ismart.core.ledger import MAYBE_SENT, Entry, Ledger, State
+from airflow_provider_ismart.core.other_tasks import SETTLED_AS_ACCEPTED, Pending, RowsOfOtherTasks
 from airflow_provider_ismart.core.outcomes import Outcome
 from airflow_provider_ismart.core.plan import Group, Plan
 
-#: How many numbers are looked up per chunk. A ledger may read all of its calls for each look-up.
+#: How many numbers to look up per chunk. A ledger may read all of its calls for each look-up.
 LOOKUP_SIZE = 250_000
 
 _BY_THIS_TRY = {
     State.ACCEPTED: (Outcome.ALREADY_SENT, "accepted earlier in this try"),
-    State.UNCERTAIN: (Outcome.UNCERTAIN, "this try sent it before and got no clear answer"),
+    State.UNCERTAIN: (Outcome.UNCERTAIN, "this try sent it earlier and got no clear answer"),
 }
 
 
@@ -25,19 +25,20 @@ def unsent(
     plan: Plan,
     ledger: Ledger,
     limits: CallLimits,
-    elsewhere: Elsewhere,
+    other_tasks: RowsOfOtherTasks,
     *,
     attempt: Attempt | None = None,
     resend_uncertain: bool = False,
 ) -> Callable[[], Iterator[Batch]]:
-    """Record in the plan which rows were submitted before, and return a function that yields the other calls.
+    """Record in the plan which rows were submitted earlier, and return a function that yields the remaining calls.
 
-    A number gets at most as many messages as one try has rows for it. So a recorded message counts for one of
-    the number's rows, even if its text has changed since and is no longer in the plan. If the try sends several
-    times, ``attempt`` knows the messages of its earlier sends. With ``resend_uncertain``, an uncertain message
-    counts for no row: every recipient gets the message at least once.
+    A number gets at most as many messages as one try has rows for it. So a recorded message replaces one of the
+    number's rows, even if the text has changed since and is no longer in the plan.
+
+    :param attempt: the messages of this try's earlier sends, if it sends several times.
+    :param resend_uncertain: whether uncertain messages are sent again, so that everyone gets them at least once.
     """
-    lookup = _Lookup(plan, ledger, elsewhere, attempt, resend_uncertain=resend_uncertain)
+    lookup = _Lookup(plan, ledger, other_tasks, attempt, resend_uncertain=resend_uncertain)
     if attempt:
         _recognise_repeats(plan, attempt)
     for batch in batches(plan.groups, limits):
@@ -55,7 +56,7 @@ def unsent(
     )
 
     def is_left(row: int) -> bool:
-        return is_open(row) and row not in replaced and row not in elsewhere
+        return is_open(row) and row not in replaced and row not in other_tasks
 
     return lambda: batches(lookup.groups, limits, is_left)
 
@@ -79,13 +80,13 @@ def _submitted(state: State, by: str) -> tuple[Outcome, str]:
 
 
 class _Lookup:
-    """Look up the numbers of calls that are not on record as a whole."""
+    """Look up numbers whose call is not on record as a whole."""
 
     def __init__(
         self,
         plan: Plan,
         ledger: Ledger,
-        elsewhere: Elsewhere,
+        other_tasks: RowsOfOtherTasks,
         attempt: Attempt | None,
         *,
         resend_uncertain: bool,
@@ -93,12 +94,12 @@ class _Lookup:
         self._resend_uncertain = resend_uncertain
         self._plan = plan
         self._ledger = ledger
-        self._elsewhere = elsewhere
+        self._other_tasks = other_tasks
         self._attempt = attempt
         self._calls: list[Batch] = []
         self._size = 0
         self._are_all_calls_here = True
-        #: By number, recorded messages with other texts, if a row of the number is not on record.
+        #: Recorded messages with other texts, by number, if a row of the number is not on record.
         self._others: dict[str, dict[MessageKey, Entry]] = {}
         self._rows_with_others: list[tuple[int, str]] = []
 
@@ -111,7 +112,7 @@ class _Lookup:
 
     @property
     def groups(self) -> Iterator[Group]:
-        """Return groups with all of these rows: only these rows if they are few, else the whole plan."""
+        """The groups of the rows that were added, or of the whole plan if there were too many for one look-up."""
         if not self._are_all_calls_here:
             yield from self._plan.groups
             return
@@ -122,7 +123,7 @@ class _Lookup:
             yield Group(message, copy, rows, msisdns)
 
     def run(self) -> None:
-        """Record the outcomes of the last added rows that are on record."""
+        """Record the outcomes of the added rows that are on record."""
         recorded = self._ledger.recorded({msisdn for batch in self._calls for msisdn in batch.msisdns})
         if not recorded:
             return
@@ -135,7 +136,7 @@ class _Lookup:
                 entries = _submitted_entries(recorded[msisdn])
                 if entry := entries.get(key):
                     self._record(row, msisdn, entry)
-                    # it is sent again, unless another text was accepted in its place
+                    # sent again, unless another text was accepted instead
                     if not (self._resend_uncertain and entry.state is State.UNCERTAIN):
                         continue
                 if others := self._unmatched_texts(msisdn, entries):
@@ -147,7 +148,7 @@ class _Lookup:
         return self._attempt.unmatched(msisdn, others) if self._attempt else others
 
     def match_other_texts(self) -> set[int]:
-        """Match rows with recorded messages whose texts are no longer in the plan, and return the rows."""
+        """Match rows with recorded messages whose texts are no longer in the plan; return the matched rows."""
         if self._resend_uncertain:
             for entries in self._others.values():
                 for key in [key for key, entry in entries.items() if entry.state is State.UNCERTAIN]:
@@ -170,7 +171,7 @@ class _Lookup:
         if self._attempt:
             self._attempt.match(msisdn, (entry.digest, entry.copy))
         if entry.state is State.SUBMITTING:
-            self._elsewhere.add(row, Pending(msisdn, entry.digest, entry.copy))
+            self._other_tasks.add(row, Pending(msisdn, entry.digest, entry.copy))
         else:
             outcome, reason = _submitted(entry.state, entry.by)
             self._plan.outcomes.set([row], outcome, reason=reason + how)

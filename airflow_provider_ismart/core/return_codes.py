@@ -1,4 +1,4 @@
-"""The gateway's return codes: the description of each, its kind, and what to do.
+"""Describe the gateway's return codes: their meaning, their kind, and what to do.
 
 Source: the gateway document, "Return codes".
 """
@@ -10,12 +10,12 @@ from typing import NamedTuple
 
 ACCEPTED_CODE = 1
 
-#: Codes that the gateway document does not have; newer documents of the vendor are said to list them.
+#: Codes that the gateway document lacks. According to account holders, newer documents of the vendor list them.
 SECOND_HAND_CODES = frozenset({21, 24, 25})
 
 
 class Kind(Enum):
-    """What a return code is about, which decides how the send continues."""
+    """The subject of a return code. It decides how the send continues."""
 
     ACCEPTED = "accepted"
     LOGIN = "login"
@@ -29,7 +29,7 @@ class Kind(Enum):
 
 
 class ReturnCode(NamedTuple):
-    """A return code: its number, its description in the gateway's document, its kind, and what to do."""
+    """A return code: its number, its description in the gateway document, its kind, and what to do (``help``)."""
 
     number: int
     description: str
@@ -51,7 +51,7 @@ RETURN_CODES: dict[int, ReturnCode] = {
             3,
             Kind.LOGIN,
             "User or password is wrong",
-            "Correct login and password before anything runs again: repeated refusals lock the account (code 12).",
+            "Correct the login and password before anything runs again: repeated refusals lock the account (12).",
         ),
         (4, Kind.CREDIT, "Credit is low", "Buy credit from Infocomm, then run the task again."),
         (5, Kind.MESSAGE, "Message is blank", "Set a message text."),
@@ -69,7 +69,7 @@ RETURN_CODES: dict[int, ReturnCode] = {
             11,
             Kind.UNCERTAIN,
             "Unknown error",
-            "The gateway does not say whether it took the message: check with Infocomm before sending again.",
+            "The gateway may have accepted the message: ask Infocomm before sending it again.",
         ),
         (
             12,
@@ -83,19 +83,19 @@ RETURN_CODES: dict[int, ReturnCode] = {
             15,
             Kind.REQUEST,
             "Invalid HTTP request, or parameter fields are wrong",
-            "Check path and host of the connection: another endpoint expects other parameters.",
+            "Check the path and host of the connection: another endpoint expects other parameters.",
         ),
         (
             16,
             Kind.MESSAGE,
             "Invalid date-time parameter",
-            "Check push_at and the time zone of the connection.",
+            "Check push_at and the connection's time zone.",
         ),
         (
             17,
             Kind.LOGIN,
             "Web-service user id not registered",
-            "Correct the login of the connection; it is the web service's user id, not the portal's.",
+            "Correct the connection's login: it must be the web service's user id, not the portal's.",
         ),
         (
             18,
@@ -113,32 +113,32 @@ RETURN_CODES: dict[int, ReturnCode] = {
             20,
             Kind.ACCOUNT,
             "Client IP address has been blocked",
-            f"{_ASK_INFOCOMM} to allow-list the public address that this machine calls from.",
+            f"{_ASK_INFOCOMM} to allow-list this machine's public IP address.",
         ),
         (
             21,
             Kind.ACCOUNT,
             "Client address is outside Oman",
-            f"{_ASK_INFOCOMM} to allow the address that this machine calls from, or call from Oman.",
+            f"{_ASK_INFOCOMM} to allow this machine's public IP address, or send from a machine in Oman.",
         ),
         (22, Kind.MESSAGE, "Wrong flash parameter (must be Y or N)", "flash must be True or False."),
         (
             23,
             Kind.RECIPIENT,
             "Mobile number opted out by the customer",
-            "Remove the number: its owner does not want messages.",
+            "Remove the number: its owner has opted out of messages.",
         ),
         (24, Kind.RECIPIENT, "More than 50 numbers in one call", "Lower batch_size."),
-        (25, Kind.ACCOUNT, "API expired", f"{_ASK_INFOCOMM} to renew the access to the API."),
+        (25, Kind.ACCOUNT, "API expired", f"{_ASK_INFOCOMM} to renew access to the API."),
     ]
 }
 
 
 def return_code(number: int) -> ReturnCode:
-    """Return the return code of a number. A number outside the table is of kind ``UNKNOWN``, never a success."""
+    """Look up a return code. A number that is not in the table is of kind ``UNKNOWN``, never a success."""
     return RETURN_CODES.get(number) or ReturnCode(
         number=number,
         kind=Kind.UNKNOWN,
-        description="a code that the gateway document does not have",
+        description="not in the gateway document",
         help=f"{_ASK_INFOCOMM} what it means.",
     )

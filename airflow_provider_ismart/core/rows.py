@@ -1,4 +1,4 @@
-"""Tell rows with column names from rows without, in which it is unknown which cell is the number."""
+"""Distinguish rows with column names from rows without them, which do not show which cell is the number."""
 
 from __future__ import annotations
 
@@ -11,15 +11,15 @@ from airflow_provider_ismart.core.errors import InputError
 from airflow_provider_ismart.core.msisdn import is_missing
 from airflow_provider_ismart.core.native import cells_of
 
-#: Airflow's classes for the outputs of a mapped task: of Airflow 3, and of 2.11.
+#: Airflow's classes for the outputs of a mapped task, in Airflow 3 and in 2.11.
 _OUTPUTS = frozenset({"LazyXComSequence", "LazyXComSelectSequence"})
 
 
 def as_record(row: Any) -> Mapping[Any, Any] | None:
     """Return a row with column names as a mapping; ``None`` if it has no names.
 
-    Such rows are mappings, named tuples, the rows of SQLAlchemy, of ``sqlite3`` and of other drivers (``keys()``),
-    and instances of data classes and attrs classes.
+    Rows with names are mappings, named tuples, rows of SQLAlchemy, ``sqlite3`` and other drivers (``keys()``), and
+    instances of data classes and attrs classes.
 
     :raises InputError: two cells have the same name.
     """
@@ -46,9 +46,9 @@ def _check_names(names: Sequence[Any]) -> None:
 
 
 def are_outputs_of_mapped_task(source: Any) -> bool:
-    """Whether a value is Airflow's sequence of the outputs of a mapped task, which can be lists of numbers.
+    """Return whether a value is Airflow's sequence of a mapped task's outputs, which can be lists of numbers.
 
-    The classes are recognised by name, because the core imports no Airflow.
+    The classes are recognised by name, because the core does not import Airflow.
     """
     names = {base.__name__ for base in type(source).__mro__ if base.__module__.startswith("airflow.")}
     if "_MapResult" in names:  # mapped.output.map(…)
@@ -59,10 +59,11 @@ def are_outputs_of_mapped_task(source: Any) -> bool:
 
 
 def check_outputs(outputs: Sequence[Sequence[Any]]) -> None:
-    """Check that each output of a mapped task is a list of numbers and not a row.
+    """Check that each output of a mapped task is a list of numbers, not a row.
 
-    A row such as a number and an account looks like a list of two numbers. So anything that may be a row is
-    refused: tuples, text together with numbers, and lists of equal length with words at the same positions.
+    A row with a phone number and an account number looks like a list of two numbers. So this refuses everything
+    that may be a row: tuples, text together with numbers, and lists of equal length with words at the same
+    positions.
 
     :raises InputError: the outputs look like rows.
     """
@@ -73,7 +74,7 @@ def check_outputs(outputs: Sequence[Sequence[Any]]) -> None:
     )
     if is_row or (len(set(kinds)) == 1 and len({*kinds[0]} - {"nothing"}) > 1):
         raise InputError(
-            "recipients is the outputs of a mapped task, which look like rows without column names. Return a "
+            "recipients has the outputs of a mapped task, which look like rows without column names. Return a "
             "record ({'msisdn': …}) or a list of numbers from each mapped index."
         )
 

@@ -1,4 +1,4 @@
-"""Read the delivery time of a message."""
+"""Read delivery times and quiet hours."""
 
 from __future__ import annotations
 
@@ -9,17 +9,17 @@ from datetime import UTC, datetime, time, timedelta, tzinfo
 from airflow_provider_ismart.core.errors import InputError
 from airflow_provider_ismart.core.msisdn import is_missing
 
-#: The gateway document: ``MM/DD/YYYY hh:mm:ss``. The clock has 24 hours, because there is no AM or PM.
+#: The gateway document: ``MM/DD/YYYY hh:mm:ss``. There is no AM or PM, so hours are 00 to 23.
 PUSH_AT_FORMAT = "%m/%d/%Y %H:%M:%S"
 
-#: The shortest time until a scheduled delivery, to allow for slow connections and clock differences. It is not
-#: documented whether the gateway refuses a past time with code 16.
+#: The shortest time until a scheduled delivery, to allow for slow connections and clock differences: whether the
+#: gateway refuses a past time with code 16 is not documented.
 LEAST_NOTICE = timedelta(minutes=2)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class QuietHours:
-    """The hours, in ``timezone``, in which no message is delivered. ``end`` itself is not quiet."""
+    """The hours in which no message is delivered, in ``timezone``. They do not include ``end``."""
 
     start: time
     end: time
@@ -29,7 +29,7 @@ class QuietHours:
     def of(cls, text: str, timezone: tzinfo) -> QuietHours:
         """Read text such as ``21:00-08:00``.
 
-        :raises ValueError: it is not two different times.
+        :raises ValueError: the text does not have two different times.
         """
         found = re.fullmatch(r"(\d{1,2}):(\d\d)\s*-\s*(\d{1,2}):(\d\d)", text, re.ASCII)
         if not found:
@@ -44,22 +44,22 @@ class QuietHours:
         return f"{self.start:%H:%M}-{self.end:%H:%M}"
 
     def __contains__(self, moment: datetime) -> bool:
-        """Whether a time, which has an offset, is in the quiet hours."""
+        """Return whether a time with an offset is in the quiet hours."""
         clock = moment.astimezone(self.timezone).time()
         if self.start < self.end:
             return self.start <= clock < self.end
         return clock >= self.start or clock < self.end
 
     def end_after(self, moment: datetime) -> datetime | None:
-        """Return when a message that is submitted at ``moment`` can be delivered; ``None`` means immediately.
+        """Return when a message submitted at ``moment`` can be delivered; ``None`` means immediately.
 
-        That is the end of the quiet hours, or :data:`LEAST_NOTICE` later if the end is nearer than that.
+        This is the end of the quiet hours, plus :data:`LEAST_NOTICE` if the end is nearer than that.
         """
         if moment not in self:
             return None
         today = moment.astimezone(self.timezone).date()
         ends = (
-            # converted to UTC, because a clock change can skip or repeat the time
+            # in UTC, because a clock change can skip or repeat the local time
             datetime.combine(today + timedelta(days), self.end, self.timezone).replace(fold=fold).astimezone(UTC)
             for days in range(4)
             for fold in (0, 1)
@@ -73,9 +73,9 @@ class QuietHours:
 def read_push_at(
     push_at: datetime | str | None, timezone: tzinfo, quiet_hours: QuietHours | None = None
 ) -> datetime | None:
-    """Return the time of delivery in ``timezone``; ``None`` means immediately.
+    """Return the delivery time in ``timezone``; ``None`` means immediately.
 
-    A naive time, or text without an offset, is read in ``timezone``.
+    A time without an offset is in ``timezone``.
 
     :raises InputError: the time cannot be read, or is in the quiet hours.
     """
@@ -87,16 +87,18 @@ def read_push_at(
         except ValueError:
             raise InputError(f"push_at is {push_at!r}; write it as ISO 8601, such as 2030-01-31T14:30") from None
     if is_missing(push_at):
-        raise InputError("push_at is NaT; leave it out to send immediately")
+        raise InputError("push_at is NaT; pass None to send immediately")
     if not isinstance(push_at, datetime):
-        raise InputError(f"push_at is of type {type(push_at).__name__}; it can be a datetime or ISO 8601 text")
+        raise InputError(f"push_at is of type {type(push_at).__name__}; it must be a datetime or ISO 8601 text")
     try:
         delivery = (push_at if push_at.tzinfo else push_at.replace(tzinfo=timezone)).astimezone(timezone)
     except OverflowError:
-        raise InputError(f"push_at is {push_at.isoformat()}, which is outside the calendar") from None
+        raise InputError(
+            f"push_at is {push_at.isoformat()}, which is not in the calendar; set another time"
+        ) from None
     if quiet_hours and delivery in quiet_hours:
         raise InputError(
-            f"push_at is {delivery.isoformat()}, which is in the connection's quiet_hours ({quiet_hours}); choose "
-            "a time outside of them"
+            f"push_at is {delivery.isoformat()}, which is in the connection's quiet_hours ({quiet_hours}); set a "
+            "time outside them"
         )
     return delivery

@@ -1,8 +1,8 @@
-"""The alphabet of a text and its number of parts.
+"""Determine the alphabet of a text, and count its parts.
 
-Source: the gateway document, "Length", which is 3GPP TS 23.038 (GSM 7 bit default alphabet, section 6.2.1,
-and UCS-2) with the concatenation limits of 3GPP TS 23.040, section 9.2.3.24.1: 160 septets or 70 UTF-16 code
-units in one part, 153 or 67 in each of several.
+Source: the gateway document, "Length". It matches 3GPP TS 23.038 (GSM 7 bit default alphabet, section 6.2.1, and
+UCS-2) with the concatenation limits of 3GPP TS 23.040, section 9.2.3.24.1: 160 septets or 70 UTF-16 code units in
+a single part, and 153 or 67 in each of several parts.
 """
 
 from __future__ import annotations
@@ -20,18 +20,19 @@ GSM7_BASIC = (
     "@£$¥èéùìòÇ\nØø\rÅåΔ_ΦΓΛΩΠΨΣΘΞÆæßÉ !\"#¤%&'()*+,-./0123456789:;<=>?"
     "¡ABCDEFGHIJKLMNOPQRSTUVWXYZÄÖÑÜ§¿abcdefghijklmnopqrstuvwxyzäöñüà"
 )
-#: Each of these takes an escape and a second septet, which must be in the same part.
+#: Each of these characters is an escape and a second septet, which must be in the same part.
 GSM7_EXTENSION = "\f^{}\\[~]|€"
 
-# Patterns as text: the re module compiles them on first use, which keeps the import of DAG files fast.
+# Patterns are text, because compiling them here would slow down the import of DAG files.
 _NOT_GSM7 = f"[^{re.escape(GSM7_BASIC + GSM7_EXTENSION)}]"
 _EXTENSION = f"[{re.escape(GSM7_EXTENSION)}]"
-#: The printable ASCII characters that take two septets in GSM-7, and the one that it lacks.
+#: The printable ASCII characters that have two septets in GSM-7, and the backtick, which it lacks.
 _NOT_ONE_SEPTET = "^{}\\[~]|`"
 
-# Invisible characters: white space and controls; Unicode's Default_Ignorable_Code_Point (DerivedCoreProperties.txt
-# of version 14.0); interlinear annotation; and characters whose glyph is empty by their name (Braille pattern
-# blank, Egyptian hieroglyph full and half blank, Khitan small script filler, musical symbol null notehead).
+# Invisible characters: white space and controls; Unicode's Default_Ignorable_Code_Point
+# (DerivedCoreProperties.txt, version 14.0); interlinear annotation; and characters whose names say that they are
+# blank (Braille pattern blank, Egyptian hieroglyph full and half blank, Khitan small script filler, musical symbol
+# null notehead).
 _INVISIBLE = (
     r"[\s\x00-\x1f\x7f-\x9f"
     "\u00ad\u034f\u061c\u115f\u1160\u17b4\u17b5\u180b-\u180f\u200b-\u200f\u202a-\u202e\u2060-\u206f\u3164"
@@ -43,7 +44,7 @@ _INVISIBLE_LETTERS = "\u115f\u1160\u3164\uffa0\U00013441\U00013442"
 
 
 class Lang(IntEnum):
-    """The gateway's ``Lang`` parameter: the alphabet that encodes the text."""
+    """The gateway's ``Lang`` parameter, which sets the alphabet of the text."""
 
     ENGLISH = 0
     ARABIC = 64
@@ -65,7 +66,7 @@ def first_not_gsm7(text: str) -> str | None:
 
 
 def are_one_english_part(texts: Sequence[str | None]) -> bool:
-    """Whether a quick check shows that all texts are one part of ``Lang.ENGLISH``, as most are."""
+    """Return whether a quick check shows that all texts are one part of ``Lang.ENGLISH``, as most texts are."""
     if None in texts:
         return False
     there = cast("Sequence[str]", texts)
@@ -75,14 +76,14 @@ def are_one_english_part(texts: Sequence[str | None]) -> bool:
 
 
 def is_blank(text: str) -> bool:
-    """Whether the text is empty or has only white space and invisible characters."""
+    """Return whether the text is empty or has only white space and invisible characters."""
     if text[:1].isalpha() and text[0] not in _INVISIBLE_LETTERS:
-        return False  # true of most texts; without this, planning Arabic texts takes 1.15 times as long
+        return False  # as for most texts; without this, planning Arabic texts takes 1.15 times as long
     return re.fullmatch(_INVISIBLE, text) is not None
 
 
 def is_encodable(text: str) -> bool:
-    """Whether the text can be encoded; half a surrogate pair cannot."""
+    """Return whether the text can be encoded. Half a surrogate pair cannot."""
     try:
         text.encode()
     except UnicodeEncodeError:
@@ -96,9 +97,9 @@ def language(text: str) -> Lang:
 
 
 def parts(text: str, lang: Lang) -> int:
-    """Return the number of parts of the text. A character of two units is never split between parts.
+    """Count the parts of the text. A character of two units is never split between parts.
 
-    Units are septets for ``Lang.ENGLISH`` and UTF-16 code units for ``Lang.ARABIC``. An empty text takes none.
+    Units are septets for ``Lang.ENGLISH`` and UTF-16 code units for ``Lang.ARABIC``. An empty text has no parts.
     """
     if not text:
         return 0
@@ -112,9 +113,10 @@ def parts(text: str, lang: Lang) -> int:
 
 
 def _packed(length: int, doubles: list[int], room: int) -> int:
-    """Count the parts of ``room`` units for ``length`` characters, of which those at ``doubles`` take two.
+    """Count the parts of ``room`` units for ``length`` characters.
 
-    A part whose last unit cannot hold a two-unit character stays one unit short.
+    The characters at the positions ``doubles`` have two units. If one does not fit into the last unit of a part,
+    that unit stays empty.
     """
     wasted = 0
     for before, position in enumerate(doubles):
@@ -124,11 +126,11 @@ def _packed(length: int, doubles: list[int], room: int) -> int:
 
 
 def shorten(text: str, max_parts: int, *, tail: str = "") -> str:
-    """Append ``tail`` to the text, and cut the text so that both fit into ``max_parts`` parts.
+    """Append ``tail`` to the text, and cut the text if they exceed ``max_parts`` parts together.
 
-    A text that fits is not changed. Otherwise, the longest beginning that fits in either language is kept,
-    followed by an ellipsis. Characters are not separated from their marks or joined emoji, unless nothing else
-    would be left. A tail that leaves no room for the text is not cut.
+    A cut text is the longest beginning that fits in either language, followed by an ellipsis. A character is not
+    separated from its marks, nor an emoji from those joined to it, unless nothing else would be left. The tail is
+    never cut, even if it leaves no room for the text.
     """
     whole = text + tail
     if parts(whole, language(whole)) <= max_parts:
@@ -142,7 +144,7 @@ def shorten(text: str, max_parts: int, *, tail: str = "") -> str:
 
 
 def _cut(text: str, length: int, lang: Lang, max_parts: int, tail: str) -> tuple[str, str]:
-    """Return the longest beginning, up to ``length``, that fits with an ellipsis and the tail, with both."""
+    """Return the longest beginning up to ``length`` that fits with an ellipsis and the tail; also all joined."""
     end = _ELLIPSIS[lang] + tail
     fitting = bisect_right(range(length + 1), max_parts, key=lambda n: parts(text[:n] + end, lang)) - 1
     beginning = text[: _between_characters(text, max(fitting, 0))].rstrip()
@@ -150,7 +152,7 @@ def _cut(text: str, length: int, lang: Lang, max_parts: int, tail: str) -> tuple
 
 
 def _between_characters(text: str, position: int) -> int:
-    """Return the nearest position up to this one that does not separate the parts of one visible character."""
+    """Return the last position up to this one that does not split a visible character."""
     here = position
     while 0 < here < len(text) and (_extends(text[here]) or text[here - 1] == _ZERO_WIDTH_JOINER):
         here -= 1

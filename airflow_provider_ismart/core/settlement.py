@@ -1,8 +1,8 @@
-"""Settle uncertain messages with what a person found out about them.
+"""Record a person's findings about uncertain messages.
 
-The person edits the outcomes in a results file, or lists numbers with ``accepted`` or ``not_sent``. Each such line
-settles one uncertain message to its number, once: if the message is sent again and is uncertain again, the same
-line says nothing about the new call.
+The person edits the outcomes in a results file, or lists numbers with ``accepted`` or ``not_sent``. Each line
+settles one uncertain message to its number, and only once: if the message is sent again and is uncertain again,
+the line does not apply to the new call.
 """
 
 from __future__ import annotations
@@ -19,10 +19,10 @@ from airflow_provider_ismart.core.ledger import MAYBE_SENT, SETTLED, Entry, Stat
 from airflow_provider_ismart.core.msisdn import mask_msisdn
 from airflow_provider_ismart.core.report import counted
 
-#: How many wrong lines an error names.
+#: How many wrong lines an error lists.
 MAX_LINES_SHOWN = 5
 
-#: How many numbers a warning names.
+#: How many numbers a warning lists.
 MAX_NUMBERS_SHOWN = 3
 
 
@@ -38,7 +38,7 @@ _FINDING_OF = {state: finding for finding, state in _STATE_OF.items()}
 
 
 class SettledGroup(NamedTuple):
-    """A settled message and at most 50 of its numbers. The entry's state is CONFIRMED or RULED_OUT."""
+    """A settled message and up to 50 of its numbers. The entry's state is CONFIRMED or RULED_OUT."""
 
     entry: Entry
     msisdns: tuple[str, ...]
@@ -48,7 +48,7 @@ class SettledGroup(NamedTuple):
 class Settlement:
     """The messages that a try settles, and their counts by finding.
 
-    ``still_uncertain`` has the numbers, masked, whose lines settled earlier messages and not the uncertain ones.
+    ``still_uncertain`` has the masked numbers whose lines settled earlier messages, but not the uncertain ones.
     """
 
     groups: tuple[SettledGroup, ...]
@@ -61,19 +61,19 @@ class Settlement:
 
     @property
     def described(self) -> str:
-        """The counts, for a log; empty if nothing is settled."""
+        """The counts, for the log; empty if nothing is settled."""
         counts = ", ".join(f"{count:,} {finding.value}" for finding, count in self.counts.items())
         return f"Settled by settlements_path: {counts}" if counts else ""
 
     @property
     def warning(self) -> str:
-        """What a person has to do about numbers that are still uncertain; empty if there are none."""
+        """A request to settle numbers that are still uncertain, for the log; empty if there are none."""
         if not (again := self.still_uncertain):
             return ""
         shown = ", ".join(again[:MAX_NUMBERS_SHOWN]) + (", …" if len(again) > MAX_NUMBERS_SHOWN else "")
         return (
             f"Numbers still uncertain, because their lines in settlements_path settled earlier messages: "
-            f"{len(again):,} ({shown}). Add one line per message that is uncertain now"
+            f"{len(again):,} ({shown}). Add one more line per uncertain message"
         )
 
 
@@ -81,19 +81,20 @@ NOTHING_SETTLED = Settlement(groups=(), counts={})
 
 
 class WrongLineError(Exception):
-    """Lines say something that cannot be settled."""
+    """A line of a settlement file is wrong. The message says why."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Settlements:
-    """The lines of a settlement file that settle something: by number, each line's number and finding."""
+    """The lines of a settlement file that settle messages: line number and finding, by phone number."""
 
     by_number: Mapping[str, Sequence[tuple[int, Finding]]] = field(default_factory=dict)
 
     def decide(self, history: Mapping[str, Sequence[Entry]]) -> Settlement:
-        """Return what these lines settle, given each number's entries, oldest first.
+        """Return what these lines settle.
 
-        :raises InputError: lines settle something else than uncertain messages; the text names them.
+        :param history: each number's entries, oldest first.
+        :raises InputError: a message to settle is not uncertain; the error lists the lines.
         """
         msisdns: dict[Entry, list[str]] = defaultdict(list)
         counts: Counter[Finding] = Counter()
@@ -124,7 +125,7 @@ NO_SETTLEMENTS = Settlements()
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class _Message:
-    """What is on record of a message to a number. ``key`` is its digest and copy number."""
+    """The records of a message to a number. ``key`` is its digest and copy number."""
 
     key: tuple[str, int]
     is_own: bool
@@ -159,9 +160,9 @@ def _message(key: tuple[str, int], entries: Sequence[Entry]) -> _Message:
 def _match(
     lines: Sequence[tuple[int, Finding]], messages: Sequence[_Message], entries: Sequence[Entry]
 ) -> tuple[Finding | None, Sequence[_Message]]:
-    """Return what the lines say that is not on record yet, and the messages that it settles.
+    """Return the finding that is not on record yet, if any, and the messages that it settles.
 
-    These are the task's own or, if none of those is uncertain, those of all tasks that it shares the ledger with.
+    These are messages of this task or, if none of them is uncertain, of all tasks that share the ledger.
     """
     said = Counter(finding for _, finding in lines)
     own = [message for message in messages if message.is_own]
@@ -170,7 +171,7 @@ def _match(
         if not new:
             return None, ()
         if len(new) > 1:
-            raise WrongLineError("has accepted and not_sent lines, and a line does not name its message")
+            raise WrongLineError("has accepted and not_sent lines, but a line does not say which message it means")
         [(finding, count)] = new.items()
         open_messages = _open_messages(among, finding)
         if len(open_messages) == count:
@@ -182,13 +183,13 @@ def _match(
             )
     if any(message.state is State.SUBMITTING for message in messages):
         raise WrongLineError(
-            "another task's call to this number is open; if that task is dead, run `ledger release` for it first"
+            "another task has an open call to this number; if that task is dead, run `ledger release` for it first"
         )
     raise WrongLineError("no message to this number is uncertain")
 
 
 def _settled(entries: Sequence[Entry], among: Sequence[_Message]) -> Counter[Finding]:
-    """Count the findings on record about these messages, and those that this task recorded about others."""
+    """Count the recorded findings about these messages, and those that this task recorded about others."""
     keys = {message.key for message in among}
     return Counter(
         _FINDING_OF[entry.state]
@@ -210,7 +211,7 @@ def _messages_are(count: int) -> str:
 
 
 def line_numbers(lines: Sequence[tuple[int, Finding]]) -> str:
-    """Return the numbers of lines for an error."""
+    """Return the line numbers for an error message."""
     numbers = [str(number) for number, _ in lines]
     return f"line{'s' * (len(numbers) > 1)} {', '.join(numbers)}"
 
@@ -222,7 +223,7 @@ def _groups(msisdns: Mapping[Entry, Sequence[str]]) -> Iterator[SettledGroup]:
 
 
 def raise_if(wrong: Sequence[str]) -> None:
-    """Raise an error that names wrong lines, if there are any.
+    """Raise an error that lists wrong lines, if there are any.
 
     :raises InputError: there are.
     """

@@ -17,7 +17,7 @@ _OUTCOMES = frozenset(outcome.value for outcome in Outcome)
 
 
 class Line(NamedTuple):
-    """A line of a settlement file: its number in the file, and its cells. Only a results file has return codes."""
+    """A line of a settlement file: its line number and its cells. Only results files have return codes."""
 
     number: int
     msisdn: Any
@@ -27,9 +27,9 @@ class Line(NamedTuple):
 
 
 def read_settlement_lines(lines: Iterable[Line], numbering: NumberingPlan) -> Settlements:
-    """Read lines. In a results file, lines with an outcome that the send wrote itself settle nothing.
+    """Read the lines. In a results file, outcomes that the send itself wrote settle nothing.
 
-    :raises InputError: lines cannot be read; the text names them.
+    :raises InputError: lines cannot be read; the message lists them.
     """
     by_number: dict[str, list[tuple[int, Finding]]] = defaultdict(list)
     left_uncertain: dict[str, int] = {}
@@ -45,7 +45,7 @@ def read_settlement_lines(lines: Iterable[Line], numbering: NumberingPlan) -> Se
             wrong.append(f"line {line.number}: {why}")
     wrong += [
         f"line {left_uncertain[msisdn]} ({mask_msisdn(msisdn)}): uncertain, but {line_numbers(found)} of the "
-        "same number is not, and a line does not name its message"
+        "same number is not, and a line does not say which message it means"
         for msisdn, found in by_number.items()
         if msisdn in left_uncertain
     ]
@@ -58,7 +58,7 @@ def _word(line: Line) -> str:
 
 
 def _finding(line: Line, word: str) -> Finding | None:
-    """Return what a line says about its message; ``None`` if the send wrote it and nobody changed it."""
+    """Return the finding on a line; ``None`` if the send wrote the outcome and nobody changed it."""
     is_unedited = word in _OUTCOMES and (word != Finding.ACCEPTED.value or _is_answered(line))
     if line.is_from_results_file and is_unedited:
         return None
@@ -71,7 +71,7 @@ def _finding(line: Line, word: str) -> Finding | None:
 
 
 def _is_answered(line: Line) -> bool:
-    """Whether the send itself recorded the row as accepted, because the gateway answered so."""
+    """Return whether the send itself recorded the row as accepted, because it has the return code."""
     # pandas writes an integer column with blanks as floats
     return str(line.return_code).strip() in {f"{ACCEPTED_CODE}", f"{ACCEPTED_CODE}.0"}
 

@@ -1,7 +1,7 @@
-"""Replace typographic characters if a text then fits GSM-7, and so takes fewer parts.
+"""Replace typographic characters if the text then fits GSM-7, and has fewer parts.
 
 Sources: 3GPP TS 23.038, section 6.2.1, for the alphabet; the Unicode Character Database (names, categories,
-canonical and compatibility decompositions) for the counterparts.
+canonical and compatibility decompositions) for the replacements.
 """
 
 from __future__ import annotations
@@ -21,8 +21,8 @@ from airflow_provider_ismart.core.segmentation import (
     parts,
 )
 
-#: The replaced characters, by their replacement in GSM-7. Removed characters are invisible and only matter next to
-#: letters that GSM-7 lacks: joiners, the left-to-right mark, zero-width spaces, the soft hyphen.
+#: The replaced characters, by their replacement in GSM-7. The removed characters are invisible and only matter
+#: next to letters that GSM-7 lacks: joiners, the left-to-right mark, zero-width spaces and the soft hyphen.
 _SOURCES_OF: Mapping[str, str] = {
     "'": "\u2018\u2019\u201a\u201b\u02bc",
     '"': "\u201c\u201d\u201e\u201f",
@@ -41,40 +41,37 @@ COUNTERPARTS: Mapping[str, str] = {
 #: The marks of the accented letters that GSM-7 has: grave, acute, tilde, diaeresis, ring, cedilla.
 COMBINING_MARKS = "\u0300\u0301\u0303\u0308\u030a\u0327"
 
-#: The characters outside GSM-7 that can be replaced. A text with any other, such as Arabic, is not changed.
+#: The characters outside GSM-7 that can be replaced. A text with others, such as Arabic letters, is not changed.
 _REPLACEABLE = "".join(COUNTERPARTS) + COMBINING_MARKS
 
 
-@cache  # compiled when first used, as in segmentation; re's own cache takes a microsecond a text
+@cache  # compiled on first use, as in segmentation; the re module's own cache takes a microsecond per text
 def _patterns() -> tuple[re.Pattern[str], re.Pattern[str]]:
-    """Return patterns for characters outside GSM-7: those that must stay, and those to replace."""
+    """Return patterns for characters outside GSM-7: those that cannot be replaced, and those that can."""
     must_stay = f"[^{re.escape(GSM7_BASIC + GSM7_EXTENSION + _REPLACEABLE)}]"
     return re.compile(must_stay), re.compile(f"[{re.escape(_REPLACEABLE)}]")
 
 
 def simplified(text: str) -> str:
-    """Return the text with plain characters, if the whole text then fits GSM-7 without more parts.
-
-    Otherwise return it unchanged.
-    """
+    """Simplify the text if it then fits GSM-7 without more parts; otherwise return it unchanged."""
     return _simplified(text, _replaceable(text))
 
 
 def _replaceable(text: str) -> set[str]:
-    """Return the characters to replace; none if the text has another character outside GSM-7."""
+    """Return the characters to replace; none if the text has any other character outside GSM-7."""
     must_stay, to_replace = _patterns()
     return set() if must_stay.search(text) else set(to_replace.findall(text))
 
 
 def _simplified(text: str, replaceable: set[str]) -> str:
     plain = text
-    for char in replaceable:  # there are few; str.translate checks every character and takes ten times as long
+    for char in replaceable:  # only a few; str.translate checks every character and takes ten times as long
         plain = plain.replace(char, COUNTERPARTS.get(char, char))
     if not replaceable.isdisjoint(COMBINING_MARKS):
         plain = unicodedata.normalize("NFC", plain)
         if first_not_gsm7(plain):
             return text
-    # an ellipsis makes a text longer; without one, 67 characters are at most 134 septets of a part's 153
+    # only "..." makes a text longer; otherwise 67 characters become at most 134 septets, and a part has 153
     if len(plain) > len(text) and parts(plain, Lang.ENGLISH) > parts(text, Lang.ARABIC):
         return text
     return plain
@@ -82,7 +79,7 @@ def _simplified(text: str, replaceable: set[str]) -> str:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Saving:
-    """The credits that ``simplify_text`` would save, and the characters to replace."""
+    """The credits that ``simplify_text`` would save, and the characters that it would replace."""
 
     credits: int
     characters: tuple[str, ...]
@@ -96,7 +93,7 @@ class Saving:
 
 
 def find_saving(messages: Iterable[tuple[Message, int]]) -> Saving | None:
-    """Return the saving from simplifying the messages; ``None`` if there is none.
+    """Return what simplifying the messages would save; ``None`` if nothing.
 
     :param messages: the messages of ``Lang.ARABIC``, each with its number of recipients.
     """
@@ -113,6 +110,6 @@ def find_saving(messages: Iterable[tuple[Message, int]]) -> Saving | None:
 
 
 def _shown(char: str) -> str:
-    """Return a character with its code point, or its name if it is invisible."""
+    """Return a character, or its name if it is invisible, with its code point."""
     is_visible = char.isprintable() and not unicodedata.combining(char)
     return f"{char if is_visible else unicodedata.name(char)} (U+{ord(char):04X})"

@@ -21,8 +21,8 @@ _SELDOM_MISSING = frozenset({str, int, float, bool, date, datetime})
 class Template:
     """A text with ``{column}`` and ``{column:spec}`` placeholders; ``{{`` and ``}}`` are literal braces.
 
-    A placeholder has only a column name and a format spec. Attributes, indexing and conversions would give access
-    to the objects in cells.
+    Placeholders cannot have attributes, indexing or conversions, because these would give access to the objects in
+    cells.
 
     :param name: the name of the template in errors.
     :raises InputError: the template is malformed or has another kind of placeholder.
@@ -45,16 +45,16 @@ class Template:
         ]
 
     def fill(self, cells: Sequence[Any]) -> str:
-        """Return the text for one row; ``cells`` are the values of :attr:`columns`, in that order.
+        """Return the text of one row; ``cells`` are the values of :attr:`columns`, in that order.
 
-        :raises InvalidTextError: a cell is missing, or does not take its format spec.
+        :raises InvalidTextError: a cell is missing, or does not fit its format spec.
         """
         return self.fill_all([[cell] for cell in cells])[0] if self.columns else self.literal
 
     def fill_all(self, columns: Sequence[Sequence[Any]]) -> list[str]:
-        """Return the texts of several rows, which is faster than one by one. If one fails, all fail.
+        """Return the texts of several rows, which is faster than one by one. If one row fails, all fail.
 
-        :raises InvalidTextError: a cell of any row is missing, or does not take its format spec.
+        :raises InvalidTextError: a cell of any row is missing, or does not fit its format spec.
         """
         if missing := self._columns_with(_any_missing, columns):
             raise InvalidTextError(f"no value for {_listed(missing)}")
@@ -67,7 +67,7 @@ class Template:
                 pieces.append(map(format, columns[column], repeat(spec)))
         try:
             return list(map("".join, zip(*pieces, strict=False)))
-        except Exception:  # noqa: BLE001  # a cell's own formatting can raise anything, with the cell in its text
+        except Exception:  # noqa: BLE001  # a cell's __format__ can raise anything, with the cell in the message
             raise InvalidTextError(f"a value of {_listed(self.columns)} does not fit its format") from None
 
     def _columns_with(self, has: Callable[[Sequence[Any]], bool], columns: Sequence[Sequence[Any]]) -> list[str]:
@@ -92,12 +92,14 @@ def _parsed(source: str, name: str) -> list[tuple[str, str | None, str | None, s
     try:
         return list(string.Formatter().parse(source))
     except ValueError as error:
-        raise InputError(f"{name} is not a template: {error}. Write a literal brace as {{{{ or }}}}.") from None
+        raise InputError(
+            f"{name} is not a valid template: {error}. Write a literal brace as {{{{ or }}}}."
+        ) from None
 
 
 def _check_placeholder(template: str, name: str, spec: str, conversion: str | None) -> None:
     if not name.strip():
-        raise InputError(f"{template} has a placeholder {{}} without a column name; write it as {{name}}")
+        raise InputError(f"{template} has a placeholder {{}} without a column name; write {{name}}")
     if "." in name or "[" in name or conversion or "{" in spec:
         raise InputError(
             f"{template} has the placeholder {shown(name)}; a placeholder can have a column name and a format "

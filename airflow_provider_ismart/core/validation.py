@@ -1,4 +1,4 @@
-"""Read recipients into rows, each with its number and text or the reason why it is invalid."""
+"""Read recipients into rows, each with a number and a text, or with the reason why it is invalid."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ from airflow_provider_ismart.core.template import Template
 class Content:
     """The source of the texts: a template, a template per language, or a column with the text of each row.
 
-    With templates by language, ``language_column`` says which of them a row gets.
+    With a template per language, ``language_column`` is the column with each row's language.
     """
 
     message: str | Mapping[str, str] | None = None
@@ -36,22 +36,22 @@ class Content:
     simplify_text: bool = False
 
     def __post_init__(self) -> None:
-        """Check that there is exactly one source of text and a sensible limit.
+        """Check that there is exactly one source of text and a valid limit.
 
-        :raises InputError: there are none or two sources, a type is wrong, or ``max_parts`` is not 1 to 5.
+        :raises InputError: there is no source or two, a type is wrong, or ``max_parts`` is not 1 to 5.
         """
         if (self.message is None) == (self.message_column is None):
-            raise InputError("give either message or message_column")
+            raise InputError("set either message or message_column")
         if self.message is not None and not isinstance(self.message, str | Mapping):
             raise InputError(
-                f"message is of type {type(self.message).__name__}; it has to be text, or a dict of text by "
+                f"message is of type {type(self.message).__name__}; it must be text, or a dict of texts by "
                 "language"
             )
         if self.message_column is not None:
             object.__setattr__(self, "message_column", _column_name("message_column", self.message_column))
         self._check_languages()
         if type(self.max_parts) is not int or not 1 <= self.max_parts <= MAX_PARTS:
-            raise InputError(f"max_parts is {self.max_parts!r}; it can be 1 to {MAX_PARTS}")
+            raise InputError(f"max_parts is {self.max_parts!r}; it must be 1 to {MAX_PARTS}")
 
     def _check_languages(self) -> None:
         if isinstance(self.message, Mapping):
@@ -60,13 +60,13 @@ class Content:
                 raise InputError("message is a dict; name the column with each row's language in language_column")
             object.__setattr__(self, "language_column", _column_name("language_column", self.language_column))
         elif self.language_column is not None:
-            raise InputError("language_column needs message as a dict of language and template")
+            raise InputError("language_column is set, so message must be a dict of templates by language")
 
     @property
     def template(self) -> Template:
         """The template that all rows share.
 
-        :raises InputError: it is none.
+        :raises InputError: it is not a valid template.
         """
         return Template(self.message if isinstance(self.message, str) else "")
 
@@ -77,14 +77,14 @@ class Content:
 
     @property
     def simplifies(self) -> bool:
-        """Whether texts are simplified; with ``lang="arabic"`` it would save nothing."""
+        """Whether to simplify texts. With ``lang="arabic"``, this would save nothing."""
         return self.simplify_text and self.lang is not LangChoice.ARABIC
 
     @property
     def columns(self) -> Sequence[str]:
         """The columns that the texts use.
 
-        :raises InputError: the message is no template.
+        :raises InputError: the message is not a valid template.
         """
         if self.message_column is not None:
             return [self.message_column]
@@ -96,7 +96,7 @@ class Content:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Reading:
-    """How to read rows: the message, the column and country of the numbers, and the excluded numbers."""
+    """How to read rows: their texts, the column and notations of their numbers, and the excluded numbers."""
 
     content: Content
     recipient_column: str = "msisdn"
@@ -111,9 +111,9 @@ class Reading:
         object.__setattr__(self, "recipient_column", _column_name("recipient_column", self.recipient_column))
 
     def read(self, columns: Columns, outcomes: RowOutcomes) -> Rows:
-        """Normalise each row's number and compose its text; record invalid rows in ``outcomes``.
+        """Normalise each row's number and compose its text; record invalid and excluded rows in ``outcomes``.
 
-        :raises InputError: a column is missing, or the message cannot be sent to anybody.
+        :raises InputError: a column is missing, or the message is invalid for every row.
         """
         if not columns:
             return Rows(written=(), msisdns=[], texts=[], sizes=[])
@@ -127,7 +127,7 @@ class Reading:
         msisdns = canonical_column(written, self.numbering, lambda row, why: invalid(row, f"number: {why}"))
 
         def invalid_text(row: int, why: str) -> None:
-            if msisdns[row]:  # already recorded as invalid for its number
+            if msisdns[row]:  # otherwise the row is already invalid because of its number
                 invalid(row, why)
 
         languages = _languages(self.content, columns, invalid_text)
@@ -139,11 +139,11 @@ class Reading:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Rows:
-    """Rows in columns. A row has no object of its own except its text, to save memory.
+    """Rows in columns. To save memory, a row has no object of its own except its text.
 
-    ``written`` and ``msisdns`` hold a row's number as it came and in canonical form ("" where it has none),
-    ``texts`` its text and ``sizes`` what that takes (``None`` where it has none). ``languages`` says which
-    template a row gets (``None`` where it gets none), or nothing where all rows share one.
+    ``written`` has each row's number as in the input, and ``msisdns`` in canonical form ("" if it is invalid).
+    ``texts`` and ``sizes`` are ``None`` for a row that is not sent. ``languages`` has the key of each row's
+    template (``None`` if no template fits), and is empty if there is no template per language.
     """
 
     written: Sequence[Any]
@@ -154,10 +154,10 @@ class Rows:
 
 
 def _column_name(option: str, name: object) -> str:
-    """Return a column's name as text; columns of a table without a header have integers as names."""
+    """Return a column's name as text. It can be an integer, as in tables without a header."""
     if isinstance(name, str) or (isinstance(name, Integral) and not isinstance(name, bool)):
         return str(name)
-    raise InputError(f"{option} is of type {type(name).__name__}; it can be text, or an integer")
+    raise InputError(f"{option} is of type {type(name).__name__}; it must be text, or an integer")
 
 
 def _column(columns: Columns, name: str, asked_by: str) -> Sequence[Any]:
@@ -165,11 +165,11 @@ def _column(columns: Columns, name: str, asked_by: str) -> Sequence[Any]:
         return columns[name]
     except KeyError:
         raise InputError(
-            f"{asked_by} {shown(name)}, but the recipients have no such column; they have {shown_all(columns)}"
+            f"{asked_by} {shown(name)}, but the recipients do not have this column; they have {shown_all(columns)}"
         ) from None
 
 
-#: Called with the position of an invalid row in its table, and the reason.
+#: A function that is called with the position of an invalid row in its table, and the reason.
 _Invalid = Callable[[int, str], None]
 
 _Texts = tuple[list[str | None], list[Size | None]]
@@ -185,7 +185,7 @@ def _languages(content: Content, columns: Columns, invalid: _Invalid) -> Sequenc
 def _texts(
     content: Content, columns: Columns, languages: Sequence[str | None], count: int, invalid: _Invalid
 ) -> _Texts:
-    """Return each row's text and size, or ``None`` if it is invalid; pass the reason to ``invalid``."""
+    """Return each row's text and size, ``None`` if it is invalid; then pass the reason to ``invalid``."""
 
     def invalid_text(row: int, why: str) -> None:
         invalid(row, f"message: {why}")
@@ -229,7 +229,7 @@ def _of_template(
     if not is_blank(literal) or not template.columns:
         try:
             of_literal = size(literal, content.lang, content.max_parts)
-        except InvalidTextError as why:  # the template itself is wrong, whatever the cells
+        except InvalidTextError as why:  # the template itself is invalid, regardless of the cells
             raise InputError(f"{template.name}: {why}") from None
         if not template.columns:
             return [literal] * count, [of_literal] * count

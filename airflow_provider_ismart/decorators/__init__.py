@@ -1,1 +1,1 @@
-"""Decorators for Airflow's TaskFlow."""
+"""Provide the TaskFlow decorator."""

@@ -1,4 +1,4 @@
-"""``@task.ismart``: a task that sends to the recipients that a function returns."""
+"""Provide ``@task.ismart``, which sends to the recipients that a function returns."""
 
 from __future__ import annotations
 
@@ -49,8 +49,8 @@ class ISmartDecoratedOperator(DecoratedOperator, ISmartSendOperator):
         recipients = self.python_callable(*args, **{**from_context, **kwargs})
         if recipients is None:
             raise ISmartInputError(
-                f"the function of task {self.task_id} returned None; it must return the "
-                "recipients, or [] if there are none. Nothing was sent."
+                f"The function of task {self.task_id!r} returned None. Return the recipients, or [] if there are "
+                "none. Nothing was sent."
             )
         return recipients
 
@@ -61,9 +61,9 @@ def ismart_task(
     """Turn a function that returns recipients into a task that sends to them and returns the report.
 
     :param python_callable: the function. It returns what ``recipients`` of
-        :class:`~airflow_provider_ismart.operators.ismart.ISmartSendOperator` takes. Each try calls it anew.
+        :class:`~airflow_provider_ismart.operators.ismart.ISmartSendOperator` takes. Each try calls it again.
     :param multiple_outputs: also push each value of the report as a separate XCom.
-    :param kwargs: every other parameter of that operator.
+    :param kwargs: all other parameters of that operator.
     """
     return task_decorator_factory(
         python_callable,

@@ -1,1 +1,1 @@
-"""The gateway: its connection, and the call that submits one batch."""
+"""Read the gateway's connection, and make the call that submits one batch."""

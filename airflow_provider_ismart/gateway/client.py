@@ -1,6 +1,6 @@
 """Make the call for one batch, and determine its outcome.
 
-An SMS cannot be recalled, so the question after a failed call is what the failure proves: see
+An SMS cannot be recalled, so what matters after a failed call is what the failure proves; see
 :class:`~airflow_provider_ismart.core.outcomes.Fate`. No exception, log record or ``repr`` of this module contains
 the password, a full number or a text.
 """
@@ -33,16 +33,16 @@ if TYPE_CHECKING:
     from airflow_provider_ismart.core.batching import Batch
     from airflow_provider_ismart.gateway.settings import Settings
 
-#: How often a call is made in all when it provably did not reach the gateway, and how long to wait between.
+#: The most attempts of a call that provably did not reach the gateway, and the longest wait between them.
 MAX_ATTEMPTS = 4
 MAX_BACK_OFF_SECONDS = 30.0
 
-#: Statuses with which a web server turns a request away before the application sees it (RFC 9110, section
-#: 15.5). Any other status but 200 says nothing of what the application did.
-TURNED_AWAY_STATUSES = frozenset({400, 401, 403, 404, 405, 407, 413, 414, 429, 431})
+#: The statuses with which a web server rejects a request before the application sees it (RFC 9110, section 15.5).
+#: Any other status except 200 does not show what the application did.
+REJECTED_STATUSES = frozenset({400, 401, 403, 404, 405, 407, 413, 414, 429, 431})
 _TRANSIENT_STATUSES = frozenset({None, 429, 503})
 
-#: White space, and the UTF-8 byte order mark that some servers add, are ignored.
+#: White space around the code, and the UTF-8 byte order mark that some servers add, are ignored.
 _RETURN_CODE = re.compile(rb"(?:\s|\xef\xbb\xbf)*(0|[1-9][0-9]{0,3})\s*")
 _OK = 200
 _SERVICE_UNAVAILABLE = 503
@@ -50,7 +50,7 @@ _SERVICE_UNAVAILABLE = 503
 #: A sample time, to compute the length of a query.
 _ANY_PUSH_AT = "01/31/2030 08:00:00"
 
-#: Refused before dispatch, so it costs nothing and reaches nobody (second-hand knowledge).
+#: The gateway refuses this number before dispatch, so it costs nothing and reaches nobody (second-hand).
 PROBE_MSISDN = "1"
 
 
@@ -61,8 +61,8 @@ def _now() -> datetime:
 class GatewayClient:
     """Make calls to the gateway from any number of threads, at most ``max_concurrency`` concurrently.
 
-    Connections are kept alive for later calls. Once ``halted`` is set, no call starts and every wait between calls
-    ends.
+    Connections are kept alive for later calls. When ``halted`` is set, no further call starts, and waits between
+    calls end.
 
     :raises InputError: the certificates of ``ca_bundle`` cannot be read.
     """
@@ -91,7 +91,7 @@ class GatewayClient:
     def build_url(
         self, batch: Batch, *, flash: bool = False, push_at: str | None = None, reveal: bool = False
     ) -> str:
-        """Return the call's URL, with credentials and numbers masked unless ``reveal``."""
+        """Return the URL of a batch's call. Credentials and numbers are masked unless ``reveal`` is true."""
         query = self._query(batch, flash=flash, push_at=push_at, reveal=reveal)
         return f"{self.settings.url}?{query}"
 
@@ -125,15 +125,15 @@ class GatewayClient:
     def submit(
         self, batch: Batch, *, flash: bool, push_at: datetime | None, now: Callable[[], datetime] = _now
     ) -> CallOutcome:
-        """Submit a batch. A call that provably did not reach the gateway is retried a few times.
+        """Submit a batch, and retry a few times if the call provably did not reach the gateway.
 
-        Without ``push_at``, or once it has passed, an attempt in quiet hours is scheduled for their end.
+        If there is no ``push_at``, or it has passed, an attempt in quiet hours is scheduled for their end.
 
         :raises InputError: the connection is restricted, and a number is not allowed.
         """
         allowed = self.settings.allowed_numbers
         if allowed is not None and not allowed.issuperset(batch.msisdns):
-            raise InputError(f"{self.settings.restriction}, but the call has other numbers")
+            raise InputError(f"{self.settings.restriction}, but the call contains other numbers")
         quiet_hours = self.settings.quiet_hours
 
         def call() -> CallOutcome:
@@ -145,11 +145,11 @@ class GatewayClient:
             return self._call(query)._replace(scheduled_for=scheduled_for)
 
         outcome: CallOutcome = self._retrying(self._paced, call)
-        attempts = self._retrying.statistics["attempt_number"]  # of this thread; the last may not have started
+        attempts = self._retrying.statistics["attempt_number"]  # of this thread; the last one may not have started
         return outcome._replace(attempts=attempts if outcome.attempts else attempts - 1)
 
     def probe(self) -> CallOutcome:
-        """Make the free probe once, without retries, so that a refused login is not tried twice."""
+        """Make the free probe once. It is not retried, so that a refused login is not tried twice."""
         query = query_string(
             login=self.settings.login,
             password=self.settings.password,
@@ -166,7 +166,7 @@ class GatewayClient:
         while self._limiter and not self.halted.is_set() and not self._limiter.try_acquire("call", timeout=1):
             pass
         if self.halted.is_set():
-            return CallOutcome(fate=Fate.NOT_SENT, detail="stopped before it was sent", attempts=0)
+            return CallOutcome(fate=Fate.NOT_SENT, detail="stopped before the call", attempts=0)
         started = time.monotonic()
         return call()._replace(seconds=time.monotonic() - started)
 
@@ -195,9 +195,9 @@ def query_string(
     push_at: str | None,
     header: str | None = None,
 ) -> str:
-    """Return the query string of a call (gateway document, "The call"). Everything but commas is quoted.
+    """Return the query string of a call (gateway document, "The call"). Values are quoted, except commas.
 
-    The document does not list ``Header``, which is second-hand.
+    ``Header`` is second-hand: the document does not list it.
     """
     parameters = {
         "UserId": quote(login, safe="*"),
@@ -215,16 +215,16 @@ def query_string(
 
 
 def read_answer(reply: Reply) -> CallOutcome:
-    """Return the outcome that a reply proves. It has a return code only if its body is one whole number."""
+    """Return the outcome that a reply proves. A reply has a return code only if its body is one whole number."""
     status = reply.status
     if status != _OK:
         retry_after = _seconds(reply.headers.get("Retry-After"))
         asked_to_wait = status == _SERVICE_UNAVAILABLE and "Retry-After" in reply.headers
-        fate = Fate.NOT_SENT if status in TURNED_AWAY_STATUSES or asked_to_wait else Fate.UNCERTAIN
+        fate = Fate.NOT_SENT if status in REJECTED_STATUSES or asked_to_wait else Fate.UNCERTAIN
         return CallOutcome(fate=fate, http_status=status, detail=f"HTTP {status}", retry_after=retry_after)
     found = _RETURN_CODE.fullmatch(reply.body)
     if not found:
-        return CallOutcome(fate=Fate.UNCERTAIN, http_status=status, detail="the answer was no return code")
+        return CallOutcome(fate=Fate.UNCERTAIN, http_status=status, detail="the answer was not a return code")
     code = int(found[1])
     if code == ACCEPTED_CODE:
         return CallOutcome(fate=Fate.ACCEPTED, code=code)
@@ -238,13 +238,13 @@ def _seconds(retry_after: str | None) -> float | None:
 
 
 def _last_outcome(state: RetryCallState) -> CallOutcome:
-    assert state.outcome is not None  # noqa: S101  # tenacity sets it before this call
+    assert state.outcome is not None  # noqa: S101  # tenacity has set it by now
     outcome: CallOutcome = state.outcome.result()
     return outcome
 
 
 def _back_off(state: RetryCallState) -> float:
-    """Return the wait before a retry: exponential back-off with jitter, or Retry-After; at most 30 seconds."""
+    """Return the wait before a retry: Retry-After, else exponential back-off with jitter; at most 30 seconds."""
     asked = _last_outcome(state).retry_after
     seconds = wait_exponential_jitter()(state) / 2  # half a second, doubled each time
     return min(asked if asked is not None else seconds, MAX_BACK_OFF_SECONDS)

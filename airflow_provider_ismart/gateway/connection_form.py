@@ -1,4 +1,4 @@
-"""The form of the connection in Airflow's UI: declared since Airflow 3.2, made of widgets before."""
+"""Define the connection's form in Airflow's UI: declared from Airflow 3.2 on, and made of widgets before."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ _PLACEHOLDERS = {"host": DEFAULT_HOST} | {
 
 
 def conn_fields() -> dict[str, dict[str, Any]]:
-    """Return the form fields of the extras, as provider info declares them (Airflow 3.2 and later)."""
+    """Return the form fields of the extras for the provider info (Airflow 3.2 and later)."""
     return {
         extra.name: {
             "label": extra.label,
@@ -28,18 +28,18 @@ def conn_fields() -> dict[str, dict[str, Any]]:
 
 
 def declared_field_behaviour() -> dict[str, Any]:
-    """Return the behaviour of the standard fields, as provider info declares it (Airflow 3.2 and later)."""
+    """Return the behaviour of the standard fields for the provider info (Airflow 3.2 and later)."""
     return {"hidden-fields": _HIDDEN_FIELDS, "relabeling": _RELABELING, "placeholders": _PLACEHOLDERS}
 
 
 def field_behaviour() -> dict[str, Any]:
-    """Return the behaviour of the standard fields, as a hook returns it (before Airflow 3.2)."""
+    """Return the behaviour of the standard fields for the hook (before Airflow 3.2)."""
     return {"hidden_fields": _HIDDEN_FIELDS, "relabeling": _RELABELING, "placeholders": _PLACEHOLDERS}
 
 
 def form_widgets() -> dict[str, Any]:
-    """Return the form fields of the extras as widgets, as a hook returns them (before Airflow 3.2)."""
-    from flask_appbuilder.fieldwidgets import BS3TextFieldWidget  # noqa: PLC0415  # only the web server has them
+    """Return the form fields of the extras as widgets for the hook (before Airflow 3.2)."""
+    from flask_appbuilder.fieldwidgets import BS3TextFieldWidget  # noqa: PLC0415  # only the web server has these
     from flask_babel import lazy_gettext  # noqa: PLC0415
     from wtforms import BooleanField, IntegerField, StringField  # noqa: PLC0415
     from wtforms.validators import Optional  # noqa: PLC0415
@@ -48,7 +48,7 @@ def form_widgets() -> dict[str, Any]:
         label = lazy_gettext(extra.label)
         if extra.type == "boolean":
             return BooleanField(label, description=extra.help)
-        field = IntegerField if extra.type == "integer" else StringField  # widgets have no other number field
+        field = IntegerField if extra.type == "integer" else StringField  # there is no widget for other numbers
         return field(label, widget=BS3TextFieldWidget(), validators=[Optional()], description=extra.help)
 
     return {name: widget(extra) for name, extra in EXTRAS.items()}

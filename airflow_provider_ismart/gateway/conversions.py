@@ -1,7 +1,7 @@
-"""Convert extras whose values are more than text, a number or a boolean.
+"""Convert extras whose values are not just text, a number or a boolean.
 
-Each function takes the extra and the values of those before it in the table. It raises ``InputError`` with the
-reason if the extra is invalid.
+Each function takes the value of an extra, and the values of the extras before it in the table. If the extra is
+invalid, it raises ``InputError`` with the reason.
 """
 
 from __future__ import annotations
@@ -22,30 +22,30 @@ from airflow_provider_ismart.gateway.connection_fields import split_url
 
 
 def timezone(name: str, _: Mapping[str, Any]) -> ZoneInfo:
-    """Return the zone of an IANA name."""
+    """Return the time zone with an IANA name."""
     try:
         return ZoneInfo(name)
     except (KeyError, OSError, ValueError):
-        raise InputError("it has to be an IANA name such as Asia/Muscat") from None
+        raise InputError("it must be an IANA name such as Asia/Muscat") from None
 
 
 def mobile_prefixes(text: str, before: Mapping[str, Any]) -> tuple[str, ...]:
-    """Return the prefixes of a list with commas; each is part of a local number."""
+    """Split comma-separated prefixes; none is longer than a local number."""
     prefixes = tuple(prefix.strip() for prefix in text.split(","))
     most = NumberingPlan(before["country_code"]).local_digits
     if not all(re.fullmatch(f"[0-9]{{1,{most}}}", prefix) for prefix in prefixes):
-        raise InputError("it has to be digits and commas, such as 7,9")
+        raise InputError("it must be digits and commas, such as 7,9")
     return prefixes
 
 
 def allowed_numbers(given: str | list[Any], before: Mapping[str, Any]) -> frozenset[str]:
-    """Return the numbers, each as 11 digits, of a text or a list."""
+    """Return the numbers of a text or list as 11 digits."""
     entries = _entries(given) if isinstance(given, str) else given
     if not entries:
-        raise InputError("it has no number; leave it out to reach every number")
+        raise InputError("it has no number; remove the extra to allow every number")
 
     def invalid(entry: int, why: str) -> None:
-        raise InputError(f"entry {entry + 1} is not a mobile number ({why})")
+        raise InputError(f"entry {entry + 1} is not a mobile number ({why}); correct or remove it")
 
     numbering = NumberingPlan(before["country_code"], before["mobile_prefixes"] or ())
     return frozenset(canonical_column(entries, numbering, invalid))
@@ -63,23 +63,23 @@ def _entries(text: str) -> list[Any]:
 
 
 def quiet_hours(text: str, before: Mapping[str, Any]) -> QuietHours:
-    """Return the hours in the connection's time zone."""
+    """Return the quiet hours, in the connection's time zone."""
     try:
         return QuietHours.of(text, before["timezone"])
     except ValueError:
-        raise InputError("it has to be two different times such as 21:00-08:00") from None
+        raise InputError("it must be two different times such as 21:00-08:00") from None
 
 
 def existing_file(path: str, _: Mapping[str, Any]) -> str:
-    """Return the path of a file that exists."""
+    """Return the path if the file exists."""
     if not Path(path).is_file():
-        raise InputError("there is no such file")
+        raise InputError("it must be an existing file")
     return path
 
 
 def proxy(url: str, _: Mapping[str, Any]) -> str:
-    """Return the URL of an HTTP proxy."""
+    """Return the URL if it is that of an HTTP proxy."""
     parts = split_url(url)
     if not parts or parts.scheme not in {"http", "https"} or not parts.hostname:
-        raise InputError("it has to be a URL such as http://proxy.example:3128")
+        raise InputError("it must be a URL such as http://proxy.example:3128")
     return url

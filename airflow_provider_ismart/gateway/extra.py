@@ -1,4 +1,4 @@
-"""`Extra`: the definition of an extra of the connection."""
+"""Provide `Extra`, which defines one extra of the connection."""
 
 from __future__ import annotations
 
@@ -12,10 +12,10 @@ from airflow_provider_ismart.core.errors import InputError
 class Extra(NamedTuple):
     """An extra of the connection: its form field, default and allowed values.
 
-    ``type`` is a JSON schema's; ``minimum`` and ``maximum`` bound a number, and are 0 for other types.
-    ``holds_secret`` keeps the value out of errors. ``example`` shows the form of text that has one. Text matches
-    ``pattern``, which ``rule`` explains. ``convert`` takes the typed value, and the values of the extras before
-    this one in the table.
+    ``type`` is a type of JSON schema. ``minimum`` and ``maximum`` limit a number, and are 0 for other types.
+    ``holds_secret`` keeps the value out of errors. Text must match ``pattern``, which ``rule`` explains and
+    ``example`` illustrates. ``convert`` takes the typed value, and the values of the extras before this one in the
+    table.
     """
 
     name: str
@@ -34,16 +34,16 @@ class Extra(NamedTuple):
 
     @property
     def help(self) -> str:
-        """The description, with the default and the range."""
+        """The description, with the default and the allowed range."""
         default = "" if self.default is None else f" Default: {self.default}."
         limits = f" From {self.minimum:g} to {self.maximum:g}." if self.maximum else ""
         return self.description + default + limits
 
     def read(self, given: Any, before: Mapping[str, Any]) -> Any:
-        """Return the value of an extra, which a form stores as text.
+        """Validate and convert a value, which can be text, because forms store text.
 
         :param before: the values of the extras before this one in the table.
-        :raises InputError: it is invalid.
+        :raises InputError: the value is invalid.
         """
         value = self._typed(given)
         if self.pattern and value is not None and not re.fullmatch(self.pattern, value, re.ASCII):
@@ -56,7 +56,7 @@ class Extra(NamedTuple):
             raise self.error(given, str(reason)) from None
 
     def error(self, value: Any, why: str) -> InputError:
-        """Return an error that names this extra and its value."""
+        """Return an error that names this extra and, unless it is secret, its value."""
         found = "invalid:" if self.holds_secret else f"{value!r};"
         return InputError(f"the connection's extra {self.name!r} is {found} {why}")
 
@@ -73,11 +73,11 @@ class Extra(NamedTuple):
                 return str(value).lower() == "true"
         elif (number := _number(value)) is not None and (self.type == "number" or number.is_integer()):
             if not self.minimum <= number <= self.maximum:
-                raise self.error(value, f"it can be {self.minimum:g} to {self.maximum:g}")
+                raise self.error(value, f"it must be {self.minimum:g} to {self.maximum:g}")
             return int(number) if self.type == "integer" else number
         such = f" such as {self.example}" if self.example else ""
         or_list = " or a list" if self.can_be_list else ""
-        raise self.error(value, f"it has to be {_TYPE_NAMES[self.type]}{such}{or_list}")
+        raise self.error(value, f"it must be {_TYPE_NAMES[self.type]}{such}{or_list}")
 
 
 _TYPE_NAMES = {

@@ -1,4 +1,4 @@
-"""The extras of the connection."""
+"""Define and read the extras of the connection."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ EXTRAS = {
             description="Path of the HTTP GET endpoint.",
             default="/iBulkSMS/HttpWS/SMSDynamicAPI.aspx",
             pattern=r"[\w./~%-]+",
-            rule="it has to be the path of a URL, without a query",
+            rule="it must be the path of a URL, without a query",
         ),
         Extra(
             name="connect_timeout",
@@ -37,8 +37,8 @@ EXTRAS = {
             name="read_timeout",
             type="number",
             label="Read timeout (seconds)",
-            description="How long to wait for the answer. After a read timeout the call is uncertain, so keep it "
-            "long.",
+            description="How long to wait for an answer. After a read timeout, the call is uncertain, so do not "
+            "set it too short.",
             default=30.0,
             minimum=0.1,
             maximum=600,
@@ -47,7 +47,8 @@ EXTRAS = {
             name="max_concurrency",
             type="integer",
             label="Calls in flight",
-            description="Calls in flight per task. If the password changes meanwhile, each can be a wrong login.",
+            description="Most calls in flight per task. If the password changes during a send, each can be a "
+            "wrong login.",
             default=4,
             minimum=1,
             maximum=64,
@@ -56,7 +57,7 @@ EXTRAS = {
             name="calls_per_second",
             type="number",
             label="Calls per second",
-            description="Rate limit per task, in whole milliseconds between calls. Empty: no limit.",
+            description="Rate limit per task; the time between calls is in whole milliseconds. Empty: no limit.",
             minimum=0.01,
             maximum=1000,
         ),
@@ -64,7 +65,7 @@ EXTRAS = {
             name="timezone",
             type="string",
             label="Time zone",
-            description="IANA name of the zone of PushDateTime, and of a push_at without an offset.",
+            description="IANA name of the time zone of PushDateTime, and of a push_at without an offset.",
             default="Asia/Muscat",
             convert=conversions.timezone,
         ),
@@ -75,22 +76,22 @@ EXTRAS = {
             description="Digits before a local number: 1 to 3 digits, not starting with 0.",
             default="968",
             pattern="[1-9][0-9]{0,2}",
-            rule="it has to be 1 to 3 digits, the first not 0",
+            rule="it must be 1 to 3 digits, the first not 0",
         ),
         Extra(
             name="mobile_prefixes",
             type="string",
             label="Mobile prefixes",
             description="First digits of mobile numbers after the country code, comma-separated. Other numbers of "
-            "the country are invalid. Empty: 7,9 for 968, any digit but 0 for another code.",
+            "the country are invalid. Empty: 7,9 for 968, any digit but 0 for other codes.",
             convert=conversions.mobile_prefixes,
         ),
         Extra(
             name="allowed_numbers",
             type="string",
             label="Allowed numbers",
-            description="The only numbers that this connection reaches, comma-separated or a JSON list, for "
-            "staging. All other rows are excluded. Empty: every number.",
+            description="For staging: the only numbers that this connection reaches, comma-separated or a JSON "
+            "list. All other rows are excluded. Empty: every number.",
             holds_secret=True,
             can_be_list=True,
             convert=conversions.allowed_numbers,
@@ -99,8 +100,8 @@ EXTRAS = {
             name="quiet_hours",
             type="string",
             label="Quiet hours",
-            description="Hours in the connection's time zone, such as 21:00-08:00. A call made in these hours "
-            "without a push_at is scheduled for their end. Empty: none.",
+            description="Hours in the connection's time zone, such as 21:00-08:00. Calls without a push_at that "
+            "are made in these hours are scheduled for their end. Empty: none.",
             example="21:00-08:00",
             convert=conversions.quiet_hours,
         ),
@@ -112,14 +113,14 @@ EXTRAS = {
             "parameter. Case matters. Empty: the account's default.",
             example="MyCompany",
             pattern="[A-Za-z0-9 &._-]{1,11}",
-            rule="it can be 1 to 11 letters A to Z, digits, spaces or & . _ - "
+            rule="it must be 1 to 11 letters A to Z, digits, spaces or & . _ - "
             "(second-hand: not in Infocomm's document)",
         ),
         Extra(
             name="max_query_length",
             type="integer",
             label="Longest query string",
-            description="In characters. A call with a long text takes fewer numbers.",
+            description="In characters. Calls with long texts have fewer numbers.",
             default=2048,
             minimum=512,
             maximum=65536,
@@ -128,14 +129,15 @@ EXTRAS = {
             name="ca_bundle",
             type="string",
             label="CA bundle",
-            description="File with CA certificates to trust instead of the default ones.",
+            description="File with the CA certificates to trust instead of the default ones.",
             convert=conversions.existing_file,
         ),
         Extra(
             name="proxy",
             type="string",
             label="Proxy",
-            description="URL of a proxy, such as http://proxy.example:3128. HTTP_PROXY is not used.",
+            description="URL of a proxy, such as http://proxy.example:3128. Variables such as HTTP_PROXY are "
+            "ignored.",
             holds_secret=True,
             convert=conversions.proxy,
         ),
@@ -143,7 +145,7 @@ EXTRAS = {
             name="ledger_conn_id",
             type="string",
             label="Ledger connection",
-            description="Id of the PostgreSQL or SQLite connection for the ledger.",
+            description="Connection id of a PostgreSQL or SQLite database for the ledger.",
             pattern=r"\S+",
             rule="it has to be the id of a connection",
         ),
@@ -181,13 +183,13 @@ class Extras:
 
 
 def read_extras(given: Mapping[str, Any]) -> dict[str, Any]:
-    """Return the fields of :class:`Extras`.
+    """Validate the extras, and return the fields of :class:`Extras`.
 
     :raises InputError: an extra is unknown or invalid; the message names it.
     """
     if unknown := sorted(given.keys() - EXTRAS.keys()):
         raise InputError(
-            f"the connection has the unknown extra {unknown[0]!r}; there are {', '.join(sorted(EXTRAS))}"
+            f"the connection has the unknown extra {unknown[0]!r}; known extras are {', '.join(sorted(EXTRAS))}"
         )
     values: dict[str, Any] = {}
     for name, extra in EXTRAS.items():

@@ -1,4 +1,4 @@
-"""The settings of a client, read from the connection."""
+"""Read the settings of a client from the connection."""
 
 from __future__ import annotations
 
@@ -18,9 +18,9 @@ from airflow_provider_ismart.gateway.extras import Extras, read_extras
 
 @dataclass(frozen=True, slots=True, kw_only=True, repr=False)
 class Settings(Extras):
-    """The settings of a client: the extras, and what else the connection holds.
+    """The settings of a client: the extras and the other fields of the connection.
 
-    The ``repr`` shows nothing, because they include the password.
+    The ``repr`` shows nothing, because the settings include the password.
     """
 
     url: str
@@ -31,7 +31,7 @@ class Settings(Extras):
 
     @classmethod
     def of(cls, connection: AirflowConnection, conn_id: str = "") -> Settings:
-        """Read and check a connection; ``conn_id`` is for error texts.
+        """Read and check a connection; ``conn_id`` is for messages.
 
         :raises InputError: a field or an extra is missing, unknown or invalid; the message names it.
         """
@@ -51,12 +51,12 @@ class Settings(Extras):
 
     @classmethod
     def without_connection(cls) -> Settings:
-        """Return the defaults, for planning only; they have no login."""
+        """Return the default settings without a login, which are only good for planning."""
         return cls(url=DEFAULT_HOST, login="", password="", numbering=NumberingPlan(), **read_extras({}))
 
     @property
     def restriction(self) -> str | None:
-        """A sentence that says that the connection is restricted, if it is."""
+        """A sentence about the connection's restriction to its allowed numbers, if it is restricted."""
         if self.allowed_numbers is None:
             return None
         return f"Connection {self.conn_id!r} is restricted to its allowed numbers ({len(self.allowed_numbers):,})"

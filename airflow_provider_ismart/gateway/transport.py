@@ -1,11 +1,11 @@
-"""Make the HTTP call, and tell from a failure whether the request may have arrived.
+"""Make the HTTP call and, if it fails, determine whether the request may have arrived.
 
-This module uses ``requests``. Its own connection classes do two things that ``requests`` cannot:
+This module uses ``requests``, with connection classes that do two things that ``requests`` cannot:
 
 - Record whether a request was written. No exception of an HTTP client proves that it was not: ``SSLError`` and
   ``ProxyError`` were seen after the request had arrived.
-- Keep the query, which holds the password, out of exceptions and log records. They show URLs, so the connection
-  adds the query below everything that knows a URL.
+- Keep the query string, which contains the password, out of exceptions and log records. These show URLs, so the
+  connection adds the query string only when it writes the request.
 """
 
 from __future__ import annotations
@@ -42,7 +42,7 @@ class NotSent(Exception):  # noqa: N818  # named after what it proves
 
 
 class MaybeSent(Exception):  # noqa: N818
-    """The request may have arrived, but no complete reply did. The message says why, without the URL."""
+    """The request may have arrived, but no complete reply came back. The message says why, without the URL."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -57,8 +57,8 @@ class Reply:
 class Transport:
     """Make calls from any number of threads, over at most ``max_concurrency`` connections that are kept alive.
 
-    It has no ``requests.Session``, which would read environment variables, keep cookies and follow redirects. It
-    never repeats a request.
+    There is no ``requests.Session``, because it would read environment variables, keep cookies and follow
+    redirects. Requests are never repeated.
 
     :raises InputError: the URL has no valid host, or the certificates of ``ca_bundle`` cannot be read.
     """
@@ -69,10 +69,10 @@ class Transport:
             self._request = Request("GET", settings.url, headers=_HEADERS).prepare()
             self._adapter = _Adapter(self._request, settings)
         except InvalidURL:
-            raise InputError("the connection's host is not a valid host name") from None
+            raise InputError("the connection's host is not a valid host name; correct it") from None
 
     def get(self, query: str) -> Reply:
-        """Make one call with ``query``, quoted and in ASCII.
+        """Make one call with a query string, which is quoted and in ASCII.
 
         :raises NotSent: no byte of the request was written.
         :raises MaybeSent: the request may have arrived, but the reply is missing or incomplete.
@@ -81,7 +81,7 @@ class Transport:
         try:
             response = self._adapter.send(self._request, timeout=self._timeout)
             body = response.content
-        except Exception as error:  # noqa: BLE001  # the exception proves nothing; only the connection knows what was written
+        except Exception as error:  # noqa: BLE001  # only the connection, not the exception, knows what was written
             if _call.is_written:
                 raise MaybeSent(f"no answer came: {_innermost(error)}") from None
             raise NotSent(f"no connection could be made: {_innermost(error)}") from None
@@ -98,7 +98,7 @@ class Transport:
 
 
 class _Call(threading.local):
-    """The call that this thread makes. A pooled connection serves one thread at a time."""
+    """The current call of this thread. A pooled connection serves one thread at a time."""
 
     query = ""
     is_written = False
@@ -108,16 +108,16 @@ _call = _Call()
 
 
 class _Connection:
-    """Add the query to a request, and record that it is written.
+    """Add the query string to a request, and record that the request is written.
 
-    A proxy's CONNECT does not count, because it is not a request to the gateway.
+    CONNECT requests to a proxy do not count, because they do not reach the gateway.
     """
 
     sock: Any
 
     def putrequest(self, method: str, url: str, *args: Any, **kwargs: Any) -> None:
         if self.sock is None:
-            self.connect()  # type: ignore[attr-defined]  # or writing would, after the note
+            self.connect()  # type: ignore[attr-defined]  # before the request counts as written
         _call.is_written = True
         super().putrequest(method, f"{url}?{_call.query}", *args, **kwargs)  # type: ignore[misc]
 
@@ -128,7 +128,7 @@ class _HTTPConnection(_Connection, HTTPConnection):
 
 class _HTTPSConnection(_Connection, HTTPSConnection):
     def __init__(self, *args: Any, **kwargs: Any) -> None:
-        # urllib3's default context logs session keys to the file in SSLKEYLOGFILE
+        # urllib3's default context would write session keys to the file in SSLKEYLOGFILE
         super().__init__(*args, **kwargs | {"ssl_context": ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)})
 
 
@@ -138,8 +138,8 @@ _CONNECTION_CLASSES = {"http": _HTTPConnection, "https": _HTTPSConnection}
 class _Adapter(HTTPAdapter):
     """Send one request any number of times, over one pool of this module's connections.
 
-    The pool is looked up once: a look-up takes a quarter of a call's CPU time, and concurrent ones could create
-    several pools.
+    The pool is looked up only once, because a look-up takes a quarter of a call's CPU time, and concurrent
+    look-ups could create several pools.
     """
 
     def __init__(self, request: PreparedRequest, settings: Settings) -> None:
@@ -148,7 +148,7 @@ class _Adapter(HTTPAdapter):
         proxies = {"all": settings.proxy} if settings.proxy else {}
         self._pool: Any = super().get_connection_with_tls_context(request, certificates, proxies)
         self._pool.ConnectionCls = _CONNECTION_CLASSES[self._pool.scheme]
-        # With an http URL, requests would verify no certificate, not even a proxy's
+        # for an http URL, requests would not even verify the certificate of a proxy
         super().cert_verify(self._pool, "https:", certificates, None)
         self._url = super().request_url(request, proxies)
 
@@ -156,7 +156,7 @@ class _Adapter(HTTPAdapter):
         return self._pool
 
     def cert_verify(self, *_args: Any) -> None:
-        """Keep the pool's certificates."""
+        """Do nothing: the pool has its certificates."""
 
     def request_url(self, *_args: Any) -> str:
         return self._url
@@ -167,12 +167,12 @@ def _certificates(ca_bundle: str | None) -> str:
         if ca_bundle:
             ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT).load_verify_locations(ca_bundle)
     except OSError:
-        raise EXTRAS["ca_bundle"].error(ca_bundle, "it holds no certificates that can be read") from None
+        raise EXTRAS["ca_bundle"].error(ca_bundle, "it must contain PEM certificates") from None
     return ca_bundle or DEFAULT_CA_BUNDLE_PATH
 
 
 def _innermost(error: BaseException) -> str:
-    """Return the innermost cause of an error, as the operating system's message if there is one."""
+    """Return the innermost cause of an error, with the operating system's message if there is one."""
     while cause := error.__cause__ or error.__context__:
         error = cause
     text = error.strerror if isinstance(error, OSError) else None

@@ -1,1 +1,1 @@
-"""The hook of the gateway."""
+"""Provide the hook."""

@@ -1,4 +1,4 @@
-"""`ISmartHook`: the connection to the gateway, for operators and ``@task`` functions."""
+"""Provide `ISmartHook`, which connects operators and ``@task`` functions to the gateway."""
 
 from __future__ import annotations
 
@@ -43,7 +43,7 @@ class ISmartHook(BaseHook):
     conn_type = "ismart"
     hook_name = "iSmart SMS"
 
-    #: The source of time and threads; ``None`` is the real one. Simulations have their own.
+    #: The source of time and threads; ``None`` is the real one. Simulations set their own.
     runtime: Runtime | None = None
 
     get_ui_field_behaviour = staticmethod(field_behaviour)
@@ -53,18 +53,18 @@ class ISmartHook(BaseHook):
         super().__init__()
         self.ismart_conn_id = ismart_conn_id
         self._is_halted = False
-        #: The events that stop this hook's sends, of which threads can run several.
+        #: The events that stop this hook's sends. Several sends can run in threads.
         self._halted: WeakSet[Event] = WeakSet()
 
     def get_conn(self) -> GatewayClient:
-        """Return a client of the gateway with the connection's settings, without a call. Close it after use.
+        """Return a gateway client with the connection's settings. This makes no call. Close the client after use.
 
-        :raises ISmartInputError: the connection has a bad field or extra; the text names it.
+        :raises ISmartInputError: a field or extra of the connection is invalid; the message names it.
         """
         return self.new_client(self.settings)
 
     def new_client(self, settings: Settings) -> GatewayClient:
-        """Return a client with these settings, which :meth:`halt` stops. Close it after use."""
+        """Return a client with these settings. :meth:`halt` stops it. Close it after use."""
         from airflow_provider_ismart.gateway.client import GatewayClient  # noqa: PLC0415  # imports requests
 
         halted = Event()  # a send that stops early sets the event, so each send has its own
@@ -76,9 +76,9 @@ class ISmartHook(BaseHook):
 
     @cached_property
     def settings(self) -> Settings:
-        """The connection's settings, validated. Their ``repr`` shows nothing.
+        """The validated settings of the connection. Their ``repr`` shows nothing.
 
-        :raises ISmartInputError: the connection has a bad field or extra; the text names it.
+        :raises ISmartInputError: a field or extra of the connection is invalid; the message names it.
         """
         from airflow_provider_ismart.sending.options import check_name  # noqa: PLC0415  # only needed at run time
 
@@ -100,7 +100,7 @@ class ISmartHook(BaseHook):
     def build_url(
         self, batch: Batch, *, flash: bool = False, push_at: str | None = None, reveal: bool = False
     ) -> str:
-        """Return the URL of the call for a batch, with credentials and numbers masked unless ``reveal``."""
+        """Return the URL of a batch's call. Credentials and numbers are masked unless ``reveal`` is true."""
         with closing(self.get_conn()) as client:
             return client.build_url(batch, flash=flash, push_at=push_at, reveal=reveal)
 
@@ -121,12 +121,12 @@ class ISmartHook(BaseHook):
         on_refused: str = "isolate",
         on_uncertain: str = "fail",
     ) -> dict[str, object]:
-        """Send ``message`` to ``recipients`` and return the report, for use inside ``@task``.
+        """Send ``message`` to ``recipients`` inside an ``@task``, and return the report.
 
-        The parameters and errors are those of
-        :class:`~airflow_provider_ismart.operators.ismart.ISmartSendOperator`, whose other options have their
-        defaults. A task can call this several times: over all its tries, a number gets at most as many messages
-        as one try requests. Without recipients, ``on_empty="skip"`` returns a report of no rows.
+        Parameters and errors are those of
+        :class:`~airflow_provider_ismart.operators.ismart.ISmartSendOperator`; its other options have their
+        defaults. A task can call this several times. Over all its tries, a number gets at most as many messages as
+        one try requests. If there are no recipients, ``on_empty="skip"`` returns a report without rows.
         """
         options = {
             "message": message,
@@ -165,7 +165,7 @@ class ISmartHook(BaseHook):
             yield
         finally:
             is_running = False
-            if task.on_kill is halt_and_kill:  # otherwise, a send in another thread would call this handler
+            if task.on_kill is halt_and_kill:  # else a send in another thread has replaced it, and calls it
                 task.on_kill = on_kill
 
     def submit(
@@ -178,10 +178,10 @@ class ISmartHook(BaseHook):
         idempotency_key: str | None = None,
         sends_several_times: bool = False,
     ) -> Report:
-        """Send with the operator's ``options``, in the task of ``context``.
+        """Send with the operator's ``options``, in the task of ``context``, and return the report.
 
-        :param sends_several_times: whether this may be one of several sends of the same try.
-        :raises ISmartError: not every recipient got the message; its class says what to do next.
+        :param sends_several_times: whether this try may send several times.
+        :raises ISmartError: not every valid row was accepted; the class says what to do next.
         """
         from airflow_provider_ismart.hooks.task_send import TaskSend, preview  # noqa: PLC0415  # only needed at run time
         from airflow_provider_ismart.ledgers.current_try import record_if_unsent  # noqa: PLC0415
@@ -206,12 +206,13 @@ class ISmartHook(BaseHook):
         task_instance: Any = None,
         ledger_conn_id: str | None = None,
     ) -> dict[str, int]:
-        """Return the number of messages in the SQL ledger by state.
+        """Count the messages in the SQL ledger by state. Pass either a key or a task instance.
 
-        :param idempotency_key: count the messages of this key; or
-        :param task_instance: of this one: an object with ``dag_id``, ``run_id``, ``task_id``, ``map_index``.
-        :param ledger_conn_id: the ledger's connection; by default the one that this hook's connection names.
-        :raises ISmartInputError: there is no SQL ledger, or not exactly one of key and task instance.
+        :param idempotency_key: count the messages of all tasks with this key.
+        :param task_instance: count the messages of this task instance, an object with ``dag_id``, ``run_id``,
+            ``task_id`` and ``map_index``.
+        :param ledger_conn_id: the ledger's connection. The default is the extra of this hook's connection.
+        :raises ISmartInputError: there is no SQL ledger, or both or neither of key and task instance are given.
         :raises ISmartError: the ledger's database cannot be read.
         """
         from airflow_provider_ismart.ledgers.operations import count_messages  # noqa: PLC0415  # import SQLAlchemy
@@ -220,7 +221,7 @@ class ISmartHook(BaseHook):
 
         with _own_errors():
             if (idempotency_key is None) == (task_instance is None):
-                raise InputError("ledger_summary takes either idempotency_key or task_instance")
+                raise InputError("ledger_summary takes either idempotency_key or task_instance; pass one of them")
             conn_id = ledger_conn_id or self.settings.ledger_conn_id
             if not conn_id:
                 raise InputError("ledger_summary needs a SQL ledger: set ledger_conn_id")
@@ -238,15 +239,15 @@ class ISmartHook(BaseHook):
             halted.set()
 
     def probe(self) -> int | None:
-        """Return the return code of the free probe, ``MobileNo=1``; ``None`` if no answer came.
+        """Make the free probe, ``MobileNo=1``, and return its return code; ``None`` without an answer.
 
-        9 means that the login is good and no trouble was seen. It is second-hand knowledge that the probe costs
-        nothing and reaches nobody, and that the gateway checks the login before the number.
+        Code 9 means that the login is good and no trouble was seen. That the probe costs nothing, reaches nobody,
+        and checks the login before the number is second-hand knowledge.
         """
         return self.probe_outcome().code
 
     def probe_outcome(self) -> CallOutcome:
-        """Make the free probe once, and return its outcome, with the cause if there is no code."""
+        """Make the free probe once, and return its outcome. Without a code, ``detail`` has the cause."""
         from airflow_provider_ismart.core.return_codes import Kind, return_code  # noqa: PLC0415  # only when needed
 
         outcome = self.make_probe()
@@ -264,21 +265,21 @@ class ISmartHook(BaseHook):
         return outcome
 
     def known_refusal(self, context: Mapping[str, Any]) -> str | None:
-        """Return why the login must not be tried: it was refused less than a day ago and has not changed since.
+        """Return why the login must not be tried, if it was refused within a day and has not changed since.
 
-        ``None`` if it may be tried. Outside a task it always may, because a person is trying it.
+        ``None`` means that it may be tried, as always outside a task, where a person is in control.
         """
         return self.refused_login.block_reason() if TaskIdentity.of(context) else None
 
     @property
     def refused_login(self) -> RefusedLogin:
-        """The record of a refused login, which keeps other tasks and alerts from trying it again."""
+        """The shared record of a refused login, which keeps tasks and alerts from trying it again."""
         from airflow_provider_ismart.coordination.refused_login import RefusedLogin  # noqa: PLC0415  # imports Variables
 
         return RefusedLogin(self.ismart_conn_id, self.settings)
 
     def test_connection(self) -> tuple[bool, str]:
-        """Test the login with one probe, for Airflow's connection test."""
+        """Test the login with one free probe, for Airflow's connection test."""
         from airflow_provider_ismart.core.credit import judge_login  # noqa: PLC0415  # only needed at run time
 
         return judge_login(self.probe_outcome())
@@ -286,7 +287,7 @@ class ISmartHook(BaseHook):
 
 @contextmanager
 def _own_errors() -> Iterator[None]:
-    """Convert the core's errors to this package's public ones."""
+    """Convert errors of the core to this package's public errors."""
     from airflow_provider_ismart.core.ledger import LedgerConflictError  # noqa: PLC0415  # imports the whole core
 
     try:

@@ -1,4 +1,4 @@
-"""One send of a task: its connection, its ledger, and the record of its failure for other tasks."""
+"""Run one send of a task: open its connection and ledger, and record its failure for other tasks."""
 
 from __future__ import annotations
 
@@ -17,8 +17,8 @@ from airflow_provider_ismart.ledgers.select import open_ledger
 from airflow_provider_ismart.sending.lineage import report_gateway
 from airflow_provider_ismart.sending.owner import run_in_own_thread
 from airflow_provider_ismart.sending.send import Send
-from airflow_provider_ismart.sources.apart import check_apart
 from airflow_provider_ismart.sources.files import from_files
+from airflow_provider_ismart.sources.overlap import check_no_overlap
 from airflow_provider_ismart.sources.settlements import read_settlements
 
 if TYPE_CHECKING:
@@ -33,9 +33,9 @@ if TYPE_CHECKING:
 
 
 class TaskSend:
-    """A send through a hook, within one try of a task.
+    """Send through a hook, within one try of a task.
 
-    :param ledger_conn_id: the connection of the SQL ledger; by default the one that the hook's connection names.
+    :param ledger_conn_id: the connection of the SQL ledger. The default is the extra of the hook's connection.
     """
 
     def __init__(
@@ -57,15 +57,15 @@ class TaskSend:
         """Plan the send in this thread and run it in another, so that signals interrupt only the wait.
 
         :raises InputError: the recipients, the options or the ledger are invalid.
-        :raises ISmartError: not every recipient got the message.
+        :raises ISmartError: not every valid row was accepted.
         """
         hook = self._hook
         settings = self._settings()
         read_from = from_files(recipients)
         options = _with_exclude_from_files(options)
         for option, source in (("recipients", read_from), ("exclude", options.exclude)):
-            check_apart(source, options.results_path, option, "results_path")
-            check_apart(source, options.settlements_path, option, "settlements_path")
+            check_no_overlap(source, options.results_path, option, "results_path")
+            check_no_overlap(source, options.settlements_path, option, "settlements_path")
         settlements = read_settlements(options.settlements_path, settings.numbering, hook.log)
         report_gateway(hook, settings.url)
         with (
@@ -103,7 +103,7 @@ class TaskSend:
                 raise
 
     def _settings(self) -> Settings:
-        """Return the connection's settings, which all hooks of a try share: reading them takes 5 to 30 ms."""
+        """Return the connection's settings. All hooks of a try share them, because reading takes 5 to 30 ms."""
         hook, shared = self._hook, self._try.settings
         if known := shared.get(hook.ismart_conn_id):
             vars(hook).setdefault("settings", known)  # as its cached property does
@@ -117,11 +117,11 @@ class TaskSend:
         )
 
     def _share(self, error: ISmartError) -> None:
-        """Record for callbacks and other tasks why the send failed."""
+        """Record why the send failed, for callbacks and other tasks."""
         if isinstance(error, ISmartCreditError):
             leave_for_callbacks(error, self._context, self._hook.log)
         if isinstance(error, ISmartLoginError) and error.code is not None:  # only if it was tried just now
-            with suppress(Exception):  # nothing may replace this error: Airflow would retry after any other
+            with suppress(Exception):  # another error would replace this one, and Airflow would retry
                 self._hook.refused_login.record(self._hook.log)
 
 
@@ -130,7 +130,7 @@ def _with_exclude_from_files(options: SendOptions) -> SendOptions:
 
 
 def preview(hook: ISmartHook, recipients: Any, options: SendOptions) -> Report:
-    """Return the report of what would be sent, without a call.
+    """Return the report of a dry run with the hook's connection or, if there is none, with the default extras.
 
     :raises InputError: the recipients or the options are invalid.
     :raises ISmartInputError: nothing would be sent.
@@ -138,9 +138,11 @@ def preview(hook: ISmartHook, recipients: Any, options: SendOptions) -> Report:
     try:
         settings = hook.settings
     except AirflowNotFoundException:
-        hook.log.warning("There is no connection %r. The dry run uses the defaults.", hook.ismart_conn_id)
+        hook.log.warning(
+            "There is no connection %r, so this dry run uses the default extras.", hook.ismart_conn_id
+        )
         settings = Settings.without_connection()
-    read_settlements(options.settlements_path, settings.numbering, hook.log)  # to find mistakes in the file
+    read_settlements(options.settlements_path, settings.numbering, hook.log)  # only to check the file
     with closing(hook.new_client(settings)) as client:
         return dry_run(recipients, options, client, hook.log, hook.runtime)
 
@@ -148,7 +150,7 @@ def preview(hook: ISmartHook, recipients: Any, options: SendOptions) -> Report:
 def dry_run(
     recipients: Any, options: SendOptions, client: GatewayClient, log: Log, runtime: Runtime | None = None
 ) -> Report:
-    """Return the report of what would be sent with the client's settings, without a call.
+    """Return the report of a dry run with the client's settings.
 
     :raises InputError: the recipients or the options are invalid.
     :raises ISmartInputError: nothing would be sent.

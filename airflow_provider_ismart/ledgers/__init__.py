@@ -1,1 +1,1 @@
-"""Ledgers that survive the process that sends."""
+"""Keep ledgers that survive the process that sends."""

@@ -1,7 +1,7 @@
-"""The base class of stored ledgers, and the protocol to open one for a send.
+"""Provide the base class of stored ledgers, and the interface to open a ledger for a send.
 
-A new ledger is one module and one line in ``ledgers/select.py``. The module has a subclass of
-:class:`StoredLedger`, which reads and writes its storage, and an :data:`Opener`.
+A new ledger is one module and one line in ``ledgers/select.py``. The module contains an :data:`Opener` and a
+subclass of :class:`StoredLedger`, which reads and writes the storage.
 """
 
 from __future__ import annotations
@@ -26,7 +26,7 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class LedgerRequest:
-    """Describe a send that needs a ledger. Airflow has the task state ``store`` from 3.3 on."""
+    """A send that needs a ledger. ``store`` is Airflow's task state store, which exists from 3.3 on."""
 
     this_try: CurrentTry
     plan: Plan
@@ -37,13 +37,13 @@ class LedgerRequest:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class OpenLedger:
-    """The ledger of a send, and a function to call immediately before its first call."""
+    """The ledger of a send, and a function to call immediately before the first call."""
 
     ledger: Ledger
     before_first_call: Callable[[], None]
 
 
-#: Opens one kind of ledger for a send, or returns ``None`` if the send cannot use it.
+#: A function that opens one kind of ledger for a send, or returns ``None`` if the send cannot use it.
 Opener = Callable[[LedgerRequest], AbstractContextManager[OpenLedger] | None]
 
 TransactionT = TypeVar("TransactionT")
@@ -52,7 +52,7 @@ TransactionT = TypeVar("TransactionT")
 class StoredLedger(ABC, Generic[TransactionT]):
     """A ledger in a storage that numbers its calls.
 
-    This class tracks the numbers of calls, and intents that can be on record although their write failed. A
+    This class tracks the numbers of calls, and intents that may be on record although their write failed. A
     subclass reads and writes the storage, in transactions of its own type.
     """
 
@@ -60,9 +60,9 @@ class StoredLedger(ABC, Generic[TransactionT]):
 
     def __init__(self) -> None:
         self._is_claimed = False
-        #: The numbers of the calls whose outcomes are not on record.
+        #: The numbers of calls whose outcomes are not on record yet.
         self._numbers: dict[Batch, int] = {}
-        #: Intents whose write failed. They can be on record, but their calls never start.
+        #: The numbers of intents whose write failed. They may be on record, but their calls never start.
         self._unconfirmed: list[int] = []
 
     def claim(self) -> bool:
@@ -70,21 +70,20 @@ class StoredLedger(ABC, Generic[TransactionT]):
 
         Calls that an earlier try left in flight become UNCERTAIN.
         """
-        if not self._is_claimed:  # else this is a further send of the same try
+        if not self._is_claimed:  # otherwise, this is another send of the same try
             self._records = self._claim()
             self._is_claimed = True
         return bool(self._records)
 
     def settle(self, settlements: Settlements) -> Settlement:
-        """Record what a person found out about this task's uncertain messages, in one write.
+        """Record a person's findings about this task's uncertain messages, in one write.
 
-        :raises InputError: something else than uncertain messages would be settled; nothing is recorded.
+        :raises InputError: a message to settle is not uncertain; nothing is recorded.
         :raises LedgerConflictError: another try of the task has claimed the ledger.
         :raises Exception: the storage cannot be written.
         """
         with self._transaction() as transaction:
-            current = self._current(transaction)
-            settlement = settlements.decide(current.history(settlements.by_number))
+            settlement = settlements.decide(self._load(transaction).history(settlements.by_number))
             calls = [self._records.settled_call(group) for group in settlement.groups]
             if calls:
                 self._record_calls(transaction, calls)
@@ -93,7 +92,7 @@ class StoredLedger(ABC, Generic[TransactionT]):
         return settlement
 
     def accepted_by(self, batch: Batch) -> str | None:
-        """Return the sender of exactly this call if it was accepted: ``""`` is an earlier try of this task."""
+        """Return the sender of exactly this call if it was accepted; ``""`` means an earlier try of this task."""
         return self._records.accepted_by(batch)
 
     def recorded(self, msisdns: Collection[str], *, refresh: bool = False) -> Mapping[str, Sequence[Entry]]:
@@ -109,7 +108,7 @@ class StoredLedger(ABC, Generic[TransactionT]):
         with self._transaction() as transaction:
             if self._unconfirmed:
                 self._withdraw(transaction, self._unconfirmed)
-            # the outcome of a batch without a number is on record already
+            # the outcome of a batch without a number is already on record
             ended = [(self._numbers[batch], outcome) for batch, outcome in settled if batch in self._numbers]
             self._record_outcomes(transaction, ended)
             granted = self._grant(transaction, intents)
@@ -127,12 +126,8 @@ class StoredLedger(ABC, Generic[TransactionT]):
         """Become the only sender, mark calls left in flight as UNCERTAIN, and return the records."""
 
     @abstractmethod
-    def _current(self, transaction: TransactionT) -> Records:
-        """Return the current records, within a write."""
-
-    @abstractmethod
-    def _load(self) -> Records:
-        """Return the current records."""
+    def _load(self, transaction: TransactionT | None = None) -> Records:
+        """Return the current records; within a write, pass its transaction."""
 
     @abstractmethod
     def _transaction(self) -> AbstractContextManager[TransactionT]:
@@ -143,14 +138,14 @@ class StoredLedger(ABC, Generic[TransactionT]):
 
     @abstractmethod
     def _withdraw(self, transaction: TransactionT, numbers: Sequence[int]) -> None:
-        """Record those calls as NOT_SENT that are on record as intents."""
+        """Record these calls as NOT_SENT, if they are on record as intents."""
 
     @abstractmethod
     def _record_outcomes(self, transaction: TransactionT, ended: Sequence[tuple[int, CallOutcome]]) -> None:
         """Record the outcomes of calls, even if they are already on record."""
 
     def _grant(self, transaction: TransactionT, intents: Sequence[Batch]) -> Sequence[Batch]:  # noqa: ARG002
-        """Return the intents without the numbers for which another sender has recorded an intent."""
+        """Return the intents, without numbers for which another sender has recorded an intent."""
         return intents
 
     @abstractmethod

@@ -1,6 +1,6 @@
 """Share state between all sends of one try of a task.
 
-A task can send in a loop, so the connection and other records are read once per try here, not once per send.
+A task can send in a loop, so the connection and other records are read once per try, not once per send.
 """
 
 from __future__ import annotations
@@ -10,7 +10,7 @@ from contextlib import contextmanager, suppress
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from airflow_provider_ismart.coordination.task_identity import TaskIdentity
-from airflow_provider_ismart.coordination.task_notes import MappedSendStart, UnsentTries
+from airflow_provider_ismart.coordination.task_records import MappedSendStart, UnsentTries
 from airflow_provider_ismart.core.attempt import Attempt
 from airflow_provider_ismart.core.ledger import Ledger, MemoryLedger
 from airflow_provider_ismart.core.outcomes import Outcome, RowOutcomes
@@ -20,13 +20,13 @@ if TYPE_CHECKING:
     from airflow_provider_ismart.core.plan import Plan
     from airflow_provider_ismart.gateway.settings import Settings
 
-#: How long a check for a refused login is valid, in seconds. Each check reads a Variable, which is as slow as a
-#: write to the task state store, so a loop of single sends must not check each time.
+#: How long a check for a refused login is valid, in seconds. A check reads a Variable, which is as slow as a write
+#: to the task state store, so a loop of single sends must not repeat it for each send.
 LOGIN_CHECK_SECONDS = 10.0
 
 
 class EarlierRecords(NamedTuple):
-    """Where earlier tries left records."""
+    """Where earlier tries have left records."""
 
     in_sql: bool
     in_store: bool
@@ -37,19 +37,19 @@ class CurrentTry:
 
     def __init__(self, task: TaskIdentity | None) -> None:
         self.task = task
-        #: The messages that its sends requested, once it is known that there may be several sends.
+        #: The messages of its sends; ``None`` unless the try may send several times.
         self.attempt: Attempt | None = None
-        #: The ledgers by connection and key, so that later sends do not read everything again.
+        #: The ledgers by connection and key, so that later sends need not read everything again.
         self.ledgers: dict[tuple[str | None, str | None], Ledger] = {}
-        #: The number of sends opened, for a mapped index, which checks the plan of each.
+        #: How many sends a mapped index has opened. It checks the plan of each.
         self.sends = 0
         self.has_lasting_ledger = False
-        #: The settings by connection, so that a loop of hooks reads each connection once.
+        #: The settings by connection, so that hooks in a loop read each connection only once.
         self.settings: dict[str, Settings] = {}
         #: The plans of a mapped index's sends, if it has a task state store.
         self.index_plans: StoredIndexPlans | None = None
         self._mapped_send_start: MappedSendStart | None = None
-        #: By connection, when its login was last checked and found not refused.
+        #: When each connection's login was last found not to be refused.
         self._login_checks: dict[str, float] = {}
         self.earlier_records: EarlierRecords | None = None
         self._is_recording = False
@@ -58,7 +58,7 @@ class CurrentTry:
         self._plan: Plan | None = None
 
     def expect_several_sends(self) -> None:
-        """Keep track of the messages of each send, which a single send of many rows does not need."""
+        """Track the messages of each send. A single send, which can have many rows, does not need this."""
         self.attempt = self.attempt or Attempt()
 
     @contextmanager
@@ -73,16 +73,16 @@ class CurrentTry:
                 self._may_have_submitted = before
             if self.attempt:
                 self.attempt.record(plan)
-            else:  # the next send of this try must read what this one recorded
+            else:  # the next send of this try has to read what this one recorded
                 self.ledgers = {key: kept for key, kept in self.ledgers.items() if isinstance(kept, MemoryLedger)}
 
     def mark_first_call(self) -> None:
-        """Remember that a call may be made from now on."""
+        """Record in memory that a call may have been made from now on."""
         self._may_have_submitted = True
 
     @contextmanager
     def record_if_unsent(self) -> Iterator[None]:
-        """If this try fails without a ledger and certainly submitted nothing, record that for the next try."""
+        """Record for the next try if this one fails without a ledger and certainly submitted nothing."""
         if self._is_recording:  # nested in an outer call of this method
             yield
             return
@@ -107,12 +107,12 @@ class CurrentTry:
         return refusal
 
     def forget_connection(self, conn_id: str) -> None:
-        """After a failed send, let the next send read the connection and check its login again."""
+        """Make the next send read the connection and check its login again, after a failed send."""
         self.settings.pop(conn_id, None)
         self._login_checks.pop(conn_id, None)
 
     def mapped_send_start(self, task: TaskIdentity) -> MappedSendStart:
-        """Return how this task's mapped send started. It is read again until it has started."""
+        """Return the record of how this task's mapped send started, and read it again until it has started."""
         if self._mapped_send_start is None or not self._mapped_send_start.is_recorded:
             self._mapped_send_start = MappedSendStart(task)
         return self._mapped_send_start
@@ -137,7 +137,7 @@ def _certainly_submitted_nothing(outcomes: RowOutcomes) -> bool:
 
 @contextmanager
 def record_if_unsent(context: Mapping[str, Any], ledger_conn_id: object) -> Iterator[CurrentTry]:
-    """Yield the current try, and record its failure; see :meth:`CurrentTry.record_if_unsent`."""
+    """Yield the current try, and record if it submitted nothing; see :meth:`CurrentTry.record_if_unsent`."""
     this_try = current_try(context)
     if ledger_conn_id or context.get("task_state_store") is not None:
         this_try.has_lasting_ledger = True
@@ -145,13 +145,13 @@ def record_if_unsent(context: Mapping[str, Any], ledger_conn_id: object) -> Iter
         yield this_try
 
 
-#: The last try of this process, with the task instance that Airflow passed to it.
+#: The last try in this process, with the task instance that Airflow passed to it.
 _last: tuple[Any, CurrentTry] = (None, CurrentTry(None))
 
 
 def current_try(context: Mapping[str, Any]) -> CurrentTry:
-    """Return the current try, the same object for all its sends."""
-    global _last  # noqa: PLW0603  # two sends of a function share nothing else
+    """Return the current try. All of its sends get the same object."""
+    global _last  # noqa: PLW0603  # two sends of a function have nothing else in common
     ti = context.get("ti")
     task = TaskIdentity.of_environment() if ti is None else TaskIdentity.of_instance(ti)
     if task is None:

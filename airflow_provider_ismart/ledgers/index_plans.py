@@ -1,8 +1,8 @@
-"""Check what a mapped index may send if its ledger does not show its siblings' sends.
+"""Check what a mapped index may send if its ledger does not include the sends of the other indexes.
 
-When an upstream list changes and the run is cleared, an index can find another index's numbers in its plan. A
-ledger that belongs to one index cannot tell whether a sibling has sent to them. So after a clear, an index may
-send only what it planned in the generation of the run in which the mapped send made its first call, and refuses
+When an upstream list changes and the run is cleared, an index can get numbers that another index had before. A
+ledger of only one index does not show whether the other one has sent to them. So after a clear, an index sends
+only what it planned when the mapped send made its first call, in the same generation of the run. It refuses
 everything else.
 """
 
@@ -15,7 +15,7 @@ from secrets import token_hex
 from typing import TYPE_CHECKING
 
 from airflow_provider_ismart.coordination.task_identity import TaskIdentity
-from airflow_provider_ismart.coordination.task_notes import MappedSendStart
+from airflow_provider_ismart.coordination.task_records import MappedSendStart
 from airflow_provider_ismart.exceptions import ISmartUncertainFinalError
 from airflow_provider_ismart.ledgers.state_store import TaskStateStore, store_forever
 
@@ -29,9 +29,9 @@ _DIGEST_BYTES = 16
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class IndexPlan:
-    """A salted digest of how many messages each number of a plan gets, independent of order and texts.
+    """A salted digest of how many messages each number of a plan gets, regardless of order and texts.
 
-    ``generation`` is the run's when the plan was made.
+    ``generation`` is the generation of the run when the plan was made.
     """
 
     generation: str
@@ -40,10 +40,10 @@ class IndexPlan:
 
     @classmethod
     def of(cls, plan: Plan, generation: str, salt: str | None = None) -> IndexPlan:
-        """Return the digest of a plan, in about a microsecond per number and constant memory."""
+        """Return the digest of a plan. This takes about a microsecond per number, and constant memory."""
         salt = salt or token_hex(_DIGEST_BYTES)
         key = salt.encode()
-        total = 0  # a sum does not depend on the order
+        total = 0  # a sum, because it does not depend on the order
         for group in plan.groups:
             for msisdn in group.msisdns:
                 hashed = blake2b(msisdn.encode(), key=key, digest_size=_DIGEST_BYTES).digest()
@@ -51,62 +51,61 @@ class IndexPlan:
         return cls(generation=generation, salt=salt, digest=f"{total:x}")
 
     def matches(self, plan: Plan) -> bool:
-        """Whether a plan sends the same number of messages to each number."""
+        """Return whether a plan sends equally many messages to each number."""
         return IndexPlan.of(plan, self.generation, self.salt) == self
 
     def as_json(self) -> dict[str, str]:
-        """Return the plan as JSON values, which :meth:`from_json` accepts."""
+        """Return the digest as JSON values, for :meth:`from_json`."""
         return asdict(self)
 
     @classmethod
     def from_json(cls, found: Mapping[str, str] | None) -> IndexPlan | None:
-        """Read a stored plan; ``None`` if there is none."""
+        """Read a stored digest; ``None`` if there is none."""
         return cls(**found) if found else None
 
 
 class StoredIndexPlans:
-    """The plans of an index's sends in its task state store, in the order of the sends."""
+    """Store the plans of an index's sends in its task state store, in the order of the sends."""
 
     def __init__(self, store: TaskStateStore) -> None:
         self._store = store
         self._plans: list[dict[str, str]] = store.get(PLANS_KEY) or []
 
     def plan(self, send: int) -> IndexPlan | None:
-        """Return the plan of the index's n-th send, counted from 0."""
+        """Return the plan of the index's n-th send, counted from 0; ``None`` if it is not on record."""
         return IndexPlan.from_json(self._plans[send]) if send < len(self._plans) else None
 
     def record(self, send: int, plan: IndexPlan) -> None:
-        """Record the plan of a send, replacing those of an earlier try from this send on."""
+        """Record the plan of a send, and remove plans that an earlier try recorded for this and later sends."""
         plans = [*self._plans[:send], plan.as_json()]
         store_forever(self._store, PLANS_KEY, plans)
         self._plans = plans
 
 
 def check_index(task: TaskIdentity, start: MappedSendStart, plan: Plan, known: IndexPlan | None) -> IndexPlan:
-    """Check that no sibling can have sent to the numbers in an index's plan.
+    """Check that no other index can have sent to the numbers in an index's plan.
 
     :param start: how the mapped send started.
-    :param known: the plan of the index's earlier run, if it is on record.
+    :param known: the plan that the index has on record, if any.
     :returns: the plan to keep on record: ``known`` if it is still valid.
-    :raises ISmartUncertainFinalError: a sibling can have sent to them.
+    :raises ISmartUncertainFinalError: another index can have sent to them.
     """
     started = start.generation
     if start.ledger:
-        what = "this mapped send made its first call with a SQL ledger, which is not set any more"
+        what = "this mapped send made its first call with a SQL ledger, which is no longer set"
     elif started and known and known.generation == started:
         if known.matches(plan):
             return known
         what = "its list has changed since this mapped send made its first call"
-    elif started in {None, task.generation}:  # so all calls are of this generation, with its lists
+    elif started in {None, task.generation}:  # all calls belong to this generation and its lists
         return IndexPlan.of(plan, task.generation)
     else:
         what = "tasks of the run were cleared after this mapped send made its first call, and it has no record"
     raise ISmartUncertainFinalError(
-        f"Mapped index {task.map_index} sends nothing: {what}, and without a SQL ledger an index cannot know what "
-        "the others sent. Find out who got the message (logs and "
-        "results_path of all indexes) and send to the others in a new run. To prevent this, set ledger_conn_id to "
-        "a PostgreSQL or SQLite connection before the first send; if texts can also differ between tries, add an "
-        "idempotency_key."
+        f"This send of mapped index {task.map_index} made no call: {what}. Without a SQL ledger, an index cannot "
+        "know what the others sent. Find out who got the message (logs and results files of all indexes), and "
+        "send to the others in a new run. To prevent this, set ledger_conn_id to a PostgreSQL or SQLite "
+        "connection before the first send; if texts can also change between tries, add an idempotency_key."
     )
 
 
@@ -117,7 +116,7 @@ def index_start_recorder(
 
     def before_first_call() -> None:
         start = this_try.mapped_send_start(task)
-        check_index(task, start, plan, planned)  # again, because a sibling may have started meanwhile
+        check_index(task, start, plan, planned)  # again, because another index may have started meanwhile
         start.record()
         this_try.mark_first_call()
 

@@ -1,4 +1,4 @@
-"""Operate the SQL ledger outside a send: count, find, release and prune calls."""
+"""Operate the SQL ledger outside of sends: count, find, release and prune calls."""
 
 from __future__ import annotations
 
@@ -24,18 +24,18 @@ _CALLS_OF_SENDERS = calls.join(senders, senders.c.id == calls.c.sender_id)
 
 
 def count_messages(engine: Engine, selections: Iterable[Selection]) -> dict[State, int]:
-    """Return the number of messages by state. A message that was sent again counts once."""
+    """Count messages by state. A message that was sent again counts once."""
     counts: dict[State, int] = {}
     with engine.begin() as connection:
         for selection in selections:
-            # of the whole scope, because another task can have settled or sent a message
+            # read the whole scope, because another task can have settled or sent a message
             for state, count in _read(connection, selection).states().items():
                 counts[state] = counts.get(state, 0) + count
     return counts
 
 
 def _read(connection: Connection, selection: Selection) -> Records:
-    """Read the calls of the whole scope. Those that are not selected are by another task."""
+    """Read the calls of the whole scope. Calls that are not selected count as another task's."""
     records = Records(selection.hash_key)
     columns = (calls.c.sender_id, calls.c.digest, calls.c.copy, calls.c.state, calls.c.fingerprint, calls.c.hashes)
     found = select(*columns).where(calls.c.scope_id == selection.scope_id).order_by(calls.c.id)
@@ -50,7 +50,7 @@ def _read(connection: Connection, selection: Selection) -> Records:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class UncertainCall:
-    """A call with messages that are uncertain now: its start, and the hashes of their numbers."""
+    """A call with messages that are still uncertain, and the hashes of their numbers. ``at`` is its start."""
 
     task: str
     at: datetime
@@ -60,7 +60,7 @@ class UncertainCall:
 
 
 def find_uncertain_calls(engine: Engine, selections: Iterable[Selection]) -> list[UncertainCall]:
-    """Return the uncertain calls with a message that is uncertain and was not settled since, oldest first."""
+    """Return the uncertain calls that have a message that is still uncertain, oldest first."""
     with engine.begin() as connection:
         found = [call for selection in selections for call in _uncertain(connection, selection)]
     return sorted(found, key=lambda call: call.at)
@@ -94,7 +94,7 @@ def _uncertain(connection: Connection, selection: Selection) -> Iterator[Uncerta
 
 
 def _last_settlements(connection: Connection, selection: Selection) -> dict[tuple[tuple[str, int], bytes], int]:
-    """Return the id of the last settlement of each message to each hash of a number."""
+    """Return the id of the last settlement, by message and hash of the number."""
     is_settlement = calls.c.state.in_([state.value for state in SETTLED])
     found = select(calls.c.id, calls.c.digest, calls.c.copy, calls.c.hashes).where(
         (calls.c.scope_id == selection.scope_id) & is_settlement
@@ -120,7 +120,7 @@ def calls_to(found: Collection[UncertainCall], msisdns: Iterable[str]) -> Iterat
 
 
 class OpenCalls(NamedTuple):
-    """The calls of one task that are on record as in flight. ``since`` is the start of the oldest."""
+    """The calls of one task that are on record as in flight. ``since`` is the start of the oldest call."""
 
     task: str
     calls: int
@@ -139,7 +139,7 @@ def open_calls(engine: Engine, selections: Iterable[Selection]) -> list[OpenCall
 def release(engine: Engine, listed: Iterable[OpenCalls]) -> list[OpenCalls]:
     """Mark the open calls of these tasks as uncertain, and return them.
 
-    A sender that is alive loses its token: it can record nothing any more, and stops.
+    A sender that is still alive loses its token. It can no longer record anything, and stops.
     """
     released = []
     for found in listed:
@@ -178,12 +178,12 @@ def _open_calls(row: Any) -> OpenCalls:
     )
 
 
-#: The states of what :func:`prune` keeps: open calls, and settlements.
+#: The states that :func:`prune` keeps: open calls and settlements.
 KEPT = SETTLED | {State.SUBMITTING}
 
 
 class Counts(NamedTuple):
-    """How many calls, and how many numbers in them."""
+    """How many calls there are, and how many numbers they have."""
 
     calls: int
     numbers: int
@@ -192,16 +192,16 @@ class Counts(NamedTuple):
 def count_calls_before(
     engine: Engine, selections: Collection[Selection] | None, before: datetime
 ) -> dict[State, Counts]:
-    """Return the calls that started before a time, by state. ``selections=None`` is the whole ledger."""
+    """Count the calls that started before a time, by state. ``selections=None`` means the whole ledger."""
     with engine.begin() as connection:
         return _count(connection, _started_before(selections, before))
 
 
 def prune(engine: Engine, selections: Collection[Selection] | None, before: datetime) -> dict[State, Counts]:
-    """Delete calls that started before a time, and return them by state.
+    """Delete calls that started before a time, and return their counts by state.
 
-    Open calls stay. Settlements stay, because a line of a settlement file must not settle a later call once more.
-    Scopes and senders stay, because a task without them counts as one that never sent.
+    Open calls are kept. Settlements are kept, because a line of a settlement file must not settle a later call
+    again. Scopes and senders are kept, because a task without them would count as one that never sent.
     """
     ended = _started_before(selections, before) & calls.c.state.not_in([state.value for state in KEPT])
     with engine.begin() as connection:
@@ -226,5 +226,5 @@ def _name(task: str) -> str:
 
 
 def _utc(at: datetime) -> datetime:
-    """Return a time of the ledger with its offset, which SQLite does not keep."""
+    """Return a time of the ledger in UTC. SQLite does not store the offset."""
     return at.replace(tzinfo=UTC) if at.tzinfo is None else at.astimezone(UTC)

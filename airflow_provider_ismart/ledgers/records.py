@@ -1,6 +1,6 @@
-"""The records of a stored ledger: keyed hashes of numbers, and the outcome of each call.
+"""Keep the records of a stored ledger: keyed hashes of numbers, and the outcome of each call.
 
-Hashes only obscure the numbers: whoever can read a ledger and its key can test each number against it.
+Hashes only obscure the numbers: anyone who can read the ledger and its key can test every number.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ from airflow_provider_ismart.core.batching import Batch
 from airflow_provider_ismart.core.ledger import Entry, State, with_entry
 from airflow_provider_ismart.core.settlement import SettledGroup
 
-#: 72 bits: of a hundred million numbers, two have the same hash with a probability of one in a million.
+#: 72 bits: the probability that two of a hundred million numbers have the same hash is one in a million.
 HASH_BYTES = 9
 KEY_BYTES = 32
 
@@ -28,7 +28,7 @@ _Name = TypeVar("_Name", bound=Hashable)
 
 
 class Call(NamedTuple):
-    """A call as stored: the packed hashes of its numbers, and a hash of the whole call."""
+    """A call as stored: an entry, a hash of the whole call, and the packed hashes of its numbers."""
 
     entry: Entry
     fingerprint: bytes
@@ -36,7 +36,7 @@ class Call(NamedTuple):
 
     @property
     def size(self) -> int:
-        """The number of phone numbers in the call."""
+        """How many phone numbers the call has."""
         return len(self.hashes) // HASH_BYTES
 
 
@@ -47,16 +47,16 @@ def shared_entry(digest: str, copy: int, state: str, by: str = "", *, same_text_
 
 
 class Records:
-    """The calls of a ledger; numbers are looked up by hash.
+    """Look up the calls of a ledger by the hashes of their numbers.
 
-    The hashes stay packed, at about ten bytes per number. A later try finds a repeated call by its fingerprint
-    alone, without hashing every number.
+    The hashes stay packed, at about ten bytes per number. A later try recognises a repeated call by its
+    fingerprint, without hashing every number.
     """
 
     def __init__(self, key: bytes) -> None:
         self._key = key
         self._keyed = blake2b(key=key, digest_size=HASH_BYTES)
-        # columns of plain values, because one object per call would slow down the garbage collector
+        # columns of plain values, because one object per call would slow down garbage collection
         self._entries: list[Entry] = []
         self._fingerprints: list[bytes] = []
         self._hashes: list[bytes] = []
@@ -88,13 +88,13 @@ class Records:
         )
 
     def settled_call(self, group: SettledGroup) -> Call:
-        """Return settled messages as they are stored, with a fingerprint that no call has."""
+        """Return settled messages as they are stored, with a random fingerprint, so that no call matches it."""
         return Call(
             entry=group.entry, fingerprint=token_bytes(HASH_BYTES), hashes=b"".join(self.hashes(group.msisdns))
         )
 
     def add(self, call: Call) -> None:
-        """Add a recorded call. Calls must be added in the order in which they were made."""
+        """Add a recorded call. Add calls in the order in which they were made."""
         entry, fingerprint, hashes = call
         self._entries.append(entry)
         self._fingerprints.append(fingerprint)
@@ -103,20 +103,20 @@ class Records:
             self._accepted[fingerprint] = entry.by
 
     def accepted_by(self, batch: Batch) -> str | None:
-        """Return the sender of exactly this call if it was accepted; ``""`` is this task."""
+        """Return the sender of exactly this call if it was accepted; ``""`` means this task."""
         if not self._accepted or (fingerprint := self.fingerprint(batch)) not in self._accepted:
             return None
         self._found.add(fingerprint)
         return self._accepted[fingerprint]
 
     def recorded(self, msisdns: Collection[str]) -> Mapping[str, Sequence[Entry]]:
-        """Return the entries of the numbers that have any, except of calls that :meth:`accepted_by` found."""
+        """Return the entries of numbers that have any, except entries of calls that :meth:`accepted_by` found."""
         if not self or not msisdns:
             return {}
         return self.recorded_by_hash(dict(zip(self.hashes(msisdns), msisdns, strict=True)))
 
     def recorded_by_hash(self, wanted: Mapping[bytes, _Name]) -> Mapping[_Name, Sequence[Entry]]:
-        """Return the same for hashes of numbers, each with a name for the result."""
+        """Return the same for hashes of numbers; ``wanted`` maps each hash to its key in the result."""
         found: dict[_Name, tuple[Entry, ...]] = {}
         for entry, fingerprint, hashes in zip(self._entries, self._fingerprints, self._hashes, strict=True):
             if fingerprint in self._found:
@@ -137,7 +137,7 @@ class Records:
         return found
 
     def states(self) -> dict[State, int]:
-        """Return the number of this task's messages by state, settled ones as accepted or not sent."""
+        """Count this task's messages by state. Settled messages count as accepted or not sent."""
         entries: dict[bytes, tuple[Entry, ...]] = {}
         for entry, hashes in zip(self._entries, self._hashes, strict=True):
             for hash_ in split_hashes(hashes):
@@ -147,5 +147,5 @@ class Records:
 
 
 def split_hashes(packed: bytes) -> tuple[bytes, ...]:
-    """Split hashes that ``b"".join`` has packed."""
+    """Split packed hashes."""
     return unpack(f"{HASH_BYTES}s" * (len(packed) // HASH_BYTES), packed)

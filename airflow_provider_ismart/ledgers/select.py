@@ -10,14 +10,14 @@ from typing import TYPE_CHECKING, Any
 from airflow_provider_ismart.core.errors import InputError
 from airflow_provider_ismart.ledgers.base import LedgerRequest, Opener, OpenLedger
 from airflow_provider_ismart.ledgers.current_try import CurrentTry
-from airflow_provider_ismart.ledgers.one_process import open_memory
+from airflow_provider_ismart.ledgers.memory import open_memory
 from airflow_provider_ismart.ledgers.sql_connection import open_sql
 from airflow_provider_ismart.ledgers.task_state import open_task_state
 
 if TYPE_CHECKING:
     from airflow_provider_ismart.core.plan import Plan
 
-#: The ledgers, best first. A send gets the first one that it can use.
+#: The ledgers, the best one first. A send gets the first one that it can use.
 OPENERS: tuple[Opener, ...] = (
     open_sql,
     open_task_state,
@@ -27,7 +27,7 @@ OPENERS: tuple[Opener, ...] = (
 #: Short enough for the database's index in any script.
 MAX_KEY_LENGTH = 500
 
-#: One send per process at a time, because all are sends of the same try.
+#: Allows one send per process at a time, because all sends of a process belong to the same try.
 _ONE_SEND = Lock()
 
 
@@ -40,14 +40,14 @@ def open_ledger(
     ledger_conn_id: str | None,
     idempotency_key: str | None,
 ) -> Iterator[OpenLedger]:
-    """Open the best ledger available for a send of the task of ``context``.
+    """Open the best available ledger for a send of the task of ``context``.
 
-    It is the SQL database of ``ledger_conn_id``, else the task state store of Airflow 3.3, else memory. With the
-    last, a later try is refused unless all earlier tries certainly submitted nothing.
+    This is the SQL database of ``ledger_conn_id``, else the task state store of Airflow 3.3, else memory. A later
+    try that has only memory is refused, unless all earlier tries certainly submitted nothing.
 
     :raises InputError: ``idempotency_key`` is blank or has no SQL ledger, or ``ledger_conn_id`` is not a supported
         database.
-    :raises ISmartUncertainFinalError: no ledger knows what earlier tries, or a mapped task's siblings, sent.
+    :raises ISmartUncertainFinalError: no ledger shows what earlier tries, or other indexes of a mapped task, sent.
     :raises ISmartError: the SQL ledger cannot be read or written; a retry resumes.
     """
     _check_key(idempotency_key, ledger_conn_id)
@@ -70,7 +70,7 @@ def _check_key(idempotency_key: object, ledger_conn_id: str | None) -> None:
     if not isinstance(idempotency_key, str):
         raise InputError(f"idempotency_key is of type {type(idempotency_key).__name__}; it must be text")
     if not idempotency_key.strip() or len(idempotency_key) > MAX_KEY_LENGTH:
-        raise InputError(f"idempotency_key must have 1 to {MAX_KEY_LENGTH} characters, not only blanks")
+        raise InputError(f"idempotency_key must have 1 to {MAX_KEY_LENGTH} characters, and not only blanks")
     if not ledger_conn_id:
         raise InputError(
             "idempotency_key needs a SQL ledger: set ledger_conn_id, here or as the connection's extra"

@@ -25,18 +25,18 @@ class Selection:
 
     @property
     def calls(self) -> ColumnElement[bool]:
-        """The condition of the selected calls."""
+        """The SQL condition for the selected calls."""
         is_sender = true() if self.sender_ids is None else calls.c.sender_id.in_(self.sender_ids)
         return and_(calls.c.scope_id == self.scope_id, is_sender)
 
 
 def exists(engine: Engine) -> bool:
-    """Whether the database has a ledger."""
+    """Return whether the database has a ledger."""
     return set(metadata.tables) <= set(inspect(engine).get_table_names())
 
 
 def select_key(engine: Engine, idempotency_key: str) -> Sequence[Selection]:
-    """Return the calls of the key: one selection, or none if no send has used it."""
+    """Select the calls of a key: one selection, or none if no send has used the key."""
     found = select(scopes.c.id, scopes.c.hash_key).where(scopes.c.name == key_scope(idempotency_key))
     if not exists(engine):
         return []
@@ -46,10 +46,10 @@ def select_key(engine: Engine, idempotency_key: str) -> Sequence[Selection]:
 
 
 def select_task(engine: Engine, name: str) -> Sequence[Selection]:
-    """Return the calls of a task, a selection per scope that it has sent in; none if it is not on record.
+    """Select the calls of a task: one selection for each scope, or none if the task is not on record.
 
     :param name: ``dag/run/task/index``, or ``dag/run/task`` for all indexes. The index of a task that is not
-        mapped is -1. Run ids can contain slashes, so names are compared as a whole.
+        mapped is -1. Names are compared as a whole, because run ids can contain slashes.
     """
     columns = (senders.c.id, senders.c.task, senders.c.scope_id, scopes.c.hash_key)
     found = select(*columns).select_from(senders.join(scopes))

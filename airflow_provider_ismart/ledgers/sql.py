@@ -1,8 +1,8 @@
-"""The ledger in a SQL database that Airflow has a connection to: PostgreSQL, or SQLite on one machine.
+"""Keep a ledger in a SQL database: PostgreSQL, or SQLite on one machine.
 
-Senders of one scope see each other's records: the tries of a task instance, the indexes of a mapped task, or all
-tasks that name the same idempotency key. A lock on the scope's row serialises their writes, so that a sender sees
-each intent of the others before it records its own. A call is one row, which holds the hashes of all its numbers.
+Senders in one scope see each other's records. A scope comprises the tries of a task instance, the indexes of a
+mapped task, or all tasks with the same idempotency key. A lock on the scope's row serialises writes, so a sender
+sees the intents of the others before it records its own. A call is one row with the hashes of all its numbers.
 """
 
 from __future__ import annotations
@@ -37,18 +37,18 @@ _CALLS = select(
     calls.c.hashes,
 ).order_by(calls.c.id)
 
-#: How many calls are fetched per chunk, if the database supports it.
+#: How many calls to fetch per chunk, if the database supports it.
 _FETCH_SIZE = 1_000
 
 
 class SqlLedger(StoredLedger[Connection]):
-    """The ledger of a ``scope``, written by one of its tasks.
+    """Read and write the ledger of a scope, as one of its tasks.
 
     :param engine: the database's engine; see :func:`~.sql_schema.prepare_engine`.
-    :param scope: whose senders see each other's records.
-    :param task: the task instance that writes; its newest try fences off earlier ones.
-    :param same_text_only: other senders' records count only for the same text, as between the indexes of a mapped
-        task. Otherwise they count for the number, as under an idempotency key.
+    :param scope: the name of the scope. Its senders see each other's records.
+    :param task: the task instance that writes. Its newest try fences off earlier ones.
+    :param same_text_only: whether records of other senders affect only the same text, as between the indexes of a
+        mapped task. Otherwise, they affect all texts to the number, as with an idempotency key.
     """
 
     def __init__(self, engine: Engine, *, scope: str, task: str, same_text_only: bool = False) -> None:
@@ -60,22 +60,23 @@ class SqlLedger(StoredLedger[Connection]):
         self._token = token_hex(16)
         self._last_seen = 0
         self._has_tables = False
-        #: Numbers that other senders claimed since this one loaded the records; by message if ``same_text_only``.
+        #: Numbers that other senders have claimed since this one loaded the records; by message if
+        #: ``same_text_only``.
         self._claimed_elsewhere: dict[tuple[str, int] | None, set[bytes]] = defaultdict(set)
 
     def reopen(self, engine: Engine) -> None:
-        """Use a new engine, for another send of the same try."""
+        """Use a new engine for another send of the same try."""
         self._engine = engine
 
     def knows_task(self) -> bool:
-        """Whether an earlier try of the task is on record, even if it submitted nothing."""
+        """Return whether an earlier try of the task is on record, even if it submitted nothing."""
         self._create_tables()
         trace = select(senders.c.id).join(scopes).where(scopes.c.name == self.scope, senders.c.task == self._task)
         with self._engine.begin() as connection:
             return connection.execute(trace).first() is not None
 
     def knows_task_elsewhere(self) -> bool:
-        """Whether the task has calls on record in another scope, as under another idempotency key."""
+        """Return whether the task has calls on record in another scope, such as another idempotency key."""
         trace = select(calls.c.id).join(senders, senders.c.id == calls.c.sender_id).join(scopes)
         elsewhere = trace.where(senders.c.task == self._task, scopes.c.name != self.scope).limit(1)
         with self._engine.begin() as connection:
@@ -93,7 +94,7 @@ class SqlLedger(StoredLedger[Connection]):
         :raises sqlalchemy.exc.DBAPIError: the database cannot be written to.
         """
         granted = super().write(settled, intents)
-        # after the commit: the ids of a transaction that is rolled back can become those of other senders
+        # only after the commit: other senders can get the ids of a transaction that is rolled back
         self._last_seen = max([self._last_seen, *self._numbers.values()])
         return granted
 
@@ -112,15 +113,14 @@ class SqlLedger(StoredLedger[Connection]):
                 self._last_seen = id_
         return records
 
-    def _current(self, transaction: Connection) -> Records:
+    def _load(self, transaction: Connection | None = None) -> Records:
+        if transaction is None:
+            with self._engine.begin() as connection:
+                return self._load(connection)
         records = Records(self._key)
         for _, call in self._read_calls(transaction):
             records.add(call)
         return records
-
-    def _load(self) -> Records:
-        with self._engine.begin() as connection:
-            return self._current(connection)
 
     def _find_or_make_scope(self) -> tuple[int, bytes]:
         found = select(scopes.c.id, scopes.c.hash_key).where(scopes.c.name == self.scope)
@@ -144,7 +144,7 @@ class SqlLedger(StoredLedger[Connection]):
         return int(connection.execute(select(senders.c.id).where(mine)).scalar_one())
 
     def _read_calls(self, connection: Connection) -> Iterator[tuple[int, Call]]:
-        """Yield the scope's calls with their ids, and the name of the sender if it is another."""
+        """Yield the scope's calls with their ids. The entries of other senders' calls have a name in ``by``."""
         found = select(senders.c.id, senders.c.task).where(senders.c.scope_id == self._scope_id)
         names = {id_: self._name(task) for id_, task in connection.execute(found)}
         names[self._sender_id] = ""
@@ -158,7 +158,7 @@ class SqlLedger(StoredLedger[Connection]):
         return _CALLS.where(newer)
 
     def _name(self, task: str) -> str:
-        """Return the name of another sender as shown in a row's reason."""
+        """Return the name of another sender for the reason of a row."""
         return f"mapped index {task.rpartition('/')[2]}" if self._same_text_only else "another task"
 
     @contextmanager
@@ -169,14 +169,14 @@ class SqlLedger(StoredLedger[Connection]):
             yield connection
 
     def _lock_scope(self, connection: Connection) -> None:
-        """Lock the scope until the transaction ends. SQLite has locked the whole database already."""
+        """Lock the scope until the transaction ends. SQLite has already locked the whole database."""
         connection.execute(select(scopes.c.id).where(scopes.c.id == self._scope_id).with_for_update()).one()
 
     def _check_token(self, connection: Connection) -> None:
         token = connection.execute(select(senders.c.token).where(senders.c.id == self._sender_id)).scalar()
         if token != self._token:
             raise LedgerConflictError(
-                "another try of this task, or `ledger release`, has taken over; this one stops sending"
+                "another try of this task or `ledger release` has taken over, so this try has stopped"
             )
 
     def _withdraw(self, transaction: Connection, numbers: Sequence[int]) -> None:
@@ -189,18 +189,18 @@ class SqlLedger(StoredLedger[Connection]):
         for number, outcome in ended:
             alike[STATE_OF_FATE[outcome.fate].value, outcome.code].append(number)
         for (state, code), ids in alike.items():
-            # a call already has this state if the previous commit seemed to fail but succeeded
+            # a call already has this state if the last commit succeeded but seemed to fail
             open_calls = calls.c.id.in_(ids) & calls.c.state.in_([State.SUBMITTING.value, state])
             end = update(calls).where(open_calls).values(state=state, code=code)
             if transaction.execute(end).rowcount != len(ids):
-                raise LedgerConflictError("a call in flight is no longer on record as in flight")
+                raise LedgerConflictError("the ledger was changed: a call in flight is not on record as in flight")
 
     def _grant(self, transaction: Connection, intents: Sequence[Batch]) -> Sequence[Batch]:
         self._load_other_intents(transaction)
         return [free for intent in intents if (free := self._without_claimed(intent))]
 
     def _load_other_intents(self, connection: Connection) -> None:
-        """Load which numbers other senders have claimed since the last write."""
+        """Load the numbers that other senders have claimed since the last write."""
         others = self._calls_since(self._last_seen).where(calls.c.sender_id != self._sender_id)
         for row in connection.execute(others):
             self._last_seen = row.id
@@ -244,5 +244,5 @@ class SqlLedger(StoredLedger[Connection]):
 
 
 def _rows(connection: Connection, found: Select[Any]) -> Iterator[Any]:
-    """Yield rows in chunks, with bytes in place of the memory views that PostgreSQL's driver returns."""
+    """Return an iterator that fetches rows in chunks."""
     return iter(connection.execute(found.execution_options(yield_per=_FETCH_SIZE)))

@@ -1,4 +1,4 @@
-"""Open the SQL ledger of a send, and check that earlier tries have no records elsewhere."""
+"""Open the SQL ledger of a send, after checking that earlier tries have no records elsewhere."""
 
 from __future__ import annotations
 
@@ -34,7 +34,7 @@ def open_sql(request: LedgerRequest) -> AbstractContextManager[OpenLedger] | Non
     """Open the ledger in the database of ``ledger_conn_id``, if it is set and the send has a task or a key.
 
     :raises InputError: ``ledger_conn_id`` is not a supported database.
-    :raises ISmartUncertainFinalError: the database does not know what earlier tries sent.
+    :raises ISmartUncertainFinalError: the database does not show what earlier tries sent.
     :raises ISmartError: the database cannot be read or written; a retry resumes.
     """
     conn_id = request.ledger_conn_id
@@ -52,7 +52,7 @@ def _open(request: LedgerRequest, conn_id: str) -> Iterator[OpenLedger]:
 
 
 def _sql_ledger(engine: Engine, request: LedgerRequest, conn_id: str) -> SqlLedger:
-    """Return the ledger in a database, after checking that earlier tries are in no other."""
+    """Return the ledger in a database, after checking that earlier tries used no other."""
     from airflow_provider_ismart.ledgers.sql import SqlLedger  # noqa: PLC0415  # imports SQLAlchemy
 
     this_try, key = request.this_try, request.idempotency_key
@@ -90,7 +90,7 @@ def _check_records(ledger: SqlLedger, request: LedgerRequest, conn_id: str, task
 
 
 def _starts_with(this_try: CurrentTry, task: TaskIdentity, ledger: SqlLedger, conn_id: str) -> bool:
-    """Whether a mapped send has, or will have, all its records in this ledger."""
+    """Return whether a mapped send has, or will have, all its records in this ledger."""
     digest = sha256(f"{conn_id}\0{ledger.scope}".encode()).hexdigest()[:16]
     start = this_try.mapped_send_start(task)
     is_first = not start.is_recorded
@@ -99,7 +99,7 @@ def _starts_with(this_try: CurrentTry, task: TaskIdentity, ledger: SqlLedger, co
 
 
 def key_scope(idempotency_key: str) -> str:
-    """Return the scope of all tasks with this key."""
+    """Return the scope of all tasks with an idempotency key."""
     return f"key:{idempotency_key}"
 
 
@@ -115,10 +115,10 @@ def sender_name(task: TaskIdentity) -> str:
 
 @contextmanager
 def open_engine(ledger_conn_id: str, *, consequence: str = "") -> Iterator[Engine]:
-    """Open the database of an Airflow connection for a ledger.
+    """Open the database of an Airflow connection, for a ledger.
 
     :param consequence: what an error of the database means to the caller's user.
-    :raises InputError: it is not a supported database.
+    :raises InputError: the connection is not a supported database.
     :raises ISmartError: it cannot be read or written, now or by the caller.
     """
     from sqlalchemy.exc import SQLAlchemyError  # noqa: PLC0415  # heavy

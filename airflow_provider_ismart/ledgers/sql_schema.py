@@ -1,4 +1,4 @@
-"""The tables of the SQL ledger, and the settings of its engine."""
+"""Define the tables of the SQL ledger, and configure its engine."""
 
 from __future__ import annotations
 
@@ -23,10 +23,11 @@ from sqlalchemy.engine import Connection, Engine
 from sqlalchemy.exc import DBAPIError
 from tenacity import retry, retry_if_exception_message, stop_after_delay, wait_random
 
-#: How long a writer waits for the lock. PostgreSQL also releases the lock this long after a writer's machine died.
+#: How long a writer waits for the lock, in seconds. PostgreSQL releases the lock of a dead machine after this
+#: time.
 LOCK_SECONDS = 60
 
-#: Sent before each transaction, to override connection pools and the database's defaults.
+#: Set in each transaction, to override the defaults of connection pools and of the database.
 _POSTGRESQL_SETTINGS = "; ".join(
     (
         "SET LOCAL synchronous_commit = on",
@@ -53,7 +54,7 @@ senders = Table(
     Column("id", _NUMBER, primary_key=True),
     Column("scope_id", _NUMBER, ForeignKey("ismart_ledger_scope.id"), nullable=False),
     Column("task", String(2000), nullable=False),
-    #: The fencing token: each try writes its own, which blocks the writes of earlier tries.
+    #: The fencing token: each try writes its own token, which blocks writes of earlier tries.
     Column("token", String(32), nullable=False),
     UniqueConstraint("scope_id", "task"),
 )
@@ -73,13 +74,13 @@ calls = Table(
     Column("code", Integer),
     Column("at", DateTime(timezone=True), nullable=False),
     Index("ismart_ledger_call_scope", "scope_id", "id"),
-    # a sender looks for calls with higher ids than it has seen, so an id is never given again after a prune
+    # senders look for calls with higher ids than they have seen, so ids must not be reused after a prune
     sqlite_autoincrement=True,
 )
 
 
 def create_tables(engine: Engine) -> None:
-    """Create missing tables of the ledger, even if two tasks do so concurrently."""
+    """Create missing tables of the ledger, even if several tasks do so concurrently."""
     try:
         metadata.create_all(engine)
     except DBAPIError:
@@ -94,7 +95,7 @@ def prepare_engine(engine: Engine) -> Engine:
         event.listen(engine, "begin", _begin_immediate)
         return engine
     event.listen(engine, "begin", _set_up_transaction)
-    # overrides the default: a sender must see what was committed while it waited for the lock
+    # not the default, because a sender must see what was committed while it waited for the lock
     return engine.execution_options(isolation_level="READ COMMITTED")
 
 

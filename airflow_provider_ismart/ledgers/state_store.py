@@ -1,4 +1,4 @@
-"""The part of Airflow's task state store (Airflow 3.3 and later) that ledgers use."""
+"""Access Airflow's task state store (Airflow 3.3 and later)."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ from typing import Any, Protocol
 
 
 class TaskStateStore(Protocol):
-    """The interface of ``context["task_state_store"]``: JSON values by key."""
+    """The methods of ``context["task_state_store"]`` that ledgers use. It stores JSON values by key."""
 
     def get(self, key: str) -> Any:
         """Return the value, or ``None``."""
@@ -16,7 +16,7 @@ class TaskStateStore(Protocol):
 
 
 def store_forever(store: TaskStateStore, key: str, value: Any) -> None:
-    """Store a JSON value for as long as the run exists."""
+    """Store a JSON value until the run is deleted."""
     from airflow.sdk import NEVER_EXPIRE  # type: ignore[attr-defined]  # noqa: PLC0415  # not before Airflow 3.3
 
     store.set(key, value, retention=NEVER_EXPIRE)

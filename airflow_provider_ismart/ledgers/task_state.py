@@ -1,7 +1,7 @@
-"""The ledger in Airflow's task state store (Airflow 3.3 and later), which needs no setup.
+"""Keep a ledger in Airflow's task state store (Airflow 3.3 and later), which needs no setup.
 
-The store belongs to one task (and map index) of one run. It survives tries, killed workers and clearing, and is
-deleted with the run. It cannot list its keys, so the ledger is a log on pages with numbered keys. A page is
+The store belongs to one task (and map index) of one run. It survives tries, killed workers and clears, and is
+deleted with the run. It cannot list its keys, so the ledger is a log on pages with numbered keys. Each page is
 written atomically. The store's API rejects writes of a try that has ended, which stops zombies.
 """
 
@@ -30,18 +30,18 @@ from airflow_provider_ismart.ledgers.state_store import TaskStateStore, store_fo
 PAGE_KEY = "ismart_ledger_{}"
 SQL_LEDGER_KEY = "ismart_sql_ledger"
 
-#: In characters of JSON. Airflow warns of a value over 65,535 bytes.
+#: The size of a full page, in characters of JSON. Airflow warns about values over 65,535 bytes.
 PAGE_SIZE = 32_000
 
-#: The most writes to a page. Each stores the whole page, and 25 KB take 1.6 times as long as 3 KB, so a loop of
-#: single sends must not fill its pages. A send of many calls fills a page in about six writes.
+#: The most writes to a page. Each write stores the whole page, and 25 KB take 1.6 times as long as 3 KB, so a loop
+#: of single sends should not fill its pages. A send of many calls fills a page in about six writes.
 PAGE_WRITES = 64
 
 
 def open_task_state(request: LedgerRequest) -> AbstractContextManager[OpenLedger] | None:
     """Open the ledger in the task state store, if Airflow has one.
 
-    :raises ISmartUncertainFinalError: the store does not show what earlier tries or a task's siblings sent.
+    :raises ISmartUncertainFinalError: the store does not show what earlier tries or other mapped indexes sent.
     """
     task, store, this_try = request.this_try.task, request.store, request.this_try
     if task is None or store is None:
@@ -73,7 +73,7 @@ def _check_emptied(store: TaskStateStore, this_try: CurrentTry, task: TaskIdenti
 
 
 def _may_be_emptied() -> bool:
-    """Whether Airflow may have emptied a task's store: after a success, or from 3.4 on after a clear."""
+    """Return whether Airflow may have emptied a task's store: after a success or, from 3.4 on, after a clear."""
     from airflow import __version__  # noqa: PLC0415  # only known at run time
 
     major, minor = map(int, __version__.split(".")[:2])
@@ -84,19 +84,19 @@ def earlier_records(this_try: CurrentTry, store: TaskStateStore | None) -> Earli
     """Return where earlier tries left records, according to the task state store."""
     if store is None:
         return EarlierRecords(in_sql=False, in_store=False)
-    if this_try.earlier_records is None:  # only once, because this try's own sends also leave records
+    if this_try.earlier_records is None:  # read only once, because this try's own sends also leave records
         has_calls = bool((store.get(PAGE_KEY.format(0)) or {}).get("calls"))
         this_try.earlier_records = EarlierRecords(in_sql=store.get(SQL_LEDGER_KEY) is not None, in_store=has_calls)
     return this_try.earlier_records
 
 
 def record_sql_ledger(store: TaskStateStore) -> None:
-    """Record that this task has a SQL ledger, in case its database is gone when the task is retried."""
+    """Record that this task has a SQL ledger, so that a retry notices if the database is gone."""
     store_forever(store, SQL_LEDGER_KEY, True)  # noqa: FBT003  # a JSON value
 
 
 class TaskStateLedger(StoredLedger[None]):
-    """The ledger of all tries of one task instance.
+    """Read and write the ledger of one task instance.
 
     A page is ``{"calls": [[number, digest, copy, fingerprint, hashes], …], "ended": {state: [number, …]}}``.
     Calls are numbered across all pages. The first page also holds the ``key`` of the hashes.
@@ -105,7 +105,7 @@ class TaskStateLedger(StoredLedger[None]):
     def __init__(self, store: TaskStateStore) -> None:
         super().__init__()
         self._store = store
-        #: Full pages to store before the current one, by number.
+        #: Full pages that must be stored before the current one, by page number.
         self._unsaved: dict[int, dict[str, Any]] = {}
 
     def _claim(self) -> Records:
@@ -120,14 +120,11 @@ class TaskStateLedger(StoredLedger[None]):
         for number in numbers:
             if number not in ended:
                 self._record_end(number, State.UNCERTAIN)
-        self._save()  # even if nothing has changed, so that a task that may not write does not send
+        self._save()  # even if nothing has changed, so that a task that cannot write does not send
         return records
 
-    def _current(self, _: None) -> Records:
+    def _load(self, _: None = None) -> Records:
         return self._records  # there are no other writers
-
-    def _load(self) -> Records:
-        return self._records
 
     def _read_pages(self) -> list[dict[str, Any]]:
         pages: list[dict[str, Any]] = []
@@ -137,9 +134,9 @@ class TaskStateLedger(StoredLedger[None]):
 
     @contextmanager
     def _transaction(self) -> Iterator[None]:
-        """Change the pages and store them.
+        """Change the pages, then store them.
 
-        A change whose write fails stays on its page, and is stored by the next write.
+        If storing fails, the changes stay on the pages, and the next write stores them.
         """
         if self._page_writes >= PAGE_WRITES:
             self._turn_page()
@@ -170,7 +167,7 @@ class TaskStateLedger(StoredLedger[None]):
         self._page["ended"].setdefault(state.value, []).append(number)
 
     def _make_room(self, characters: int) -> None:
-        """Begin a new page if this one has no room for this many characters."""
+        """Begin a new page if this one does not have room for this many characters."""
         if self._page_size + characters > PAGE_SIZE:
             self._unsaved[self._page_number] = self._page
             self._turn_page()

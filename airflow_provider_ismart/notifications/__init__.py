@@ -1,1 +1,1 @@
-"""Airflow notifiers."""
+"""Provide the notifiers."""

@@ -1,4 +1,4 @@
-"""`ISmartNotifier` sends an SMS about a task or a DAG; `ISmartCreditAlert` calls others if the credit runs out."""
+"""Provide `ISmartNotifier`, which sends alerts by SMS, and `ISmartCreditAlert`, which reports credit trouble."""
 
 from __future__ import annotations
 
@@ -24,8 +24,8 @@ if TYPE_CHECKING:
 
     from airflow_provider_ismart.alerts.event import Event
 
-#: How long a DAG's callback waits for its locks. The DAG processor runs it together with all other callbacks of
-#: the file, and ends them after 50 seconds (``dag_file_processor_timeout``).
+#: How long a DAG's callback waits for its locks. The DAG processor runs all callbacks of a file together, and ends
+#: them after 50 seconds (``dag_file_processor_timeout``).
 DAG_QUEUE_SECONDS = 15.0
 
 #: Errors whose message is known to contain no secret.
@@ -35,21 +35,21 @@ _SAFE_TO_LOG = (ISmartError, InputError, BusyError, AirflowNotFoundException)
 class ISmartNotifier(BaseNotifier):
     """Send an SMS about an event of a task or a DAG.
 
-    For ``on_failure_callback`` and similar callbacks, of tasks and DAGs, and from Airflow 3.1 on for a
-    ``DeadlineAlert`` and for the ``notifiers`` of an ``ApprovalOperator``.
-    A send ends after 15 seconds. If many alerts run at once, it first waits up to 3 minutes (15 seconds in a DAG
-    callback). Calling it never raises; failures are logged.
+    Use it in ``on_failure_callback`` and similar callbacks of tasks and DAGs and, from Airflow 3.1 on, in a
+    ``DeadlineAlert`` and in the ``notifiers`` of an ``ApprovalOperator``. It never raises; failures are logged. A
+    send takes at most 15 seconds. If many alerts start together, an alert waits up to 3 minutes for the others,
+    or 15 seconds in a callback of a DAG.
 
-    :param recipients: who gets the message (templated): a number, text with several, or a list.
-    :param message: the text (templated). Without one, or if it cannot be rendered, the message says what happened
-        to which task, in which try and run. For an approval, it includes the link to the approval page.
-    :param max_parts: the most parts of the message, 1 to 5; a longer one is cut.
-    :param throttle: send one message per period; the next one says how many were suppressed.
-    :param throttle_key: what is throttled together (templated); by default the same event, such as a failure,
-        of one task or DAG. Alerts to different recipients or through different connections are separate.
+    :param recipients: who gets the message (templated): a number, text with several numbers, or a list.
+    :param message: the text (templated). By default, or if it cannot be rendered, the message says what happened
+        to which task, in which try and run. For an approval, it includes a link to the approval page.
+    :param max_parts: the most parts, 1 to 5. A longer message is cut.
+    :param throttle: send one message per period. The next message says how many were suppressed.
+    :param throttle_key: which alerts share the throttle (templated). By default, these are alerts about the same
+        event, such as a failure, of one task or DAG. Recipients and connections are always throttled separately.
     :param ismart_conn_id: the connection that holds the account (templated).
-    :param respect_quiet_hours: whether the connection's ``quiet_hours`` delay the message, too.
-    :param context: set by Airflow for a deadline's alert.
+    :param respect_quiet_hours: whether the connection's ``quiet_hours`` also delay this message.
+    :param context: set by Airflow for a deadline alert.
     :raises ValueError: an option is invalid.
     """
 
@@ -72,7 +72,7 @@ class ISmartNotifier(BaseNotifier):
             raise InputError(f"max_parts is {max_parts!r}; it must be 1 to {MAX_PARTS}")
         _check_period("throttle", throttle)
         if not isinstance(respect_quiet_hours, bool):
-            raise InputError(f"respect_quiet_hours is {respect_quiet_hours!r}; it can be True or False")
+            raise InputError(f"respect_quiet_hours is {respect_quiet_hours!r}; it must be True or False")
         self.recipients: Any = recipients
         self.message = message
         self.max_parts = max_parts
@@ -83,11 +83,11 @@ class ISmartNotifier(BaseNotifier):
         self.context: Any = context or {}
 
     def __call__(self, *args: Any) -> None:
-        """Render a copy and send it, because one notifier serves many tasks and rendering changes it."""
+        """Render and send a copy, because rendering changes the notifier, which many tasks share."""
         BaseNotifier.__call__(copy(self), *args)
 
     def __await__(self) -> Generator[Any, None, None]:
-        """Do the same in a thread, with the context passed to the constructor."""
+        """Render and send in a thread, with the context from the constructor."""
         return _in_a_thread(self)(self.context).__await__()
 
     def notify(self, context: Context) -> None:
@@ -97,10 +97,10 @@ class ISmartNotifier(BaseNotifier):
         try:
             self._alert(Event.of(context), _deadline(context))
         except Exception as error:  # noqa: BLE001  # a callback must not raise
-            _log_failure(self.log, "No SMS for this event", error)
+            _log_failure(self.log, "Could not send an SMS about this event", error)
 
     async def async_notify(self, context: Context) -> None:
-        """Do the same as :meth:`notify`, in a thread."""
+        """Call :meth:`notify` in a thread."""
         await _in_a_thread(self.notify)(context)
 
     def _alert(self, event: Event, deadline: Deadline) -> None:
@@ -124,10 +124,10 @@ class ISmartNotifier(BaseNotifier):
         try:
             throttle.record_sent(suppressed)
         except Exception as error:  # noqa: BLE001  # a callback must not raise
-            _log_failure(self.log, "The SMS was sent, but the next one will count it as suppressed", error)
+            _log_failure(self.log, "Sent the SMS, but the next one will count it as suppressed", error)
 
     def _in_parts(self, text: str, link: str, tail: str = "") -> str:
-        """Return all three in ``max_parts`` parts. A link that does not fit is left out, never cut."""
+        """Join text, link and tail in at most ``max_parts`` parts. A link that does not fit is left out."""
         whole = shorten(text, self.max_parts, tail=link + tail)
         if link and parts(whole, language(whole)) > self.max_parts:
             return shorten(text, self.max_parts, tail=tail)
@@ -147,7 +147,7 @@ class ISmartNotifier(BaseNotifier):
         )
 
     def render_template_fields(self, context: Context, jinja_env: jinja2.Environment | None = None) -> None:
-        """Render each field separately, so that a field that fails does not prevent the alert."""
+        """Render each field separately, so that an alert is sent even if a field cannot be rendered."""
         values: Any = context if "var" in context else {"dag": None, "var": {"value": _Variables()}, **context}
         environment = jinja_env or self.get_template_env(dag=context.get("dag"))
         for field in self.template_fields:
@@ -157,15 +157,15 @@ class ISmartNotifier(BaseNotifier):
                 # Before 3.3, Airflow's own method leaves a template that renders to nothing unrendered.
                 setattr(self, field, self.render_template(given, values, environment, set()))
             except Exception as error:  # noqa: BLE001  # a template can raise anything
-                _log_failure(self.log, f"{field} cannot be rendered", error)
+                _log_failure(self.log, f"Could not render {field}", error)
                 if has_default:
                     setattr(self, field, None)
             if has_default and given is not None and is_nothing(getattr(self, field)):
-                self.log.warning("%s rendered to nothing. Its default is used.", field)
+                self.log.warning("%s rendered to nothing, so its default is used. Correct the template.", field)
                 setattr(self, field, None)
 
     def _update_context(self, context: Context) -> Context:
-        """Do not change the context, so that other callbacks do not get the numbers."""
+        """Return the context unchanged, so that other callbacks do not get the numbers."""
         return context
 
 
@@ -173,13 +173,13 @@ send_ismart_notification = ISmartNotifier
 
 
 class ISmartCreditAlert(BaseNotifier):
-    """Call other notifiers when a task fails with a return code of kind credit: the credit has run out.
+    """Call other notifiers when a task fails with a return code of kind credit.
 
-    Their context has ``ismart_code``, ``ismart_description``, ``ismart_help`` and ``ismart_counts`` (rows by
-    outcome). Other failures are ignored. It never raises: errors of notifiers are logged.
+    Their context also has ``ismart_code``, ``ismart_description``, ``ismart_help`` and ``ismart_counts`` (rows by
+    outcome). Other failures are ignored. It never raises; errors of the notifiers are logged.
 
     :param notifiers: notifiers that do not send SMS, such as ``SmtpNotifier``, or functions that take the context.
-    :param cooldown: after an alert, suppress others about the same code, connection and DAG for this time.
+    :param cooldown: how long to suppress further alerts about the same code, connection and DAG.
     :raises ValueError: ``cooldown`` is not a positive timedelta, or ``notifiers`` is not a list of callables.
     """
 
@@ -192,12 +192,12 @@ class ISmartCreditAlert(BaseNotifier):
         super().__init__()
         _check_period("cooldown", cooldown)
         if not isinstance(notifiers, Sequence) or not all(map(callable, notifiers)):
-            raise InputError("notifiers must be a list of notifiers or of functions that take the context")
+            raise InputError("notifiers must be a list of notifiers, or of functions that take the context")
         self.notifiers = notifiers
         self.cooldown = cooldown
 
     def notify(self, context: Context) -> None:
-        """Call the notifiers, if the failure is of kind credit."""
+        """Call the notifiers if the task failed with a return code of kind credit."""
         from airflow_provider_ismart.coordination.credit_failure import credit_failure  # noqa: PLC0415  # only needed at run time
         from airflow_provider_ismart.core.return_codes import return_code  # noqa: PLC0415
 
@@ -206,7 +206,7 @@ class ISmartCreditAlert(BaseNotifier):
             if failure is None or not self._is_due(failure.code, context):
                 return
         except Exception as error:  # noqa: BLE001  # a callback must not raise
-            _log_failure(self.log, "No credit alert for this failure", error)
+            _log_failure(self.log, "Could not check this failure for credit trouble", error)
             return
         known = return_code(failure.code)
         found = {
@@ -230,7 +230,7 @@ class ISmartCreditAlert(BaseNotifier):
         is_due = Throttle(self.cooldown, _deadline(context), *about).allow() is not None
         if not is_due:
             self.log.info(
-                "Suppressed: there was an alert about return code %d less than %s ago.", code, self.cooldown
+                "Suppressed: an alert about return code %d was sent less than %s ago.", code, self.cooldown
             )
         return is_due
 
@@ -238,26 +238,26 @@ class ISmartCreditAlert(BaseNotifier):
         context.update(found)  # type: ignore[typeddict-item]
         try:
             copy(notifier)(context)  # a copy, because rendering changes the notifier
-        except Exception as error:  # noqa: BLE001  # if one fails, the others are still called
-            _log_failure(self.log, f"The credit alert's {_name(notifier)} failed", error)
+        except Exception as error:  # noqa: BLE001  # the other notifiers are still called
+            _log_failure(self.log, f"{_name(notifier)} could not send the credit alert", error)
 
 
 class _Variables:
-    """``var.value``, as in Airflow's templates."""
+    """Provide ``var.value``, as in Airflow's templates."""
 
     def __getattr__(self, name: str) -> Any:
         return Variable.get(name)
 
 
 def _in_a_thread(call: Callable[[Any], None]) -> Callable[[Any], Coroutine[Any, Any, None]]:
-    """Run a function in a thread that can call Airflow. Other threads would block Airflow 3.0's triggerer."""
+    """Make ``call`` run in a thread. Threads of another kind would block Airflow 3.0's triggerer."""
     from asgiref.sync import sync_to_async  # noqa: PLC0415  # keeps the import of DAG files fast
 
     return sync_to_async(call, thread_sensitive=False)
 
 
 def _deadline(context: Mapping[str, Any]) -> Deadline:
-    """Return the deadline of a callback. Callbacks of DAGs, which alone have these keys, wait less."""
+    """Return the deadline of a callback. Callbacks of DAGs wait less; only their context has these keys."""
     return Deadline(DAG_QUEUE_SECONDS) if "reason" in context or "blocking_tis" in context else Deadline()
 
 

@@ -1,1 +1,1 @@
-"""Airflow operators."""
+"""Provide the operator."""

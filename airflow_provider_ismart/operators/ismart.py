@@ -1,4 +1,4 @@
-"""`ISmartSendOperator`: a task that sends SMS."""
+"""Provide `ISmartSendOperator`, which sends SMS from a task."""
 
 from __future__ import annotations
 
@@ -20,59 +20,58 @@ if TYPE_CHECKING:
 
 
 class ISmartSendOperator(RedactsFields, ChecksRenderedOptions, BaseOperator):
-    """Send an SMS to each of ``recipients``, once.
+    """Send one SMS to each recipient.
 
-    Returns the report as plain JSON: counts by outcome and return code, calls, parts, credits estimated and
-    timing, without full numbers, and without texts but for the ``samples`` of a dry run.
+    The task returns a report as plain JSON: counts by outcome and return code, calls, parts, estimated credits and
+    timing. It has no full numbers, and no texts except the ``samples`` of a dry run.
 
     :param recipients: who gets the message (templated): a number; text with commas, semicolons or line ends
-        between numbers; a list, tuple, set or Series of numbers; a list of records; a dict of columns; a
-        DataFrame or anything with ``to_pandas()``; the output of a task or of a mapped task that is one of
-        those; a path (``ObjectStoragePath`` or :class:`pathlib.Path`) of a CSV or Parquet file or of a directory
-        of them, or a list of paths; or the text that Jinja makes of a list. A number is 11 digits, or one of
-        the usual notations.
-    :param message: the text (templated). ``{column}`` and ``{column:.3f}`` stand for the row's
-        values, ``{{`` and ``}}`` for braces (in Jinja's raw block, as Jinja reads double braces first). Or a dict
-        with a text for each language: ``{"ar": "…", "en": "…"}``; its key ``"default"`` is for all other rows.
+        between numbers; a list, tuple, set or Series of numbers; a list of records; a dict of columns; a DataFrame
+        or an object with ``to_pandas()``; a path (``ObjectStoragePath`` or :class:`pathlib.Path`) of a CSV or
+        Parquet file or of a directory of such files, or a list of paths; a (mapped) task's output in any of these
+        forms; or a list that Jinja has rendered as text. A number has 11 digits or another common notation.
+    :param message: the text (templated). ``{column}`` and ``{column:.3f}`` insert the row's values. Write a
+        literal brace as ``{{`` or ``}}``, in a Jinja ``raw`` block because Jinja also uses double braces. Can also
+        be a dict with a text per language, ``{"ar": "…", "en": "…"}``; the key ``"default"`` is for all other
+        rows.
     :param recipient_column: the column with the numbers (templated).
-    :param message_column: a column with each row's own text, in place of ``message`` (templated).
-    :param language_column: with a dict as ``message``, the column with each row's language (templated): ``ar``,
-        ``en``, their names or a locale such as ``ar-OM``.
-    :param lang: ``"auto"`` (English where the GSM-7 alphabet has every character, Arabic otherwise),
-        ``"english"`` or 0, ``"arabic"`` or 64 (templated).
-    :param flash: show the message immediately instead of storing it, where the phone can.
-    :param push_at: when to deliver: a datetime or ISO 8601 text (templated). Without an offset it is read in
-        the connection's time zone. ``None`` is immediately.
+    :param message_column: the column with each row's own text, instead of ``message`` (templated).
+    :param language_column: the column with each row's language, if ``message`` is a dict (templated): ``ar``,
+        ``en``, their names, or a locale such as ``ar-OM``.
+    :param lang: ``"auto"`` (English if GSM-7 has every character of the text, else Arabic), ``"english"`` or 0,
+        ``"arabic"`` or 64 (templated).
+    :param flash: show the message immediately without storing it, if the phone supports that.
+    :param push_at: the delivery time, a datetime or ISO 8601 text (templated). Without an offset, the connection's
+        time zone applies. ``None`` delivers immediately.
     :param batch_size: numbers per call, 1 to 50.
-    :param max_parts: parts that a text may take, 1 to 5; a longer one is not sent.
-    :param simplify_text: replace curly quotes, dashes and the like by plain characters, if the whole text then
-        fits English; otherwise it is not changed.
-    :param deduplicate: send a text once to a number that has several rows with it.
-    :param on_empty: if there are no rows, ``"skip"`` the task or ``"fail"``.
-    :param on_invalid: rows that cannot be sent are left out (``"skip"``), or nothing is sent (``"fail"``).
-    :param on_refused: a batch that is refused for one of its numbers is split until the refused ones stand alone
-        (``"isolate"``), left out (``"skip"``), or stops the send (``"fail"``).
-    :param on_uncertain: calls that may or may not have been accepted end the task without a retry (``"fail"``),
-        are sent again by the next try (``"resend"``: at least once), or are left alone (``"accept"``: at most
-        once).
-    :param exclude: numbers that get no message, such as opt-outs (templated): whatever ``recipients`` can be. A
-        table has them in ``recipient_column`` or in its only column. An invalid entry fails the task.
-    :param max_credits: the most credits that a try may cost; if it would cost more, nothing is sent (templated).
-    :param dry_run: make no call, and return the report of what would be sent. If the connection exists, its
-        extras count.
-    :param results_path: a ``.csv`` or ``.parquet`` file that gets every input row with its outcome, full numbers
-        included (templated): a local path, a URL, a :class:`pathlib.Path` or an ``ObjectStoragePath``.
-    :param settlements_path: a ``.csv`` or ``.parquet`` file with the outcomes of uncertain rows, such as the
-        results file with their outcomes edited to ``accepted`` or ``not_sent`` (templated). Each try reads it,
-        if it exists, and sends what was not sent.
-    :param idempotency_key: a name for this send, such as ``"bills-2026-11"`` (templated): no task of any run or
-        DAG that names it sends to a number again what another has sent. It needs a SQL ledger.
-    :param ledger_conn_id: a PostgreSQL or SQLite connection that keeps the ledger (templated). Without one, that
-        of the connection's extra; without that, the task state store of Airflow 3.3, and on an earlier Airflow
-        a later try refuses to send.
+    :param max_parts: the most parts per text, 1 to 5. Rows with longer texts are invalid.
+    :param simplify_text: replace characters such as curly quotes and dashes with plain ones, if the whole text
+        then fits English. Otherwise the text stays unchanged.
+    :param deduplicate: send the same text to a number only once, even if several rows request it.
+    :param on_empty: if there are no rows, ``"skip"`` or ``"fail"`` the task.
+    :param on_invalid: if rows are invalid, ``"skip"`` them, or ``"fail"`` and send nothing.
+    :param on_refused: if a call is refused for one of its numbers, ``"isolate"`` the refused numbers by splitting
+        the batch, ``"skip"`` all its numbers, or ``"fail"`` and stop the send.
+    :param on_uncertain: if calls may or may not have been accepted, ``"fail"`` without a retry, ``"resend"`` them
+        in the next try (at least once), or ``"accept"`` the uncertainty (at most once).
+    :param exclude: numbers that get no message, such as opt-outs (templated), in any form that ``recipients`` can
+        have. In a table, they are in ``recipient_column`` or in the only column. An invalid entry fails the task.
+    :param max_credits: the most credits that a try may cost (templated). If it would cost more, nothing is sent.
+    :param dry_run: make no call, and return a report of what would be sent. The connection's extras apply if it
+        exists.
+    :param results_path: a ``.csv`` or ``.parquet`` file for every input row with its outcome (templated): a local
+        path, a URL, a :class:`pathlib.Path` or an ``ObjectStoragePath``. It contains full numbers.
+    :param settlements_path: a ``.csv`` or ``.parquet`` file that says whether uncertain messages were accepted
+        (templated), such as a results file whose ``uncertain`` rows you changed to ``accepted`` or ``not_sent``.
+        Each try reads it, if it exists, and sends the messages that were not sent.
+    :param idempotency_key: a name for this send, such as ``"bills-2026-11"`` (templated). All tasks that share it,
+        in any run or DAG, send to a number only once. It requires a SQL ledger.
+    :param ledger_conn_id: a PostgreSQL or SQLite connection for the ledger (templated). The default is the
+        connection's extra ``ledger_conn_id``, then Airflow 3.3's task state store. Without any ledger, a later try
+        refuses to send.
     :param ismart_conn_id: the connection that holds the account (templated).
-    :raises ISmartError: not every valid row was accepted; see
-        :mod:`airflow_provider_ismart.exceptions` for what each class asks of you and which are not retried.
+    :raises ISmartError: not every valid row was accepted. :mod:`airflow_provider_ismart.exceptions` says what to
+        do about each class, and which are not retried.
     """
 
     template_fields: Sequence[str] = (
@@ -145,7 +144,7 @@ class ISmartSendOperator(RedactsFields, ChecksRenderedOptions, BaseOperator):
         self.on_uncertain = on_uncertain
         self.exclude = exclude
         self.max_credits = max_credits
-        self.is_dry_run = dry_run  # BaseOperator.dry_run is a method of Airflow's own
+        self.is_dry_run = dry_run  # BaseOperator has a method named dry_run
         self.results_path = results_path
         self.settlements_path = settlements_path
         self.idempotency_key = idempotency_key
@@ -154,7 +153,7 @@ class ISmartSendOperator(RedactsFields, ChecksRenderedOptions, BaseOperator):
 
     @cached_property
     def hook(self) -> ISmartHook:
-        """The hook of ``ismart_conn_id``."""
+        """The hook for ``ismart_conn_id``."""
         return ISmartHook(self.ismart_conn_id)
 
     def execute(self, context: Context) -> dict[str, object]:
@@ -172,15 +171,15 @@ class ISmartSendOperator(RedactsFields, ChecksRenderedOptions, BaseOperator):
                 idempotency_key=self.idempotency_key,
             )
         if not report.total:
-            raise AirflowSkipException("Skipped: recipients has no rows.")
+            raise AirflowSkipException("Skipped: recipients has no rows. To fail instead, set on_empty='fail'.")
         return report.as_json()
 
     def _find_recipients(self, context: Context) -> Any:  # noqa: ARG002  # a subclass needs it
-        """Return the recipients. Subclasses override this."""
+        """Return the recipients; subclasses override this method."""
         return revealed(self.recipients)
 
     def _send_options(self) -> dict[str, Any]:
-        """Return the options that :class:`~airflow_provider_ismart.sending.options.SendOptions` checks."""
+        """Return the options, for :class:`~airflow_provider_ismart.sending.options.SendOptions` to check."""
         from airflow_provider_ismart.sending.options import OPTIONS  # noqa: PLC0415  # only needed at run time
 
         return {

@@ -1,7 +1,7 @@
-"""A fake iSmart gateway for demos and tests, without an account.
+"""Run a fake iSmart gateway for demos and tests, without an account.
 
-It is written from the gateway's document alone and shares no code with the client, so they cannot share a
-misreading. Run it with ``python -m airflow_provider_ismart.sandbox``, or use the pytest fixture
+The sandbox is written only from the gateway document, and shares no code with the client, so both cannot share a
+misunderstanding. Run it with ``python -m airflow_provider_ismart.sandbox``, or use the pytest fixture
 ``ismart_sandbox``.
 """
 

@@ -17,7 +17,7 @@ and sends no SMS.
 
 See the messages in a browser: {inbox}
 {warning}
-Point Airflow at it:
+Set this connection in Airflow:
 
   export AIRFLOW_CONN_ISMART_DEFAULT={connection}
 
@@ -34,12 +34,12 @@ On another machine, replace 127.0.0.1 in these URLs with this machine's name.
 POLL_SECONDS = 0.5
 
 
-#: What keeps the sandbox from starting. The texts say why.
+#: The errors that prevent the sandbox from starting. Their messages say why.
 FAILURES = (NotLoopbackError, OSError, ImportError)
 
 
 def main(argv: Sequence[str] | None = None) -> None:
-    """Run the command, and explain what keeps the sandbox from starting."""
+    """Run the command, and report what prevents the sandbox from starting."""
     parser = argparse.ArgumentParser(prog="python -m airflow_provider_ismart.sandbox", description=DESCRIPTION)
     for flag, settings in ARGUMENTS.items():
         parser.add_argument(flag, **settings)
@@ -61,7 +61,7 @@ def serve(*, host: str, port: int, journal: str | None, user: str, password: str
         sys.stdout.write(_greeting(sandbox, journal))
         sys.stdout.flush()
         while not stopped.wait(POLL_SECONDS):
-            pass  # a signal that arrives as the wait begins is handled after it
+            pass  # a signal that arrives just before the wait is handled after it
 
 
 def _greeting(sandbox: Sandbox, journal: str | None) -> str:

@@ -1,4 +1,4 @@
-"""The account on the gateway, with all settings that a test can change."""
+"""Define the account on the gateway, with all settings that a test can change."""
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, fields, replace
@@ -10,18 +10,18 @@ MUSCAT: Final = timezone(timedelta(hours=4), "Asia/Muscat")
 
 
 class InvalidSettingError(ValueError):
-    """A setting is unknown or its value is invalid; the message names it."""
+    """A setting is unknown, or its value is invalid. The message names it."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Account:
-    """The state of the account and the gateway's settings for it."""
+    """The state of the account, and the gateway's settings for it."""
 
-    #: Credit left, in parts. A call costs its parts times its numbers; it is refused (4) if it costs more.
+    #: Remaining credit, in parts. A call costs its parts times its numbers. If it costs more, it is refused (4).
     credit: int = 1_000_000
-    #: The account is refused (13) from this time on; ``None``: never.
+    #: From this time on, calls are refused with 13; ``None``: never.
     expires_at: datetime | None = None
-    #: The credit is refused (14) from this time on; ``None``: never.
+    #: From this time on, calls are refused with 14; ``None``: never.
     credit_expires_at: datetime | None = None
     #: If false, calls are refused with 2.
     company_exists: bool = True
@@ -33,28 +33,30 @@ class Account:
     header_registered: bool = True
     #: If false, calls are refused with 20.
     ip_allowed: bool = True
+    #: If false, calls are refused with 21.
     client_in_oman: bool = True
-    #: The allowed sender ids; empty: any. A call without one uses the account's default.
+    #: The allowed sender ids; empty: any. A call without a sender id uses the account's default.
     headers: frozenset[str] = frozenset()
     #: If true, every login is refused (12). Unlocking resets `failed_logins`.
     locked: bool = False
-    #: Wrong passwords in a row so far.
+    #: The number of wrong passwords in a row so far.
     failed_logins: int = 0
     #: How many wrong passwords in a row lock the account.
     max_failed_logins: int = 3
-    #: Whether a call with ``MobileNo=1`` and no credit gets 4 instead of 9.
+    #: Whether a call with ``MobileNo=1`` returns 4 instead of 9 if there is no credit.
     probe_sees_credit: bool = True
-    #: Numbers that are refused with 23.
+    #: Calls to one of these numbers are refused with 23.
     opted_out: frozenset[str] = frozenset()
-    #: Numbers that are refused with 9.
+    #: Calls to one of these numbers are refused with 9.
     bad_numbers: frozenset[str] = frozenset()
-    #: Longer raw query strings, in bytes, get HTTP 404 from the web server; ``None``: no limit.
+    #: The longest raw query string, in bytes. For longer ones, the web server returns HTTP 404; ``None``: no
+    #: limit.
     max_query_length: int | None = None
     #: Seconds between processing a call and answering it.
     latency: float = 0.0
 
     def changed(self, settings: Mapping[str, Any]) -> "Account":
-        """Return a copy with changed settings. On an error, none is changed.
+        """Return a copy with changed settings. If one is invalid, none is changed.
 
         Raises `InvalidSettingError`.
         """
@@ -64,7 +66,7 @@ class Account:
         return replace(self, **values)
 
     def as_json(self) -> dict[str, Any]:
-        """Return the settings as JSON types, which `changed` accepts."""
+        """Return the settings as JSON types, for `changed`."""
         return {field.name: _as_json(getattr(self, field.name)) for field in fields(self)}
 
 
@@ -107,7 +109,7 @@ def _seconds(value: object) -> float:
 
 
 def _moment(value: object) -> datetime:
-    """Read a ``datetime`` or ISO 8601 text. Without an offset, it is Oman's time."""
+    """Read a ``datetime`` or ISO 8601 text. Without an offset, it is Oman time."""
     moment = datetime.fromisoformat(value) if isinstance(value, str) else value
     if not isinstance(moment, datetime):
         raise TypeError(f"must be a date-time such as '2030-12-31T23:59:00+04:00', not {value!r}")

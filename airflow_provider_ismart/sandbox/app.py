@@ -1,4 +1,4 @@
-"""The sandbox as an ASGI application: the gateway's path, the inbox page and the control API."""
+"""Combine the gateway's path, the inbox page and the control API in one ASGI application."""
 
 import asyncio
 import socket
@@ -20,7 +20,7 @@ _NO_LINGER: Final = struct.pack("ii", 1, 0)
 
 
 def sandbox_app(state: State, *, token: str | None) -> ASGIApp:
-    """Return the application. The gateway's path bypasses the framework, for speed."""
+    """Return the ASGI application. For speed, the gateway's path bypasses the framework."""
     control = Guard(control_api(state), token=token)
 
     async def app(scope: Scope, receive: Receive, send: Send) -> None:
@@ -44,7 +44,7 @@ async def _answer_call(state: State, scope: Scope, receive: Receive, send: Send)
 
 
 class AsgiWire:
-    """A `faults.Wire` over ASGI and, where ASGI is not enough, the connection's transport."""
+    """Implement `faults.Wire` with ASGI and, where ASGI is not enough, with the connection's transport."""
 
     def __init__(self, scope: Scope, receive: Receive, send: Send, *, body: bytes) -> None:
         self.body = body

@@ -1,11 +1,11 @@
-"""The arguments of the sandbox's command."""
+"""Define the arguments of the sandbox's command."""
 
 from collections.abc import Mapping
 from typing import Any
 
 DESCRIPTION = "A fake iSmart gateway for demos and tests."
 
-#: By flag, the keywords of :meth:`argparse.ArgumentParser.add_argument`.
+#: The keywords of :meth:`argparse.ArgumentParser.add_argument`, by flag.
 ARGUMENTS: Mapping[str, Mapping[str, Any]] = {
     "--host": {
         "default": "127.0.0.1",

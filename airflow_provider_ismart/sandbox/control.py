@@ -1,4 +1,4 @@
-"""The control API under ``/_sandbox/``: read messages and calls, change the account and the faults."""
+"""Provide the control API under ``/_sandbox/``: read messages and calls, change the account and the faults."""
 
 import json
 from dataclasses import asdict
@@ -16,7 +16,7 @@ from .state import State
 
 
 def control_api(state: State) -> Starlette:
-    """Return the control API of a sandbox, with the inbox page that uses it."""
+    """Return the control API of a sandbox, and the inbox page that uses it."""
     api = _ControlApi(state)
     routes = {
         ("GET", "messages"): api.messages,

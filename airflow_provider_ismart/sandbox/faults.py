@@ -1,4 +1,4 @@
-"""Faults that replace the answer to a call, one small dataclass each.
+"""Replace the answer to a call with a fault. Each fault is a small dataclass.
 
 With ``accept``, the gateway first processes the call, and records its messages if it accepts them. ``times`` is
 the number of calls in a row that get the fault.
@@ -12,11 +12,11 @@ from typing import Any, ClassVar, Final, Protocol
 
 
 class InvalidFaultError(ValueError):
-    """A fault is unknown or has an invalid field; the message names it."""
+    """A fault is unknown or has an invalid field. The message names it."""
 
 
 class Wire(Protocol):
-    """The connection on which a fault acts."""
+    """The connection to which a fault applies."""
 
     #: The gateway's answer; empty if it did not process the call.
     body: bytes
@@ -36,7 +36,7 @@ class Wire(Protocol):
 
 @dataclass(frozen=True, kw_only=True)
 class Fault(ABC):
-    """The base class of all faults. Raises `InvalidFaultError` for a value of the wrong type."""
+    """Base class of all faults. It raises `InvalidFaultError` for an invalid value."""
 
     kind: ClassVar[str]
     accept: bool = False
@@ -57,7 +57,7 @@ class Fault(ABC):
         return None
 
     def as_json(self) -> dict[str, Any]:
-        """Return the fault as JSON types, which `from_json` accepts."""
+        """Return the fault as JSON types, for `from_json`."""
         return {"fault": self.kind, **asdict(self)}
 
 
@@ -227,7 +227,7 @@ def _is_whole(value: object) -> bool:
     return isinstance(value, int) and not isinstance(value, bool)
 
 
-#: The check of each field, and its description for the error message.
+#: The check of each field, and the description of valid values for error messages.
 _FIELDS: Final[Mapping[str, tuple[Any, str]]] = {
     "accept": (lambda value: isinstance(value, bool), "true or false"),
     "times": (lambda value: _is_whole(value) and value >= 1, "a whole number of at least 1"),

@@ -1,7 +1,7 @@
-"""The gateway's rules: a call and the account's state in, a return code out. No socket, no clock.
+"""Apply the gateway's rules: choose the return code for a call and the state of the account.
 
-The gateway's document lists the codes and their causes, but no order of validation. The order here is the
-sandbox's choice: it reports first what the user should correct first.
+This module uses no socket and no clock. The gateway document lists the codes and their causes, but not the order
+of validation. The sandbox's order reports first what a user should correct first:
 
 1. the format of the call (15);
 2. the login (17, 12, 3);
@@ -25,12 +25,12 @@ from .segmentation import MAX_PARTS, Lang, as_shown, count_parts
 
 PATH: Final = "/iBulkSMS/HttpWS/SMSDynamicAPI.aspx"
 MAX_NUMBERS: Final = 50
-#: Refused before dispatch, so it costs nothing. Users send to it to check a login.
+#: A call to this number is refused before dispatch, so it costs nothing. Clients use it to check a login.
 PROBE: Final = "1"
 
 
 class Code(IntEnum):
-    """The return codes of the gateway's document, and 21, which newer documents are said to have."""
+    """The return codes of the gateway document, and 21, which newer documents reportedly have."""
 
     PUSHED = 1
     COMPANY_DOES_NOT_EXIST = 2
@@ -57,7 +57,7 @@ class Code(IntEnum):
     MOBILE_NUMBER_OPTED_OUT = 23
 
 
-#: The document does not list ``Header``: account holders report it.
+#: The document does not list ``Header``, but account holders report it.
 PARAMETERS: Final = frozenset(
     {"UserId", "Password", "MobileNo", "Message", "PushDateTime", "Lang", "FLashSMS", "Header"}
 )
@@ -67,9 +67,9 @@ _PUSH_DATE_TIME: Final = re.compile(r"[0-9]{2}/[0-9]{2}/[0-9]{4} [0-9]{2}:[0-9]{
 
 
 def parse_query(raw: bytes) -> dict[str, str] | None:
-    """Parse a raw query string. Return ``None`` if the gateway would reject it.
+    """Parse a raw query string; return ``None`` if the gateway rejects it.
 
-    It rejects invalid escapes or UTF-8, unknown names, a name given twice, and a missing login.
+    It rejects invalid escapes, invalid UTF-8, unknown or repeated names, and a missing login.
     """
     parameters: dict[str, str] = {}
     for pair in filter(None, raw.split(b"&")):
@@ -89,7 +89,7 @@ def parse_query(raw: bytes) -> dict[str, str] | None:
 
 @dataclass(frozen=True, kw_only=True)
 class Submission:
-    """A call with a valid login, with the values that the rules check."""
+    """A call with a valid login, and the values that the rules check."""
 
     account: Account
     parameters: Mapping[str, str]
@@ -122,7 +122,7 @@ class Submission:
 
     @property
     def cost(self) -> int:
-        """The credit that the call costs."""
+        """The cost of the call, in credits."""
         return self.parts * len(self.numbers)
 
     @property
@@ -169,7 +169,7 @@ def _probes_without_credit(call: Submission) -> bool:
     return call.account.probe_sees_credit and call.mobile_no == PROBE and call.account.credit == 0
 
 
-#: The rules in the order of validation. The first one that fails gives the answer.
+#: The rules in the order of validation. The first one that applies decides the return code.
 RULES: Final[tuple[tuple[Code, Callable[[Submission], bool]], ...]] = (
     (Code.COMPANY_DOES_NOT_EXIST, lambda call: not call.account.company_exists),
     (Code.ACCOUNT_IS_INACTIVE, lambda call: not call.account.active),
@@ -196,7 +196,7 @@ RULES: Final[tuple[tuple[Code, Callable[[Submission], bool]], ...]] = (
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Verdict:
-    """The answer to a call, the account after it, and what to deliver (code 1 only)."""
+    """The answer to a call, the account after the call and, for code 1, the accepted call."""
 
     code: Code
     account: Account
@@ -214,7 +214,7 @@ class Credentials:
 def judge(
     parameters: Mapping[str, str] | None, *, credentials: Credentials, account: Account, now: datetime
 ) -> Verdict:
-    """Return the answer to a call. ``None`` as parameters is a call that could not be parsed."""
+    """Return the answer to a call. ``parameters`` is ``None`` if the call could not be parsed."""
     if parameters is None:
         return Verdict(code=Code.INVALID_REQUEST, account=account)
     refusal, account = _log_in(parameters, credentials, account)

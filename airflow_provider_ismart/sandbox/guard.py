@@ -1,7 +1,7 @@
-"""Access control for the page and the control API: they refuse the requests of other websites.
+"""Refuse requests of other websites to the page and the control API.
 
 Any website can make a browser send requests to this machine. The browser adds ``Host``, ``Origin`` and
-``Sec-Fetch-Site``, which a website cannot forge. The gateway's own path is open.
+``Sec-Fetch-Site``, which a website cannot forge. The gateway's own path is open to all programs.
 """
 
 import hmac
@@ -35,10 +35,10 @@ _READING: Final = frozenset({"GET", "HEAD"})
 
 
 class Guard:
-    """Passes a request to the application, or refuses it with 401 or 403.
+    """Pass a request to the application, or refuse it with 401 or 403.
 
-    Without a token the ``Host`` has to be loopback, which stops DNS rebinding. With one, the
-    sandbox may have any name, because no other website has the token.
+    Without a token, ``Host`` must be loopback, which stops DNS rebinding. With a token, the sandbox can have any
+    name, because other websites do not know the token.
     """
 
     def __init__(self, app: ASGIApp, *, token: str | None) -> None:
@@ -46,7 +46,7 @@ class Guard:
         self._token = token
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        """Answer a request."""
+        """Pass the request on, or refuse it."""
 
         async def send_safely(message: Message) -> None:
             if message["type"] == "http.response.start":
@@ -61,10 +61,10 @@ class Guard:
         if self._token is None and not _is_loopback(request.headers.getlist("host")):
             return _refuse("Host must be this machine: localhost, 127.0.0.1 or [::1]")
         if not _is_own(request):
-            return _refuse("requests of other websites are refused")
+            return _refuse("requests of other websites are refused: use the sandbox's own page")
         if self._token is not None and not self._has_token(request, self._token):
             return _refuse(
-                "open the URL that the sandbox printed: it has the token", status=HTTPStatus.UNAUTHORIZED
+                "the token is missing: open the URL that the sandbox printed", status=HTTPStatus.UNAUTHORIZED
             )
         return None
 
@@ -82,7 +82,7 @@ class Guard:
 
 
 def is_from_a_website(scope: Scope) -> bool:
-    """Return whether a browser says that a website made it send the request; programs do not say.
+    """Return whether a browser reports that a website caused the request. Programs report nothing.
 
     DNS rebinding makes it say "same-origin". The sandbox's own page makes no calls.
     """
@@ -103,7 +103,7 @@ def _is_loopback(hosts: Sequence[str]) -> bool:
 def _is_own(request: Request) -> bool:
     """Return whether a request comes from the page itself or from a program, not from another website.
 
-    Every browser sends ``Origin`` with what changes something; programs such as curl send neither header.
+    Browsers send ``Origin`` with all requests that change something. Programs such as curl send neither header.
     """
     if request.method not in _READING and (origin := request.headers.get("origin")) is not None:
         host = request.headers.get("host")

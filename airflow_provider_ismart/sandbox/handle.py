@@ -1,4 +1,4 @@
-"""`Sandbox`: start, stop and control a sandbox in tests and demos."""
+"""Provide `Sandbox`, which starts, stops and controls a sandbox in tests and demos."""
 
 import ipaddress
 import json
@@ -28,10 +28,9 @@ class NotLoopbackError(ValueError):
 class Sandbox:
     """A fake gateway on a loopback port, in a thread of this process.
 
-    Use it as a context manager, or call `start` and `stop`. All methods may be called from any
-    thread. With the host ``0.0.0.0`` or ``::``, for containers, other machines can reach it; its
-    page and control API then require `token`. Raises `NotLoopbackError`, and `OSError` if the
-    journal cannot be written.
+    Use it as a context manager, or call `start` and `stop`. All methods can be called from any thread. With the
+    host ``0.0.0.0`` or ``::``, for containers, other machines can reach the sandbox; its page and control API then
+    require `token`. Raises `NotLoopbackError`, and `OSError` if the journal cannot be written.
     """
 
     def __init__(
@@ -44,7 +43,7 @@ class Sandbox:
         journal: str | PathLike[str] | None = None,
     ) -> None:
         self._address = _listening_address(host)
-        #: What the page and the control API require; ``None`` on a loopback address.
+        #: The token that the page and the control API require; ``None`` on a loopback address.
         self.token = None if self._address.is_loopback else secrets.token_urlsafe(16)
         #: 0 until `start` has picked a free port.
         self.port = port
@@ -54,7 +53,7 @@ class Sandbox:
         self._server: Server | None = None
 
     def start(self) -> None:
-        """Start to answer calls. Do nothing if the sandbox is already running.
+        """Start answering calls. Do nothing if the sandbox is already running.
 
         Raises `OSError` if the port is in use, and `ImportError` without the extra ``[sandbox]``.
         """
@@ -71,7 +70,7 @@ class Sandbox:
         self._server = Server(self._state, listener, token=self.token)
 
     def stop(self) -> None:
-        """Close all connections and refuse new ones, as in an outage. Keep the port and all records."""
+        """Close all connections and refuse new ones, as in an outage. The port and all records are kept."""
         if self._server:
             self._server.stop()
             self._server = None
@@ -137,7 +136,7 @@ class Sandbox:
         return self._state.account
 
     def configure(self, **settings: Any) -> None:
-        """Change settings, each named as in `Account`. Raises `InvalidSettingError`."""
+        """Change settings, which have the names of `Account`'s fields. Raises `InvalidSettingError`."""
         self._state.configure(settings)
 
     def fail(self, *faults: Fault | None) -> None:
@@ -168,6 +167,6 @@ def _listening_address(host: str) -> ipaddress.IPv4Address | ipaddress.IPv6Addre
     if address is None or not (address.is_loopback or address.is_unspecified):
         raise NotLoopbackError(
             f"the sandbox listens only on loopback addresses (127.0.0.1, ::1), not on {host!r}, because anyone "
-            "who reaches it can send to it; in a container, use 0.0.0.0"
+            "who can reach it can send to it; in a container, use 0.0.0.0"
         )
     return address

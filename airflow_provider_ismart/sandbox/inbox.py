@@ -1,4 +1,4 @@
-"""The inbox page and its data: conversations by phone, calls with their meaning, and a signal at each change."""
+"""Provide the inbox page and its data: conversations by phone, explained calls, and signals of changes."""
 
 import asyncio
 import json
@@ -19,7 +19,7 @@ from .meanings import explain
 from .segmentation import Lang, segments
 from .state import Call, QueryTooLong, State
 
-#: Seconds between two looks for changes: one signal then covers all that came meanwhile.
+#: The seconds between two checks for changes. One signal covers all changes in between.
 SIGNAL_SECONDS: Final = 0.2
 PAGE_SIZE: Final = 50
 _MANY_DIGITS: Final = 10
@@ -54,7 +54,7 @@ def _file(name: str, kind: str) -> Callable[[Request], Any]:
 
 
 class _Inbox:
-    """Indexes the messages by phone on demand, so that calls to the gateway's path stay fast."""
+    """Index the messages by phone on demand, so that calls to the gateway's path stay fast."""
 
     def __init__(self, state: State) -> None:
         self._state = state
@@ -63,10 +63,10 @@ class _Inbox:
 
     def _forget(self) -> None:
         self._batches: list[Batch] = []
-        #: The texts for a search.
+        #: The texts of the batches, case-folded for searching.
         self._folded: list[str] = []
         self._counts: Counter[str] = Counter()
-        #: By number, the position of its last batch; the number with the newest message comes last.
+        #: The position of each number's last batch. The number with the newest message is last.
         self._last: dict[str, int] = {}
 
     def _catch_up(self) -> None:
@@ -83,7 +83,7 @@ class _Inbox:
         self._folded.extend(batch.delivery.text.casefold() for batch in news)
 
     async def phones(self, request: Request) -> Response:
-        """Return the phones that match, the one with the newest message first."""
+        """Return the matching phones, the one with the newest message first."""
         self._catch_up()
         wanted = self._matching_phones(request)
         phones = [msisdn for msisdn in reversed(self._last) if wanted is None or msisdn in wanted]
@@ -98,7 +98,7 @@ class _Inbox:
         return JSONResponse({"total": len(phones), "phones": page})
 
     def _matching_phones(self, request: Request) -> set[str] | None:
-        """Find the numbers with a message that matches; ``None`` stands for all."""
+        """Return the numbers that have a matching message; ``None`` means all numbers."""
         search, call = _filter(request)
         if not search and call is None:
             return None
@@ -113,7 +113,7 @@ class _Inbox:
         return found
 
     async def conversation(self, request: Request) -> Response:
-        """Return the newest messages to a phone that match, in the order of their arrival."""
+        """Return the newest matching messages to a phone, in the order of their arrival."""
         self._catch_up()
         msisdn = request.query_params.get("msisdn", "")
         search, call = _filter(request)
@@ -139,7 +139,7 @@ class _Inbox:
         )
 
     async def kinds_of_fault(self, _: Request) -> Response:
-        """Return the faults that can be added, and their fields."""
+        """Return the kinds of faults, and their fields."""
         return JSONResponse(
             [
                 {
@@ -154,7 +154,7 @@ class _Inbox:
         )
 
     async def signals(self, request: Request) -> Response:
-        """Return server-sent events: one now, and one whenever something has changed."""
+        """Return server-sent events: one immediately, and one whenever something has changed."""
         return StreamingResponse(self._signals(request), media_type="text/event-stream")
 
     async def _signals(self, request: Request) -> AsyncIterator[str]:

@@ -1,4 +1,4 @@
-"""Accepted messages, in memory and as JSON lines in a file."""
+"""Keep accepted messages in memory, and as JSON lines in a file."""
 
 import json
 from collections.abc import Iterator
@@ -27,7 +27,7 @@ class Delivery:
     text: str
     lang: int
     flash: bool
-    #: ISO date-time, Oman's time; ``None`` if the call had none.
+    #: ISO date-time, Oman time; ``None`` if the call has no delivery time.
     push_at: str | None
     #: ``PushDateTime`` as sent.
     push_date_time: str | None
@@ -51,7 +51,7 @@ class Message(Delivery):
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Batch:
-    """The messages of one accepted call. They are built when read, which is rarer than calls are."""
+    """The messages of one accepted call. They are built on demand, because calls are more frequent than reads."""
 
     id_prefix: str
     mobile_no: str
@@ -59,7 +59,7 @@ class Batch:
 
     @classmethod
     def of(cls, submission: Submission, *, run: str, call: int) -> Self:
-        """Return the batch of an accepted call, number `call` of a run."""
+        """Return the batch of an accepted call; `call` is its number in the run."""
         push_at = submission.push_at
         delivery = Delivery(
             call=call,
@@ -87,7 +87,7 @@ class Batch:
             yield Message(id=id_, msisdn=msisdn, **common)
 
     def json_lines(self) -> str:
-        """Return the messages as JSON lines. Shared fields are serialised once."""
+        """Return the messages as JSON lines. Shared fields are serialised only once."""
         rest = _to_json(self.delivery.as_json())[1:].translate(_LINE_ENDS)
         return "".join(f'{{"id": "{id_}", "msisdn": "{msisdn}", {rest}\n' for id_, msisdn in self._ids())
 
@@ -96,12 +96,12 @@ class Batch:
 
 
 class JournalFile:
-    """A file of JSON lines that is complete even if a process is killed."""
+    """A file of JSON lines that has every message even if the process is killed."""
 
     def __init__(self, path: Path) -> None:
         self._path = path
         try:
-            self.append("")  # reports a path that cannot be written now, not at the first message
+            self.append("")  # fails now, not at the first message, if the path cannot be written
         except OSError as exc:
             raise type(exc)(f"cannot write the journal {path}: {exc.strerror}") from exc
 

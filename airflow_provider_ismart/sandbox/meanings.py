@@ -1,4 +1,4 @@
-"""What the return codes mean, in the gateway document's words, and what makes the sandbox answer them."""
+"""Explain the return codes, in the words of the gateway document, and why the sandbox returns them."""
 
 from collections.abc import Mapping
 from typing import Final
@@ -17,7 +17,7 @@ MEANINGS: Final[Mapping[Code, str]] = {
     Code.MOBILE_NUMBER_IS_EMPTY: "Mobile number is empty.",
     Code.INVALID_MOBILE_NUMBER: "Invalid mobile number.",
     Code.INVALID_LANGUAGE: "Invalid language.",
-    Code.UNKNOWN_ERROR: "Unknown error: perhaps the message was accepted.",
+    Code.UNKNOWN_ERROR: "Unknown error: the message may have been accepted.",
     Code.ACCOUNT_IS_BLOCKED: "Account is blocked after failed logins.",
     Code.ACCOUNT_EXPIRED: "Account expired.",
     Code.CREDIT_EXPIRED: "Credit expired.",
@@ -31,7 +31,7 @@ MEANINGS: Final[Mapping[Code, str]] = {
     Code.WRONG_FLASH_PARAMETER: "Wrong flash parameter.",
     Code.MOBILE_NUMBER_OPTED_OUT: "Mobile number opted out by the customer.",
 }
-#: Where the words do not say it. Settings are those of `account.Account`.
+#: The causes, where the meanings do not mention them. Settings are those of `account.Account`.
 CAUSES: Final[Mapping[Code, str]] = {
     Code.COMPANY_DOES_NOT_EXIST: "The setting company_exists is off.",
     Code.USER_OR_PASSWORD_IS_WRONG: "Repeated wrong passwords lock the account.",
@@ -58,8 +58,8 @@ CAUSES: Final[Mapping[Code, str]] = {
 
 
 def explain(code: int, *, by_rules: bool) -> str:
-    """Say what a return code means and, if the sandbox's rules gave it, why they did."""
+    """Return the meaning of a return code and, if the sandbox's rules chose it, the cause."""
     if code not in set(Code):
-        return "The gateway's document does not list this code."
+        return "The gateway document does not list this code."
     cause = CAUSES.get(Code(code)) if by_rules else None
     return " ".join(filter(None, (MEANINGS[Code(code)], cause)))

@@ -1,4 +1,4 @@
-"""The pytest fixture ``ismart_sandbox``. Every pytest run loads this module, so its imports are light."""
+"""Provide the pytest fixture ``ismart_sandbox``. Every pytest run loads this module, so it imports little."""
 
 from collections.abc import Iterator
 from typing import TYPE_CHECKING

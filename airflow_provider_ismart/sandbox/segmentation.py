@@ -1,6 +1,6 @@
-"""The text that a phone shows, and the number of its parts.
+"""Determine the text that a phone shows, and count its parts.
 
-Written from the gateway's document alone, so that it can contradict the client's calculation.
+This is written only from the gateway document, so that it can contradict the client's calculation.
 """
 
 from collections.abc import Iterator
@@ -25,7 +25,7 @@ GSM7_BASIC: Final = frozenset(
 GSM7_EXTENSION: Final = frozenset("\f^{}\\[~]|€")
 GSM7: Final = GSM7_BASIC | GSM7_EXTENSION
 
-#: Gateway's document: the length of a single part, and of each of several parts.
+#: The gateway document: the length of a single part, and of each of several parts.
 SINGLE: Final = {Lang.ENGLISH: 160, Lang.ARABIC: 70}
 JOINED: Final = {Lang.ENGLISH: 153, Lang.ARABIC: 67}
 MAX_PARTS: Final = 5
@@ -39,7 +39,7 @@ def as_shown(text: str, lang: Lang) -> str:
 
 
 def count_parts(text: str, lang: Lang) -> int:
-    """Count the parts of a text as shown. A character of two units is never split between parts."""
+    """Count the parts of a text as the phone shows it. A character of two units is never split between parts."""
     units = _units(text, lang)
     if units <= SINGLE[lang]:
         return 1
@@ -55,7 +55,7 @@ def count_parts(text: str, lang: Lang) -> int:
 
 
 def segments(text: str, lang: Lang) -> list[str]:
-    """Cut a text that is already as shown into the parts that `count_parts` counts."""
+    """Cut a text as the phone shows it into the parts that `count_parts` counts."""
     if _units(text, lang) <= SINGLE[lang]:
         return [text]
     cuts, room = [0], JOINED[lang]

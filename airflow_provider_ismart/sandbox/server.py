@@ -1,4 +1,4 @@
-"""The sandbox's HTTP server: uvicorn's protocol in its own thread."""
+"""Run the sandbox's HTTP server: uvicorn's protocol in its own thread."""
 
 import asyncio
 import socket
@@ -12,7 +12,7 @@ from uvicorn.server import ServerState
 from .app import TRANSPORT_EXTENSION, sandbox_app
 from .state import State
 
-#: The default of IIS, in seconds.
+#: How long to keep idle connections open, in seconds: the default of IIS.
 KEEP_ALIVE: Final = 120
 
 
@@ -63,7 +63,7 @@ class Server:
 
 
 class _TransportInScope(HttpToolsProtocol):
-    """Gives the application the transport, to break the connection in ways that ASGI cannot."""
+    """Pass the transport to the application, so that it can break the connection in ways that ASGI cannot."""
 
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
         super().connection_made(transport)

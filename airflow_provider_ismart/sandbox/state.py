@@ -1,4 +1,4 @@
-"""The sandbox's state, shared by the server's thread and the test's under one lock."""
+"""Keep the sandbox's state, which the threads of the server and of the test share under one lock."""
 
 import os
 import threading
@@ -17,7 +17,7 @@ from .journal import Batch, JournalFile, Message
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Call:
-    """One call, whatever its outcome. The password is not kept."""
+    """One call, accepted or not. It does not include the password."""
 
     number: int
     #: ISO date-time, UTC.
@@ -40,7 +40,7 @@ class Call:
 
 @dataclass(frozen=True, kw_only=True)
 class QueryTooLong(HttpStatus):
-    """The answer of IIS to a long query string, before the application sees the call."""
+    """The web server (IIS) rejects a long query string, before the application sees the call."""
 
     kind: ClassVar[str] = "query_too_long"
     status: int = 404
@@ -103,7 +103,7 @@ class State:
             return self._run, len(self._calls), self._accepted, len(self._faults)
 
     def batches_from(self, first: int) -> tuple[str, list[Batch]]:
-        """Return the run and its accepted calls from this position on."""
+        """Return the run, and its accepted calls from a position on."""
         with self._lock:
             return self._run, self._batches[first:]
 
@@ -130,7 +130,7 @@ class State:
             self._faults.clear()
 
     def take(self, method: str, query: bytes, client_port: int) -> Reply:
-        """Process and record a call under one lock, so that every answer is recorded before it is sent."""
+        """Process and record a call under the lock, so that every answer is recorded before it is sent."""
         parameters = parse_query(query) if method == "GET" else None
         now = datetime.now(UTC)
         with self._lock:

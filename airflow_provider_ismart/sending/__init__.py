@@ -1,1 +1,1 @@
-"""One send: its options, threads, log, errors and files."""
+"""Run one send: its options, threads, log, errors and files."""

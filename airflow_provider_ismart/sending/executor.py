@@ -13,17 +13,17 @@ from airflow_provider_ismart.core.batching import Batch
 from airflow_provider_ismart.core.dispatch import Submission
 from airflow_provider_ismart.core.outcomes import CallOutcome, Fate
 
-#: Wait until one of this many recorded calls has ended before each write: of 32 calls, until 8 have.
+#: Before each write to the ledger, wait until one in this many calls in flight has ended: of 32 calls, 8.
 _CALLS_BESIDE_A_WRITE = 4
 
-#: The longest wait before outcomes are written once the send is stopping, in seconds.
+#: The longest wait until a stopping send writes its outcomes, in seconds.
 _STOP_NOTICED_SECONDS = 0.2
 
 _NOT_STARTED = CallOutcome(fate=Fate.NOT_SENT, detail="not started", attempts=0)
 
 
 class WaitingQueue(Protocol):
-    """The part of a queue that :func:`submit_all` uses."""
+    """The methods of a queue that :func:`submit_all` uses."""
 
     def put(self, item: Batch) -> None:
         """Add an item, from any thread."""
@@ -31,11 +31,11 @@ class WaitingQueue(Protocol):
     def get(self, *, timeout: float | None = None) -> Batch:
         """Wait for an item, remove it and return it.
 
-        :raises queue.Empty: none came within ``timeout`` seconds.
+        :raises queue.Empty: there was none within ``timeout`` seconds.
         """
 
     def empty(self) -> bool:
-        """Whether the queue is empty."""
+        """Return whether the queue is empty."""
 
 
 def submit_all(
@@ -48,11 +48,11 @@ def submit_all(
     on_progress: Callable[[], None] = lambda: None,
     new_queue: Callable[[], WaitingQueue] = SimpleQueue,
 ) -> None:
-    """Make the calls until nothing is left, an outcome stops the send, or ``halted`` is set.
+    """Make calls until nothing is left, an outcome stops the send, or ``halted`` is set.
 
-    ``executor`` runs ``max_in_flight`` calls concurrently; as many more wait in it with their intent on record, so
-    that no call waits for the ledger. However this ends, calls in flight finish first and their outcomes are
-    recorded, each as soon as it is known, because Airflow kills a process that takes long to stop.
+    ``executor`` runs ``max_in_flight`` calls concurrently. As many more wait in it with their intents on record,
+    so that no thread waits for the ledger. In every case, calls in flight finish first. Their outcomes are
+    recorded as soon as they are known, because Airflow kills a process that takes long to stop.
 
     :raises Exception: the ledger could not be read or written, or a call raised instead of returning its outcome.
     """
@@ -70,7 +70,7 @@ def submit_all(
                 break
     except BaseException:  # the ledger failed
         halted.set()
-        calls.settle_all()  # keeps the report right even if the ledger fails again
+        calls.settle_all()  # first, so that the report is right even if the ledger fails again
         submission.record(calls.settled, [])  # also withdraws intents whose calls did not start
         raise
     if calls.error:
@@ -78,7 +78,7 @@ def submit_all(
 
 
 class _Calls:
-    """The calls submitted to an executor."""
+    """Track the calls submitted to an executor."""
 
     def __init__(
         self,
@@ -104,14 +104,14 @@ class _Calls:
         return len(self._futures)
 
     def start(self, batches: Sequence[Batch]) -> None:
-        self.settled.update(dict.fromkeys(batches, _NOT_STARTED))  # if the executor takes no more calls
+        self.settled.update(dict.fromkeys(batches, _NOT_STARTED))  # in case the executor refuses a call
         for batch in batches:
             self._futures[batch] = future = self._executor.submit(self._call, batch)
             del self.settled[batch]
             future.add_done_callback(lambda _, batch=batch: self._ended.put(batch))  # type: ignore[misc]
 
     def _call(self, batch: Batch) -> CallOutcome:
-        """Make a call in a thread of the executor, unless the send was halted while the call waited."""
+        """Make a call in a thread of the executor, unless the send was halted meanwhile."""
         if self._halted.is_set():
             return _NOT_STARTED
         outcome = self._submit(batch)
@@ -120,10 +120,10 @@ class _Calls:
         return outcome
 
     def settle_ended(self) -> None:
-        """Wait for calls to end, and settle those that have.
+        """Wait for calls to end, and settle them.
 
-        It waits for several calls, so that one write to the ledger records them all. More than these wait for a
-        thread, so that no thread is idle meanwhile.
+        It waits for several calls, so that one write to the ledger records them all. Even more calls are waiting
+        for a thread, so no thread is idle meanwhile.
         """
         enough = max(1, self.in_flight // _CALLS_BESIDE_A_WRITE)
         ended = [self._ended.get()]
@@ -147,7 +147,7 @@ class _Calls:
         return future.result().fate is Fate.ACCEPTED
 
     def settle_all(self) -> None:
-        """Wait for calls in flight to end, and settle all. Calls that have not started are withdrawn."""
+        """Withdraw calls that have not started, wait for the others to end, and settle all."""
         self._cancel_waiting()
         for batch in list(self._futures):
             self._settle(batch)

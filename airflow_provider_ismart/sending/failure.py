@@ -1,4 +1,4 @@
-"""Choose the error that a send ends with."""
+"""Choose the error of a failed send."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ _ERROR_OF_KIND: dict[Kind, type[ISmartError]] = {
 
 
 def failure(report: Report, submission: Submission, on_uncertain: OnUncertain) -> ISmartError | None:
-    """Return the error of a send, the gravest if there are several, or ``None``."""
+    """Return the gravest error of a send, or ``None`` if it succeeded."""
     stop, uncertain = submission.stopped_by, report.outcomes[Outcome.UNCERTAIN]
     code = stop.code if stop and stop.fate is Fate.REFUSED else None
     if code is not None and (error := _ERROR_OF_KIND.get(return_code(code).kind)):
@@ -43,15 +43,17 @@ def failure(report: Report, submission: Submission, on_uncertain: OnUncertain) -
     if code is not None:
         return ISmartRefusedError(str(return_code(code)), code=code, report=report)
     if left := report.outcomes[Outcome.NOT_ATTEMPTED]:
-        why = f"the gateway could not be used ({stop.detail})" if stop else "the send was stopped"
-        return ISmartUnavailableError(f"{why}. Rows certainly not sent: {left:,}.", report=report)
+        why = f"The gateway could not be used ({stop.detail})" if stop else "The send was stopped"
+        return ISmartUnavailableError(
+            f"{why}. Rows certainly not sent: {left:,}. With a ledger, a retry sends them.", report=report
+        )
     return None
 
 
 def _too_long_error(report: Report) -> ISmartError:
     return ISmartInputError(
         f"Nothing was sent: the server rejected the calls, which may be too long ({in_one_line(report.reasons)}). "
-        "Shorten the text, or check whether the connection's host and path are correct.",
+        "Shorten the text, or check the connection's host and path.",
         report=report,
     )
 

@@ -1,6 +1,6 @@
 """Report to Airflow's hook lineage what a send reads and where its messages go.
 
-Queries are reported by ``common.sql``'s own function, in ``sources/sql.py``.
+``sources/sql.py`` reports queries, with a function of ``common.sql``.
 """
 
 from __future__ import annotations

@@ -16,9 +16,9 @@ if TYPE_CHECKING:
 
 
 def count_call(outcome: CallOutcome) -> None:
-    """Count a batch's call by its outcome, and record its retries and duration.
+    """Count a call by its outcome, and record its retries and duration.
 
-    It never raises, because a lost metric must not make a call's outcome unknown.
+    It never raises, because a failed metric must not make the call's outcome unknown.
     """
     with suppress(Exception):
         Stats.incr(f"ismart.calls.{_answer(outcome)}")

@@ -1,4 +1,4 @@
-"""The options of a send: their types, allowed values and defaults."""
+"""Define and check the options of a send: their types, allowed values and defaults."""
 
 from __future__ import annotations
 
@@ -52,7 +52,7 @@ class OnUncertain(Enum):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class SendOptions:
-    """The validated options of a send. :meth:`of` reads them from a user's values."""
+    """The validated options of a send. :meth:`of` converts a user's values."""
 
     content: Content
     recipient_column: str = "msisdn"
@@ -71,15 +71,15 @@ class SendOptions:
     max_credits: int | None = None
 
     def __post_init__(self) -> None:
-        """Check what the types do not express.
+        """Check what the types alone do not guarantee.
 
         :raises InputError: an option is invalid.
         """
         if type(self.batch_size) is not int or not 1 <= self.batch_size <= MAX_BATCH_SIZE:
-            raise InputError(f"batch_size is {_shown(self.batch_size)}; it can be 1 to {MAX_BATCH_SIZE}")
+            raise InputError(f"batch_size is {_shown(self.batch_size)}; it must be 1 to {MAX_BATCH_SIZE}")
         for option in ("flash", "deduplicate", "dry_run"):
             if not isinstance(getattr(self, option), bool):
-                raise InputError(f"{option} is {_shown(getattr(self, option))}; it can be True or False")
+                raise InputError(f"{option} is {_shown(getattr(self, option))}; it must be True or False")
         _check_column("recipient_column", self.recipient_column)
         _check_path("results_path", self.results_path)
         _check_path("settlements_path", self.settlements_path)
@@ -101,16 +101,16 @@ class SendOptions:
         max_credits: int | str | None = None,
         **others: object,
     ) -> SendOptions:
-        """Return the options for a user's values.
+        """Validate and convert a user's values.
 
         :raises InputError: an option is invalid.
         """
         if type(max_parts) is not int:
-            raise InputError(f"max_parts is {_shown(max_parts)}; it can be 1 to {MAX_PARTS}")
+            raise InputError(f"max_parts is {_shown(max_parts)}; it must be 1 to {MAX_PARTS}")
         if not isinstance(simplify_text, bool):
-            raise InputError(f"simplify_text is {_shown(simplify_text)}; it can be True or False")
+            raise InputError(f"simplify_text is {_shown(simplify_text)}; it must be True or False")
         if message is not None and not isinstance(message, str | Mapping):
-            raise InputError(f"message is {_shown(message)}; it has to be text, or a dict of text by language")
+            raise InputError(f"message is {_shown(message)}; it must be text, or a dict of texts by language")
         if message_column is not None:
             _check_column("message_column", message_column)
         if language_column is not None:
@@ -141,20 +141,20 @@ OPTIONS = tuple(
 
 
 def check_name(option: str, value: object) -> None:
-    """Check an option that is a name: a connection, a column, a path.
+    """Check an option that names a connection, column or path.
 
-    :raises InputError: it is not text, or blank.
+    :raises InputError: it is not text, or is blank.
     """
     if not isinstance(value, str):
-        raise InputError(f"{option} is {_shown(value)}; it has to be text")
+        raise InputError(f"{option} is {_shown(value)}; it must be text")
     if not value.strip():
-        raise InputError(f"{option} is blank; leave it out for its default")
+        raise InputError(f"{option} is blank; omit it to use the default")
 
 
 def _check_path(option: str, value: object) -> None:
     if not isinstance(value, str | PathLike | ObjectStoragePath | None):
         raise InputError(
-            f"{option} is {_shown(value)}; it can be a path or URL as text, a Path or an ObjectStoragePath"
+            f"{option} is {_shown(value)}; it must be a path or URL as text, a Path or an ObjectStoragePath"
         )
     if isinstance(value, str):
         check_name(option, value)
@@ -166,7 +166,7 @@ def _check_path(option: str, value: object) -> None:
 
 
 def _check_column(option: str, value: object) -> None:
-    """Check a column's name, which is a number for tables without a header."""
+    """Check a column's name, which can be an integer, as in tables without a header."""
     if type(value) is not int:
         check_name(option, value)
 
@@ -177,7 +177,7 @@ def _lang(value: object) -> LangChoice:
             return LangChoice.of(value)
     except InputError:
         pass
-    raise InputError(f"lang is {_shown(value)}; it can be 'auto', 'english', 'arabic', 0 or 64")
+    raise InputError(f"lang is {_shown(value)}; it must be 'auto', 'english', 'arabic', 0 or 64")
 
 
 def _max_credits(value: object) -> int | None:
@@ -185,7 +185,7 @@ def _max_credits(value: object) -> int | None:
         return int(value)
     if value is None or (type(value) is int and value >= 0):
         return value
-    raise InputError(f"max_credits is {_shown(value)}; it can be a whole number from 0, or None")
+    raise InputError(f"max_credits is {_shown(value)}; it must be None or a whole number of at least 0")
 
 
 _Choice = TypeVar("_Choice", bound=Enum)
@@ -194,12 +194,12 @@ _Choice = TypeVar("_Choice", bound=Enum)
 def _choice(choices: type[_Choice], option: str, value: object) -> _Choice:
     known = {choice.value: choice for choice in choices}
     if not isinstance(value, str) or value not in known:
-        raise InputError(f"{option} is {_shown(value)}; it can be {', '.join(map(repr, known))}")
+        raise InputError(f"{option} is {_shown(value)}; it must be one of {', '.join(map(repr, known))}")
     return known[value]
 
 
 def _shown(value: object) -> str:
-    """Format a value for an error. Only its type is shown if it could be misplaced recipients."""
+    """Format a value for an error message; show only its type if it could be misplaced recipients."""
     if isinstance(value, str | int | float | None):
         return shown(value) if isinstance(value, str) else repr(value)
     return f"of type {type(value).__name__}"

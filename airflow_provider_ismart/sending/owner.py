@@ -13,16 +13,16 @@ _T = TypeVar("_T")
 
 
 def run_in_own_thread(send: Callable[[], _T], executor: Executor, *, halt: Callable[[], None]) -> _T:
-    """Return what ``send`` returns, or raise what it raises.
+    """Run ``send`` in a thread of ``executor``; return its result or raise its error.
 
-    Airflow stops a task with an exception that a signal's handler raises in the main thread, between any two
-    lines. Here the main thread only waits, so a send is never left half recorded: it starts no new calls, calls
-    in flight end and are recorded, and only then does the exception continue. A second signal does not cut that
-    short. Airflow kills a process that takes too long.
+    To stop a task, Airflow raises an exception from a signal handler, in the main thread, between any two lines.
+    Here the main thread only waits. After such an exception, the send starts no new calls, calls in flight finish
+    and are recorded, and only then is the exception raised again. So no send is left half recorded. A second
+    signal does not shorten this, but Airflow kills a process that takes too long.
 
-    :param executor: has one thread, only for this send, and is shut down at the end.
+    :param executor: an executor with one thread, only for this send. It is shut down at the end.
     :param halt: stops the send early.
-    :raises ISmartLoginError: the login was refused. It replaces the interruption, after which Airflow would retry.
+    :raises ISmartLoginError: the login was refused. This replaces the interruption, because Airflow would retry.
     """
     owner: Future[_T] | None = None
     try:

@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 def planned(recipients: Any, options: SendOptions, settings: Settings, log: Log) -> Iterator[Plan]:
     """Read all recipients, and plan who gets which message. Chunked recipients are spooled to a file.
 
-    :raises InputError: the recipients, the message or the opt-outs cannot be used as they are.
+    :raises InputError: the recipients, the message or the opt-outs are invalid.
     """
     column, numbering, exclude = options.recipient_column, settings.numbering, options.exclude
     reading = Reading(

@@ -13,7 +13,7 @@ PROGRESS_SECONDS = 5.0
 
 
 class Log(Protocol):
-    """The logger methods that a send uses, which all Airflow versions' loggers and the standard library's have."""
+    """The methods of a logger that a send uses. Loggers of Airflow and of the standard library have them."""
 
     def info(self, msg: str, /, *args: Any) -> Any:
         """Log an event."""
@@ -23,7 +23,7 @@ class Log(Protocol):
 
 
 class Progress:
-    """Logs a line every few seconds."""
+    """Log the progress every few seconds."""
 
     def __init__(self, submission: Submission, log: Log, monotonic: Callable[[], float]) -> None:
         self._submission = submission
@@ -32,7 +32,7 @@ class Progress:
         self._next = monotonic() + PROGRESS_SECONDS
 
     def __call__(self) -> None:
-        """Log the line if it is due."""
+        """Log the progress if it is due."""
         now = self._monotonic()
         if now < self._next:
             return

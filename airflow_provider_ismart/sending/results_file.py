@@ -16,13 +16,14 @@ from typing import TYPE_CHECKING, Any, BinaryIO
 from airflow.providers.common.compat.sdk import ObjectStoragePath
 
 from airflow_provider_ismart.core.errors import InputError
+from airflow_provider_ismart.sending.paths import parse_path
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from airflow_provider_ismart.core.plan import Plan
 
-#: The columns and their types in Parquet.
+#: The columns, with their types in Parquet.
 _COLUMNS = {
     "row": "int64",
     "recipient": "string",
@@ -33,27 +34,27 @@ _COLUMNS = {
     "lang": "int8",
     "parts": "int8",
 }
-#: The columns with few distinct values, for which Parquet's dictionary encoding pays off.
+#: The columns with few distinct values, which Parquet stores well with dictionary encoding.
 _REPEATED = ["outcome", "return_code", "reason", "lang", "parts"]
 _ROW_GROUP = 100_000
 
 
-#: Text that a spreadsheet may run as a formula, by its first character that is no space (OWASP, "CSV Injection");
-#: the last four are the fullwidth forms.
+#: The first characters, after spaces, of text that a spreadsheet may run as a formula (OWASP, "CSV Injection").
+#: The last four are fullwidth forms.
 _FORMULA_STARTS = frozenset("=+-@\t\r\n\uff1d\uff0b\uff0d\uff20")
-#: Not a formula: a signed number, or an international number with spaces.
+#: Text that is not a formula in spite of its first character: a signed number, or a phone number with ``+``.
 _SIGNED_NUMBER = re.compile(r"[+\uff0b-](\d+( \d+)*|\d*\.\d+)", re.ASCII)
 
 
 class ResultsFile:
-    """A CSV or Parquet file, on a local path or at a URL that ``ObjectStoragePath`` supports.
+    """A CSV or Parquet file at a local path, or at a URL that ``ObjectStoragePath`` supports.
 
     Its columns are ``row`` (from 0, in the order of the input), ``recipient`` (as in the input), ``msisdn``
     (empty if the number is invalid), ``outcome``, ``return_code``, ``reason``, ``lang`` and ``parts``.
-    It contains full numbers. An earlier file is replaced only when the new one is complete.
+    It contains full numbers. An existing file is replaced only when the new one is complete.
 
     :param path: text, a :class:`pathlib.Path` or an ``ObjectStoragePath``.
-    :raises InputError: the file extension is not supported, or the path is not writable.
+    :raises InputError: the file extension is not supported, or the path cannot be written.
     """
 
     def __init__(self, path: Any) -> None:
@@ -62,34 +63,27 @@ class ResultsFile:
         if ending == ".parquet":
             _pyarrow()
         elif ending != ".csv":
-            raise InputError(f"results_path ends with {ending!r}; it can be .csv or .parquet")
+            raise InputError(f"results_path ends with {ending!r}; it must be .csv or .parquet")
         self._write = _write_csv if ending == ".csv" else _write_parquet
+        location = parse_path(path, "results_path")
+        is_remote = isinstance(location, ObjectStoragePath)
         try:
-            self._place = _place(path)
-            self._place.check()
+            self._target = _RemoteTarget(location) if is_remote else _LocalTarget(location)
+            self._target.check()
         except (OSError, ImportError, TypeError, ValueError, RuntimeError) as error:
             raise InputError(f"results_path cannot be written: {type(error).__name__}: {error}") from None
 
     def write(self, plan: Plan) -> None:
-        """Write the outcome of each row, and replace an earlier file."""
-        with self._place.replacing() as file:
+        """Write the outcome of each row, and replace an existing file."""
+        with self._target.replacing() as file:
             self._write(plan, file)
 
 
-def _place(path: Any) -> _LocalPlace | _RemotePlace:
-    if not isinstance(path, ObjectStoragePath):
-        text = path.removeprefix("file://")
-        if "://" not in text:
-            return _LocalPlace(Path(text))
-        path = ObjectStoragePath(text)
-    return _LocalPlace(Path(path.path)) if path.protocol in {"file", "local"} else _RemotePlace(path)
-
-
-class _LocalPlace:
-    """A local path. A temporary file is written in the same folder, with mode 0600, then renamed."""
+class _LocalTarget:
+    """Write to a local path: first to a temporary file in the same folder, with mode 0600, then rename it."""
 
     def __init__(self, path: Path) -> None:
-        self._path = path.expanduser().resolve()
+        self._path = path
 
     def check(self) -> None:
         self._path.parent.mkdir(parents=True, exist_ok=True)
@@ -106,8 +100,8 @@ class _LocalPlace:
             with self._path.open("wb") as file:
                 yield file
             return
-        for left_by_a_killed_try in self._path.parent.glob(f".{escape(self._path.name)}.*.partial"):
-            left_by_a_killed_try.unlink(missing_ok=True)
+        for leftover in self._path.parent.glob(f".{escape(self._path.name)}.*.partial"):  # of a killed try
+            leftover.unlink(missing_ok=True)
         descriptor, name = self._new_temporary_file()
         try:
             with os.fdopen(descriptor, "wb") as file:
@@ -118,17 +112,17 @@ class _LocalPlace:
             raise
 
     def _is_special(self) -> bool:
-        """Whether the path is a device or a pipe, which stores nothing and cannot be replaced."""
+        """Return whether the path is a device or a pipe, which stores nothing and cannot be replaced."""
         return self._path.exists() and not self._path.is_file()
 
     def _new_temporary_file(self) -> tuple[int, str]:
         return mkstemp(prefix=f".{self._path.name}.", suffix=".partial", dir=self._path.parent)
 
 
-class _RemotePlace:
-    """An object storage URL. The object is uploaded under a temporary name, then moved.
+class _RemoteTarget:
+    """Write to an object storage URL: first under a temporary name, then move the object.
 
-    A direct upload is not safe: some storages delete the earlier object first, or complete an upload that an
+    A direct upload is not safe: some storages first delete the existing object, or complete an upload that an
     exception has interrupted.
     """
 
@@ -170,7 +164,7 @@ def _write_csv(plan: Plan, file: BinaryIO) -> None:
 
 
 def _spreadsheet_safe(cell: str) -> str:
-    """Escape text that a spreadsheet could run as a formula, with a leading apostrophe."""
+    """Escape text that a spreadsheet could run as a formula with a leading apostrophe."""
     if cell.lstrip(" \xa0")[:1] not in _FORMULA_STARTS or _SIGNED_NUMBER.fullmatch(cell.strip(" \xa0")):
         return cell
     return f"'{cell}"

@@ -1,4 +1,4 @@
-"""The source of time and threads of a send."""
+"""Provide the time and threads of a send."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ def _threads(count: int) -> Executor:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Runtime:
-    """The source of time and threads of a send. Simulations have their own."""
+    """The source of time and threads of a send. Simulations replace it."""
 
     now: Callable[[], datetime] = _now
     monotonic: Callable[[], float] = time.monotonic

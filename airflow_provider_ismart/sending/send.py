@@ -1,4 +1,4 @@
-"""Run one send from recipients to report: the core, with clock, threads, log and errors."""
+"""Run one send, from recipients to report: combine the core with a clock, threads, a log and errors."""
 
 from __future__ import annotations
 
@@ -38,12 +38,12 @@ if TYPE_CHECKING:
     from airflow_provider_ismart.core.outcomes import CallOutcome
     from airflow_provider_ismart.gateway.client import GatewayClient
 
-#: The seconds between two reads of the ledger for rows that another task is sending.
+#: The seconds between two reads of the ledger while waiting for rows that another task is sending.
 OTHERS_SECONDS = 1.0
 
 
 class Send:
-    """A prepared send. Creating one checks all that can be checked before the first call. Close it after use.
+    """Prepare and run a send. The constructor checks everything that needs no ledger. Close it after use.
 
     :raises InputError: the recipients, the message or the options are invalid.
     """
@@ -85,9 +85,9 @@ class Send:
         self._open.close()
 
     def preview(self) -> Report:
-        """Return the report of what would be sent, without a call.
+        """Return the report of a dry run.
 
-        :raises ISmartInputError: nothing would be.
+        :raises ISmartInputError: nothing would be sent.
         """
         report = self._report()
         self._check_rows(report)
@@ -115,9 +115,9 @@ class Send:
         :param attempt: the messages of this try's earlier sends, if it sends several times.
         :param before_first_call: called once, immediately before the first call is recorded.
         :param known_refusal: called if there is anything to send; returns why the login must not be tried.
-        :param settlements: what a person found out about uncertain messages of earlier tries.
-        :raises InputError: they settle something else; nothing is settled or sent.
-        :raises ISmartError: not every recipient got the message; its class says what to do next.
+        :param settlements: a person's findings about uncertain messages of earlier tries.
+        :raises InputError: a message to settle is not uncertain; nothing is settled or sent.
+        :raises ISmartError: not every valid row was accepted; the class says what to do next.
         """
         submission = Submission(
             self.plan,
@@ -137,7 +137,7 @@ class Send:
             report = self._report(submission)
             self._conclude(report)
             error = failure(report, submission, self.options.on_uncertain)
-            if isinstance(error, ISmartLoginError):  # after another error, Airflow would try the login again
+            if isinstance(error, ISmartLoginError):  # after any other error, Airflow would try the login again
                 raise error from None
             raise
         report = self._report(submission)
@@ -147,7 +147,7 @@ class Send:
         return report
 
     def _check_all(self, submission: Submission, known_refusal: Callable[[], str | None]) -> None:
-        """Check what is left to send after the records of earlier tries."""
+        """Check what is left to send, according to the records of earlier tries."""
         if settled := submission.settlement.described:
             self.log.info("%s.", settled)
         if warning := submission.settlement.warning:
@@ -184,29 +184,29 @@ class Send:
     def _wait_for_others(self, submission: Submission) -> None:
         """Wait for rows that other tasks are sending, at most as long as two calls; then they stay uncertain.
 
-        A task has up to two recorded calls per thread: one in flight, and one that waits for it.
+        Another task has up to two recorded calls per thread: one in flight, and one that waits for it.
         """
         settings = self.client.settings
         monotonic = self.runtime.monotonic
         deadline = monotonic() + 2 * (settings.connect_timeout + settings.read_timeout)
-        while submission.elsewhere.poll() and monotonic() < deadline:
+        while submission.other_tasks.poll() and monotonic() < deadline:
             if self.client.halted.wait(OTHERS_SECONDS):
                 break
 
     def _check_rows(self, report: Report) -> None:
         """Check the rows as a whole, before anything is sent."""
-        invalid = report.outcomes[Outcome.INVALID]
+        invalid, why = report.outcomes[Outcome.INVALID], in_one_line(report.reasons)
         if not report.total:
             if self.options.on_empty is OnEmpty.FAIL:
-                raise ISmartInputError("recipients has no rows, and on_empty is 'fail'.", report=report)
+                why = "recipients has no rows, and on_empty is 'fail'. Check its source."
+                raise ISmartInputError(why, report=report)
         elif invalid == report.total:
             self._conclude(report)
-            raise ISmartInputError(f"no row can be sent: {in_one_line(report.reasons)}.", report=report)
+            raise ISmartInputError(f"no row can be sent: {why}. Correct the rows.", report=report)
         elif invalid and self.options.on_invalid is OnInvalid.FAIL:
             self._conclude(report)
-            raise ISmartInputError(
-                f"on_invalid is 'fail', and there are invalid rows: {in_one_line(report.reasons)}.", report=report
-            )
+            why = f"on_invalid is 'fail', and there are invalid rows: {why}. Correct or remove them."
+            raise ISmartInputError(why, report=report)
 
     def _left_to_send(self, report: Report) -> int:
         is_resent = self.options.on_uncertain is OnUncertain.RESEND
@@ -228,7 +228,8 @@ class Send:
         """Check that the remaining rows cost at most ``max_credits``."""
         if why := self._too_costly(submission.planned_cost):
             self._conclude(report)
-            raise ISmartInputError(f"{why}. {_sent_nothing(report)}.", report=report)
+            why = f"{why}. {_sent_nothing(report)}. Shorten the messages or raise max_credits."
+            raise ISmartInputError(why, report=report)
 
     def _too_costly(self, cost: Callable[[], Cost]) -> str | None:
         cap = self.options.max_credits
@@ -261,9 +262,9 @@ class Send:
         )
 
     def _conclude(self, report: Report) -> ISmartError | None:
-        """Log the report and write the results file; return the error if it cannot be written.
+        """Log the report and write the results file; return an error if it cannot be written.
 
-        It must not hide the error of the send itself, which decides whether a retry is allowed.
+        That error must not replace the error of the send itself, which decides whether a retry is allowed.
         """
         if report.dry_run:
             self.log.info(
@@ -281,7 +282,7 @@ class Send:
         try:
             self.results.write(self.plan)
         except Exception as error:  # noqa: BLE001  # each kind of storage raises its own errors
-            what = f"Could not write the results to results_path: {type(error).__name__}."
+            what = f"Could not write the results file: {type(error).__name__}. Check results_path."
             self.log.warning(what)
             return ISmartError(what, report=report)
         return None

@@ -1,4 +1,4 @@
-"""A plan in a private temporary file, for more rows than fit into memory."""
+"""Keep a plan in a private temporary file, for more rows than fit into memory."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ _TABLES = (
     WITHOUT ROWID""",
 )
 
-#: Texts are numbered as they first appear, so this is the order of the plan.
+#: Texts are numbered in the order of their first row, so this is the order of the plan.
 _PLAN = """
 INSERT INTO planned
 SELECT text, row_number() OVER (PARTITION BY text, msisdn ORDER BY row) - 1 AS copy, row, msisdn
@@ -46,21 +46,21 @@ WHERE text.lang = ? AND text.parts > 1 GROUP BY text.id
 
 
 class SpooledPlan:
-    """A plan whose rows are in a private temporary SQLite file, which is deleted with it.
+    """A plan whose rows are in a private temporary SQLite file, which :meth:`close` deletes.
 
-    It takes the memory of one chunk and four bytes per row, six with a template per language. The file
-    is in SQLite's temporary folder, which the environment variable ``SQLITE_TMPDIR`` sets, and is about as large
-    as the numbers and texts.
+    It needs the memory of one chunk, and four bytes per row or, with a template per language, six. The file is
+    about as large as the numbers and texts. It is in SQLite's temporary folder, which the environment variable
+    ``SQLITE_TMPDIR`` sets.
 
     :param chunks: the recipients.
     :raises InputError: the recipients or the message are invalid as a whole.
-    :raises ISmartError: there is no room for the file.
+    :raises ISmartError: there is no disk space for the file.
     """
 
     def __init__(self, chunks: Iterable[Columns], reading: Reading, *, deduplicate: bool = True) -> None:
         self.outcomes = RowOutcomes()
         self.languages = RowLanguages(reading.content.templates)
-        # created in the thread that reads the recipients, used in the one that sends, never in both concurrently
+        # one thread reads the recipients into it, and later another one sends from it
         self._db = sqlite3.connect("", isolation_level=None, check_same_thread=False)
         try:
             for pragma in _PRAGMAS:
@@ -81,7 +81,7 @@ class SpooledPlan:
             raise
 
     def close(self) -> None:
-        """Remove the file."""
+        """Delete the file."""
         self._db.close()
 
     def _store(self, rows: Rows, first: int) -> None:
@@ -127,29 +127,29 @@ class SpooledPlan:
 
     @property
     def parts(self) -> int:
-        """The parts of all messages to send."""
+        """The number of parts of all messages to send."""
         every = "SELECT coalesce(sum(parts), 0) FROM planned JOIN text ON text.id = planned.text"
         return int(self._db.execute(every).fetchone()[0])
 
     @property
     def long_arabic(self) -> Iterator[tuple[Message, int]]:
-        """The messages of ``Lang.ARABIC`` that take several parts, each with how many rows get it."""
+        """The messages of ``Lang.ARABIC`` with several parts, each with its number of rows."""
         counted = self._db.execute(_LONG_TEXTS, (Lang.ARABIC,))
         for text, parts, recipients in counted:
             yield Message(text=text, lang=Lang.ARABIC, parts=parts), recipients
 
     def count_calls(self, numbers_for: Callable[[Message], int]) -> int:
-        """Count the calls of all groups, given how many numbers of a message fit into one (0 counts as 1)."""
+        """Count the calls of all groups; see :class:`~airflow_provider_ismart.core.plan.Plan`."""
         alone = "SELECT count(*) FROM (SELECT 1 FROM planned GROUP BY text, copy HAVING count(*) = 1)"
         calls = int(self._db.execute(alone).fetchone()[0])
         for text, size in self._db.execute(_GROUP_SIZES):
             calls += -(-size // (numbers_for(self._message(text)) or 1))
         return calls
 
-    def read_rows(self, at_once: int) -> Iterator[ReadRows]:
-        """Yield every row of the input, in order, ``at_once`` per chunk."""
+    def read_rows(self, chunk_size: int) -> Iterator[ReadRows]:
+        """Yield all input rows in order, ``chunk_size`` rows at a time."""
         rows = self._db.execute("SELECT written, msisdn, lang, parts FROM row ORDER BY row")
-        while some := rows.fetchmany(at_once):
+        while some := rows.fetchmany(chunk_size):
             written, msisdns, langs, parts = zip(*some, strict=True)
             yield ReadRows(
                 written,

@@ -1,1 +1,1 @@
-"""Airflow sensors."""
+"""Provide the sensor."""

@@ -1,4 +1,4 @@
-"""`ISmartCreditSensor`: a task that waits until the account is in trouble, or until it is usable."""
+"""Provide `ISmartCreditSensor`, which waits until the account is in trouble, or until it is usable."""
 
 from __future__ import annotations
 
@@ -45,31 +45,32 @@ CANARY_MESSAGE = "iSmart credit check"
 
 
 class ISmartCreditSensor(RedactsFields, ChecksRenderedOptions, BaseSensorOperator):
-    """Wait until the account shows an alert code, or until it shows no trouble.
+    """Wait until the account is in trouble, or until it is usable.
 
-    Returns ``{"code": int, "description": str, "help": str}``. By default it checks with the free probe, whose
+    The task returns ``{"code": int, "description": str, "help": str}``. By default, a check is the free probe. Its
     good answer is code 9: the login is good, and no trouble was seen.
 
-    :param alert_codes: the return codes that mean trouble, of those of kind credit or account.
+    :param alert_codes: the return codes that mean trouble. Codes of kind credit and account are allowed.
     :param wait_for: ``"alert"`` succeeds on the first alert code; ``"ok"`` waits while there is one, to delay a
         send until the account is usable.
-    :param canary: your own number (templated), which gets a real message at each check in place of the probe. This
-        is conclusive, but costs one part per check. It cannot be combined with ``deferrable=True``.
+    :param canary: your own number (templated). Each check sends it a real message instead of the probe, which is
+        conclusive but costs one part. It cannot be combined with ``deferrable=True``.
     :param max_failed_checks: fail after this many checks in a row without a verdict: no answer, or one that says
-        nothing about the account. With ``mode="reschedule"``, checks are not counted, and only ``timeout``
-        limits them.
-    :param deferrable: wait in the triggerer, without a worker. The default is Airflow's
-        ``operators.default_deferrable``, but never with a ``canary``.
+        nothing about the account. With ``mode="reschedule"``, checks are not counted; set ``timeout``.
+    :param deferrable: wait in the triggerer, without a worker slot. The default is Airflow's
+        ``operators.default_deferrable``, or ``False`` with a ``canary``.
     :param ismart_conn_id: the connection that holds the account (templated).
     :raises ValueError: an option is invalid.
-    :raises ISmartInputError: the connection or the canary's number is invalid; no retry.
-    :raises ISmartLoginError: the login was refused; no further check and no retry.
-    :raises ISmartAccountError: the account may not send, and the code is not in ``alert_codes``; no retry.
-    :raises ISmartRefusedError: a code that says nothing about the account was returned ``max_failed_checks``
-        times, or the canary was refused for its number; no retry.
-    :raises ISmartUnavailableError: there was no return code ``max_failed_checks`` times in a row.
-    :raises ISmartCreditTimeoutError: ``timeout`` passed and the last check showed trouble, in poke and reschedule
-        mode; no retry. Without trouble, or in the triggerer, Airflow raises its own timeout.
+    :raises ISmartInputError: the connection or the canary's number is invalid; not retried.
+    :raises ISmartLoginError: the login was refused; not checked again and not retried.
+    :raises ISmartAccountError: the account is not allowed to send, and the code is not in ``alert_codes``; not
+        retried.
+    :raises ISmartRefusedError: ``max_failed_checks`` checks in a row got no verdict, the last one with a return
+        code, or the canary's number was refused; not retried.
+    :raises ISmartUnavailableError: ``max_failed_checks`` checks in a row got no verdict, the last one without a
+        return code.
+    :raises ISmartCreditTimeoutError: ``timeout`` has passed and the last check found trouble, in poke and
+        reschedule mode; not retried. Without trouble, or in the triggerer, Airflow raises its own timeout error.
     """
 
     template_fields: Sequence[str] = ("canary", "ismart_conn_id")
@@ -105,7 +106,7 @@ class ISmartCreditSensor(RedactsFields, ChecksRenderedOptions, BaseSensorOperato
     def poke(self, context: Context) -> PokeReturnValue:
         """Check once, unless the login is known to be refused.
 
-        :raises ISmartError: waiting cannot help, or could do harm.
+        :raises ISmartError: waiting would not help, or could do harm.
         """
         hook = ISmartHook(self.ismart_conn_id)
         if refusal := hook.known_refusal(context):
@@ -116,7 +117,7 @@ class ISmartCreditSensor(RedactsFields, ChecksRenderedOptions, BaseSensorOperato
         if verdict is ProbeVerdict.NO_VERDICT:
             self._failed_checks += 1
             if self._failed_checks < self.max_failed_checks:
-                self.log.warning("No verdict. Checks left until this task fails: %d.", self._checks_left)
+                self.log.warning("No verdict. The task fails after %d more checks like this.", self._checks_left)
                 return PokeReturnValue(is_done=False)
         else:
             self._failed_checks = 0
@@ -128,7 +129,7 @@ class ISmartCreditSensor(RedactsFields, ChecksRenderedOptions, BaseSensorOperato
     def execute(self, context: Context) -> Any:
         """Check, and wait if necessary."""
         self.check_redaction(context)
-        self.check_rendered_options(context)  # if the canary renders to None, the task must not probe instead
+        self.check_rendered_options(context)  # a canary that renders to None must not turn into a probe
         if not self.deferrable:
             return self._wait_in_the_worker(context)
         ends_at = datetime.now(UTC) + timedelta(seconds=self.timeout)
@@ -172,9 +173,9 @@ class ISmartCreditSensor(RedactsFields, ChecksRenderedOptions, BaseSensorOperato
         )
 
     def resume_execution(self, next_method: str, next_kwargs: dict[str, Any] | None, context: Context) -> Any:
-        """Resume after the triggerer, and fail as in poke mode.
+        """Resume after the triggerer, and handle errors as in poke mode.
 
-        Airflow's own sensor skips after every error with ``soft_fail``, and on 2.11 retries after a timeout.
+        Airflow's own method skips the task after every error with ``soft_fail``, and on 2.11 retries a timeout.
         """
         with self._failing_as_in_poke_mode():
             if next_method == "__fail__" and (next_kwargs or {}).get("error") in _TIMEOUTS:
@@ -190,7 +191,7 @@ class ISmartCreditSensor(RedactsFields, ChecksRenderedOptions, BaseSensorOperato
     ) -> Mapping[str, Any]:
         """Return the trigger's result, or raise the error for it.
 
-        :param ends_at: when the sensor times out, in ISO format. With ``silent_fail`` it waits until then.
+        :param ends_at: when the sensor times out, in ISO 8601. With ``silent_fail``, it waits until then.
         """
         verdict = Watch.of(self.alert_codes, self.wait_for).verdict(event["code"])
         with self._failing_as_in_poke_mode(waits_on=ends_at is not None):
@@ -219,14 +220,16 @@ class ISmartCreditSensor(RedactsFields, ChecksRenderedOptions, BaseSensorOperato
         if report.outcomes[Outcome.ACCEPTED]:
             return CallOutcome(fate=Fate.ACCEPTED, code=ACCEPTED_CODE)
         if report.outcomes[Outcome.EXCLUDED]:
-            raise ISmartInputError(f"the canary was not sent: {in_one_line(report.reasons)}.", report=report)
+            raise ISmartInputError(
+                f"The canary was not sent: {in_one_line(report.reasons)}. Use an allowed number.", report=report
+            )
         return CallOutcome(fate=Fate.UNCERTAIN, code=next(iter(report.codes), None), detail=str(report))
 
     @contextmanager
     def _failing_as_in_poke_mode(self, *, waits_on: bool = False) -> Iterator[None]:
-        """Skip or fail after an error as Airflow does after one that ``poke`` raises.
+        """Skip or fail after an error, as Airflow does for errors of ``poke``.
 
-        One difference applies in all modes: an error in the DAG or the connection always fails the task.
+        One difference applies in all modes: ``soft_fail`` never hides an invalid option or connection.
 
         :param waits_on: whether the caller keeps waiting with ``silent_fail``.
         """
@@ -252,10 +255,10 @@ class ISmartCreditSensor(RedactsFields, ChecksRenderedOptions, BaseSensorOperato
 
 
 class _TimedOut(AirflowSensorTimeout):
-    """The sensor timed out. Unlike after other errors, ``never_fail`` does not skip the task."""
+    """The sensor timed out. ``never_fail`` does not skip the task, as it does after other errors."""
 
 
-#: Airflow's error texts for the timeout of a deferred task: from 3.0 on, and before.
+#: Airflow's error messages for the timeout of a deferred task: from 3.0 on, and before.
 _TIMEOUTS = {"Trigger timeout", "Trigger/execution timeout"}
 
 _ERROR_OF_VERDICT: dict[ProbeVerdict, type[ISmartError]] = {
@@ -266,10 +269,10 @@ _ERROR_OF_VERDICT: dict[ProbeVerdict, type[ISmartError]] = {
 
 
 def _event_or_error(verdict: ProbeVerdict, event: Mapping[str, Any]) -> Mapping[str, Any]:
-    """Return the event if it is the awaited one, else raise the error for it."""
+    """Return the awaited event, or raise the error for any other event."""
     if verdict is ProbeVerdict.FOUND:
         return event
     code = event["code"]
     if code is None:
-        raise ISmartUnavailableError(f"the gateway repeatedly gave no return code: {event['description']}.")
+        raise ISmartUnavailableError(f"The gateway repeatedly returned no code: {event['description']}.")
     raise _ERROR_OF_VERDICT[verdict](f"The account cannot be checked: {return_code(code)}", code=code)

@@ -1,4 +1,4 @@
-"""Sources of recipients that are read in chunks: files and SQL databases."""
+"""Read recipients in chunks, from files and SQL databases."""
 
 from __future__ import annotations
 
@@ -12,15 +12,18 @@ CHUNK_ROWS = 10_000
 
 
 def positions(wanted: Iterable[str], names: Sequence[str], source: str) -> dict[str, int]:
-    """Return the positions of the columns in ``names``, a header.
+    """Return the positions of columns in a header.
 
-    :raises InputError: a column is missing or exists more than once; the message names it and ``source``.
+    :param wanted: the names of the columns.
+    :param names: the header.
+    :param source: what has the header, for messages.
+    :raises InputError: a column is missing or exists more than once.
     """
     found = {}
     for column in wanted:
         times = names.count(column)
         if times > 1:
-            raise InputError(f"{source} has {times} columns named {shown(column)}")
+            raise InputError(f"{source} has {times} columns named {shown(column)}; rename all but one")
         if not times:
             raise InputError(f"{source} has no column {shown(column)}; it has {shown_all(names)}")
         found[column] = names.index(column)

@@ -28,11 +28,11 @@ from airflow_provider_ismart.sources import CHUNK_ROWS, positions
 
 
 def from_files(recipients: Any, option: str = "recipients", *, or_only_column: bool = False) -> Any:
-    """Return the recipients in one or more files or directories; other recipients unchanged.
+    """Return a reader for recipients that are paths; return all other recipients unchanged.
 
-    :param option: the option that has the recipients, for errors.
-    :param or_only_column: whether the column of a file with only one column can have any name.
-    :raises InputError: recipients are partly paths.
+    :param option: the option with the recipients, for errors.
+    :param or_only_column: whether a file with only one column can use any name for it.
+    :raises InputError: only some of the recipients are paths.
     """
     if _is_path(recipients):
         return FileRecipients([recipients], or_only_column=or_only_column)
@@ -40,7 +40,7 @@ def from_files(recipients: Any, option: str = "recipients", *, or_only_column: b
     if not is_list or not len(recipients) or not _is_path(recipients[0]):
         return recipients
     if not all(map(_is_path, recipients)):
-        raise InputError(f"{option} mixes paths with other values")
+        raise InputError(f"{option} mixes paths with other values; pass only paths or none")
     return FileRecipients(list(recipients), or_only_column=or_only_column)
 
 
@@ -49,12 +49,12 @@ def _is_path(value: Any) -> bool:
 
 
 class FileRecipients(ChunkedRecipients):
-    """Recipients in files, each ``.csv``, ``.csv.gz`` or ``.parquet``.
+    """Recipients in ``.csv``, ``.csv.gz`` and ``.parquet`` files.
 
-    :param paths: files or directories, each a :class:`pathlib.Path` or ``ObjectStoragePath``. In a directory, all
-        files are read recursively in the order of their names, except names that start with ``_`` or ``.``,
-        which writers use for metadata.
-    :param or_only_column: whether the column of a file with only one column can have any name.
+    :param paths: files or directories, each a :class:`pathlib.Path` or ``ObjectStoragePath``. Directories are read
+        recursively, in the order of the names. Names that start with ``_`` or ``.`` are skipped, because they are
+        metadata.
+    :param or_only_column: whether a file with only one column can use any name for it.
     """
 
     def __init__(self, paths: Sequence[Any], *, or_only_column: bool = False) -> None:
@@ -62,9 +62,9 @@ class FileRecipients(ChunkedRecipients):
         self._or_only_column = or_only_column
 
     def read(self, recipient_column: str, others: Collection[str] = ()) -> Iterator[Columns]:
-        """Return the chunks, after checking that all files have the columns.
+        """Check that all files have the columns, then yield the chunks.
 
-        :raises InputError: a file is of another kind, lacks a column, or is malformed; the message names the file
+        :raises InputError: a file has another type, lacks a column, or is malformed; the message names the file
             and the line.
         :raises ISmartSourceError: a file cannot be read.
         """
@@ -106,7 +106,7 @@ class _Csv:
             width, found = self._header(rows, wanted)
             whole = self._whole(rows, width)
             while chunk := list(islice(whole, CHUNK_ROWS)):
-                # an empty cell is a missing value, because CSV has no other way to write one
+                # an empty cell is a missing value, because CSV cannot express one in any other way
                 yield {name: [row[index] or None for row in chunk] for name, index in found.items()}
 
     def lines(self, wanted: Collection[str]) -> Iterator[tuple[int, dict[str, Any]]]:
@@ -121,7 +121,7 @@ class _Csv:
             raise InputError(f"{_name(self.path)} must have column names in its first line")
         if len(header) == 1 and any(separator in header[0] for separator in ";\t"):
             separators = "semicolons" if ";" in header[0] else "tabs"
-            raise InputError(f"{_name(self.path)} is separated by {separators}. Save it with commas")
+            raise InputError(f"{_name(self.path)} uses {separators} between cells. Save it with commas")
         return len(header), positions(wanted, header, _name(self.path))
 
     def _whole(self, rows: Any, width: int) -> Iterator[list[str]]:
@@ -131,19 +131,19 @@ class _Csv:
             elif row:  # a blank line is not a row
                 raise InputError(
                     f"{_name(self.path)}, line {rows.line_num}: {counted(len(row), 'cell')}, but the header "
-                    f"has {width}. Quote cells that contain a comma."
+                    f"has {width}. Quote cells that contain commas."
                 )
 
     @contextmanager
     def _open(self) -> Iterator[Any]:
         with self._open_binary() as file, TextIOWrapper(file, encoding="utf-8-sig", newline="") as text:
-            rows = csv.reader(text, strict=True)  # else an unclosed quote would swallow the remaining lines
+            rows = csv.reader(text, strict=True)  # otherwise, an unclosed quote would swallow the remaining lines
             try:
                 yield rows
             except csv.Error as error:
                 raise InputError(
-                    f"{_name(self.path)}, line {rows.line_num}: {error}. Is there a quote that is not closed, or "
-                    "not doubled within a cell?"
+                    f"{_name(self.path)}, line {rows.line_num}: {error}. Close all quotes, and double quotes "
+                    "within cells."
                 ) from None
             except UnicodeDecodeError:
                 raise InputError(
@@ -162,7 +162,7 @@ class _Csv:
 
 
 class _Parquet:
-    """A Parquet file, of which only the needed columns are read."""
+    """A Parquet file. Only the needed columns are read."""
 
     def __init__(self, path: Any) -> None:
         self.path = path
@@ -207,9 +207,9 @@ _KINDS: dict[str, type[_Csv | _Parquet]] = {".csv": _Csv, ".csv.gz": _Csv, ".par
 
 
 def exists(path: Any) -> bool:
-    """Whether there is a file.
+    """Return whether a file exists.
 
-    :raises ISmartSourceError: its storage cannot be read.
+    :raises ISmartSourceError: the storage cannot be read.
     """
     with _reading(path):
         return bool(path.exists())
@@ -218,9 +218,9 @@ def exists(path: Any) -> bool:
 def read_lines(
     path: Any, recipient_column: str, others: Collection[str] = (), *, optional: Collection[str] = ()
 ) -> Iterator[tuple[int, Mapping[str, Any]]]:
-    """Yield the lines of a file, each with its number (in Parquet from 1) and its cells by column.
+    """Yield the lines of a file, each with its line number (in Parquet from 1) and its cells by column.
 
-    :raises InputError: the file is of another kind, lacks a column, or is malformed.
+    :raises InputError: the file has another type, lacks a column, or is malformed.
     :raises ISmartSourceError: the file cannot be read.
     """
     with _reading(path):
@@ -239,7 +239,7 @@ def _parts(path: Any) -> list[_Csv | _Parquet]:
             return [_part(path)]
         parts = [_part(file) for file in _files(path)]
     if not parts:
-        raise InputError(f"{_name(path)} is a directory without files of recipients ({', '.join(_KINDS)})")
+        raise InputError(f"{_name(path)} is a directory without {', '.join(_KINDS)} files; check the path")
     return parts
 
 
@@ -260,7 +260,8 @@ def _part(path: Any) -> _Csv | _Parquet:
     raise InputError(f"{_name(path)} is not a supported file; use {', '.join(_KINDS)}")
 
 
-#: Errors whose message is safe and useful: no such storage, or not installed. Others can quote secrets.
+#: Errors whose message is safe and useful: the storage is unknown or not installed. Other messages can quote
+#: secrets.
 _PLAIN_ERRORS = (ValueError, ImportError, ModuleNotFoundError)
 
 

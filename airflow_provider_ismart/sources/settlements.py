@@ -1,39 +1,36 @@
-"""Read a settlement file: what a person found out about uncertain messages."""
+"""Read a settlement file, in which a person says what happened to uncertain messages."""
 
 from __future__ import annotations
 
-import os
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
-
-from airflow.providers.common.compat.sdk import ObjectStoragePath
 
 from airflow_provider_ismart.core.settlement import NO_SETTLEMENTS, Settlements
 from airflow_provider_ismart.core.settlement_lines import Line, read_settlement_lines
+from airflow_provider_ismart.sending.paths import parse_path
 from airflow_provider_ismart.sources.files import exists, read_lines
 
 if TYPE_CHECKING:
     from airflow_provider_ismart.core.numbering import NumberingPlan
     from airflow_provider_ismart.sending.progress import Log
 
-#: The column that only a results file has, apart from those that are read anyway.
+#: A column that only results files have.
 _OF_RESULTS = "return_code"
 
 
 def read_settlements(settlements_path: Any, numbering: NumberingPlan, log: Log) -> Settlements:
-    """Return what a CSV or Parquet file settles; nothing if there is no file.
+    """Return what a CSV or Parquet file settles; nothing if the file does not exist.
 
-    Its columns are ``msisdn`` and ``outcome``. A file that also has ``return_code`` is taken for a results file.
+    Its columns are ``msisdn`` and ``outcome``. If it also has ``return_code``, it is treated as a results file.
 
     :param settlements_path: text, a :class:`pathlib.Path` or an ``ObjectStoragePath``.
-    :raises InputError: the file is malformed, or says something else than ``accepted`` or ``not_sent``.
+    :raises InputError: the file is malformed or has an invalid outcome.
     :raises ISmartSourceError: the file cannot be read.
     """
     if settlements_path is None:
         return NO_SETTLEMENTS
-    path = _path(settlements_path)
+    path = parse_path(settlements_path, "settlements_path")
     if not exists(path):
-        log.info("settlements_path names no file yet, so nothing is settled.")
+        log.info("The file of settlements_path does not exist yet, so nothing is settled.")
         return NO_SETTLEMENTS
     lines = read_lines(path, "msisdn", ("outcome",), optional=(_OF_RESULTS,))
     return read_settlement_lines(
@@ -43,10 +40,3 @@ def read_settlements(settlements_path: Any, numbering: NumberingPlan, log: Log) 
         ),
         numbering,
     )
-
-
-def _path(path: Any) -> Any:
-    if isinstance(path, ObjectStoragePath):
-        return path
-    text = os.fsdecode(path).removeprefix("file://")
-    return ObjectStoragePath(text) if "://" in text else Path(text).expanduser()

@@ -21,10 +21,10 @@ from airflow_provider_ismart.core.report import counted
 from airflow_provider_ismart.exceptions import ISmartSourceError
 from airflow_provider_ismart.sources import CHUNK_ROWS, positions
 
-#: Errors if there is no engine for a database: SQLAlchemy does not know it, or its driver is not installed.
+#: Errors that mean that there is no engine: SQLAlchemy does not know the database, or its driver is not installed.
 _NO_ENGINE = (NotImplementedError, ImportError, ArgumentError, AirflowOptionalProviderFeatureException)
 
-#: Errors (PEP 249) of the statement or the server. Errors of other kinds can quote data in their message.
+#: Errors (PEP 249) about the statement or the server. Messages of other errors can quote data.
 _SAYS_NO_DATA = frozenset({"ProgrammingError", "OperationalError", "InterfaceError"})
 
 #: Type codes of 32-bit floats, in the second item of a cursor's description (PEP 249), by driver.
@@ -37,13 +37,13 @@ _Rows = Sequence[Sequence[Any]]
 
 
 class QueryRecipients(ChunkedRecipients):
-    """The rows of a query as recipients.
+    """Recipients that a query returns.
 
-    They are read through a server-side cursor, if the database's SQLAlchemy dialect supports it, in a transaction
-    that is rolled back. Without a dialect, they are read through the driver's cursor.
+    The query runs in a transaction that is rolled back, with a server-side cursor if the database's SQLAlchemy
+    dialect supports it. Without a dialect, it runs on a cursor of the driver.
 
-    :param hook: the database's hook.
-    :param sql: one SELECT, with the placeholders of the database's driver.
+    :param hook: the database hook.
+    :param sql: one SELECT, with placeholders in the style of the database driver.
     :param parameters: the values of the placeholders.
     """
 
@@ -55,16 +55,16 @@ class QueryRecipients(ChunkedRecipients):
         self._parameters: Any = tuple(parameters) if isinstance(parameters, list) else parameters
 
     def read(self, recipient_column: str, others: Collection[str] = ()) -> Iterator[Columns]:
-        """Return the chunks.
+        """Run the query and yield the chunks.
 
-        :raises InputError: there is no query, or it lacks a column.
+        :raises InputError: there is no query, or its result lacks a column.
         :raises ISmartSourceError: the query failed, at the start or while rows were read.
         """
         if not isinstance(self._sql, str) or not self._sql.strip():
-            raise InputError("sql must be a query")
+            raise InputError("sql is empty or not text; it must be a query")
         if not isinstance(self._parameters, tuple | Mapping | None):
             raise InputError(
-                f"parameters is of type {type(self._parameters).__name__}; it can be a list, tuple or dict"
+                f"parameters is of type {type(self._parameters).__name__}; it must be a list, tuple or dict"
             )
         read = 0
         try:
@@ -78,7 +78,8 @@ class QueryRecipients(ChunkedRecipients):
             raise
         except Exception as error:  # noqa: BLE001  # each driver raises its own errors
             raise ISmartSourceError(
-                f"the query failed after {counted(read, 'row')} ({_why(error)}). Nothing was sent."
+                f"The query failed after {counted(read, 'row')} ({_why(error)}). Nothing was sent. Correct the "
+                "query or the connection, or retry."
             ) from None
         send_sql_hook_lineage(context=self._hook, sql=self._sql, row_count=read)
 
@@ -94,7 +95,7 @@ class QueryRecipients(ChunkedRecipients):
             return
         with engine.connect() as connection, ExitStack() as at_the_end:
             at_the_end.callback(connection.begin().rollback)  # SQLAlchemy 1.4 would commit changes
-            # without parameters, a driver reads a % literally
+            # so that a query without parameters can contain a literal %
             streamed = connection.execution_options(
                 stream_results=True, max_row_buffer=CHUNK_ROWS, no_parameters=True
             )
@@ -115,25 +116,25 @@ def _fetched(cursor: Any) -> Iterator[_Rows]:
 
 
 def _check_not_narrow(cursor: Any, index: int, column: str) -> None:
-    """Refuse a column of 32-bit floats, if the driver reports the type, also of computed columns."""
+    """Refuse a column of 32-bit floats if the driver reports the type. Computed columns are checked, too."""
     driver = type(cursor).__module__.partition(".")[0]
     description = getattr(cursor, "description", None)
     if driver in _FLOAT_32 and description and description[index][1] == _FLOAT_32[driver]:
         raise InputError(
             f"the query's column {shown(column)} is a 32-bit float, which cannot hold 11 digits: the numbers in "
-            "it are already wrong. Keep them as text; a cast in the query does not bring the digits back."
+            "it are already wrong. Store them as text; a cast in the query does not restore the digits."
         )
 
 
 def _of_query(names: list[str]) -> list[str]:
     if not names:
-        raise InputError("sql must be a query that returns rows")
+        raise InputError("sql is not a query that returns rows; it must be a SELECT")
     return names
 
 
 def _why(error: Exception) -> str:
-    """Return a database's message without numbers; only the error's class if the message can quote data."""
-    said = getattr(error, "orig", None) or error  # SQLAlchemy's own message has the whole statement
+    """Return a database's error message without numbers; only the error class if the message can quote data."""
+    said = getattr(error, "orig", None) or error  # SQLAlchemy's own message contains the whole statement
     name = type(said).__name__
     if _SAYS_NO_DATA.isdisjoint(base.__name__ for base in type(said).__mro__):
         return name

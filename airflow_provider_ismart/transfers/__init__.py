@@ -1,1 +1,1 @@
-"""Airflow transfers."""
+"""Provide the SQL transfer."""

@@ -1,4 +1,4 @@
-"""`SqlToISmartOperator`: a task that sends to the recipients that a query returns."""
+"""Provide `SqlToISmartOperator`, which sends to the recipients that a query returns."""
 
 from __future__ import annotations
 
@@ -20,18 +20,18 @@ if TYPE_CHECKING:
 
 
 class SqlToISmartOperator(ISmartSendOperator):
-    """Send an SMS to each recipient that a query returns, once.
+    """Send one SMS to each recipient that a query returns.
 
-    The whole result is read before anything is sent, a chunk at a time; if the query fails, nothing is sent.
+    The whole result is read in chunks before the first call. If the query fails, nothing is sent.
 
-    :param sql: one SELECT, or the name of a ``.sql`` file with one (templated; no other parameter names a file).
-        Its columns are there for ``recipient_column``, ``message_column``, ``language_column`` and the
-        placeholders of ``message``. Airflow's UI shows it.
-    :param conn_id: the connection to any database that Airflow's ``common.sql`` provider knows (templated).
-    :param parameters: the values of the query's placeholders, which are written as the database's driver expects,
-        ``%s`` or ``%(name)s`` or ``?`` (templated). Airflow's UI does not show them.
-    :param hook_params: parameters of the database's hook, such as ``{"database": "crm"}`` (templated).
-    :param kwargs: every parameter of :class:`~airflow_provider_ismart.operators.ismart.ISmartSendOperator` but
+    :param sql: one SELECT, or the name of a ``.sql`` file with one (templated). ``recipient_column``,
+        ``message_column``, ``language_column`` and the placeholders of ``message`` name its columns. Airflow's UI
+        shows the query.
+    :param conn_id: the connection to a database with an Airflow SQL hook (templated).
+    :param parameters: the values of the query's placeholders (templated). The database driver determines whether a
+        placeholder is ``%s``, ``%(name)s`` or ``?``. Airflow's UI does not show the values.
+    :param hook_params: parameters of the database hook, such as ``{"database": "crm"}`` (templated).
+    :param kwargs: all parameters of :class:`~airflow_provider_ismart.operators.ismart.ISmartSendOperator` except
         ``recipients``.
     :raises ISmartSourceError: the query failed; nothing was sent.
     :raises ISmartError: not every valid row was accepted.
@@ -67,18 +67,18 @@ class SqlToISmartOperator(ISmartSendOperator):
         self.hook_params = hook_params
 
     def resolve_template_files(self) -> None:
-        """Do nothing: Airflow would read a file for each field that ends with ``.sql``. Rendering reads them."""
+        """Read no files: Airflow would read one for each field that ends with ``.sql``. Rendering reads them."""
         self.prepare_template()
 
     def _do_render_template_fields(
         self, parent: Any, template_fields: Iterable[str], *args: Any, **kwargs: Any
     ) -> None:
-        if parent is not self:  # for an object within a field
+        if parent is not self:  # an object within a field
             super()._do_render_template_fields(parent, template_fields, *args, **kwargs)
             return
         try:
             for field in template_fields:
-                # Airflow takes any text that ends with this for a file name.
+                # Airflow treats any text that ends with this as a file name
                 self.template_ext = type(self).template_ext if field == "sql" else ()
                 super()._do_render_template_fields(parent, [field], *args, **kwargs)
         finally:
@@ -92,19 +92,19 @@ class SqlToISmartOperator(ISmartSendOperator):
     def _database_hook(self) -> DbApiHook:
         from airflow.providers.common.sql.hooks.sql import DbApiHook  # noqa: PLC0415  # imports SQLAlchemy
 
-        for option, value, type_ in (
-            ("conn_id", self.conn_id, str),
-            ("hook_params", self.hook_params, dict | None),
+        for option, value, type_, wanted in (
+            ("conn_id", self.conn_id, str, "text"),
+            ("hook_params", self.hook_params, dict | None, "a dict or None"),
         ):
             if not isinstance(value, type_):
                 raise ISmartInputError(
-                    f"{option} is of type {type(value).__name__}, which is not supported. Nothing was sent."
+                    f"{option} is of type {type(value).__name__}; it must be {wanted}. Nothing was sent."
                 )
         connection = BaseHook.get_connection(self.conn_id)
         hook = connection.get_hook(hook_params=self.hook_params)  # type: ignore[no-untyped-call]
         if not isinstance(hook, DbApiHook):
             raise ISmartInputError(
                 f"conn_id {self.conn_id!r} is a connection of type {connection.conn_type!r}, which is not a SQL "
-                "database. Nothing was sent."
+                "database. Set it to a database connection. Nothing was sent."
             )
         return hook

@@ -1,1 +1,1 @@
-"""Airflow triggers."""
+"""Provide the trigger."""

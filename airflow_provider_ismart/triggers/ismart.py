@@ -1,4 +1,4 @@
-"""`ISmartCreditTrigger`: probe the account periodically from the triggerer."""
+"""Provide `ISmartCreditTrigger`, which probes the account periodically in the triggerer."""
 
 from __future__ import annotations
 
@@ -26,21 +26,21 @@ else:
 
 
 class ISmartCreditTrigger(BaseEventTrigger):
-    """Watch the account with the free probe, and fire when the awaited state is reached.
+    """Probe the account periodically, and fire when it reaches the awaited state.
 
-    As the trigger of an ``AssetWatcher`` it never ends: it fires when trouble starts or its code changes. It does
-    not try a refused login again until login or password change, but does not end: Airflow would restart it. It
-    sends no messages.
+    As the trigger of an ``AssetWatcher``, it fires when trouble starts or its code changes, and runs forever.
+    After a refused login it makes no calls until the login or password changes, but keeps running, because Airflow
+    would restart it. It sends no messages.
 
     An event is ``{"code": int, "description": str, "help": str}``.
 
     :param ismart_conn_id: the connection that holds the account.
-    :param poke_interval: seconds between two checks.
+    :param poke_interval: seconds between checks.
     :param alert_codes: the return codes that mean trouble.
-    :param wait_for: ``"alert"``, or ``"ok"`` to fire when no trouble is seen.
+    :param wait_for: ``"alert"``, or ``"ok"`` to fire when a check finds no trouble.
     :param max_failed_checks: with ``once``, also fire after this many checks in a row without a verdict.
-    :param once: end with the first event, and also fire for events that fail a sensor: a refused login, or an
-        account that may not send. The sensor uses it.
+    :param once: end after the first event, and also fire for events that fail a sensor: a refused login, or an
+        account that is not allowed to send. For use by the sensor.
     :raises ValueError: an option is invalid.
     """
 
@@ -55,7 +55,7 @@ class ISmartCreditTrigger(BaseEventTrigger):
         once: bool = False,
     ) -> None:
         super().__init__()  # type: ignore[no-untyped-call]
-        self.supports_triggerer_queue = once  # a sensor's trigger follows its task's queue, like every task's
+        self.supports_triggerer_queue = once  # a sensor's trigger uses the queue of its task
         self._watch = Watch.of(alert_codes, wait_for)
         self.ismart_conn_id = ismart_conn_id
         self.poke_interval = poke_interval
@@ -64,7 +64,7 @@ class ISmartCreditTrigger(BaseEventTrigger):
         self.max_failed_checks = max_failed_checks
         self.once = once
         self._refused: Settings | None = None
-        #: Whether the last check made no call, because the login was refused before.
+        #: Whether the last check made no call, because the login was refused earlier.
         self._is_blocked = False
 
     def serialize(self) -> tuple[str, dict[str, Any]]:
@@ -84,7 +84,7 @@ class ISmartCreditTrigger(BaseEventTrigger):
     async def run(self) -> AsyncIterator[TriggerEvent]:
         """Probe until there is an event, and yield it."""
         async for outcome in self._what_ends_a_sensor() if self.once else self._appearances():
-            blocked = {"is_blocked": True} if self._is_blocked else {}  # tells a sensor that no call was made
+            blocked = {"is_blocked": True} if self._is_blocked else {}  # tells the sensor that no call was made
             yield TriggerEvent({**seen(outcome), **blocked})  # type: ignore[no-untyped-call]
 
     async def _what_ends_a_sensor(self) -> AsyncIterator[CallOutcome]:
@@ -111,8 +111,8 @@ class ISmartCreditTrigger(BaseEventTrigger):
             outcome, verdict = await self._check()
             if verdict is ProbeVerdict.LOGIN_REFUSED:
                 self.log.error(
-                    "The login of %r was refused. It is not tried again, because that could lock the account. "
-                    "Correct the connection's password.",
+                    "The login of connection %r was refused. Correct its password; until then no more calls are "
+                    "made, because they could lock the account.",
                     self.ismart_conn_id,
                 )
             if verdict is ProbeVerdict.FOUND and outcome.code != reported.code:
@@ -122,16 +122,16 @@ class ISmartCreditTrigger(BaseEventTrigger):
             await reported.record_during(self.poke_interval)
 
     async def _check(self) -> tuple[CallOutcome, ProbeVerdict]:
-        """Probe in a thread, including the look-up of the connection, which also blocks on Airflow 3.
+        """Look up the connection and probe the account in a thread, because both block.
 
-        In another kind of thread, Airflow 3.0 would read the look-up's answer in a separate event loop, and the
-        triggerer could not be called any more.
+        Only in this kind of thread can Airflow 3.0 look up a connection: in others it would read the answer in a
+        separate event loop, and later calls of the triggerer would fail.
         """
         from asgiref.sync import sync_to_async  # noqa: PLC0415  # keeps the import of DAG files fast
 
         try:
             outcome = await sync_to_async(self._probe, thread_sensitive=False)()
-        except Exception as error:  # noqa: BLE001  # the watch continues if the connection cannot be read
+        except Exception as error:  # noqa: BLE001  # keep watching if the connection cannot be read
             why = error if isinstance(error, AirflowException) else type(error).__name__
             outcome = _no_call(f"the connection cannot be used: {why}")
         verdict = self._watch.verdict(outcome.code)
@@ -151,12 +151,12 @@ class ISmartCreditTrigger(BaseEventTrigger):
         return outcome
 
     def _block_reason(self, hook: ISmartHook) -> str | None:
-        """Return why the login must not be tried, even if its refusal could not be recorded or is a day old."""
+        """Return why the login must not be tried, if this trigger or the shared record saw it refused."""
         if self._refused is not None and _login(self._refused) == _login(hook.settings):
             return (
-                f"The login of {self.ismart_conn_id!r} was refused and has not changed since. It is not tried, "
-                "because that could lock the account. Correct the connection or, if Infocomm has unlocked the "
-                f"account, delete the Variable {hook.refused_login.name!r} and restart the triggerer."
+                f"The login of connection {self.ismart_conn_id!r} was refused and has not changed since. No call "
+                "was made, because it could lock the account. Correct the connection or, if Infocomm has unlocked "
+                f"the account, delete the Variable {hook.refused_login.name!r} and restart the triggerer."
             )
         return hook.refused_login.block_reason()
 

@@ -1,4 +1,4 @@
-"""The DAG of ``benchmarks/loop.py``: a task that sends to one number at a time, as people first write it."""
+"""Send to one number at a time in a task, as people first write it; ``benchmarks/loop.py`` runs this DAG."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ def loop() -> None:
         gateway = http.client.HTTPConnection("127.0.0.1", int(os.environ["LOOP_GATEWAY_PORT"]))
 
         def reference() -> None:
-            """Make the call and the two writes that no send can do without."""
+            """Make the call and the two writes that every send needs."""
             for value in range(2):
                 store.set("reference", value)
             gateway.request("GET", "/")

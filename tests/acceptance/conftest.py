@@ -1,4 +1,4 @@
-"""A PostgreSQL and a sandbox for each suite, in processes of their own; `deployment.py` has the Airflow.
+"""Start a PostgreSQL and a sandbox for each suite, in their own processes; `deployment.py` has the Airflow.
 
 A suite is a folder with one test module, so that what it has started ends before the next suite starts.
 """
@@ -31,7 +31,7 @@ def version() -> tuple[int, ...]:
 
 @pytest.fixture(scope="module")
 def folder() -> Iterator[Path]:
-    """A folder whose path is short enough for a socket's, and that PostgreSQL's own user may enter."""
+    """Yield a folder with a path short enough for a socket, which PostgreSQL's own user can enter."""
     with tempfile.TemporaryDirectory(prefix="ismart", dir="/tmp") as path:
         Path(path).chmod(0o755)
         yield Path(path)

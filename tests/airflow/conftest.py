@@ -1,4 +1,4 @@
-"""Airflow's own command line, on a database and a DAGs folder of its own."""
+"""Run Airflow's own command line, with its own database and DAGs folder."""
 
 import os
 import subprocess
@@ -13,7 +13,7 @@ COMMAND = Path(__file__).parent / "command.py"
 
 @pytest.fixture
 def airflow_command(airflow_db, ismart_default):
-    """Start an ``airflow`` command against the sandbox; give its process."""
+    """Start an ``airflow`` command against the sandbox; return its process."""
     processes = []
 
     def start(*arguments, **environment):
@@ -35,7 +35,7 @@ def airflow_command(airflow_db, ismart_default):
 
 @pytest.fixture
 def in_a_callback(supervision, ismart_default, monkeypatch, tmp_path):
-    """Let this process reach Airflow's Variables, and keep its locks apart."""
+    """Give this process access to Airflow's Variables, and its own locks."""
     monkeypatch.setattr("tempfile.tempdir", str(tmp_path))
     with supervision():
         yield

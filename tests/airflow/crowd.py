@@ -1,4 +1,4 @@
-"""Alerts at the same time, from several processes with several threads each: ``crowd.py PROCESSES THREADS``."""
+"""Send alerts concurrently, from several processes with several threads each: ``crowd.py PROCESSES THREADS``."""
 
 import os
 import sys

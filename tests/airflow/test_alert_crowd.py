@@ -1,4 +1,4 @@
-"""Many alerts at the same time: all are sent, within max_concurrency, and a wrong password is tried once."""
+"""Send many alerts concurrently: all are sent, within max_concurrency, and a wrong password is tried once."""
 
 import json
 import os
@@ -28,14 +28,14 @@ LATENCY = 0.3
 
 @pytest.fixture(autouse=True)
 def own_locks(monkeypatch, tmp_path, ismart_default):
-    """Keep the locks of each test apart, those of its subprocesses too."""
+    """Give each test its own locks, also in its subprocesses."""
     monkeypatch.setattr("tempfile.tempdir", str(tmp_path))
     monkeypatch.setenv("TMPDIR", str(tmp_path))
 
 
 @pytest.fixture
 def record():
-    """Give the file with what this machine knows of the default connection's login."""
+    """Return the file in which this machine records the verdict on the default connection's login."""
     return lock_path(SharedState("login", "ismart_default").name)
 
 
@@ -79,14 +79,14 @@ def test_60_alerts_in_four_processes_are_all_sent_within_max_concurrency(ismart_
     assert 2 <= most_in_flight(others) <= 6
 
 
-def test_a_crowd_tries_a_wrong_password_once_though_no_variable_can_be_written(ismart_sandbox, ismart_default):
+def test_many_alerts_try_a_wrong_password_once_even_if_no_variable_can_be_written(ismart_sandbox, ismart_default):
     ismart_default(password="wrong")
     ismart_sandbox.configure(latency=LATENCY, max_failed_logins=99)
     crowd(processes=2, threads=10)
     assert len(ismart_sandbox.calls) == 1
 
 
-def test_a_crowd_tries_a_password_that_has_become_wrong_once(ismart_sandbox, ismart_default):
+def test_many_alerts_try_a_newly_wrong_password_once(ismart_sandbox, ismart_default):
     ismart_sandbox.configure(latency=LATENCY, max_failed_logins=99)
     in_threads(5)
     assert len(ismart_sandbox.messages) == 5
@@ -98,7 +98,7 @@ def test_a_crowd_tries_a_password_that_has_become_wrong_once(ismart_sandbox, ism
     assert len(ismart_sandbox.messages) == 10
 
 
-def test_a_refusal_by_a_login_that_was_good_stops_the_others(ismart_sandbox, monkeypatch):
+def test_a_refusal_of_a_formerly_good_login_stops_the_other_alerts(ismart_sandbox, monkeypatch):
     alert()
     ismart_sandbox.configure(max_failed_logins=99)
     changed = replace(ismart_sandbox._state._credentials, password="changed")
@@ -108,7 +108,7 @@ def test_a_refusal_by_a_login_that_was_good_stops_the_others(ismart_sandbox, mon
     assert len(ismart_sandbox.calls) == 2
 
 
-def test_the_file_shows_neither_login_nor_password_to_anybody(ismart_sandbox, record):
+def test_the_file_shows_neither_login_nor_password(ismart_sandbox, record):
     alert()
     found = json.loads(record.read_text())
     assert (set(found), found["verdict"]) == ({"verdict", "salt", "fingerprint"}, "good")
@@ -127,7 +127,7 @@ def test_an_accepted_message_proves_the_login_for_a_minute(age, messages, ismart
 
 
 @pytest.mark.parametrize("nonsense", ["", "{", "[]", "null", '{"verdict": "good"}', '{"verdict": 1}'])
-def test_a_file_that_cannot_be_read_proves_nothing(nonsense, ismart_sandbox, record, monkeypatch):
+def test_an_unreadable_file_proves_nothing(nonsense, ismart_sandbox, record, monkeypatch):
     monkeypatch.setattr(locks, "QUEUE_SECONDS", 0)
     record.write_text(nonsense)
     with SharedState("login", "ismart_default").lock(Deadline()):
@@ -137,7 +137,7 @@ def test_a_file_that_cannot_be_read_proves_nothing(nonsense, ismart_sandbox, rec
     assert len(ismart_sandbox.messages) == 1
 
 
-def test_without_an_accepted_message_alerts_go_one_at_a_time(ismart_sandbox):
+def test_alerts_are_sent_one_at_a_time_until_a_message_is_accepted(ismart_sandbox):
     ismart_sandbox.configure(latency=LATENCY, credit=0)
     in_threads(5)
     assert most_in_flight(times_of_calls(ismart_sandbox)) == 1
@@ -145,7 +145,7 @@ def test_without_an_accepted_message_alerts_go_one_at_a_time(ismart_sandbox):
 
 
 @pytest.mark.usefixtures("in_a_callback")
-def test_a_throttled_alert_does_not_wait_for_those_that_are_sent(ismart_sandbox):
+def test_a_throttled_alert_does_not_wait_for_other_alerts(ismart_sandbox):
     notifier = ISmartNotifier(recipients=ON_CALL, throttle=timedelta(hours=1), throttle_key="no_wait")
     context = {"ti": SimpleNamespace(dag_id="bills", task_id="send"), "run_id": "a_run"}
     notifier(context)
@@ -162,7 +162,7 @@ def test_a_throttled_alert_does_not_wait_for_those_that_are_sent(ismart_sandbox)
 @pytest.mark.parametrize(
     ("context", "ends"), [({"reason": "task_failure"}, True), ({}, False)], ids=["DAG", "task"]
 )
-def test_a_dags_callback_waits_less_as_airflow_ends_the_dag_processor(context, ends, monkeypatch, ismart_sandbox):
+def test_callbacks_of_dags_wait_less(context, ends, monkeypatch, ismart_sandbox):
     monkeypatch.setattr("airflow_provider_ismart.notifications.ismart.DAG_QUEUE_SECONDS", 0)
     with SharedState("login", "ismart_default").lock(Deadline()):
         waiting = threading.Thread(target=alert, kwargs=context)

@@ -1,4 +1,4 @@
-"""The credit alert: which failures it tells of, to whom, with what, and how often."""
+"""Test the credit alert: which failures it reports, to whom, with what, and how often."""
 
 from datetime import timedelta
 from importlib import import_module
@@ -23,7 +23,7 @@ pytestmark = [pytest.mark.usefixtures("in_a_callback"), pytest.mark.filterwarnin
 
 
 class Mail(BaseNotifier):
-    """A notifier as there are for e-mail or chat, which keeps what it would send."""
+    """A notifier like those for e-mail or chat, which keeps what it would send."""
 
     template_fields = ("subject",)
 
@@ -47,7 +47,7 @@ def credit_error(code=4, error=ISmartCreditError):
 
 
 @pytest.mark.parametrize("code", sorted(CREDIT))
-def test_it_tells_of_the_three_codes_with_what_to_do_about_them(code):
+def test_the_three_credit_codes_are_reported_with_what_to_do(code):
     told = []
     ISmartCreditAlert(notifiers=[told.append])(failure(credit_error(code)))
     [context] = told
@@ -68,13 +68,13 @@ def test_it_tells_of_the_three_codes_with_what_to_do_about_them(code):
     ],
     ids=repr,
 )
-def test_any_other_failure_passes(error):
+def test_other_failures_are_ignored(error):
     told = []
     ISmartCreditAlert(notifiers=[told.append])(failure(error))
     assert told == []
 
 
-def test_it_finds_what_somebody_raised_another_error_from():
+def test_a_credit_failure_is_found_in_the_cause_of_another_error():
     told = []
     error = AirflowFailException("the bills were not sent")
     error.__cause__ = credit_error()  # as ``raise … from …`` has it
@@ -82,13 +82,13 @@ def test_it_finds_what_somebody_raised_another_error_from():
     assert len(told) == 1
 
 
-def test_a_sensors_time_out_in_trouble_is_a_failure_for_want_of_credit():
+def test_a_sensors_timeout_during_trouble_is_a_credit_failure():
     told = []
     ISmartCreditAlert(notifiers=[told.append])(failure(credit_error(13, ISmartCreditTimeoutError)))
     assert told[0]["ismart_code"] == 13
 
 
-def test_the_counts_are_those_of_the_send(ismart_sandbox):
+def test_the_alert_has_the_counts_of_the_send(ismart_sandbox):
     told = []
     ismart_sandbox.configure(credit=1)
     with pytest.raises(ISmartCreditError) as raised:
@@ -97,7 +97,7 @@ def test_the_counts_are_those_of_the_send(ismart_sandbox):
     assert {outcome: count for outcome, count in told[0]["ismart_counts"].items() if count} == {"refused": 2}
 
 
-def test_where_the_dags_callbacks_cannot_be_left_word_the_send_fails_as_ever(ismart_sandbox):
+def test_the_send_fails_as_usual_if_the_failure_cannot_be_passed_on(ismart_sandbox):
     def broken(*what):
         raise RuntimeError("no XCom can be pushed")
 
@@ -108,7 +108,7 @@ def test_where_the_dags_callbacks_cannot_be_left_word_the_send_fails_as_ever(ism
         ISmartHook().submit(["96890000001"], {"message": "Hello"}, context)
 
 
-def test_a_notifiers_templates_see_it_each_time_anew():
+def test_a_notifiers_templates_are_rendered_for_each_alert():
     sent = []
     alert = ISmartCreditAlert(notifiers=[Mail(sent)])
     alert(failure(credit_error(4)))
@@ -116,7 +116,7 @@ def test_a_notifiers_templates_see_it_each_time_anew():
     assert sent == [f"{code}: {return_code(code).help} {{}}" for code in (4, 13)]
 
 
-def test_one_that_fails_keeps_the_others_from_nothing_and_nothing_is_raised(caplog, capfd):
+def test_a_failing_notifier_does_not_prevent_the_others_and_nothing_is_raised(caplog, capfd):
     told = []
 
     def broken(context):
@@ -127,7 +127,7 @@ def test_one_that_fails_keeps_the_others_from_nothing_and_nothing_is_raised(capl
     assert "secret of the mail server" not in caplog.text + "".join(capfd.readouterr())
 
 
-def test_within_the_cooldown_a_code_of_a_connection_gets_one_message_in_each_dag():
+def test_within_the_cooldown_there_is_one_alert_per_code_connection_and_dag():
     told = []
 
     def tell(context):
@@ -147,9 +147,7 @@ def test_within_the_cooldown_a_code_of_a_connection_gets_one_message_in_each_dag
     ]
 
 
-def test_a_dags_callback_says_where_it_cannot_learn_why_a_task_failed_and_does_not_hang(
-    airflow_version, caplog, capfd
-):
+def test_a_dags_callback_on_airflow_3_0_reports_that_it_cannot_know_the_cause(airflow_version, caplog, capfd):
     import_module("airflow.dag_processing.processor")  # as it is in the DAG processor
     asked, told = [], []
     ti = SimpleNamespace(dag_id="bills", task_id="send", state=None, xcom_pull=lambda **of: asked.append(of) or [])
@@ -162,12 +160,12 @@ def test_a_dags_callback_says_where_it_cannot_learn_why_a_task_failed_and_does_n
 
 
 @pytest.mark.parametrize("cooldown", [60, timedelta(0)], ids=str)
-def test_a_cooldown_that_cannot_be_is_refused_when_the_dag_is_read(cooldown):
+def test_an_invalid_cooldown_is_refused_when_the_dag_is_parsed(cooldown):
     with pytest.raises(ValueError, match="it must be"):
         ISmartCreditAlert(notifiers=[], cooldown=cooldown)
 
 
 @pytest.mark.parametrize("notifiers", [print, [print, "ops@example.invalid"], None], ids=str)
-def test_notifiers_that_cannot_be_called_are_refused_when_the_dag_is_read(notifiers):
+def test_invalid_notifiers_are_refused_when_the_dag_is_parsed(notifiers):
     with pytest.raises(ValueError, match="notifiers must be a list"):
         ISmartCreditAlert(notifiers=notifiers)

@@ -1,4 +1,4 @@
-"""The sensor: what it returns and raises, how often it looks, and what Airflow makes of it in each mode."""
+"""Test the sensor: what it returns and raises, how often it checks, and how Airflow handles it in each mode."""
 
 import json
 import runpy
@@ -49,7 +49,7 @@ def answers(sandbox, *codes):
 
 
 @pytest.mark.parametrize("code", sorted(CREDIT))
-def test_it_ends_when_an_alert_code_appears(code, ismart_sandbox):
+def test_the_sensor_succeeds_when_an_alert_code_appears(code, ismart_sandbox):
     answers(ismart_sandbox, 9, 9, code)
     payload = sense()
     assert (payload["code"], set(payload)) == (code, {"code", "description", "help"})
@@ -57,13 +57,13 @@ def test_it_ends_when_an_alert_code_appears(code, ismart_sandbox):
     assert len(ismart_sandbox.calls) == 3
 
 
-def test_waiting_for_ok_holds_back_until_the_trouble_is_gone(ismart_sandbox):
+def test_wait_for_ok_waits_until_the_trouble_is_gone(ismart_sandbox):
     answers(ismart_sandbox, 4, 13, 14, 9)
     assert sense(wait_for="ok")["code"] == 9
     assert len(ismart_sandbox.calls) == 4
 
 
-def test_other_alert_codes_can_be_watched_for(ismart_sandbox):
+def test_alert_codes_can_be_changed(ismart_sandbox):
     answers(ismart_sandbox, 4, 13, 18)
     assert sense(alert_codes=(18,))["code"] == 18
 
@@ -79,7 +79,7 @@ def test_the_probe_costs_nothing_and_reaches_nobody(ismart_sandbox):
 
 @pytest.mark.parametrize("how", HOW_TO_FAIL, **by_name)
 @pytest.mark.parametrize("mode", [{}, {"deferrable": True}, {"canary": CANARY}], **by_name)
-def test_a_wrong_password_is_tried_once_whatever_is_to_become_of_a_failure(
+def test_a_wrong_password_is_tried_once_regardless_of_the_failure_options(
     mode, how, ismart_sandbox, ismart_default
 ):
     ismart_default(password="wrong")
@@ -96,7 +96,7 @@ def test_a_wrong_password_is_tried_once_whatever_is_to_become_of_a_failure(
     + [(code, ISmartAccountError) for code in sorted(ACCOUNT)],
 )
 @pytest.mark.parametrize("wait_for", ["alert", "ok"])
-def test_a_refused_login_and_a_dead_account_end_it_at_the_first_look(code, error, wait_for, ismart_sandbox):
+def test_a_login_or_account_code_ends_the_sensor_at_the_first_check(code, error, wait_for, ismart_sandbox):
     answers(ismart_sandbox, code)
     with pytest.raises(error, match=rf"return code {code} ") as raised:
         sense(wait_for=wait_for)
@@ -108,7 +108,7 @@ def test_a_refused_login_and_a_dead_account_end_it_at_the_first_look(code, error
 # --- looks without a verdict
 
 
-def test_looks_without_a_verdict_are_followed_by_others(ismart_sandbox):
+def test_the_sensor_checks_again_after_a_check_without_a_verdict(ismart_sandbox):
     ismart_sandbox.fail(
         faults.Drop(), faults.HttpStatus(status=500), faults.Garbage(), faults.ReturnCode(code=11),
         faults.ReturnCode(code=4),
@@ -117,7 +117,7 @@ def test_looks_without_a_verdict_are_followed_by_others(ismart_sandbox):
     assert len(ismart_sandbox.calls) == 5
 
 
-def test_it_fails_after_so_many_in_a_row_and_a_retry_may_help(ismart_sandbox):
+def test_the_sensor_fails_after_max_failed_checks_and_can_be_retried(ismart_sandbox):
     ismart_sandbox.fail(faults.Drop(times=2), None, faults.HttpStatus(status=500, times=3))
     with pytest.raises(ISmartUnavailableError, match="HTTP 500") as raised:
         sense(max_failed_checks=3)
@@ -126,14 +126,14 @@ def test_it_fails_after_so_many_in_a_row_and_a_retry_may_help(ismart_sandbox):
 
 
 @pytest.mark.parametrize("code", [11, 15, 99])
-def test_a_code_that_says_nothing_about_the_account_is_reported_at_the_end(code, ismart_sandbox):
+def test_a_code_that_says_nothing_about_the_account_is_in_the_final_error(code, ismart_sandbox):
     ismart_sandbox.fail(faults.ReturnCode(code=code, times=2))
     with pytest.raises(ISmartRefusedError, match=rf"return code {code} "):
         sense(max_failed_checks=2)
     assert len(ismart_sandbox.calls) == 2
 
 
-def test_no_error_or_log_holds_the_password(ismart_sandbox, ismart_default, caplog):
+def test_no_error_or_log_contains_the_password(ismart_sandbox, ismart_default, caplog):
     ismart_default(password="fake p@ss&1")
     with caplog.at_level("DEBUG"), pytest.raises(ISmartLoginError) as raised:
         sense()
@@ -145,7 +145,7 @@ def test_no_error_or_log_holds_the_password(ismart_sandbox, ismart_default, capl
 
 
 @pytest.mark.parametrize("code", sorted(CREDIT))
-def test_trouble_that_outlasts_the_timeout_is_named(code, ismart_sandbox):
+def test_a_timeout_during_trouble_names_the_trouble(code, ismart_sandbox):
     answers(ismart_sandbox, code)
     with pytest.raises(ISmartCreditTimeoutError, match=rf"return code {code} ") as raised:
         sense(wait_for="ok", timeout=0)
@@ -153,13 +153,13 @@ def test_trouble_that_outlasts_the_timeout_is_named(code, ismart_sandbox):
     assert len(ismart_sandbox.calls) == 1
 
 
-def test_without_trouble_a_timeout_is_airflows_own(ismart_sandbox):
+def test_a_timeout_without_trouble_is_airflows_own_error(ismart_sandbox):
     with pytest.raises(AirflowSensorTimeout) as raised:
         sense(timeout=0)
     assert type(raised.value) is AirflowSensorTimeout
 
 
-def test_a_timeout_skips_where_a_failure_is_to_be_soft(ismart_sandbox):
+def test_a_timeout_skips_the_task_with_soft_fail(ismart_sandbox):
     answers(ismart_sandbox, 4)
     with pytest.raises(AirflowSkipException):
         sense(wait_for="ok", timeout=0, soft_fail=True)
@@ -168,7 +168,7 @@ def test_a_timeout_skips_where_a_failure_is_to_be_soft(ismart_sandbox):
 # --- the canary
 
 
-def test_a_canary_is_a_real_message_at_each_look(ismart_sandbox):
+def test_a_canary_is_a_real_message_per_check(ismart_sandbox):
     answers(ismart_sandbox, 4, 4)
     assert sense(canary=CANARY, wait_for="ok")["code"] == 1
     [message] = ismart_sandbox.messages
@@ -176,49 +176,47 @@ def test_a_canary_is_a_real_message_at_each_look(ismart_sandbox):
     assert len(ismart_sandbox.calls) == 3
 
 
-def test_a_canary_sees_the_credit_where_the_probe_does_not(ismart_sandbox):
+def test_a_canary_detects_missing_credit_that_the_probe_misses(ismart_sandbox):
     ismart_sandbox.configure(credit=0, probe_sees_credit=False)
     assert sense(wait_for="ok")["code"] == 9
     assert sense(canary=CANARY)["code"] == 4
 
 
-def test_a_canary_that_may_have_been_sent_is_no_verdict(ismart_sandbox):
+def test_an_uncertain_canary_is_no_verdict(ismart_sandbox):
     ismart_sandbox.fail(faults.Drop(), faults.ReturnCode(code=11))
     assert sense(canary=CANARY, wait_for="ok")["code"] == 1
     assert len(ismart_sandbox.calls) == 3
 
 
 @pytest.mark.parametrize("canary", ["", "not a number"])
-def test_a_canary_that_is_no_number_fails_before_any_call(canary, ismart_sandbox):
+def test_an_invalid_canary_number_fails_before_any_call(canary, ismart_sandbox):
     with pytest.raises(ISmartInputError):
         sense(canary=canary)
     assert not ismart_sandbox.calls
 
 
-def test_a_canary_that_does_not_want_messages_ends_the_sensor(ismart_sandbox):
+def test_an_opted_out_canary_ends_the_sensor(ismart_sandbox):
     ismart_sandbox.configure(opted_out=[CANARY])
     with pytest.raises(ISmartRefusedError, match="return code 23"):
         sense(canary=CANARY)
     assert len(ismart_sandbox.calls) == 1
 
 
-def test_a_canary_that_a_restricted_connection_does_not_reach_fails_before_any_call(
-    ismart_default, ismart_sandbox
-):
+def test_a_canary_outside_allowed_numbers_fails_before_any_call(ismart_default, ismart_sandbox):
     ismart_default(extra={"allowed_numbers": "96890000002"})
     with pytest.raises(ISmartInputError, match="canary was not sent: 1 x not in the allowed numbers"):
         sense(canary=CANARY)
     assert not ismart_sandbox.calls
 
 
-def test_a_canary_cannot_be_sent_by_the_triggerer():
+def test_a_canary_cannot_be_deferrable():
     with pytest.raises(ValueError, match="a canary cannot be sent from the triggerer"):
         ISmartCreditSensor(task_id="watch", canary=CANARY, deferrable=True)
 
 
 @pytest.mark.parametrize("options", [{"alert_codes": (3,)}, {"alert_codes": ()}, {"wait_for": "credit"}])
-def test_an_option_that_cannot_be_is_refused_when_the_dag_is_read(options):
-    with pytest.raises(ValueError, match="it can be"):
+def test_an_invalid_option_is_refused_when_the_dag_is_parsed(options):
+    with pytest.raises(ValueError, match="it must "):
         ISmartCreditSensor(task_id="watch", **options)
 
 
@@ -227,7 +225,7 @@ def test_an_option_that_cannot_be_is_refused_when_the_dag_is_read(options):
     [({}, True), ({"deferrable": False}, False), ({"canary": CANARY}, False)],
     ids=["unsaid", "said otherwise", "canary"],
 )
-def test_waiting_is_deferred_where_airflow_is_configured_so_unless_it_cannot_be(options, deferrable, monkeypatch):
+def test_deferrable_follows_airflows_default_except_with_a_canary(options, deferrable, monkeypatch):
     monkeypatch.setenv("AIRFLOW__OPERATORS__DEFAULT_DEFERRABLE", "True")
     assert ISmartCreditSensor(task_id="watch", **options).deferrable is deferrable
 
@@ -250,7 +248,7 @@ UNUSABLE = {"extra": {"ca_bundle": "/no/such/file"}}
     ],
     ids=["extra", "no connection", "no gateway"],
 )
-def test_what_soft_fail_does_not_skip_in_poke_mode_it_does_not_skip_when_deferred(
+def test_soft_fail_skips_the_same_errors_in_deferrable_and_poke_mode(
     mode, how, error, trouble, options, plain, ismart_default
 ):
     ismart_default(**trouble)
@@ -258,7 +256,7 @@ def test_what_soft_fail_does_not_skip_in_poke_mode_it_does_not_skip_when_deferre
         sense(**mode, **how, **options)
 
 
-def test_deferred_with_silent_fail_it_waits_on_after_a_look_that_failed(ismart_sandbox):
+def test_silent_fail_keeps_waiting_after_a_failed_check_when_deferred(ismart_sandbox):
     ismart_sandbox.fail(faults.Drop())
     with pytest.raises(TaskDeferred):
         sense(deferrable=True, silent_fail=True, max_failed_checks=1)
@@ -292,12 +290,12 @@ def resume(event, **options):
         ({"silent_fail": True}, 11, ISmartRefusedError),
     ],
 )
-def test_what_the_triggerer_saw_ends_the_task_as_a_look_of_poke_mode_does(how, code, error):
+def test_the_triggers_event_ends_the_task_like_a_check_in_poke_mode(how, code, error):
     with pytest.raises(error):
         resume(NO_CODE | {"code": code}, **how)
 
 
-def test_waiting_on_ends_when_the_first_wait_would_have_ended():
+def test_silent_fail_does_not_extend_the_timeout():
     with pytest.raises(TaskDeferred) as again:
         resume(NO_CODE, silent_fail=True)
     assert timedelta(seconds=30) < again.value.timeout <= timedelta(seconds=60)
@@ -313,7 +311,7 @@ def test_waiting_on_ends_when_the_first_wait_would_have_ended():
     ],
     ids=str,
 )
-def test_a_timeout_in_the_triggerer_ends_the_task_as_one_of_poke_mode_does(error, how, ends_as):
+def test_a_timeout_in_the_triggerer_ends_the_task_like_one_in_poke_mode(error, how, ends_as):
     sensor = ISmartCreditSensor(task_id="watch", deferrable=True, **how)
     with pytest.raises(ends_as):
         sensor.resume_execution("__fail__", {"error": error}, {})
@@ -322,7 +320,7 @@ def test_a_timeout_in_the_triggerer_ends_the_task_as_one_of_poke_mode_does(error
 
 
 @pytest.mark.parametrize("how", [{}, {"soft_fail": True}, {"silent_fail": True}], ids=str)
-def test_a_trigger_that_failed_fails_the_task(how):
+def test_a_failed_trigger_fails_the_task(how):
     sensor = ISmartCreditSensor(task_id="watch", deferrable=True, **how)
     with pytest.raises(AirflowException) as raised:
         sensor.resume_execution("__fail__", {"error": "Trigger failure", "traceback": None}, {})
@@ -344,7 +342,7 @@ with DAG("{dag_id}", schedule=None, start_date=datetime(2024, 1, 1)) as dag:
 
 @pytest.fixture
 def run(airflow_db, ismart_default, monkeypatch, tmp_path):
-    """Run a sensor as a DAG's one task; give its task instance."""
+    """Run a sensor as a DAG's only task; return its task instance."""
     # Airflow 3.3 looks the DAG up in its folder; and it is to ask no name server
     monkeypatch.setattr("airflow.settings.DAGS_FOLDER", str(tmp_path))
     monkeypatch.setenv("AIRFLOW__CORE__HOSTNAME_CALLABLE", "socket.gethostname")
@@ -360,7 +358,7 @@ def run(airflow_db, ismart_default, monkeypatch, tmp_path):
 
 
 @pytest.mark.parametrize("mode", MODES)
-def test_each_mode_returns_what_was_seen(mode, run, ismart_sandbox):
+def test_each_mode_returns_the_result_of_the_check(mode, run, ismart_sandbox):
     answers(ismart_sandbox, 9, 9, 14)
     instance = run(**MODES[mode])
     assert instance.state == "success"
@@ -369,9 +367,7 @@ def test_each_mode_returns_what_was_seen(mode, run, ismart_sandbox):
 
 
 @pytest.mark.parametrize("mode", MODES)
-def test_in_each_mode_a_wrong_password_is_tried_once_in_spite_of_retries(
-    mode, run, ismart_sandbox, ismart_default
-):
+def test_a_wrong_password_is_tried_once_in_each_mode_despite_retries(mode, run, ismart_sandbox, ismart_default):
     ismart_default(password="wrong")
     assert run(**MODES[mode]).state == "failed"
     assert len(ismart_sandbox.calls) == 1
@@ -386,13 +382,13 @@ def test_a_timeout_ends_the_task_without_a_retry(mode, run, ismart_sandbox):
 
 
 @pytest.mark.parametrize("how", [{}, {"soft_fail": True}, {"never_fail": True}], **by_name)
-def test_a_login_that_is_refused_in_the_triggerer_ends_the_task_without_a_retry(how, run, ismart_sandbox):
+def test_a_login_refused_in_the_triggerer_ends_the_task_without_a_retry(how, run, ismart_sandbox):
     answers(ismart_sandbox, 9, 9, 3, 3)
     assert run(deferrable=True, **how).state == ("skipped" if how else "failed")
     assert len(ismart_sandbox.calls) == 3
 
 
-def test_the_rendered_fields_do_not_show_the_canarys_number():
+def test_rendered_fields_do_not_show_the_canarys_number():
     sensor = ISmartCreditSensor(task_id="watch", canary="{{ 96890000000 + 1 }}", ismart_conn_id="{{ 'billing' }}")
     sensor.render_template_fields({})
     assert CANARY not in str(sensor.canary)

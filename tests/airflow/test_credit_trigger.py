@@ -1,4 +1,4 @@
-"""The trigger, in an event loop like the triggerer's: when it fires, and how often it looks."""
+"""Test the trigger in an event loop like the triggerer's: when it fires, and how often it checks."""
 
 import asyncio
 import json
@@ -20,7 +20,7 @@ SOME = 5
 
 
 def watch(sandbox, looks, **options):
-    """Let a watch look so many times; give the codes that it fired for."""
+    """Let a watch make a number of checks; return the codes for which it fired."""
 
     async def run():
         fired = []
@@ -42,7 +42,7 @@ def watch(sandbox, looks, **options):
 
 
 def once(**options):
-    """Wait as a deferred sensor does; give the one event's payload."""
+    """Wait like a deferred sensor; return the payload of the only event."""
 
     async def run():
         trigger = ISmartCreditTrigger(poke_interval=QUICK, once=True, **options)
@@ -56,34 +56,34 @@ def answers(sandbox, *codes):
     sandbox.fail(*(faults.ReturnCode(code=code) if code != 9 else None for code in codes))
 
 
-def test_a_watch_fires_when_trouble_appears_and_not_while_it_lasts(ismart_sandbox):
+def test_a_watch_fires_when_trouble_starts_and_not_while_it_lasts(ismart_sandbox):
     answers(ismart_sandbox, 9, 4, 4, 4, 9, 9, 4, 4)
     assert watch(ismart_sandbox, 9) == [4, 4]
 
 
-def test_a_watch_fires_immediately_where_there_is_trouble_already(ismart_sandbox):
+def test_a_watch_fires_immediately_if_there_is_trouble_already(ismart_sandbox):
     ismart_sandbox.configure(credit=0)
     assert watch(ismart_sandbox, SOME) == [4]
 
 
-def test_another_trouble_in_place_of_the_first_fires_again(ismart_sandbox):
+def test_a_watch_fires_again_when_the_code_changes(ismart_sandbox):
     answers(ismart_sandbox, 4, 13, 13, 14)
     assert watch(ismart_sandbox, SOME) == [4, 13, 14]
 
 
-def test_a_look_without_a_verdict_between_two_alerts_is_no_new_alert(ismart_sandbox):
+def test_a_check_without_a_verdict_does_not_cause_a_repeated_alert(ismart_sandbox):
     ismart_sandbox.fail(
         faults.ReturnCode(code=4), faults.Garbage(), faults.HttpStatus(status=500), faults.ReturnCode(code=4)
     )
     assert watch(ismart_sandbox, SOME) == [4]
 
 
-def test_a_watch_outlives_any_number_of_looks_without_a_verdict(ismart_sandbox):
+def test_a_watch_survives_any_number_of_checks_without_a_verdict(ismart_sandbox):
     ismart_sandbox.fail(faults.Drop(times=12), faults.ReturnCode(code=4))
     assert watch(ismart_sandbox, 14, max_failed_checks=2) == [4]
 
 
-def test_a_watch_looks_again_when_the_connection_is_there(ismart_sandbox, monkeypatch):
+def test_a_watch_checks_again_once_the_connection_exists(ismart_sandbox, monkeypatch):
     described = ismart_sandbox.connection_json()
     ismart_sandbox.configure(credit=0)
 
@@ -98,19 +98,19 @@ def test_a_watch_looks_again_when_the_connection_is_there(ismart_sandbox, monkey
     assert asyncio.run(run()).payload["code"] == 4
 
 
-def test_a_watch_outlives_whatever_keeps_a_connection_from_being_looked_up(ismart_sandbox, monkeypatch):
+def test_a_watch_survives_any_error_while_reading_the_connection(ismart_sandbox, monkeypatch):
     monkeypatch.setenv("AIRFLOW_CONN_BROKEN", '{"conn_type": "ismart", "port": "no port"}')
     assert once(ismart_conn_id="broken", max_failed_checks=2)["code"] is None
     assert not ismart_sandbox.calls
 
 
-def test_a_watch_for_good_news_fires_when_the_trouble_is_gone(ismart_sandbox):
+def test_a_watch_for_ok_fires_when_the_trouble_is_gone(ismart_sandbox):
     answers(ismart_sandbox, 4, 13, 9, 9, 4, 9)
     assert watch(ismart_sandbox, 7, wait_for="ok") == [9, 9]
 
 
 @pytest.mark.parametrize("code", sorted(LOGIN))
-def test_after_a_refused_login_a_watch_neither_looks_again_nor_ends(code, ismart_sandbox):
+def test_a_watch_neither_checks_again_nor_ends_after_a_refused_login(code, ismart_sandbox):
     answers(ismart_sandbox, code)
 
     async def run():
@@ -123,7 +123,7 @@ def test_after_a_refused_login_a_watch_neither_looks_again_nor_ends(code, ismart
     assert len(ismart_sandbox.calls) == 1
 
 
-def test_a_watch_resumes_once_a_refused_login_is_corrected(ismart_sandbox, ismart_default):
+def test_a_watch_resumes_after_a_refused_login_is_corrected(ismart_sandbox, ismart_default):
     ismart_default(password="wrong")
     ismart_sandbox.configure(credit=0)
 
@@ -155,23 +155,21 @@ def test_a_watch_that_cannot_use_its_store_warns_and_fires(ismart_sandbox, airfl
     assert "Could not record which trouble was reported" in logged
 
 
-def test_a_wrong_password_is_tried_once_and_locks_nothing(ismart_sandbox, ismart_default):
+def test_a_wrong_password_is_tried_once_and_does_not_lock_the_account(ismart_sandbox, ismart_default):
     ismart_default(password="wrong")
     assert once()["code"] == 3
     assert (ismart_sandbox.account.failed_logins, ismart_sandbox.account.locked) == (1, False)
 
 
 @pytest.mark.parametrize("code", sorted(LOGIN | ACCOUNT))
-def test_what_ends_a_sensor_is_told_at_the_first_look(code, ismart_sandbox):
+def test_an_outcome_that_ends_a_sensor_fires_at_the_first_check(code, ismart_sandbox):
     answers(ismart_sandbox, code)
     assert once()["code"] == code
     assert len(ismart_sandbox.calls) == 1
 
 
 @pytest.mark.filterwarnings("ignore")  # what the supervisor imports
-def test_a_sensors_wait_makes_no_call_with_a_login_that_was_refused_before(
-    ismart_sandbox, ismart_default, supervision
-):
+def test_a_sensors_trigger_makes_no_call_with_a_refused_login(ismart_sandbox, ismart_default, supervision):
     ismart_default(password="wrong")
     with supervision():
         assert once()["code"] == 3
@@ -184,7 +182,7 @@ def test_a_sensors_wait_makes_no_call_with_a_login_that_was_refused_before(
 
 
 @pytest.mark.parametrize("code", sorted(CREDIT))
-def test_an_alert_is_told_with_description_and_help(code, ismart_sandbox):
+def test_an_event_has_description_and_help(code, ismart_sandbox):
     answers(ismart_sandbox, 9, 9, code)
     told = once()
     assert (told["code"], set(told)) == (code, {"code", "description", "help"})
@@ -192,7 +190,7 @@ def test_an_alert_is_told_with_description_and_help(code, ismart_sandbox):
     assert len(ismart_sandbox.calls) == 3
 
 
-def test_a_sensors_wait_ends_after_so_many_looks_in_a_row_without_a_verdict(ismart_sandbox):
+def test_a_sensors_trigger_ends_after_max_failed_checks_in_a_row(ismart_sandbox):
     ismart_sandbox.fail(faults.Drop(times=2), None, faults.Drop(times=3))
     told = once(max_failed_checks=3)
     assert told["code"] is None
@@ -200,7 +198,7 @@ def test_a_sensors_wait_ends_after_so_many_looks_in_a_row_without_a_verdict(isma
     assert len(ismart_sandbox.calls) == 6
 
 
-def test_looking_does_not_hold_up_the_other_triggers(ismart_sandbox):
+def test_a_check_does_not_block_other_triggers(ismart_sandbox):
     ismart_sandbox.fail(faults.Latency(seconds=1))
 
     async def run():
@@ -214,13 +212,13 @@ def test_looking_does_not_hold_up_the_other_triggers(ismart_sandbox):
     assert asyncio.run(run()) > 20
 
 
-def test_the_trigger_sends_nobody_a_message(ismart_sandbox):
+def test_the_trigger_sends_no_message(ismart_sandbox):
     credit = ismart_sandbox.account.credit
     watch(ismart_sandbox, SOME)
     assert (ismart_sandbox.messages, ismart_sandbox.account.credit) == ([], credit)
 
 
-def test_what_is_serialised_makes_the_same_trigger_and_holds_no_secret(ismart_sandbox):
+def test_serialized_arguments_recreate_the_trigger_and_contain_no_secret(ismart_sandbox):
     trigger = ISmartCreditTrigger(
         "billing", poke_interval=60, alert_codes=(4, 7), wait_for="ok", max_failed_checks=2, once=True
     )
@@ -240,12 +238,12 @@ def test_what_is_serialised_makes_the_same_trigger_and_holds_no_secret(ismart_sa
 
 
 @pytest.mark.parametrize("options", [{"alert_codes": (3,)}, {"wait_for": "bad"}])
-def test_an_option_that_cannot_be_is_refused_when_the_trigger_is_made(options):
-    with pytest.raises(ValueError, match="it can be"):
+def test_an_invalid_option_is_refused_when_the_trigger_is_created(options):
+    with pytest.raises(ValueError, match="it must "):
         ISmartCreditTrigger(**options)
 
 
-def test_an_asset_watcher_takes_it_as_its_trigger(airflow_version):
+def test_an_asset_watcher_accepts_the_trigger(airflow_version):
     if airflow_version < (3, 0):
         pytest.skip("Airflow 2 has no asset watchers")
     from airflow.sdk import AssetWatcher

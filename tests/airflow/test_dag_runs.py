@@ -1,4 +1,4 @@
-"""Real DAG runs: the messages that are sent, and what Airflow stores and shows of them."""
+"""Run real DAGs: check the messages, and what Airflow stores and shows."""
 
 import csv
 import json
@@ -18,7 +18,7 @@ def _rows(database, query):
         return list(connection.execute(query))
 
 
-def test_each_way_to_hand_over_recipients_tells_them_and_shows_none(airflow_command, airflow_db, ismart_sandbox):
+def test_each_way_to_pass_recipients_sends_to_them_and_shows_none(airflow_command, airflow_db, ismart_sandbox):
     output, _ = airflow_command("dags", "test", "tell_people").communicate(timeout=240)
     ended = "SELECT task_id || map_index, state FROM task_instance WHERE dag_id = 'tell_people'"
     states = dict(_rows(airflow_db, ended))
@@ -55,9 +55,7 @@ def test_each_way_to_hand_over_recipients_tells_them_and_shows_none(airflow_comm
     assert ismart_sandbox.password not in re.sub(r"MaskSecret\(.*?\)", "", output)
 
 
-def test_a_function_under_task_ismart_tells_the_people_it_returns_and_shows_none(
-    airflow_command, airflow_db, ismart_sandbox
-):
+def test_task_ismart_sends_to_the_returned_recipients_and_shows_none(airflow_command, airflow_db, ismart_sandbox):
     output, _ = airflow_command("dags", "test", "taskflow").communicate(timeout=240)
     of_dag = "WHERE dag_id = 'taskflow'"
     states = dict(_rows(airflow_db, f"SELECT task_id || map_index, state FROM task_instance {of_dag}"))
@@ -108,13 +106,13 @@ def test_a_function_under_task_ismart_tells_the_people_it_returns_and_shows_none
 
 
 def _text(value):
-    """Give an XCom's JSON: bytes on Airflow 2.11, JSON or its text on 3."""
+    """Return an XCom's JSON: bytes on Airflow 2.11, JSON or its text on 3."""
     value = value.decode() if isinstance(value, bytes) else value
     inner = json.loads(value)
     return inner if isinstance(inner, str) else value
 
 
-def test_a_task_that_gets_sigterm_ends_its_calls_and_writes_down_their_outcomes(
+def test_a_task_that_gets_sigterm_finishes_calls_in_flight_and_records_outcomes(
     airflow_command, ismart_default, ismart_sandbox, tmp_path
 ):
     ismart_default(extra={"max_concurrency": 4})
@@ -137,7 +135,7 @@ def test_a_task_that_gets_sigterm_ends_its_calls_and_writes_down_their_outcomes(
 
 
 @pytest.mark.parametrize("try_number", [2, 5])
-def test_without_a_ledger_a_later_try_sends_nothing(try_number, airflow_version, ismart_default, ismart_sandbox):
+def test_a_later_try_without_a_ledger_sends_nothing(try_number, airflow_version, ismart_default, ismart_sandbox):
     from types import SimpleNamespace
 
     from airflow_provider_ismart.exceptions import ISmartUncertainFinalError

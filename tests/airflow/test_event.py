@@ -1,4 +1,4 @@
-"""What a callback's context tells, in each of the places where Airflow runs callbacks."""
+"""Test the default message of an event, wherever Airflow runs the callback."""
 
 from datetime import UTC, datetime, timedelta, timezone
 from types import SimpleNamespace
@@ -17,7 +17,7 @@ def ti(**fields):
 
 
 class HITLTask:
-    """What an ``HITLOperator`` of Airflow 3.1 is to a notifier; the approval example runs a real one."""
+    """A stand-in for an ``HITLOperator`` of Airflow 3.1; the approval example runs a real one."""
 
     def __init__(self, base_url="http://airflow.example"):
         self._base_url = base_url
@@ -82,11 +82,11 @@ HITL = HITLTask()
         ({}, "Airflow: a DAG failed"),
     ],
 )
-def test_the_default_message_says_what_the_context_tells(context, text):
+def test_the_default_message_describes_the_event_of_the_context(context, text):
     assert str(Event.of(context)) == text
 
 
-def test_a_task_that_waits_for_an_answer_has_a_link_where_airflow_knows_its_address():
+def test_a_task_that_waits_for_an_answer_has_a_link_if_airflow_knows_its_address():
     assert (
         Event.of({"task": HITL, "ti": ti(state=None)}).link == "http://airflow.example/dags/bills/required_actions"
     )
@@ -94,14 +94,14 @@ def test_a_task_that_waits_for_an_answer_has_a_link_where_airflow_knows_its_addr
     assert Event.of({"task": HITL, "ti": ti(state="success")}).link == ""
 
 
-def test_the_longest_names_leave_room_for_all_else_in_one_part():
+def test_the_default_message_with_the_longest_names_fits_one_part():
     longest = ti(dag_id="d" * 250, task_id="t" * 250, map_index=1023, try_number=12)
     text = str(Event.of({"ti": longest, "logical_date": LOGICAL, "exception": ZeroDivisionError()}))
     assert len(text) <= 160
     assert text.endswith("[1023] failed, try 12, run 2030-01-31 07:30Z, ZeroDivisionError")
 
 
-def test_the_same_key_goes_for_all_instances_and_runs_of_a_task_but_not_for_another_event():
+def test_all_instances_and_runs_of_a_task_share_a_key_per_event():
     keys = {Event.of({"ti": ti(map_index=index), "run_id": f"run_{index}"}).key for index in range(3)}
     assert keys == {"bills.send failed"}
     assert Event.of({"ti": ti(state="success")}).key not in keys

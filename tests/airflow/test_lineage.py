@@ -1,4 +1,4 @@
-"""The lineage of a send, as Airflow collects it for OpenLineage and its like."""
+"""Check the lineage of a send, as Airflow collects it for OpenLineage and similar tools."""
 
 import json
 import sqlite3
@@ -8,7 +8,7 @@ from pathlib import Path
 PLUGINS = Path(__file__).parent / "plugins"
 
 
-def test_a_send_shows_what_it_read_and_that_the_gateway_got_it(
+def test_a_send_reports_its_sources_and_the_gateway_as_lineage(
     airflow_command, airflow_db, airflow_version, ismart_sandbox, tmp_path
 ):
     for digit, name in enumerate(("local people.csv", "parts/a.csv", "parts/b.csv", "deep/people.csv"), 1):

@@ -1,4 +1,4 @@
-"""The locks of alerts: whatever ends the wait for one, none stays locked and no file open."""
+"""Test the locks of alerts: whatever ends a wait, nothing stays locked and no file stays open."""
 
 import os
 import random
@@ -51,7 +51,7 @@ def assert_all_are_free(folder):
 
 
 class StoppedError(Exception):
-    """What a signal raises."""
+    """The exception that a signal raises."""
 
 
 @pytest.mark.filterwarnings("ignore::ResourceWarning")  # a file may be closed by being forgotten
@@ -84,7 +84,7 @@ def test_a_signal_at_any_moment_leaves_nothing_locked_or_open(gate, tmp_path, is
     assert_all_are_free(tmp_path)
 
 
-def test_a_wait_in_vain_ends_at_its_deadline_and_leaves_nothing_open(tmp_path):
+def test_a_wait_ends_at_its_deadline_and_leaves_nothing_open(tmp_path):
     state, threads = SharedState("throttle", "any"), threading.active_count()
     with state.lock(Deadline()):
         started = time.monotonic()
@@ -96,14 +96,14 @@ def test_a_wait_in_vain_ends_at_its_deadline_and_leaves_nothing_open(tmp_path):
     assert_all_are_free(tmp_path)
 
 
-def test_each_lock_gets_half_a_second_though_the_deadline_has_passed():
+def test_each_lock_gets_half_a_second_even_after_the_deadline():
     deadline = Deadline(0)
     for _ in range(2):
         with SharedState("throttle", "any").lock(deadline):
             pass
 
 
-def test_waiters_get_the_lock_one_after_the_other(tmp_path):
+def test_waiting_callbacks_get_the_lock_one_at_a_time(tmp_path):
     inside, most = [], []
 
     def enter():
@@ -138,7 +138,7 @@ def test_a_process_forked_meanwhile_does_not_keep_the_lock(tmp_path):
     assert_all_are_free(tmp_path)
 
 
-def test_where_no_thread_can_be_started_the_alert_fails_and_leaves_nothing_locked(
+def test_an_alert_that_cannot_start_a_thread_fails_and_leaves_nothing_locked(
     ismart_sandbox, ismart_default, tmp_path, monkeypatch, caplog
 ):
     def refuse(thread):
@@ -153,7 +153,7 @@ def test_where_no_thread_can_be_started_the_alert_fails_and_leaves_nothing_locke
     assert len(ismart_sandbox.messages) == 1
 
 
-def test_an_attempt_that_fails_leaves_nothing_locked(gate, tmp_path):
+def test_a_failed_attempt_leaves_nothing_locked(gate, tmp_path):
     gate._slots[0].symlink_to(tmp_path / "elsewhere")
     with pytest.raises(OSError, match="symbolic"), gate.enter(Deadline()):
         pytest.fail("it followed a link")
@@ -174,12 +174,12 @@ def test_a_file_of_another_user_is_not_trusted(tmp_path):
     assert open_locks(tmp_path) == []
 
 
-def test_a_lock_file_is_its_owners_alone(tmp_path):
+def test_a_lock_file_is_private(tmp_path):
     release(try_lock(lock_path("any")))
     assert stat.S_IMODE(lock_path("any").stat().st_mode) == 0o600
 
 
-def test_a_lock_file_that_was_removed_locks_nobody_out(tmp_path):
+def test_a_removed_lock_file_blocks_nobody(tmp_path):
     path = lock_path("any")
     old = try_lock(path)
     path.unlink()
@@ -188,7 +188,7 @@ def test_a_lock_file_that_was_removed_locks_nobody_out(tmp_path):
     release(old)
 
 
-def test_patience_is_shared_by_all_locks_of_a_callback(monkeypatch):
+def test_all_locks_of_a_callback_share_its_deadline(monkeypatch):
     monkeypatch.setattr(locks, "QUEUE_SECONDS", 20)
     deadline = Deadline()
     first = deadline.remaining

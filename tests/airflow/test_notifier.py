@@ -1,4 +1,4 @@
-"""The notifier: whom it tells what, what it holds back, and what it does where it cannot tell anybody."""
+"""Test the notifier: whom it sends what, what it suppresses, and what it does if it cannot send."""
 
 import asyncio
 import os
@@ -37,7 +37,7 @@ def failure(task_id="send", **context):
 
 
 def let_the_period_pass(key):
-    """Have Airflow's Variable say that the last message went out long ago."""
+    """Make Airflow's Variable say that the last message was sent long ago."""
     state = SharedState("throttle", key, "ismart_default", ON_CALL)
     state.record(state.load() | {"since": "2024-01-01T00:00:00+00:00"})
 
@@ -46,24 +46,24 @@ def texts(sandbox):
     return [message.text for message in sandbox.messages]
 
 
-def test_the_default_message_says_what_failed_where_in_one_part(ismart_sandbox):
+def test_the_default_message_names_the_failed_task_in_one_part(ismart_sandbox):
     ISmartNotifier(recipients=ON_CALL)(failure())
     [message] = ismart_sandbox.messages
     assert message.text == "Airflow: bills.send failed, try 2, run 2030-01-31 07:30Z, ValueError"
     assert (message.msisdn, message.parts) == (ON_CALL, 1)
 
 
-def test_it_goes_by_its_alias_too():
+def test_the_alias_is_the_same_notifier():
     assert send_ismart_notification is ISmartNotifier
 
 
-def test_everybody_on_call_is_told_and_one_bad_number_keeps_it_from_nobody_else(ismart_sandbox):
+def test_an_invalid_recipient_does_not_prevent_the_alert_to_the_others(ismart_sandbox):
     ismart_sandbox.configure(opted_out=["96890000002"])
     ISmartNotifier(recipients=["90000001", "+968 9000 0002", "nobody", "96890000003"])(failure())
     assert {message.msisdn for message in ismart_sandbox.messages} == {"96890000001", "96890000003"}
 
 
-def test_the_fields_are_rendered_for_each_event_anew(ismart_sandbox):
+def test_fields_are_rendered_for_each_event(ismart_sandbox):
     notifier = ISmartNotifier(recipients="{{ oncall }}", message="{{ ti.task_id }} failed {{ '{' }}as {it} is}")
     notifier(failure("first", oncall=ON_CALL))
     notifier(failure("second", oncall="96890000002"))
@@ -71,36 +71,36 @@ def test_the_fields_are_rendered_for_each_event_anew(ismart_sandbox):
     assert [message.msisdn for message in ismart_sandbox.messages] == [ON_CALL, "96890000002"]
 
 
-def test_a_message_that_cannot_be_rendered_gives_way_to_the_default(ismart_sandbox):
+def test_the_default_replaces_a_message_that_cannot_be_rendered(ismart_sandbox):
     ISmartNotifier(recipients=ON_CALL, message="{{ nothing.of.that }}")(failure())
     assert texts(ismart_sandbox) == ["Airflow: bills.send failed, try 2, run 2030-01-31 07:30Z, ValueError"]
 
 
-def test_numbers_can_be_in_a_variable_where_the_context_has_none(ismart_sandbox, monkeypatch):
+def test_variables_can_be_used_in_templates_even_if_the_context_has_none(ismart_sandbox, monkeypatch):
     monkeypatch.setenv("AIRFLOW_VAR_ONCALL", ON_CALL)
     ISmartNotifier(recipients="{{ var.value.oncall }}")(failure())
     assert [message.msisdn for message in ismart_sandbox.messages] == [ON_CALL]
 
 
-def test_the_numbers_do_not_get_into_what_the_next_callback_is_given():
+def test_the_numbers_are_not_passed_to_the_next_callback():
     context = failure()
     ISmartNotifier(recipients=ON_CALL)(context)
     assert ON_CALL not in str(context)
 
 
 @pytest.mark.parametrize(("max_parts", "length"), [(1, 160), (3, 459)])
-def test_a_long_message_is_cut_to_the_parts_that_are_allowed(max_parts, length, ismart_sandbox):
+def test_a_long_message_is_cut_to_max_parts(max_parts, length, ismart_sandbox):
     ISmartNotifier(recipients=ON_CALL, message="x" * 1000, max_parts=max_parts)(failure())
     [message] = ismart_sandbox.messages
     assert (message.parts, len(message.text), message.text[-4:]) == (max_parts, length, "x...")
 
 
-def test_half_a_character_in_a_message_keeps_nobody_from_being_told(ismart_sandbox):
+def test_half_a_character_does_not_prevent_the_alert(ismart_sandbox):
     ISmartNotifier(recipients=ON_CALL, message="half \ud83d")(failure())
     assert texts(ismart_sandbox) == ["half ?"]
 
 
-def test_awaiting_it_sends_as_calling_it_does(ismart_sandbox):
+def test_awaiting_a_notifier_sends_like_calling_it(ismart_sandbox):
     async def run():
         await ISmartNotifier(recipients=ON_CALL, context=failure())
         await ISmartNotifier(recipients=ON_CALL).async_notify(failure("other"))
@@ -113,7 +113,7 @@ def test_awaiting_it_sends_as_calling_it_does(ismart_sandbox):
 
 
 @pytest.mark.parametrize(("case", "rendered"), [("none", None), ("blank", ""), ("text", "None")])
-def test_a_key_and_a_message_that_render_to_nothing_are_the_defaults(case, rendered, ismart_sandbox):
+def test_a_key_and_a_message_that_render_to_nothing_use_the_defaults(case, rendered, ismart_sandbox):
     notifier = ISmartNotifier(
         recipients=ON_CALL, throttle=timedelta(hours=1), throttle_key="{{ key }}", message="{{ text }}"
     )
@@ -122,7 +122,7 @@ def test_a_key_and_a_message_that_render_to_nothing_are_the_defaults(case, rende
     assert [text.split()[1] for text in texts(ismart_sandbox)] == [f"bills.{case}_1", f"bills.{case}_2"]
 
 
-def test_within_the_period_one_message_goes_and_the_next_says_how_many_were_suppressed(ismart_sandbox):
+def test_one_message_is_sent_per_period_and_the_next_counts_the_suppressed_ones(ismart_sandbox):
     notifier = ISmartNotifier(recipients=ON_CALL, throttle=timedelta(hours=1), throttle_key="{{ ti.dag_id }}-all")
     for index in range(4):
         notifier(failure(f"task_{index}"))
@@ -140,7 +140,7 @@ def test_within_the_period_one_message_goes_and_the_next_says_how_many_were_supp
     assert {message.parts for message in ismart_sandbox.messages} == {1}
 
 
-def test_by_default_the_instances_of_one_task_are_throttled_together_and_others_are_not(ismart_sandbox):
+def test_instances_of_one_task_share_the_default_throttle(ismart_sandbox):
     notifier = ISmartNotifier(recipients=ON_CALL, throttle=timedelta(hours=1))
     for task_id, state in [("by_default", "failed"), ("by_default", "failed"), ("b", "failed"), ("b", "success")]:
         context = failure(task_id)
@@ -150,13 +150,13 @@ def test_by_default_the_instances_of_one_task_are_throttled_together_and_others_
     assert said == ["Airflow: bills.by_default failed", "Airflow: bills.b failed", "Airflow: bills.b succeeded"]
 
 
-def test_different_people_are_not_throttled_together(ismart_sandbox):
+def test_different_recipients_do_not_share_a_throttle(ismart_sandbox):
     for recipients in (ON_CALL, "96890000002", ["96890000003", "96890000004"], ["96890000004", "96890000003"]):
         ISmartNotifier(recipients=recipients, throttle=timedelta(hours=1))(failure("people"))
     assert [message.msisdn[-1] for message in ismart_sandbox.messages] == ["1", "2", "3", "4"]
 
 
-def test_what_could_not_be_sent_counts_as_suppressed_and_is_not_tried_again(ismart_sandbox):
+def test_an_alert_that_could_not_be_sent_counts_as_suppressed(ismart_sandbox):
     notifier = ISmartNotifier(recipients=ON_CALL, throttle=timedelta(hours=1), throttle_key="unsent")
     ismart_sandbox.configure(credit=0)
     notifier(failure())
@@ -178,7 +178,7 @@ def alerts(count=3, conn_id="mistyped"):
 
 @pytest.fixture
 def mistyped(ismart_sandbox, monkeypatch):
-    """A connection with a wrong password, and nothing on record of it; call it to change the password."""
+    """Set a wrong password, with nothing on record about it; call the result to change the password."""
 
     def connection(password="fake p@ss&1"):
         described = ismart_sandbox.connection_json().replace(ismart_sandbox.password, password)
@@ -189,7 +189,7 @@ def mistyped(ismart_sandbox, monkeypatch):
 
 
 def refused_hours_ago(hours):
-    """Have Airflow's Variable say that the refusal was so long ago."""
+    """Make Airflow's Variable say that the refusal was a number of hours ago."""
     refusals = SharedState("login", "mistyped")
     then = datetime.now(UTC) - timedelta(hours=hours)
     refusals.record(refusals.load() | {"refused_at": then.isoformat()})
@@ -206,13 +206,13 @@ def test_alerts_try_a_wrong_password_once_a_day(ismart_sandbox, mistyped):
     assert len(ismart_sandbox.calls) == 2
 
 
-def test_a_refused_login_is_no_matter_for_other_connections(ismart_sandbox, mistyped):
+def test_a_refused_login_does_not_affect_other_connections(ismart_sandbox, mistyped):
     alerts()
     alerts(conn_id="ismart_default")
     assert len(ismart_sandbox.messages) == 3
 
 
-def test_alerts_go_again_as_soon_as_the_password_is_corrected(ismart_sandbox, mistyped):
+def test_alerts_resume_as_soon_as_the_password_is_corrected(ismart_sandbox, mistyped):
     alerts()
     mistyped(ismart_sandbox.password)
     alerts()
@@ -236,7 +236,7 @@ def test_the_alert_about_a_refused_login_does_not_try_it_again(try_it, ismart_sa
     assert len(ismart_sandbox.calls) == 1
 
 
-def test_outside_a_task_sends_and_probes_do_not_ask_what_is_on_record(ismart_sandbox, mistyped):
+def test_sends_and_probes_outside_a_task_ignore_the_record(ismart_sandbox, mistyped):
     ismart_sandbox.configure(max_failed_logins=9)
     alerts()
     with pytest.raises(ISmartLoginError):
@@ -246,7 +246,7 @@ def test_outside_a_task_sends_and_probes_do_not_ask_what_is_on_record(ismart_san
 
 
 @pytest.mark.parametrize("options", [{}, {"canary": ON_CALL}, {"deferrable": True}], ids=str)
-def test_no_task_of_a_sensor_tries_a_login_that_was_refused(options, ismart_sandbox, mistyped):
+def test_no_sensor_tries_a_refused_login(options, ismart_sandbox, mistyped):
     task = SimpleNamespace(dag_id="dag", run_id="run", task_id="send", map_index=-1, try_number=1)
     in_a_task = {"ti": task}
     for _ in range(2):
@@ -261,7 +261,7 @@ def test_no_task_of_a_sensor_tries_a_login_that_was_refused(options, ismart_sand
 @pytest.mark.parametrize(
     "nonsense", [{"refused_at": 1}, {"refused_at": "2026-01-01"}, {"salt": None}, {}], ids=str
 )
-def test_a_record_that_somebody_has_changed_counts_for_nothing(nonsense, ismart_sandbox, mistyped):
+def test_an_edited_record_is_ignored(nonsense, ismart_sandbox, mistyped):
     alerts()
     refusals = SharedState("login", "mistyped")
     refusals.record(refusals.load() | nonsense if nonsense else {})
@@ -279,7 +279,7 @@ def test_the_record_of_a_refusal_shows_neither_login_nor_password(ismart_sandbox
         assert secret not in str(refusals.load())
 
 
-def test_what_an_alert_that_was_given_up_on_hears_later_is_recorded(
+def test_a_login_refused_after_the_alert_gave_up_is_still_recorded(
     ismart_sandbox, mistyped, monkeypatch, airflow_version
 ):
     if airflow_version in {(3, 0), (3, 1)}:
@@ -295,7 +295,7 @@ def test_what_an_alert_that_was_given_up_on_hears_later_is_recorded(
     assert len(ismart_sandbox.calls) == 1
 
 
-def test_outside_airflow_a_refused_login_is_reported_as_ever(ismart_sandbox):
+def test_a_refused_login_outside_airflow_is_still_reported(ismart_sandbox):
     script = (
         "import sys; from airflow_provider_ismart.hooks.ismart import ISmartHook;"
         "print('the code:', ISmartHook().probe())"
@@ -321,18 +321,18 @@ def test_outside_airflow_a_refused_login_is_reported_as_ever(ismart_sandbox):
     ],
     ids=str,
 )
-def test_whatever_is_wrong_with_the_connection_it_raises_nothing_and_ends_soon(troubles, ismart_default):
+def test_a_broken_connection_raises_nothing_and_ends_soon(troubles, ismart_default):
     ismart_default(**troubles)
     started = time.monotonic()
     ISmartNotifier(recipients=ON_CALL)(failure())
     assert time.monotonic() - started < 20
 
 
-def test_a_connection_that_does_not_exist_raises_nothing():
+def test_a_missing_connection_raises_nothing():
     ISmartNotifier(recipients=ON_CALL, ismart_conn_id="nowhere")(failure())
 
 
-def test_it_gives_up_on_a_gateway_that_does_not_answer(ismart_sandbox, ismart_default):
+def test_an_alert_gives_up_on_a_gateway_that_does_not_answer(ismart_sandbox, ismart_default):
     ismart_default(extra={"read_timeout": 600})
     ismart_sandbox.fail(faults.Hang())
     started = time.monotonic()
@@ -344,19 +344,19 @@ def test_it_gives_up_on_a_gateway_that_does_not_answer(ismart_sandbox, ismart_de
 @pytest.mark.parametrize(
     "trouble", [{"password": "fake p@ss&1"}, {"host": "no-such-host.invalid", "password": "fake p@ss&1"}]
 )
-def test_nothing_that_is_logged_holds_password_number_or_text(trouble, ismart_default, caplog, capfd):
+def test_logs_contain_no_password_number_or_text(trouble, ismart_default, caplog, capfd):
     ismart_default(**trouble)
     with caplog.at_level("DEBUG"):
         ISmartNotifier(recipients=ON_CALL, message="{{ broken.field }}")(failure())
     lines = (caplog.text + "".join(capfd.readouterr())).splitlines()
     # the supervisor that Airflow 3.0 has in tests alone prints what it is asked to mask
     logged = "\n".join(line for line in lines if "MaskSecret(" not in line)
-    assert "No SMS for this event" in logged
+    assert "Could not send an SMS about this event" in logged
     for secret in ("fake p@ss&1", "fake%20p%40ss%261", ON_CALL, "bills.send failed", "the amount of"):
         assert secret not in logged
 
 
-def test_an_alert_that_gets_no_lock_in_time_is_not_sent_and_leaves_the_lock_to_others(ismart_sandbox, monkeypatch):
+def test_an_alert_that_gets_no_lock_in_time_is_not_sent(ismart_sandbox, monkeypatch):
     with monkeypatch.context() as patch, SharedState("login", "ismart_default").lock(Deadline()):
         patch.setattr("airflow_provider_ismart.coordination.locks.QUEUE_SECONDS", 0)
         ISmartNotifier(recipients=ON_CALL)(failure())
@@ -365,7 +365,7 @@ def test_an_alert_that_gets_no_lock_in_time_is_not_sent_and_leaves_the_lock_to_o
     assert len(ismart_sandbox.messages) == 1
 
 
-def test_the_variable_that_remembers_shows_no_number(ismart_sandbox):
+def test_the_throttles_variable_shows_no_number(ismart_sandbox):
     about = SharedState("throttle", "bills.send failed", "ismart_default", ON_CALL)
     assert about.name == SharedState("throttle", "bills.send failed", "ismart_default", ON_CALL).name
     assert about.name.startswith("ismart_throttle_")
@@ -376,7 +376,7 @@ def test_the_variable_that_remembers_shows_no_number(ismart_sandbox):
 @pytest.mark.parametrize(
     "options", [{"max_parts": 0}, {"max_parts": 6}, {"throttle": 60}, {"throttle": timedelta(0)}], ids=str
 )
-def test_an_option_that_cannot_be_is_refused_when_the_dag_is_read(options):
+def test_an_invalid_option_is_refused_when_the_dag_is_parsed(options):
     with pytest.raises(ValueError, match="it must be"):
         ISmartNotifier(recipients=ON_CALL, **options)
 
@@ -391,7 +391,7 @@ def test_an_alert_on_a_restricted_connection_reaches_only_its_allowed_numbers(is
 
 
 class Approval:
-    """What an ``HITLOperator`` is to a notifier; the approval example runs a real one."""
+    """A stand-in for an ``HITLOperator``; the approval example runs a real one."""
 
     def __init__(self, link):
         self._link = link
@@ -408,7 +408,7 @@ class Approval:
         (170, "Airflow: bills.approve waits for an answer, run 2030-01-31 07:30Z"),
     ],
 )
-def test_a_link_to_an_approval_is_whole_or_left_out(length, text, ismart_sandbox):
+def test_a_link_to_an_approval_is_complete_or_left_out(length, text, ismart_sandbox):
     link = "https://airflow.example/".ljust(length, "a")
     ISmartNotifier(recipients=ON_CALL)(waiting(link))
     [message] = ismart_sandbox.messages
@@ -416,7 +416,7 @@ def test_a_link_to_an_approval_is_whole_or_left_out(length, text, ismart_sandbox
     assert message.parts == 1
 
 
-def test_a_message_of_ones_own_gets_no_link(ismart_sandbox):
+def test_a_custom_message_gets_no_link(ismart_sandbox):
     ISmartNotifier(recipients=ON_CALL, message="Please approve.")(waiting("https://airflow.example/"))
     assert texts(ismart_sandbox) == ["Please approve."]
 
@@ -429,20 +429,18 @@ def waiting(link):
 
 
 def quiet_hours_around(now):
-    """Quiet hours that the moment is in, with an end that is hours away."""
+    """Return quiet hours that contain the moment and end hours later."""
     return f"{now - timedelta(hours=1):%H:%M}-{now + timedelta(hours=10):%H:%M}"
 
 
 @pytest.mark.parametrize("respect_quiet_hours", [False, True])
-def test_a_page_is_sent_in_quiet_hours_unless_it_respects_them(
-    respect_quiet_hours, ismart_default, ismart_sandbox
-):
+def test_an_alert_ignores_quiet_hours_unless_it_respects_them(respect_quiet_hours, ismart_default, ismart_sandbox):
     ismart_default(extra={"quiet_hours": quiet_hours_around(datetime.now(ZoneInfo("Asia/Muscat")))})
     ISmartNotifier(recipients=ON_CALL, respect_quiet_hours=respect_quiet_hours)(failure())
     [message] = ismart_sandbox.messages
     assert message.state == ("scheduled" if respect_quiet_hours else "sent")
 
 
-def test_respect_quiet_hours_is_true_or_false():
-    with pytest.raises(ValueError, match="respect_quiet_hours is 'yes'; it can be True or False"):
+def test_respect_quiet_hours_must_be_a_boolean():
+    with pytest.raises(ValueError, match="respect_quiet_hours is 'yes'; it must be True or False"):
         ISmartNotifier(recipients=ON_CALL, respect_quiet_hours="yes")

@@ -1,4 +1,4 @@
-"""What Airflow learns of the package, and how people fill in its connection."""
+"""Test what Airflow reads about the package, and the form of its connection."""
 
 import json
 from importlib.resources import files
@@ -14,7 +14,7 @@ from airflow_provider_ismart.get_provider_info import get_provider_info
 from airflow_provider_ismart.hooks.ismart import ISmartHook
 
 
-def test_the_provider_info_is_as_airflows_schema_wants_it():
+def test_the_provider_info_matches_airflows_schema():
     schema = json.loads((files("airflow") / "provider_info.schema.json").read_text())
     jsonschema.validate(get_provider_info(), schema)
 
@@ -28,7 +28,7 @@ def test_every_extra_is_declared_in_the_provider_info():
         jsonschema.validate(EXTRAS[name].default, field["schema"])
 
 
-def test_the_modules_and_decorators_that_are_declared_can_be_imported():
+def test_declared_modules_and_decorators_can_be_imported():
     info = get_provider_info()
     for name in [*info["notifications"], *(decorator["class-name"] for decorator in info["task-decorators"])]:
         assert callable(import_string(name))
@@ -78,7 +78,7 @@ def _fields_of_the_form(airflow_version):
     }
 
 
-def test_the_command_line_knows_the_hook_and_tests_the_connection(airflow_command, ismart_sandbox):
+def test_airflows_command_line_lists_the_hook_and_tests_the_connection(airflow_command, ismart_sandbox):
     hooks = airflow_command("providers", "hooks", "--output", "json")
     good = airflow_command("connections", "test", "ismart_default")
     wrong = ismart_sandbox.connection_json().replace(ismart_sandbox.password, "wrong")

@@ -1,4 +1,4 @@
-"""What Airflow makes of templated fields, in real DAG runs: options that render to nothing, and redaction."""
+"""Test templated fields in real DAG runs: options that render to nothing, and redaction."""
 
 import json
 import re
@@ -12,7 +12,7 @@ FULL_NUMBER = re.compile(r"9000\d{4}")
 
 @pytest.fixture
 def dag_run(airflow_command, airflow_db, tmp_path):
-    """Run a DAG; give the state of each task instance, its rendered fields and the log."""
+    """Run a DAG; return the state of each task instance, its rendered fields and the log."""
 
     def run(dag_id, **environment):
         people = json.dumps({"conn_type": "sqlite", "host": str(tmp_path / "people.db")})
@@ -34,7 +34,7 @@ def dag_run(airflow_command, airflow_db, tmp_path):
     return run
 
 
-def test_an_option_that_is_given_and_renders_to_nothing_fails_the_task(dag_run, ismart_sandbox):
+def test_an_option_that_renders_to_nothing_fails_the_task(dag_run, ismart_sandbox):
     states, _, output = dag_run("rendered_to_nothing")
     ours = {task: state for task, state in states.items() if not task.startswith(("nothing", "two_"))}
     fine = ["fine_plain", "fine_partial 0", "fine_kwargs 0", "fine_query"]
@@ -48,7 +48,7 @@ def test_an_option_that_is_given_and_renders_to_nothing_fails_the_task(dag_run, 
     ]
     assert ours == dict.fromkeys(fine, "success") | dict.fromkeys(wrong, "failed"), output
     assert len(ismart_sandbox.calls) == len(fine)
-    named = re.findall(r"ISmartInputError: (\S+) is given in the DAG, but rendered to", output)
+    named = re.findall(r"ISmartInputError: (\S+) is set in the DAG, but rendered to", output)
     assert set(named) == {"push_at", "idempotency_key", "conn_id", "hook_params['schema']", "canary"}
 
 
@@ -63,7 +63,7 @@ def test_fields_that_airflow_renders_without_redaction_fail_the_task(dag_run, is
     assert in_plain <= {"mapped", "decorated_mapped"}  # which Airflow stores before any of our code runs
 
 
-def test_the_same_fields_with_redaction_are_sent_to(dag_run, ismart_sandbox):
+def test_the_same_fields_with_redaction_are_sent(dag_run, ismart_sandbox):
     states, rendered, output = dag_run("without_redaction")
     assert set(states.values()) == {"success"}, output
     assert len(ismart_sandbox.messages) == 10

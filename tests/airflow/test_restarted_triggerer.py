@@ -1,4 +1,4 @@
-"""The watches of assets in a real triggerer, which is killed and starts again."""
+"""Test the watches of assets in a real triggerer, which is killed and starts again."""
 
 import json
 import os
@@ -15,7 +15,7 @@ import pytest
 
 
 class Watches:
-    """The assets' watches, whose events Airflow stores in its database."""
+    """The watches of assets. Airflow stores their events in its database."""
 
     def __init__(self, airflow_command, database, sandbox):
         self._airflow_command = airflow_command
@@ -29,7 +29,7 @@ class Watches:
             return metadata.execute(statement, values).fetchall()
 
     def connect(self, conn_id, **fields):
-        """Let the connection have these fields."""
+        """Set the fields of the connection."""
         described = json.loads(self._sandbox.connection_json()) | fields
         self.query("DELETE FROM connection WHERE conn_id = ?", conn_id)
         self.query(
@@ -63,7 +63,7 @@ class Watches:
         return [json.loads(extra)["payload"]["code"] for (extra,) in self.query(events, name)]
 
     def remembered(self):
-        """Return what the assets' store has."""
+        """Return the content of the assets' store."""
         return [json.loads(value) for (value,) in self.query("SELECT value FROM asset_state_store")]
 
     @staticmethod
@@ -88,7 +88,7 @@ def watches(airflow_version, airflow_db, airflow_command, ismart_sandbox):
         watches.query(f"DELETE FROM {table}")
 
 
-def test_a_restarted_triggerer_repeats_no_report_and_tries_no_refused_login(
+def test_a_restarted_triggerer_repeats_no_event_and_tries_no_refused_login(
     watches, airflow_version, ismart_sandbox
 ):
     remembers = airflow_version >= (3, 3)

@@ -1,4 +1,4 @@
-"""``@task.ismart``: what it takes, and what it makes of what a function returns."""
+"""Test ``@task.ismart``: its options, and how it handles a function's result."""
 
 import inspect
 
@@ -14,7 +14,7 @@ NUMBER = "96890000001"
 
 @pytest.fixture
 def run(ismart_default):
-    """Run a function under ``@task.ismart``; give what the task returns."""
+    """Run a function with ``@task.ismart``; return the result of the task."""
 
     def execute(function, *args, context=None, message="Hello", rendered=None, **options):
         operator = ismart_task(function, message=message, task_id="tell", **options)(*args).operator
@@ -24,7 +24,7 @@ def run(ismart_default):
     return execute
 
 
-def test_those_whom_the_function_returns_are_told_and_the_report_is_returned(run, ismart_sandbox):
+def test_returned_recipients_get_the_message_and_the_task_returns_the_report(run, ismart_sandbox):
     report = run(lambda: [{"msisdn": NUMBER, "name": "Ali"}], message="Dear {name}")
     assert [(message.msisdn, message.text) for message in ismart_sandbox.messages] == [(NUMBER, "Dear Ali")]
     assert report["outcomes"]["accepted"] == 1
@@ -41,17 +41,17 @@ def test_each_recipient_gets_the_rendered_template_of_their_language(run, ismart
 
 
 @pytest.mark.parametrize("on_empty", ["skip", "fail"])
-def test_a_function_that_returns_nothing_ends_the_task_and_says_so(on_empty, run, ismart_sandbox):
+def test_a_function_that_returns_none_fails_the_task_with_an_explanation(on_empty, run, ismart_sandbox):
     def forgot():
         pass
 
-    with pytest.raises(ISmartInputError, match="tell returned None") as error:
+    with pytest.raises(ISmartInputError, match="'tell' returned None") as error:
         run(forgot, on_empty=on_empty)
     assert isinstance(error.value, AirflowFailException)
     assert not ismart_sandbox.calls
 
 
-def test_a_function_that_returns_nobody_follows_on_empty(run, ismart_sandbox):
+def test_a_function_that_returns_an_empty_list_follows_on_empty(run, ismart_sandbox):
     with pytest.raises(AirflowSkipException):
         run(list)
     with pytest.raises(ISmartInputError, match="on_empty"):
@@ -59,7 +59,7 @@ def test_a_function_that_returns_nobody_follows_on_empty(run, ismart_sandbox):
     assert not ismart_sandbox.calls
 
 
-def test_a_function_that_raises_ends_the_task_with_its_error(run, ismart_sandbox):
+def test_a_function_that_raises_fails_the_task_with_its_error(run, ismart_sandbox):
     def query():
         raise LookupError("no such table")
 
@@ -74,7 +74,7 @@ def test_a_dry_run_sends_nothing(run, ismart_sandbox):
     assert not ismart_sandbox.calls
 
 
-def test_a_function_gets_its_arguments_and_what_it_asks_of_the_context(run, ismart_sandbox):
+def test_a_function_gets_its_arguments_and_context_values(run, ismart_sandbox):
     def people(number, *, run_id, **context):
         assert (run_id, context["ds"]) == ("r", "2030-01-31")
         return number
@@ -83,14 +83,14 @@ def test_a_function_gets_its_arguments_and_what_it_asks_of_the_context(run, isma
     assert [message.msisdn for message in ismart_sandbox.messages] == [NUMBER]
 
 
-def test_an_annotation_says_what_the_function_returns_and_not_what_the_task_does(airflow_loaded):
+def test_the_functions_annotation_does_not_describe_the_tasks_output(airflow_loaded):
     def people() -> dict[str, list[str]]:
         return {"msisdn": [NUMBER]}
 
     assert not ismart_task(people, message="Hello")().operator.multiple_outputs
 
 
-def test_neither_people_nor_arguments_are_shown_of_a_rendered_task(ismart_default):
+def test_a_rendered_task_shows_neither_recipients_nor_arguments(ismart_default):
     def people(number, *, others):
         return [number, *others]
 
@@ -103,7 +103,7 @@ def test_neither_people_nor_arguments_are_shown_of_a_rendered_task(ismart_defaul
     assert NUMBER not in shown
 
 
-def test_every_option_of_the_operator_but_recipients_is_taken(airflow_loaded):
+def test_the_decorator_accepts_every_operator_option_except_recipients(airflow_loaded):
     parameters = inspect.signature(ISmartSendOperator.__init__).parameters.keys() - {
         "self",
         "kwargs",
@@ -120,12 +120,12 @@ def test_every_option_of_the_operator_but_recipients_is_taken(airflow_loaded):
     } - {"recipients"}
 
 
-def test_recipients_are_the_functions_affair(airflow_loaded):
+def test_the_decorator_does_not_accept_recipients(airflow_loaded):
     with pytest.raises(TypeError, match="recipients"):
         ismart_task(list, message="Hello", recipients=[NUMBER], task_id="tell")()
 
 
-def test_a_task_that_is_killed_while_the_function_runs_makes_no_call(ismart_default, ismart_sandbox):
+def test_a_task_killed_while_its_function_runs_makes_no_call(ismart_default, ismart_sandbox):
     operator = ismart_task(lambda: operator.on_kill() or [NUMBER], message="Hello", task_id="tell")().operator
     assert isinstance(operator, ISmartDecoratedOperator)
     with pytest.raises(Exception, match="certainly not sent"):

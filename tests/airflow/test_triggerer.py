@@ -1,4 +1,4 @@
-"""The trigger in a real triggerer's subprocess, which has to ask its supervisor for the connection."""
+"""Run the trigger in a real triggerer's subprocess, which reads connections through its supervisor."""
 
 import json
 import os
@@ -14,7 +14,7 @@ from airflow_provider_ismart.sandbox import faults
 TRIGGERER = Path(__file__).with_name("triggerer.py")
 
 
-def test_a_triggerer_that_has_looked_a_connection_up_in_the_database_goes_on(
+def test_a_triggerer_continues_after_looking_up_a_connection_in_the_database(
     airflow_version, airflow_db, ismart_sandbox
 ):
     if airflow_version < (3, 0):

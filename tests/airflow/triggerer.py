@@ -1,4 +1,4 @@
-"""Let a triggerer of Airflow 3 run triggers on connections in Airflow's database, and print what they fire.
+"""Run triggers in a triggerer of Airflow 3, with connections in Airflow's database, and print their events.
 
 ``TEST_CONNECTIONS`` describes the connections. A trigger as of a deferred sensor runs for each of them, at
 once, and then another for each, which only a triggerer that still hears from its supervisor gets to run.

@@ -1,4 +1,4 @@
-"""Create assets with a watch on the connection of the same name, as Airflow does when it parses a DAG."""
+"""Create assets that watch the connection with their name, as Airflow does when it parses a DAG."""
 
 import sys
 

@@ -1,4 +1,4 @@
-"""Debian's Chromium, driven by Playwright, on the inbox of a sandbox that the tests fill."""
+"""Drive Debian's Chromium with Playwright, on the inbox of a sandbox that the tests fill."""
 
 import http.client
 import os
@@ -39,7 +39,7 @@ def chromium():
 
 @pytest.fixture
 def new_page(chromium):
-    """Open a page in a browser of its own; whatever the page complains of in its console fails the test."""
+    """Open a page in its own browser; any message in its console fails the test."""
     complaints, contexts = [], []
 
     def make(url, **options):
@@ -60,7 +60,7 @@ def new_page(chromium):
 
 @pytest.fixture
 def page(new_page, ismart_sandbox):
-    """Give the inbox of an empty sandbox."""
+    """Return the inbox of an empty sandbox."""
     page = new_page(ismart_sandbox.url)
     page.locator("#live.on").wait_for()
     return page
@@ -68,7 +68,7 @@ def page(new_page, ismart_sandbox):
 
 @pytest.fixture
 def send(ismart_sandbox):
-    """Make calls over one connection, as Airflow would; give the return code's text."""
+    """Make calls over one connection, as Airflow would; return the return code as text."""
     with closing(http.client.HTTPConnection("127.0.0.1", ismart_sandbox.port, timeout=10)) as connection:
 
         def call(message="Your order is ready.", msisdn="96890000001", **changes):

@@ -10,7 +10,7 @@ from airflow_provider_ismart.sandbox import Sandbox
 
 @pytest.fixture
 def website():
-    """Serve an empty page on another port of this machine, and give its address."""
+    """Serve an empty page on another local port, and yield its address."""
 
     class Empty(http.server.BaseHTTPRequestHandler):
         def do_GET(self):
@@ -29,7 +29,7 @@ def website():
 
 
 @pytest.mark.parametrize("host", ["127.0.0.1", "localhost"])
-def test_another_website_can_change_and_read_nothing(website, new_page, ismart_sandbox, send, host):
+def test_another_website_can_neither_change_nor_read_anything(website, new_page, ismart_sandbox, send, host):
     send()
     page = new_page(f"http://{host}:{website}/")
     request = """([url, method, mode]) =>
@@ -75,7 +75,7 @@ def test_another_website_cannot_frame_the_page_but_can_link_to_it(website, new_p
     new_page.complaints.clear()  # the browser's own line about the frame
 
 
-def test_with_a_token_the_page_works_and_its_address_does_not_show_it(new_page):
+def test_with_a_token_the_page_works_and_its_url_does_not_show_the_token(new_page):
     with Sandbox(host="0.0.0.0") as sandbox:
         page = new_page(sandbox.control_url())
         expect(page.locator("#live")).to_have_text("Live")

@@ -19,7 +19,7 @@ def save(page):
     expect(page.locator("#saved")).to_contain_text("Saved")
 
 
-def test_a_refused_call_explains_itself(page, go, send, ismart_sandbox):
+def test_a_refused_call_is_explained(page, go, send, ismart_sandbox):
     ismart_sandbox.configure(opted_out=["96890000002"])
     send()
     send(msisdn="96890000001,96890000002")
@@ -37,7 +37,7 @@ def test_a_refused_call_explains_itself(page, go, send, ismart_sandbox):
     expect(rows.first).to_contain_text("Invalid language")
 
 
-def test_a_call_leads_to_its_messages(page, go, send):
+def test_a_call_links_to_its_messages(page, go, send):
     send("Mine", "96890000001,96890000002")
     send("Another", "96890000003")
     go("Calls")
@@ -45,7 +45,7 @@ def test_a_call_leads_to_its_messages(page, go, send):
     expect(page.locator("#phones .number")).to_have_text(["96890000002", "96890000001"])
 
 
-def test_many_calls_are_listed_as_they_are_read(page, go, send):
+def test_more_calls_are_listed_on_demand(page, go, send):
     for _ in range(60):
         send()
     go("Calls")
@@ -54,7 +54,7 @@ def test_many_calls_are_listed_as_they_are_read(page, go, send):
     expect(page.locator("#call-rows tr")).to_have_count(60)
 
 
-def test_a_fault_is_added_seen_met_and_cleared(page, go, send, ismart_sandbox):
+def test_a_fault_can_be_added_applied_and_cleared(page, go, send, ismart_sandbox):
     go("Faults")
     expect(page.locator("#no-faults")).to_be_visible()
     page.get_by_label("Fault", exact=True).select_option("code")
@@ -93,7 +93,7 @@ def test_every_fault_can_be_added(page, go, ismart_sandbox):
     assert [fault and fault.kind for fault in ismart_sandbox._state.faults] == [*faults.KINDS, None]
 
 
-def test_a_fault_that_cannot_be_is_refused_with_the_reason(page, go, new_page):
+def test_an_invalid_fault_is_refused_with_the_reason(page, go, new_page):
     go("Faults")
     page.get_by_label("Fault", exact=True).select_option("latency")
     page.get_by_role("button", name="Add fault").click()
@@ -101,7 +101,7 @@ def test_a_fault_that_cannot_be_is_refused_with_the_reason(page, go, new_page):
     new_page.complaints.clear()  # the browser's own line about status 400
 
 
-def test_the_account_is_changed_on_the_page(page, go, send, ismart_sandbox):
+def test_the_account_can_be_changed_on_the_page(page, go, send, ismart_sandbox):
     go("Account")
     page.get_by_label("Credit (parts left)").fill("3")
     page.get_by_label("Account expires").fill("2099-12-31T07:30:00")
@@ -126,7 +126,7 @@ def test_the_account_is_changed_on_the_page(page, go, send, ismart_sandbox):
     assert (ismart_sandbox.account.max_query_length, ismart_sandbox.account.ip_allowed) == (100, False)
 
 
-def test_a_field_that_is_being_changed_keeps_what_was_typed(page, go, send, ismart_sandbox):
+def test_a_field_being_edited_keeps_its_content(page, go, send, ismart_sandbox):
     ismart_sandbox.configure(credit=10)
     go("Account")
     page.get_by_label("Opted-out numbers").fill("96890000009")
@@ -136,7 +136,7 @@ def test_a_field_that_is_being_changed_keeps_what_was_typed(page, go, send, isma
     expect(page.get_by_label("Opted-out numbers")).to_have_value("96890000009")
 
 
-def test_a_setting_that_cannot_be_is_refused_with_the_reason(page, go, ismart_sandbox, new_page):
+def test_an_invalid_setting_is_refused_with_the_reason(page, go, ismart_sandbox, new_page):
     go("Account")
     page.get_by_label("Credit (parts left)").fill("")
     page.get_by_role("button", name="Save").click()
@@ -145,7 +145,7 @@ def test_a_setting_that_cannot_be_is_refused_with_the_reason(page, go, ismart_sa
     new_page.complaints.clear()  # the browser's own line about status 400
 
 
-def test_reset_asks_first_and_empties_the_page(page, send):
+def test_reset_asks_for_confirmation_and_empties_the_page(page, send):
     send()
     expect(page.locator("#phones button")).to_have_count(1)
     page.once("dialog", lambda dialog: dialog.dismiss())
@@ -159,7 +159,7 @@ def test_reset_asks_first_and_empties_the_page(page, send):
     expect(page.locator("#phones button")).to_contain_text("Afterwards")
 
 
-def test_the_page_finds_a_sandbox_that_was_restarted(page, send, ismart_sandbox, new_page):
+def test_the_page_reconnects_to_a_restarted_sandbox(page, send, ismart_sandbox, new_page):
     with ismart_sandbox.pause():
         expect(page.locator("#live")).to_have_text("Disconnected")
     expect(page.locator("#live")).to_have_text("Live")

@@ -46,7 +46,7 @@ def test_the_phone_with_the_newest_message_comes_first(page, send):
     expect(phones(page).first).to_contain_text("To one")
 
 
-def test_each_text_runs_in_its_own_direction(page, send):
+def test_each_text_has_its_own_direction(page, send):
     send(ARABIC, Lang="64")
     send("Dear Maryam, your bill of OMR 7.250 is due.")
     phones(page).click()
@@ -106,7 +106,7 @@ def test_search_finds_numbers_and_texts_and_a_call_filters(page, send):
 
 
 @pytest.mark.parametrize("text", HOSTILE)
-def test_a_hostile_text_is_shown_as_text_and_moves_nothing_else(page, send, text):
+def test_a_hostile_text_is_shown_as_text_and_does_not_break_the_page(page, send, text):
     assert send(text, Lang="64", Header=text * 60) == "1"
     phones(page).click()
     assert bubbles(page).locator(".text").text_content() == text
@@ -118,14 +118,14 @@ def test_a_hostile_text_is_shown_as_text_and_moves_nothing_else(page, send, text
         assert page.evaluate(f"{box}.scrollWidth <= {box}.clientWidth")
 
 
-def test_script_that_got_into_the_page_would_not_run(page, new_page):
+def test_injected_script_does_not_run(page, new_page):
     assign = "document.body.innerHTML = '<img src=x onerror=document.title=1>'"
     assert page.evaluate(f"try {{ {assign} }} catch (error) {{ error.name }}") == "TypeError"
     expect(page).to_have_title("iSmart sandbox")
     new_page.complaints.clear()
 
 
-def test_a_text_of_ten_thousand_characters_is_refused_and_says_why(page, send):
+def test_a_text_of_ten_thousand_characters_is_refused_with_the_reason(page, send):
     assert send("x" * 10_000) == "6"
     page.get_by_role("link", name="Calls").click()
     expect(page.locator("#call-rows tr")).to_contain_text("Message length exceeded")
@@ -187,7 +187,7 @@ def test_a_hundred_thousand_messages_load_within_a_second(new_page, ismart_sandb
 
 
 def fill(sandbox, *, calls, numbers):
-    """Put calls straight into the sandbox's memory: over HTTP they would take a minute."""
+    """Put calls directly into the sandbox's memory, because over HTTP they would take a minute."""
     login = {"UserId": sandbox.user, "Password": sandbox.password, "Lang": "0", "FLashSMS": "N"}
     for call in range(calls):
         msisdns = ",".join(f"9689{number:07}" for number in range(call * numbers, (call + 1) * numbers))
@@ -195,7 +195,7 @@ def fill(sandbox, *, calls, numbers):
         assert sandbox._state.take("GET", query.encode(), 1).code == 1
 
 
-def test_a_long_conversation_loads_as_it_is_read(page, send):
+def test_a_long_conversation_loads_on_demand(page, send):
     for number in range(70):
         send(f"Text {number}")
     phones(page).click()
@@ -206,7 +206,7 @@ def test_a_long_conversation_loads_as_it_is_read(page, send):
     expect(bubbles(page).first).to_contain_text("Text 0")
 
 
-def test_the_keyboard_is_enough(page, send):
+def test_the_page_can_be_used_with_the_keyboard(page, send):
     send("For one", "96890000001")
     send("For two", "96890000002")
     expect(phones(page)).to_have_count(2)

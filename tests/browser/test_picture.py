@@ -1,4 +1,4 @@
-"""The picture in the README and in the sandbox's chapter; PICTURE=1 makes it anew."""
+"""Check the screenshot in the README and in the sandbox's chapter; PICTURE=1 updates it."""
 
 import os
 from pathlib import Path
@@ -15,7 +15,7 @@ LONG = (
 )
 
 
-def test_the_picture_of_the_documentation_shows_the_inbox(new_page, ismart_sandbox, send, tmp_path):
+def test_the_screenshot_of_the_documentation_shows_the_inbox(new_page, ismart_sandbox, send, tmp_path):
     send(ENGLISH.format(name="Salim", amount="12.500"), "96890000001")
     send(ENGLISH.format(name="Ravi", amount="103.000"), "96890000003")
     send(ARABIC.format(name="خالد", amount="18.750"), "96890000004", Lang="64")

@@ -1,4 +1,4 @@
-"""The command line as processes of its own, with ledgers that real sends have filled."""
+"""Run the command line in its own processes, with ledgers that real sends have filled."""
 
 import os
 import pty
@@ -24,7 +24,7 @@ CRASHED = 70
 
 @pytest.fixture
 def process(tmp_path):
-    """Run a command as a user does, without a terminal; give its exit status and output."""
+    """Run a command as a user does, without a terminal; return its exit status and output."""
 
     def run(*arguments, module="airflow_provider_ismart", **environment):
         return subprocess.run(
@@ -42,7 +42,7 @@ def process(tmp_path):
 
 @pytest.fixture
 def command(tmp_path):
-    """Run a command as ``process`` does, but in a fork of this process, which has imported Airflow already."""
+    """Run a command like ``process``, but in a fork of this process, which has already imported Airflow."""
 
     def run(*arguments):
         outputs = [tmp_path / "stdout", tmp_path / "stderr"]
@@ -57,7 +57,7 @@ def command(tmp_path):
 
 
 def _exit_status(child):
-    """Wait for a fork, which can hang: it has one of this process's threads, and all of its locks."""
+    """Wait for a fork, which can hang, because it has only one of this process's threads, but all of its locks."""
     for _ in range(TIMEOUT * 20):
         ended, status = os.waitpid(child, os.WNOHANG)
         if ended:
@@ -83,7 +83,7 @@ def _run_and_exit(arguments, stdout, stderr):
 
 @pytest.fixture
 def on_a_terminal(tmp_path):
-    """Run a command on a terminal and type ``typed``; give its exit status and all that the terminal showed."""
+    """Run a command on a terminal and type ``typed``; return its exit status and everything that it showed."""
 
     def run(*arguments, typed="", **environment):
         terminal, program = pty.openpty()
@@ -108,7 +108,7 @@ def on_a_terminal(tmp_path):
 
 @pytest.fixture
 def empty_home(tmp_path):
-    """Give the environment of an Airflow that has never run, and has no connections."""
+    """Return the environment of an Airflow that has never run and has no connections."""
     home = tmp_path / "home"
     home.mkdir()
     return {

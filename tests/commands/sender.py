@@ -1,4 +1,4 @@
-"""A task that sends in a process of its own, so that it can be killed: ``python -m tests.commands.sender``.
+"""Send in a task in its own process, so that it can be killed: ``python -m tests.commands.sender``.
 
 The arguments are the task's id, the idempotency key or an empty text, and how many numbers.
 """

@@ -1,4 +1,4 @@
-"""One definition of the commands serves Python's and Airflow's command line."""
+"""Test that one definition of the commands serves both command lines, Python's and Airflow's."""
 
 import io
 import json
@@ -116,7 +116,7 @@ def test_an_error_that_airflow_logs_is_shown_without_its_traceback(process, airf
     assert error == "error: The conn_id `nobody` isn't defined."
 
 
-def test_what_airflow_imports_of_the_commands_brings_nothing_heavy():
+def test_importing_the_command_definitions_loads_no_heavy_library():
     script = """
 import sys
 before = set(sys.modules)

@@ -1,4 +1,4 @@
-"""The SQL ledger is counted, searched, released and pruned without SQL."""
+"""Count, search, release and prune the SQL ledger without SQL."""
 
 import json
 import signal
@@ -81,7 +81,7 @@ def test_the_connection_of_the_gateway_names_the_ledger(command, send, sqlite, i
     assert results(command("ledger", "summary", "--key", KEY, "--json")) == {"accepted": 1}
 
 
-def test_uncertain_calls_and_which_numbers_of_a_file_they_were_for(
+def test_uncertain_lists_calls_and_the_uncertain_numbers_of_a_file(
     command, send, database, ismart_sandbox, tmp_path
 ):
     ismart_sandbox.fail(None, faults.Drop())
@@ -115,7 +115,7 @@ def test_the_open_call_of_a_killed_task_is_released(command, sender, database, s
     assert unasked.returncode == 2
     would, refused = unasked.stderr.splitlines()
     assert would.startswith("Would mark as uncertain: 1 call to 1 number of task dag/run/killed/-1, open since ")
-    assert refused == "error: Nothing was changed: there is no terminal to ask. Pass --yes to confirm."
+    assert refused == "error: there is no terminal to ask for confirmation, so nothing was changed. Pass --yes."
     assert results(command("ledger", "summary", *task, "--json")) == {"accepted": 1, "submitting": 1}
     (released,) = results(command("ledger", "release", *task, "--yes", "--json"))["released"]
     assert (released["task"], released["calls"], released["numbers"]) == ("dag/run/killed/-1", 1, 1)
@@ -126,7 +126,7 @@ def test_the_open_call_of_a_killed_task_is_released(command, sender, database, s
     assert report.as_json()["reasons"] == {"another task got no clear answer for it": 1}
 
 
-def test_a_task_that_is_alive_stops_when_its_calls_are_released(command, sender, ismart_sandbox):
+def test_a_running_task_stops_when_its_calls_are_released(command, sender, ismart_sandbox):
     with sender("alive", count=20, seconds=3) as process:
         process.send_signal(signal.SIGSTOP)  # in the middle of a call, for as long as the command takes
         (released,) = results(command("ledger", "release", *LEDGER, "--task", "dag/run/alive", "--yes", "--json"))[
@@ -135,7 +135,7 @@ def test_a_task_that_is_alive_stops_when_its_calls_are_released(command, sender,
         process.send_signal(signal.SIGCONT)
         _, said = process.communicate(timeout=120)
     assert process.returncode == 1
-    assert "this one stops sending" in said
+    assert "so this try has stopped" in said
     assert len(ismart_sandbox.calls) <= 1 + released["calls"]  # those on record may still start
 
 
@@ -162,7 +162,7 @@ def test_pruning_deletes_old_calls_and_keeps_newer_and_open_ones(
     assert results(command("ledger", "summary", *LEDGER, "--key", "another", "--json")) == {"accepted": 1}
     whole = command("ledger", "prune", *LEDGER, "--whole-ledger", "--before", "2026-02-01", "--yes")
     assert whole.stdout == (
-        "Deleted, of the whole ledger before 2026-02-01T00:00:00+00:00: 1 accepted call (1 number).\n"
+        "Deleted calls of the whole ledger before 2026-02-01T00:00:00+00:00: 1 accepted call (1 number).\n"
     )
     # the senders are kept: a later try of the task is not taken for one whose ledger is lost
     send([ONE, TWO], ledger=database.connection, key=KEY, run_id="old", try_number=2, on_uncertain="accept")
@@ -170,13 +170,13 @@ def test_pruning_deletes_old_calls_and_keeps_newer_and_open_ones(
 
 
 @pytest.mark.parametrize(("typed", "status", "left"), [("y\n", 0, {}), ("n\n", 1, {"accepted": 1})])
-def test_a_person_on_a_terminal_is_asked(typed, status, left, command, on_a_terminal, send, sqlite):
+def test_a_terminal_asks_for_confirmation(typed, status, left, command, on_a_terminal, send, sqlite):
     send([ONE], ledger=sqlite.connection, key=KEY)
     with sqlite.engine.begin() as connection:
         connection.execute(update(calls).values(at=datetime(2026, 1, 1, tzinfo=UTC)))
     ended = on_a_terminal("ledger", "prune", *OF_KEY, "--before", "2026-01-02", typed=typed)
     assert ended.returncode == status, ended.shown
-    assert "Delete them? A task that is cleared can send them again. [y/N] " in ended.shown
+    assert "Delete them? A cleared task can send their messages again. [y/N] " in ended.shown
     assert results(command("ledger", "summary", *OF_KEY, "--json")) == left
 
 
@@ -202,7 +202,7 @@ def test_names_in_a_ledger_are_printed_without_being_interpreted(
         (["summary", *LEDGER, "--key", "bills", "--task", "dag/run/send"], ["exactly one of --key and --task"]),
         (["summary", *LEDGER, "--key", "nobody"], ["no key 'nobody'"]),
         (["release", *LEDGER, "--task", "dag/run/sen", "--yes"], ["no task 'dag/run/sen'"]),
-        (["summary", "--key", KEY], ["ismart_default", "--ledger-conn-id", "results_path"]),
+        (["summary", "--key", KEY], ["ismart_default", "--ledger-conn-id", "results file"]),
         (["summary", "--key", KEY, "--ledger-conn-id", "nowhere"], ["nowhere"]),
         (["summary", "--key", KEY, "--ledger-conn-id", ""], ["``"]),
         (["summary", "--key", KEY, "--ledger-conn-id", "empty"], ["empty", "no ledger"]),
@@ -214,7 +214,7 @@ def test_names_in_a_ledger_are_printed_without_being_interpreted(
         (["prune", *OF_KEY, "--before", "0001-01-01T00:00+14:00", "--yes"], ["outside the calendar"]),
     ],
 )
-def test_bad_input_is_named_in_one_line(
+def test_bad_input_is_one_line_of_error(
     arguments, words, command, send, sqlite, tmp_path, monkeypatch, airflow_db, one_line_of_error
 ):
     send([ONE], ledger=sqlite.connection, key=KEY)

@@ -1,4 +1,4 @@
-"""A preview is the operator's dry run, without a database, an account or a DAG."""
+"""Test that a preview is the operator's dry run, without a database, an account or a DAG."""
 
 import json
 from pathlib import Path
@@ -21,7 +21,7 @@ def recipients(tmp_path):
     return path
 
 
-def test_it_is_the_dry_run_of_the_operator_and_needs_no_database(
+def test_preview_equals_a_dry_run_and_needs_no_database(
     process, recipients, empty_home, ismart_default, ismart_sandbox
 ):
     ended = process("preview", recipients, "--message", "Dear {name}", "--json", **empty_home)
@@ -37,7 +37,7 @@ def test_it_is_the_dry_run_of_the_operator_and_needs_no_database(
     assert ismart_sandbox.calls == []
 
 
-def test_without_json_it_shows_counts_cost_and_samples_in_tables(command, recipients):
+def test_without_json_preview_prints_counts_cost_and_samples_as_tables(command, recipients):
     ended = command("preview", recipients, "--message-column", "text", "--max-credits", "2")
     assert ended.returncode == 0, ended.stderr
     lines = [[cell.strip() for cell in line.split("│")[1:-1]] for line in ended.stdout.splitlines()]
@@ -54,7 +54,7 @@ def test_without_json_it_shows_counts_cost_and_samples_in_tables(command, recipi
     assert "96890000001" not in ended.stdout
 
 
-def test_a_parquet_file_and_its_opt_outs_are_read_with_the_columns_that_are_named(command, tmp_path):
+def test_preview_reads_parquet_files_with_the_given_columns(command, tmp_path):
     pd.DataFrame({"phone": ["96890000001", "96890000002"]}).to_parquet(tmp_path / "to.parquet")
     (tmp_path / "opt_outs.csv").write_text("number\n96890000002\n")
     ended = command(
@@ -78,10 +78,10 @@ def test_what_simplify_text_would_save_names_the_characters(command, recipients)
     [
         ("123\n", [], "no row can be sent"),
         ("", [], "no row can be sent"),
-        ("96890000001\n96890000002\n", ["--max-credits", "1"], "max_credits is 1, and the send costs 2 credits"),
+        ("96890000001\n96890000002\n", ["--max-credits", "1"], "max_credits is 1, but the send costs 2 credits"),
     ],
 )
-def test_if_nothing_would_be_sent_the_report_is_printed_and_the_status_is_1(rows, options, why, command, tmp_path):
+def test_the_exit_status_is_1_if_nothing_would_be_sent(rows, options, why, command, tmp_path):
     (tmp_path / "to.csv").write_text(f"msisdn\n{rows}")
     ended = command("preview", tmp_path / "to.csv", "--message", "Hello", "--json", *options)
     assert ended.returncode == 1
@@ -105,7 +105,7 @@ def test_if_nothing_would_be_sent_the_report_is_printed_and_the_status_is_1(rows
         (["torn.csv", "--message", "Hello"], ["torn.csv", "line 2"]),
     ],
 )
-def test_bad_input_is_named_in_one_line(arguments, words, command, tmp_path, one_line_of_error):
+def test_bad_input_is_one_line_of_error(arguments, words, command, tmp_path, one_line_of_error):
     (tmp_path / "to.csv").write_text("msisdn,text\n96890000001,Hello\n")
     (tmp_path / "to.txt").write_text("96890000001\n")
     (tmp_path / "torn.csv").write_text("msisdn,text\n96890000001\n")
@@ -113,9 +113,7 @@ def test_bad_input_is_named_in_one_line(arguments, words, command, tmp_path, one
     one_line_of_error(command("preview", tmp_path / file, *options), *words)
 
 
-def test_a_terminal_shows_a_progress_bar_and_interprets_nothing_of_the_texts(
-    on_a_terminal, command, tmp_path, empty_home
-):
+def test_a_terminal_shows_a_progress_bar_and_interprets_no_text(on_a_terminal, command, tmp_path, empty_home):
     (tmp_path / "to.csv").write_text(f'msisdn,text\n96890000001,"{HOSTILE}"\n', encoding="utf-8")
     arguments = ("preview", tmp_path / "to.csv", "--message-column", "text")
     ended = on_a_terminal(*arguments, **empty_home)

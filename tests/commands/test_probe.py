@@ -1,4 +1,4 @@
-"""The login is probed once, and never again after a refusal."""
+"""Test that the login is probed once, and not again after a refusal."""
 
 import json
 
@@ -8,7 +8,7 @@ from airflow_provider_ismart.hooks.ismart import ISmartHook
 from tests.commands.documented import documented_json
 
 
-def test_a_good_login_gives_status_0_and_shows_no_password(process, airflow_db, ismart_default, ismart_sandbox):
+def test_a_good_login_has_exit_status_0_and_shows_no_password(process, airflow_db, ismart_default, ismart_sandbox):
     ended = process("probe")
     assert (ended.returncode, ended.stdout) == (
         0,
@@ -31,7 +31,7 @@ def test_a_refused_login_is_not_tried_again_until_it_changes(
     told = documented_json(second.stdout)
     assert (told["login_is_good"], told["called"], told["code"]) == (False, False, None)
     assert "was refused at" in told["explanation"]
-    assert "A changed login or password is tried again." in told["explanation"]
+    assert "A changed login or password can be tried immediately." in told["explanation"]
     assert len(ismart_sandbox.calls) == 1
     with supervision():  # tasks do not try it either
         assert ISmartHook().refused_login.block_reason()
@@ -41,7 +41,9 @@ def test_a_refused_login_is_not_tried_again_until_it_changes(
     assert "not-it" not in "".join(ended.stdout + ended.stderr for ended in (first, second, third))
 
 
-def test_without_a_database_the_machine_remembers_the_refusal(process, empty_home, ismart_default, ismart_sandbox):
+def test_a_refusal_is_remembered_on_the_machine_without_a_database(
+    process, empty_home, ismart_default, ismart_sandbox
+):
     ismart_default(password="not-it")
     first = process("probe", **empty_home)
     assert first.returncode == 1
@@ -54,7 +56,7 @@ def test_without_a_database_the_machine_remembers_the_refusal(process, empty_hom
     assert len(ismart_sandbox.calls) == 1
 
 
-def test_another_refusal_is_explained(command, airflow_db, ismart_default, ismart_sandbox):
+def test_other_return_codes_are_explained(command, airflow_db, ismart_default, ismart_sandbox):
     ismart_sandbox.configure(ip_allowed=False)
     ended = command("probe", "--json")
     told = json.loads(ended.stdout)
@@ -63,5 +65,5 @@ def test_another_refusal_is_explained(command, airflow_db, ismart_default, ismar
     assert "Client IP address has been blocked" in told["explanation"]
 
 
-def test_a_connection_that_does_not_exist_is_named(command, airflow_db, one_line_of_error):
+def test_an_error_names_a_missing_connection(command, airflow_db, one_line_of_error):
     one_line_of_error(command("probe", "--conn-id", "nobody"), "nobody")

@@ -1,4 +1,4 @@
-"""The commands of `docs/uncertain-calls.md`, from a failed run to the settled one."""
+"""Run the commands of `docs/uncertain-calls.md`, from a failed run to the settled one."""
 
 import csv
 import os
@@ -37,7 +37,7 @@ def blocks(language):
 
 @pytest.fixture
 def run_dag(airflow_db, shared_api_server, ismart_default, make_backing, tmp_path, monkeypatch):
-    """Run the page's task in a real run, the same one each time, as a clear does; give the run."""
+    """Run the page's task in a real run; clear the same run each time, and return it."""
     if "execution_date" in signature(DAG.test).parameters:
         import_module("airflow.providers.fab.auth_manager.models")  # without it, 2.11 cannot delete the first run
     ismart_default(extra={"max_concurrency": 1})
@@ -56,7 +56,7 @@ def run_dag(airflow_db, shared_api_server, ismart_default, make_backing, tmp_pat
     return run
 
 
-def test_each_command_works_and_the_cleared_task_sends_the_rest(run_dag, ismart_sandbox, tmp_path):
+def test_the_documented_commands_work_and_the_cleared_task_sends_the_rest(run_dag, ismart_sandbox, tmp_path):
     ismart_sandbox.fail(None, faults.Drop(accept=False), faults.Drop(accept=False))
     failed = run_dag()
     assert failed.state == "failed"

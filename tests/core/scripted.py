@@ -1,4 +1,4 @@
-"""A gateway that answers as a test says, and an executor that makes each call immediately."""
+"""Answer calls as a test says, with an executor that makes each call immediately."""
 
 from concurrent.futures import Executor, Future
 from threading import Event, Lock
@@ -23,7 +23,7 @@ def refused(code):
 
 
 class ScriptedGateway:
-    """Answers each batch with what ``answer`` makes of it, and remembers what it was handed."""
+    """Answer each batch with the result of ``answer``, and remember the batches."""
 
     def __init__(self, answer=lambda batch: ACCEPTED):
         self._answer = answer
@@ -78,12 +78,12 @@ def plan_of(recipients, message="Hello", *, deduplicate=True, **content):
 
 
 def plan_of_rows(rows, *, deduplicate=True):
-    """The plan of (number, text) pairs."""
+    """Return the plan of (number, text) pairs."""
     return plan(columns_of(rows), Reading(content=Content(message_column="text")), deduplicate=deduplicate)
 
 
 def columns_of(rows):
-    """The table of (number, text) pairs."""
+    """Return the table of (number, text) pairs."""
     return {"msisdn": [number for number, _ in rows], "text": [text for _, text in rows]}
 
 
@@ -106,7 +106,7 @@ def run(submission, gateway, *, executor=None, at_once=4, halted=None):
 
 
 def counts(submission_or_plan):
-    """How many rows ended as what, without the zeros."""
+    """Count the rows by outcome, without zeros."""
     found = submission_or_plan.outcomes.counts()
     return {outcome.value: count for outcome, count in found.items() if count}
 

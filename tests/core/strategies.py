@@ -1,4 +1,4 @@
-"""What the core's properties are tried with. The numbers look made up: 9689000 and four digits."""
+"""Define Hypothesis strategies for the core. Numbers are visibly made up: 9689000 and four digits."""
 
 from decimal import Decimal
 
@@ -26,7 +26,7 @@ def in_script(digits, zero):
 
 @st.composite
 def grouped(draw, local):
-    """The 8 digits of a local number, grouped as people group them."""
+    """Return the 8 digits of a local number in common groups."""
     sizes = draw(st.sampled_from([(8,), (8,), (4, 4), (2, 3, 3), (3, 3, 2), (2, 2, 2, 2)]))
     ends = [sum(sizes[: count + 1]) for count in range(len(sizes))]
     groups = [local[end - size : end] for size, end in zip(sizes, ends, strict=True)]
@@ -36,7 +36,7 @@ def grouped(draw, local):
 
 @st.composite
 def marked(draw, text):
-    """The text with invisible marks anywhere and white space around it."""
+    """Return the text with invisible marks anywhere and white space around it."""
     for mark in draw(st.lists(st.sampled_from(INVISIBLE), max_size=3)):
         at = draw(st.integers(0, len(text)))
         text = text[:at] + mark + text[at:]
@@ -45,7 +45,7 @@ def marked(draw, text):
 
 @st.composite
 def as_text(draw, msisdn):
-    """An Omani number in a notation that people use."""
+    """Return an Omani number in a common notation."""
     local = msisdn[3:]
     if draw(st.integers(0, 4)) == 0 and not looks_rounded(msisdn):
         code = draw(st.sampled_from(["", "968", "+968", "00968"]))
@@ -80,7 +80,7 @@ def looks_rounded(msisdn):
 
 
 def as_written(msisdn):
-    """The number in any of the ways that people, spreadsheets and databases write it."""
+    """Return the number in any form that people, spreadsheets and databases use."""
     kinds = [int, Decimal] if looks_rounded(msisdn) else [int, float, Decimal]
     return st.one_of(
         as_text(msisdn),

@@ -1,4 +1,4 @@
-"""Tries that fail and die anywhere, with inputs that change between them, against what the gateway saw."""
+"""Test tries that fail or die anywhere, with inputs that change in between, against what the gateway saw."""
 
 from collections import Counter
 from contextlib import suppress
@@ -19,11 +19,11 @@ ANSWERS += [refused(code) for code in (4, 6, 9, 9, 9, 15, 23, 24)]
 
 
 class ProcessDied(BaseException):
-    """Nothing that runs after this is real."""
+    """The process has died: nothing after this has an effect."""
 
 
 class Process:
-    """A try's process: what it holds of the ledger and the gateway is of no use once it has died."""
+    """The process of a try: after it has died, its ledger and gateway are useless."""
 
     def __init__(self, ledger, handed, script, *, fault, fault_at):
         self._ledger = ledger
@@ -158,7 +158,7 @@ class Tries(RuleBasedStateMachine):
         return planned
 
     def _check_report(self, planned, process):
-        """A try that lives to tell says of each row what the gateway saw."""
+        """Check that the report of a surviving try agrees with the gateway for each row."""
         said = {outcome: Counter() for outcome in Outcome}
         for row, (msisdn, text) in enumerate(self.rows):
             said[planned.outcomes[row]][msisdn, text] += 1
@@ -170,7 +170,7 @@ class Tries(RuleBasedStateMachine):
 
     @rule()
     def finish(self):
-        """A try without trouble leaves nobody out, and the one after it has nothing to do."""
+        """Check that a try without faults leaves nobody out, and that another try then sends nothing."""
         planned, gateway = self._plan(), ScriptedGateway()
         send(planned, gateway, ledger=self.ledger)
         self.handed.update({msisdn: len(texts) for msisdn, texts in gateway.handed.items()})

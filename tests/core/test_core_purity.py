@@ -34,7 +34,7 @@ def imports_of(path):
             yield node.module
 
 
-def test_the_core_imports_nothing_heavy():
+def test_the_core_imports_no_heavy_library():
     names = [f"{core.__name__}.{path.stem}" for path in MODULES if path.stem != "__init__"]
     code = f"import sys, {', '.join(names)}; print(*sorted({{name.split('.')[0] for name in sys.modules}}))"
     loaded = subprocess.run([sys.executable, "-c", code], check=True, capture_output=True, text=True).stdout
@@ -43,19 +43,19 @@ def test_the_core_imports_nothing_heavy():
 
 
 @pytest.mark.parametrize("path", MODULES, ids=lambda path: path.stem)
-def test_the_core_has_no_clock_no_dice_no_log_and_no_socket(path):
+def test_the_core_uses_no_clock_randomness_log_or_socket(path):
     roots = {name.split(".")[0] for name in imports_of(path)}
     assert not roots & IMPURE
 
 
 @pytest.mark.parametrize("path", MODULES, ids=lambda path: path.stem)
-def test_the_core_imports_nothing_of_the_shell(path):
+def test_the_core_imports_nothing_from_the_shell(path):
     ours = {name for name in imports_of(path) if name.startswith("airflow_provider_ismart")}
     assert all(name.startswith(core.__name__) for name in ours)
 
 
 @pytest.mark.parametrize("path", MODULES, ids=lambda path: path.stem)
-def test_the_core_does_not_ask_what_time_it_is(path):
+def test_the_core_does_not_read_the_time(path):
     calls = [
         node.func for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))) if isinstance(node, ast.Call)
     ]

@@ -1,4 +1,4 @@
-"""What a try will cost, before its first call: only what is left to send counts."""
+"""Test the cost of a try before its first call: only the remaining rows count."""
 
 from collections import Counter
 
@@ -25,7 +25,7 @@ TWO_PARTS = "x" * 200
 
 
 @given(st.lists(rows, max_size=30), st.booleans(), st.integers(1, 50))
-def test_it_adds_up_whatever_the_batches(cases, deduplicate, batch_size):
+def test_the_cost_of_any_batches_adds_up(cases, deduplicate, batch_size):
     planned = plan_of_rows([(written, text) for (written, _), text in cases], deduplicate=deduplicate)
     cost = Cost.of(batches(planned.groups, limits(batch_size)))
     by_text = Counter()
@@ -38,7 +38,7 @@ def test_it_adds_up_whatever_the_batches(cases, deduplicate, batch_size):
 
 
 @given(st.lists(rows, max_size=20), st.integers(0, 20), st.booleans())
-def test_what_a_try_plans_to_spend_is_what_it_spends_where_nothing_is_refused(cases, sent_before, resend):
+def test_the_planned_cost_is_the_actual_cost_if_nothing_is_refused(cases, sent_before, resend):
     pairs = [(written, text) for (written, _), text in cases]
     ledger = MemoryLedger()
     send(plan_of_rows(pairs[:sent_before]), ScriptedGateway.saying(UNCERTAIN), ledger=ledger, batch_size=3)
@@ -48,16 +48,16 @@ def test_what_a_try_plans_to_spend_is_what_it_spends_where_nothing_is_refused(ca
     assert submission.parts == cost.credits
 
 
-def test_a_later_try_counts_only_what_is_left():
+def test_a_later_try_counts_only_the_remaining_rows():
     ledger = MemoryLedger()
     send(plan_of_rows([(A, "Hello"), (B, TWO_PARTS)]), ScriptedGateway(), ledger=ledger)
     again = Submission(plan_of_rows([(A, "Hello"), (B, TWO_PARTS), (C, TWO_PARTS)]), ledger, limits())
     assert again.planned_cost() == Cost(credits=2, recipients=1, largest=(Share(2, 2, 1),))
 
 
-def test_the_error_names_figures_and_neither_texts_nor_numbers():
+def test_the_error_has_figures_but_no_texts_or_numbers():
     planned = plan_of_rows([(A, "Hello"), (B, "Hello"), (C, TWO_PARTS), (A, "Bye"), (B, "One more")])
     assert Cost.of(batches(planned.groups, limits())).above(5) == (
-        "max_credits is 5, and the messages to send cost 6 credits for 5 recipients. "
-        "The largest: 2 parts to 1 recipient; 1 part to 2 recipients; 1 part to 1 recipient"
+        "max_credits is 5, but the messages to send cost 6 credits for 5 recipients. "
+        "The most expensive: 2 parts to 1 recipient; 1 part to 2 recipients; 1 part to 1 recipient"
     )

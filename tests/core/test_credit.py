@@ -14,12 +14,12 @@ both_ways = st.sampled_from(["alert", "ok"])
 
 
 @given(watched, both_ways, st.sampled_from(sorted(LOGIN)))
-def test_a_refused_login_ends_every_watch(alert_codes, wait_for, code):
+def test_a_refused_login_ends_every_watch_regardless_of_its_options(alert_codes, wait_for, code):
     assert Watch.of(alert_codes, wait_for).verdict(code) is ProbeVerdict.LOGIN_REFUSED
 
 
 @given(watched, any_code)
-def test_what_one_way_of_waiting_finds_the_other_waits_through(alert_codes, code):
+def test_alert_and_ok_have_opposite_verdicts(alert_codes, code):
     alert, ok = (Watch.of(alert_codes, wait_for).verdict(code) for wait_for in ("alert", "ok"))
     assert not (alert is ok is ProbeVerdict.FOUND)
     if ProbeVerdict.FOUND in {alert, ok}:
@@ -29,47 +29,48 @@ def test_what_one_way_of_waiting_finds_the_other_waits_through(alert_codes, code
 
 
 @given(watched, any_code)
-def test_an_alert_is_found_exactly_for_the_alert_codes(alert_codes, code):
+def test_only_alert_codes_are_an_alert(alert_codes, code):
     assert (Watch.of(alert_codes, "alert").verdict(code) is ProbeVerdict.FOUND) == (code in alert_codes)
 
 
 @given(watched, any_code)
-def test_all_is_well_only_after_1_and_9(alert_codes, code):
+def test_only_codes_1_and_9_mean_no_trouble(alert_codes, code):
     assert (Watch.of(alert_codes, "ok").verdict(code) is ProbeVerdict.FOUND) == (code in {1, 9})
 
 
 @given(watched, both_ways, st.sampled_from(sorted(ACCOUNT)))
-def test_a_dead_account_ends_the_watch_unless_it_is_what_is_watched_for(alert_codes, wait_for, code):
+def test_an_account_code_ends_the_watch_unless_it_is_an_alert_code(alert_codes, wait_for, code):
     verdict = Watch.of(alert_codes, wait_for).verdict(code)
     assert (verdict is ProbeVerdict.ACCOUNT_REFUSED) == (code not in alert_codes)
 
 
 @pytest.mark.parametrize("code", [None, 0, 5, 11, 15, 24, 77, 99])
-def test_a_look_that_says_nothing_of_the_account_is_no_verdict(code):
+def test_an_answer_that_says_nothing_about_the_account_is_no_verdict(code):
     assert {Watch.of(ALERT_CODES, wait_for).verdict(code) for wait_for in ("alert", "ok")} == {
         ProbeVerdict.NO_VERDICT
     }
 
 
-def test_credit_trouble_that_is_no_alert_is_waited_through():
+def test_credit_codes_that_are_not_alert_codes_keep_the_watch_waiting():
     assert {Watch.of((4,), wait_for).verdict(13) for wait_for in ("alert", "ok")} == {ProbeVerdict.NOT_YET}
 
 
 @pytest.mark.parametrize("codes", [(), (4, 3), (1,), (9,), (77,), ("4",), "4"])
-def test_codes_that_are_no_trouble_of_an_account_are_refused(codes):
+def test_only_account_and_credit_codes_can_be_alert_codes(codes):
     with pytest.raises(
-        InputError, match=f"alert_codes is .* can be some of {', '.join(map(str, sorted(ACCOUNT | CREDIT)))}"
+        InputError,
+        match=f"alert_codes is .* must be one or more of {', '.join(map(str, sorted(ACCOUNT | CREDIT)))}",
     ):
         Watch.of(codes, "alert")
 
 
-def test_another_word_to_wait_for_is_refused():
-    with pytest.raises(InputError, match="wait_for is 'good'; it can be 'alert', 'ok'"):
+def test_an_unknown_wait_for_is_refused():
+    with pytest.raises(InputError, match="wait_for is 'good'; it must be one of 'alert', 'ok'"):
         Watch.of(ALERT_CODES, "good")
 
 
 @given(any_code)
-def test_a_look_is_told_with_code_description_and_help(code):
+def test_a_check_reports_code_description_and_help(code):
     told = seen(CallOutcome(fate=Fate.REFUSED, code=code))
     assert told["code"] == code
     assert told["description"] in in_words(CallOutcome(fate=Fate.REFUSED, code=code))
@@ -77,10 +78,10 @@ def test_a_look_is_told_with_code_description_and_help(code):
         assert (told["description"], told["help"]) == (RETURN_CODES[code].description, RETURN_CODES[code].help)
 
 
-def test_a_good_look_does_not_read_as_an_invalid_number():
+def test_a_good_check_is_not_described_as_an_invalid_number():
     assert seen(CallOutcome(fate=Fate.REFUSED, code=9))["description"] == "No trouble was seen"
 
 
-def test_a_look_without_a_code_is_told_with_what_happened():
+def test_a_check_without_a_code_reports_the_cause():
     told = seen(CallOutcome(fate=Fate.NOT_SENT, detail="HTTP 503"))
     assert (told["code"], told["description"]) == (None, "HTTP 503")

@@ -39,7 +39,7 @@ PATIENCE_SECONDS = 20
 
 
 class NotingLedger(MemoryLedger):
-    """Remembers how many outcomes and how many intents each write brought, and can fail."""
+    """Remember how many outcomes and intents each write had; it can fail."""
 
     def __init__(self, *, fails_at=None, after_applying=False):
         super().__init__()
@@ -58,7 +58,7 @@ class NotingLedger(MemoryLedger):
         return granted
 
     def states(self):
-        """How many numbers of the test are in which state."""
+        """Count the test's numbers by state."""
         return Counter(entry.state for entries in self.recorded(numbers(1000)).values() for entry in entries)
 
 
@@ -80,7 +80,7 @@ def executor(request):
 # Order
 
 
-def test_everybody_is_sent_to_once(executor):
+def test_every_number_gets_one_message(executor):
     gateway = ScriptedGateway()
     submission = send(plan_of(numbers(501)), gateway, executor=executor)
     assert counts(submission) == {"accepted": 501}
@@ -90,14 +90,14 @@ def test_everybody_is_sent_to_once(executor):
     assert submission.stopped_by is None
 
 
-def test_the_first_batch_goes_alone_and_the_others_together_when_it_is_accepted(executor):
+def test_the_first_batch_goes_alone_and_the_others_follow_together_once_it_is_accepted(executor):
     ledger = NotingLedger()
     send(plan_of(numbers(20)), ScriptedGateway(), ledger=ledger, batch_size=1, executor=executor)
     assert ledger.writes[0] == (0, 1)
     assert ledger.writes[1] == (1, 8)
 
 
-def test_calls_are_concurrent_once_one_is_accepted(pool):
+def test_calls_are_concurrent_after_one_is_accepted(pool):
     together = Barrier(4)
     gateway = ScriptedGateway()
 
@@ -110,27 +110,27 @@ def test_calls_are_concurrent_once_one_is_accepted(pool):
     assert counts(submission) == {"accepted": 9}
 
 
-def test_a_first_batch_that_is_not_accepted_leaves_the_next_alone_too():
+def test_the_next_batch_also_goes_alone_if_the_first_is_not_accepted():
     ledger = NotingLedger()
     gateway = ScriptedGateway.saying(refused(9), refused(9), ACCEPTED)
     send(plan_of(numbers(20)), gateway, ledger=ledger, batch_size=1)
     assert ledger.writes[:4] == [(0, 1), (1, 1), (1, 1), (1, 8)]
 
 
-def test_batches_go_out_in_the_order_of_the_input():
+def test_batches_are_sent_in_input_order():
     gateway = ScriptedGateway()
     send(plan_of(numbers(30)), gateway, batch_size=4)
     assert [row for batch in gateway.batches for row in batch.rows] == list(range(30))
 
 
-def test_nothing_to_send_is_nothing_to_record():
+def test_nothing_is_recorded_if_there_is_nothing_to_send():
     ledger = NotingLedger()
     submission = send(plan_of(["x"]), ScriptedGateway(), ledger=ledger)
     assert counts(submission) == {"invalid": 1}
     assert ledger.writes == []
 
 
-def test_calls_are_counted_with_those_that_were_repeated():
+def test_repeated_calls_are_counted():
     thrice = CallOutcome(fate=Fate.ACCEPTED, code=1, attempts=3)
     assert send(plan_of(numbers(2)), ScriptedGateway.saying(thrice), batch_size=1).calls == 4
 
@@ -151,7 +151,7 @@ def test_a_login_account_or_credit_code_stops_the_send_immediately(code, executo
 
 
 @pytest.mark.parametrize("code", DOOMING_CODES)
-def test_after_an_acceptance_too(code):
+def test_a_login_account_or_credit_code_also_stops_the_send_after_an_acceptance(code):
     gateway = ScriptedGateway.saying(ACCEPTED, ACCEPTED, refused(code))
     submission = send(plan_of(numbers(20)), gateway, batch_size=1)
     assert len(gateway.batches) == 3
@@ -159,7 +159,7 @@ def test_after_an_acceptance_too(code):
     assert submission.stopped_by == refused(code)
 
 
-def test_calls_in_flight_end_when_the_send_is_stopped_and_nothing_new_starts(pool):
+def test_after_a_stop_calls_in_flight_finish_and_no_new_calls_start(pool):
     halted, together, ledger = Event(), Barrier(4), NotingLedger()
     gateway = ScriptedGateway(lambda batch: refused(4) if 2 in batch.rows else ACCEPTED)
 
@@ -177,7 +177,7 @@ def test_calls_in_flight_end_when_the_send_is_stopped_and_nothing_new_starts(poo
     assert ledger.states()[State.SUBMITTING] == 0
 
 
-def test_what_was_not_sent_stops_the_send(executor):
+def test_a_call_that_was_not_sent_stops_the_send(executor):
     gateway = ScriptedGateway.saying(ACCEPTED, then=NOT_SENT)
     submission = send(plan_of(numbers(200)), gateway, executor=executor, at_once=1)
     assert counts(submission) == {"accepted": 50, "not_attempted": 150}
@@ -192,14 +192,14 @@ def test_three_uncertain_calls_in_a_row_stop_the_send(executor):
     assert submission.stopped_by == UNCERTAIN
 
 
-def test_uncertain_calls_that_are_not_in_a_row_do_not():
+def test_uncertain_calls_that_are_not_in_a_row_do_not_stop_the_send():
     script = [UNCERTAIN, UNCERTAIN, ACCEPTED] * 3
     submission = send(plan_of(numbers(9)), ScriptedGateway.saying(*script), batch_size=1, at_once=1)
     assert counts(submission) == {"accepted": 3, "uncertain": 6}
     assert submission.stopped_by is None
 
 
-def test_after_an_uncertain_call_calls_go_one_at_a_time():
+def test_calls_go_one_at_a_time_after_an_uncertain_call():
     ledger = NotingLedger()
     gateway = ScriptedGateway.saying(ACCEPTED, UNCERTAIN, UNCERTAIN, ACCEPTED)
     send(plan_of(numbers(8)), gateway, ledger=ledger, batch_size=1, at_once=1)
@@ -214,14 +214,14 @@ def test_code_11_is_uncertain_and_keeps_its_code():
 
 
 @pytest.mark.parametrize("code", OTHER_CODES)
-def test_a_code_that_blames_nobody_stops_the_send_before_an_acceptance(code):
+def test_a_request_or_unknown_code_stops_the_send_before_an_acceptance(code):
     submission = send(plan_of(numbers(3)), ScriptedGateway.saying(refused(code)), batch_size=1)
     assert counts(submission) == {"refused": 1, "not_attempted": 2}
     assert submission.stopped_by == refused(code)
 
 
 @pytest.mark.parametrize("code", OTHER_CODES)
-def test_a_code_that_blames_nobody_is_its_batchs_after_one(code):
+def test_a_request_or_unknown_code_affects_only_its_batch_after_an_acceptance(code):
     gateway = ScriptedGateway.saying(ACCEPTED, refused(code))
     submission = send(plan_of(numbers(6)), gateway, batch_size=2)
     assert counts(submission) == {"accepted": 4, "refused": 2}
@@ -233,7 +233,7 @@ def test_a_code_that_blames_nobody_is_its_batchs_after_one(code):
 
 
 @pytest.mark.parametrize("code", [8, 9, 23])
-def test_guilty_numbers_are_found_and_the_others_get_their_message(code, executor):
+def test_refused_numbers_are_isolated_and_the_others_get_their_message(code, executor):
     guilty = set(numbers(120)[3:100:40])
     gateway = ScriptedGateway.refusing(guilty, code)
     submission = send(plan_of(numbers(120)), gateway, executor=executor)
@@ -248,7 +248,7 @@ def test_guilty_numbers_are_found_and_the_others_get_their_message(code, executo
     st.integers(1, 60).flatmap(lambda count: st.tuples(st.just(count), st.sets(st.integers(0, count - 1)))),
     st.integers(1, 50),
 )
-def test_exactly_the_guilty_numbers_are_left_out(case, batch_size):
+def test_only_the_refused_numbers_are_left_out(case, batch_size):
     count, guilty = case
     gateway = ScriptedGateway.refusing({numbers(count)[row] for row in guilty})
     submission = send(plan_of(numbers(count)), gateway, batch_size=batch_size)
@@ -261,13 +261,13 @@ def test_exactly_the_guilty_numbers_are_left_out(case, batch_size):
         assert all(texts == ["Hello"] for texts in gateway.handed.values())
 
 
-def test_a_call_with_too_many_numbers_is_made_smaller():
+def test_a_call_with_too_many_numbers_is_split():
     gateway = ScriptedGateway(lambda batch: refused(24) if len(batch.rows) > 10 else ACCEPTED)
     submission = send(plan_of(numbers(50)), gateway)
     assert counts(submission) == {"accepted": 50}
 
 
-def test_fifty_refused_numbers_without_one_accepted_stop_the_send():
+def test_fifty_refused_numbers_stop_the_send_if_none_is_accepted():
     gateway = ScriptedGateway.saying(then=refused(9))
     submission = send(plan_of(numbers(200)), gateway)
     assert counts(submission) == {"refused": 50, "not_attempted": 150}
@@ -275,7 +275,7 @@ def test_fifty_refused_numbers_without_one_accepted_stop_the_send():
 
 
 @pytest.mark.parametrize("code", RECIPIENT_CODES)
-def test_a_refused_batch_can_be_left_out_as_a_whole(code):
+def test_skip_skips_a_refused_batch_as_a_whole(code):
     gateway = ScriptedGateway.saying(ACCEPTED, refused(code))
     submission = send(plan_of(numbers(150)), gateway, on_refused=OnRefused.SKIP)
     assert counts(submission) == {"accepted": 100, "refused": 50}
@@ -284,7 +284,7 @@ def test_a_refused_batch_can_be_left_out_as_a_whole(code):
 
 
 @pytest.mark.parametrize("code", [*RECIPIENT_CODES, *MESSAGE_CODES, *OTHER_CODES])
-def test_any_refusal_can_stop_the_send(code):
+def test_fail_stops_the_send_after_any_refusal(code):
     gateway = ScriptedGateway.saying(ACCEPTED, refused(code))
     submission = send(plan_of(numbers(150)), gateway, on_refused=OnRefused.FAIL)
     assert counts(submission) == {"accepted": 50, "refused": 50, "not_attempted": 50}
@@ -295,7 +295,7 @@ def test_any_refusal_can_stop_the_send(code):
 
 
 @pytest.mark.parametrize("code", MESSAGE_CODES)
-def test_a_message_code_dooms_the_same_text_alone(code):
+def test_a_message_code_skips_only_rows_with_the_same_text(code):
     planned = plan_of_rows([(number, "xy"[row % 2]) for row, number in enumerate(numbers(12))])
     gateway = ScriptedGateway(lambda batch: refused(code) if batch.message.text == "x" else ACCEPTED)
     submission = send(planned, gateway, batch_size=2)
@@ -306,7 +306,7 @@ def test_a_message_code_dooms_the_same_text_alone(code):
 
 
 @pytest.mark.parametrize("status", [400, 404, 414])
-def test_a_call_that_is_too_long_with_one_number_makes_its_row_invalid(status):
+def test_a_row_is_invalid_if_its_call_is_too_long_with_one_number(status):
     planned = plan_of_rows([(number, "ا" * 335 if row == 1 else "x") for row, number in enumerate(numbers(3))])
     too_long = CallOutcome(fate=Fate.NOT_SENT, http_status=status, detail=f"HTTP {status}")
     gateway = ScriptedGateway(lambda batch: too_long if batch.oversize else ACCEPTED)
@@ -321,7 +321,7 @@ def test_a_call_that_is_too_long_with_one_number_makes_its_row_invalid(status):
 TOO_LONG = CallOutcome(fate=Fate.NOT_SENT, http_status=404, detail="HTTP 404")
 
 
-def test_a_text_that_was_too_long_once_is_not_tried_again():
+def test_a_text_that_was_too_long_is_not_tried_again():
     gateway = ScriptedGateway(lambda batch: TOO_LONG if batch.oversize else ACCEPTED)
     submission = send(plan_of_rows([(number, "ا" * 335) for number in numbers(60)]), gateway)
     assert len(gateway.batches) == 1
@@ -330,7 +330,7 @@ def test_a_text_that_was_too_long_once_is_not_tried_again():
     assert not submission.reached_anybody
 
 
-def test_texts_that_are_all_too_long_stop_the_send_after_some():
+def test_the_send_stops_after_several_too_long_texts():
     gateway = ScriptedGateway(lambda batch: TOO_LONG)
     rows = [(number, "ا" * 330 + f"{row:03}") for row, number in enumerate(numbers(200))]
     assert send(plan_of_rows(rows), gateway).stopped_by == TOO_LONG
@@ -338,13 +338,13 @@ def test_texts_that_are_all_too_long_stop_the_send_after_some():
 
 
 @pytest.mark.parametrize(("outcome", "message"), [(NOT_FOUND, "Hello"), (NOT_SENT, "ا" * 335)])
-def test_any_other_call_that_is_turned_away_stops_the_send(outcome, message):
+def test_any_other_rejected_call_stops_the_send(outcome, message):
     submission = send(plan_of(numbers(2), message), ScriptedGateway.saying(outcome), batch_size=1)
     assert counts(submission) == {"not_attempted": 2}
     assert submission.stopped_by == outcome
 
 
-def test_an_oversize_call_that_is_accepted_is_accepted():
+def test_an_accepted_oversize_call_counts_as_accepted():
     assert counts(send(plan_of(numbers(2), "ا" * 335), ScriptedGateway())) == {"accepted": 2}
 
 
@@ -355,7 +355,7 @@ GRAVITY = [refused(3), refused(12), refused(7), refused(20), refused(4), refused
 
 @pytest.mark.parametrize(("graver", "other"), list(itertools.combinations(GRAVITY, 2)))
 @pytest.mark.parametrize("order", [1, -1])
-def test_the_gravest_outcome_stops_a_send_whatever_the_order_in_which_calls_end(graver, other, order):
+def test_the_gravest_outcome_decides_in_whatever_order_calls_end(graver, other, order):
     submission = Submission(plan_of(numbers(2)), MemoryLedger(), limits(batch_size=1))
     submission.is_proven = True
     for batch, outcome in zip(submission.take(0, 2), [graver, other][::order], strict=True):
@@ -363,7 +363,7 @@ def test_the_gravest_outcome_stops_a_send_whatever_the_order_in_which_calls_end(
     assert submission.stopped_by == graver
 
 
-def test_a_refused_login_outweighs_calls_of_unknown_outcome():
+def test_a_refused_login_outweighs_uncertain_calls():
     submission = Submission(plan_of(numbers(5)), MemoryLedger(), limits(batch_size=1))
     submission.is_proven = True
     for batch, outcome in zip(submission.take(0, 5), [UNCERTAIN] * 3 + [refused(3), NOT_SENT], strict=True):
@@ -376,7 +376,7 @@ def test_a_refused_login_outweighs_calls_of_unknown_outcome():
 
 @pytest.mark.parametrize("after_applying", [False, True], ids=["before applying it", "after applying it"])
 @pytest.mark.parametrize("fails_at", [1, 2, 3, 4, 5, 6])
-def test_a_write_that_fails_ends_the_send_without_the_calls_it_was_for(fails_at, after_applying):
+def test_a_failed_write_ends_the_send_without_making_its_calls(fails_at, after_applying):
     ledger = NotingLedger(fails_at=fails_at, after_applying=after_applying)
     gateway = ScriptedGateway.saying(ACCEPTED, UNCERTAIN, ACCEPTED, UNCERTAIN, ACCEPTED)
     planned = plan_of(numbers(20))
@@ -389,13 +389,13 @@ def test_a_write_that_fails_ends_the_send_without_the_calls_it_was_for(fails_at,
 
 @pytest.mark.parametrize("fails_at", [1, 2, 3, 4])
 @pytest.mark.parametrize("after_applying", [False, True], ids=["before applying it", "after applying it"])
-def test_the_error_that_is_raised_is_that_of_the_write(fails_at, after_applying):
+def test_the_error_of_the_failed_write_is_raised(fails_at, after_applying):
     ledger = NotingLedger(fails_at=fails_at, after_applying=after_applying)
     with pytest.raises(OSError, match="the ledger is gone"):
         send(plan_of(numbers(20)), ScriptedGateway(), ledger=ledger, batch_size=1, at_once=1)
 
 
-def test_outcomes_that_a_failed_write_did_not_take_are_written_again():
+def test_outcomes_of_a_failed_write_are_written_again():
     ledger = NotingLedger(fails_at=2)
     with pytest.raises(OSError, match="the ledger is gone"):
         send(plan_of(numbers(20)), ScriptedGateway(), ledger=ledger, batch_size=1)
@@ -404,7 +404,7 @@ def test_outcomes_that_a_failed_write_did_not_take_are_written_again():
 
 
 @pytest.mark.parametrize("error", [ZeroDivisionError, SystemExit])
-def test_a_call_that_raises_is_uncertain_and_ends_the_send_with_its_error(error, executor):
+def test_a_call_that_raises_is_uncertain_and_its_error_ends_the_send(error, executor):
     def submit(batch):
         if 3 in batch.rows:
             raise error
@@ -420,7 +420,7 @@ def test_a_call_that_raises_is_uncertain_and_ends_the_send_with_its_error(error,
     assert ledger.states()[State.SUBMITTING] == 0
 
 
-def test_an_executor_that_takes_no_more_calls_ends_the_send(pool):
+def test_an_executor_that_refuses_a_call_ends_the_send(pool):
     gateway, planned, ledger = ScriptedGateway(), plan_of(numbers(100)), NotingLedger()
 
     def submit(batch):
@@ -432,7 +432,7 @@ def test_an_executor_that_takes_no_more_calls_ends_the_send(pool):
     assert counts(planned) == {"accepted": 50, "not_attempted": 50}
 
 
-def test_a_send_that_is_halted_before_it_begins_makes_no_call():
+def test_a_send_halted_before_it_begins_makes_no_call():
     halted, gateway = Event(), ScriptedGateway()
     halted.set()
     submission = send(plan_of(numbers(3)), gateway, halted=halted)
@@ -441,7 +441,7 @@ def test_a_send_that_is_halted_before_it_begins_makes_no_call():
     assert submission.stopped_by is None
 
 
-def test_a_send_that_is_halted_makes_no_more_calls(executor):
+def test_a_halted_send_makes_no_more_calls(executor):
     halted, gateway = Event(), ScriptedGateway()
 
     def submit(batch):
@@ -453,8 +453,8 @@ def test_a_send_that_is_halted_makes_no_more_calls(executor):
     assert counts(submission) == {"accepted": 1, "not_attempted": 29}
 
 
-def test_a_call_that_the_client_did_not_start_is_no_call():
-    not_started = CallOutcome(fate=Fate.NOT_SENT, detail="stopped before it was sent", attempts=0)
+def test_a_call_that_the_client_did_not_start_is_not_counted():
+    not_started = CallOutcome(fate=Fate.NOT_SENT, detail="stopped before the call", attempts=0)
     halted = Event()
 
     def submit(batch):
@@ -467,7 +467,7 @@ def test_a_call_that_the_client_did_not_start_is_no_call():
     assert counts(submission) == {"not_attempted": 3}
 
 
-def test_progress_is_told_of_after_each_wait():
+def test_progress_is_reported_after_each_wait():
     seen = []
     submission = Submission(plan_of(numbers(4)), MemoryLedger(), limits(batch_size=1))
     submit_all(
@@ -485,7 +485,7 @@ def test_progress_is_told_of_after_each_wait():
 
 
 def _matches(planned, gateway):
-    """Whether the report says of each row what the gateway saw, and nobody was handed more than his rows."""
+    """Return whether the report agrees with the gateway, and nobody got more messages than rows."""
     allowed = Counter(msisdn for group in planned.groups for _, msisdn in group.numbers)
     handed = {msisdn: len(texts) for msisdn, texts in gateway.handed.items()}
     assert all(count <= allowed[msisdn] for msisdn, count in handed.items())
@@ -513,7 +513,7 @@ _outcomes = st.one_of(
     st.integers(1, 4),
     st.booleans(),
 )
-def test_whatever_the_gateway_answers_the_counts_add_up_and_nobody_is_messaged_twice(
+def test_counts_add_up_and_no_number_is_messaged_twice_whatever_the_gateway_answers(
     cases, script, on_refused, batch_size, at_once, deduplicate
 ):
     planned = plan_of_rows([(written, text) for (written, _), text in cases], deduplicate=deduplicate)
@@ -528,7 +528,7 @@ def test_whatever_the_gateway_answers_the_counts_add_up_and_nobody_is_messaged_t
 
 @settings(max_examples=settings.default.max_examples // 2)
 @given(st.lists(_outcomes, max_size=20), st.integers(1, 3), st.integers(1, 40))
-def test_in_threads_too(script, batch_size, count):
+def test_counts_also_add_up_with_threads(script, batch_size, count):
     planned, gateway = plan_of(numbers(count)), ScriptedGateway.saying(*script)
     with ThreadPoolExecutor(3) as pool:
         submission = send(planned, gateway, batch_size=batch_size, at_once=3, executor=pool)
@@ -536,7 +536,7 @@ def test_in_threads_too(script, batch_size, count):
     assert submission.calls == len(gateway.batches)
 
 
-def test_two_submissions_of_the_same_over_one_ledger_cannot_both_go_ahead():
+def test_two_submissions_of_one_plan_cannot_both_send_with_the_same_ledger():
     ledger, gateway = MemoryLedger(), ScriptedGateway()
     one, other = (Submission(plan_of(numbers(10)), ledger, limits(batch_size=1)) for _ in range(2))
     run(one, gateway)

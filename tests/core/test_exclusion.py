@@ -1,4 +1,4 @@
-"""Who is excluded, decided before duplicates are folded, and an opt-out list that must be read completely."""
+"""Test exclusion, which precedes deduplication, and opt-out lists, which must be read completely."""
 
 import time
 
@@ -46,28 +46,28 @@ def test_a_restricted_connection_reaches_only_its_allowed_numbers():
     assert verdicts(planned) == [("not_attempted", ""), ("excluded", reason)]
 
 
-def test_an_opt_out_counts_on_a_restricted_connection_too():
+def test_opt_outs_also_apply_on_a_restricted_connection():
     assert verdicts(plan([A], excluding(A, allowed={A}))) == [("excluded", "in exclude")]
     assert verdicts(plan([A], excluding(A, allowed={B}))) == [("excluded", "in exclude")]
 
 
-def test_a_row_that_cannot_be_sent_stays_invalid():
+def test_an_invalid_row_stays_invalid():
     rows = {"msisdn": ["nobody", A], "text": ["Hello", " "]}
     planned = plan(rows, excluding(A, allowed=set(), content=Content(message_column="text")))
     assert counts(planned) == {"invalid": 2}
 
 
-def test_a_duplicate_of_an_excluded_row_is_excluded_too():
+def test_a_duplicate_of_an_excluded_row_is_also_excluded():
     assert counts(plan([A, A, B, B], excluding(A))) == {"excluded": 2, "duplicate": 1, "not_attempted": 1}
 
 
-def test_where_everybody_is_excluded_nothing_is_planned():
+def test_nothing_is_planned_if_all_rows_are_excluded():
     planned = plan([A, B], excluding(A, B))
     assert (list(planned.groups), planned.parts, counts(planned)) == ([], 0, {"excluded": 2})
 
 
 @given(st.lists(rows, max_size=30), exclusions, st.booleans())
-def test_the_rest_is_planned_as_if_the_excluded_rows_were_not_there(cases, exclusion, deduplicate):
+def test_other_rows_are_planned_as_if_excluded_rows_did_not_exist(cases, exclusion, deduplicate):
     pairs = [(written, text) for (written, _), text in cases]
     plain = plan_of_rows(pairs, deduplicate=deduplicate)
     reading = Reading(content=Content(message_column="text"), exclusion=exclusion)
@@ -93,7 +93,7 @@ def test_the_rest_is_planned_as_if_the_excluded_rows_were_not_there(cases, exclu
 # --- reading exclude
 
 
-def test_opt_outs_come_in_any_form_and_notation_that_recipients_have():
+def test_exclude_accepts_all_forms_and_notations_of_recipients():
     for exclude in (
         [A, B],
         (A, int(B)),
@@ -119,12 +119,12 @@ def test_an_empty_exclude_excludes_nobody(nobody):
 
 
 @given(st.lists(few_written_numbers, max_size=250))
-def test_all_opt_outs_are_found_however_they_are_written(written):
+def test_opt_outs_are_found_in_any_notation(written):
     assert read_opt_outs([cell for cell, _ in written], "msisdn", OMAN) == {number for _, number in written}
 
 
 @given(st.lists(st.one_of(few_written_numbers, st.tuples(not_numbers, st.none())), min_size=1, max_size=20))
-def test_one_entry_that_is_no_number_fails_and_shows_no_digit_of_it(written):
+def test_an_entry_that_is_not_a_number_fails_without_showing_its_digits(written):
     cells = {"msisdn": [cell for cell, _ in written]}
     bad = [at for at, (_, number) in enumerate(written, 1) if number is None]
     if not bad:
@@ -148,14 +148,14 @@ def test_one_entry_that_is_no_number_fails_and_shows_no_digit_of_it(written):
         (object(), "object"),
         (b"96890000001", "bytes"),
         ([(A, "Ali")], "column names"),
-        (pandas.DataFrame({"phone": [A], "name": ["Ali"]}), "neither a column 'msisdn' .* it has 'phone', 'name'"),
+        (pandas.DataFrame({"phone": [A], "name": ["Ali"]}), "needs a column 'msisdn' .* it has 'phone', 'name'"),
         (pandas.DataFrame({A: [B]}), "look like a row of recipients"),
         (pandas.DataFrame({"phone": numpy.array([96890000001], dtype="float32")}), "float32"),
         ({"phone": numpy.array([96890000001], dtype="float32")}, "float32"),
     ],
     ids=lambda value: type(value).__name__,
 )
-def test_an_exclude_that_cannot_be_read_is_named(exclude, named):
+def test_an_unreadable_exclude_is_named_in_the_error(exclude, named):
     with pytest.raises(InputError, match=f"^exclude: .*{named}"):
         read_opt_outs(exclude, "msisdn", OMAN)
 
@@ -171,11 +171,11 @@ def test_a_million_opt_outs_are_read_and_applied_in_seconds():
 
 
 @pytest.mark.parametrize("blank", ["", "  ", ",", " ; \n"])
-def test_text_without_a_number_does_not_exclude_nobody(blank):
+def test_text_without_a_number_is_refused(blank):
     with pytest.raises(InputError, match="exclude is text without a number"):
         read_opt_outs(blank, "msisdn", OMAN)
 
 
 @pytest.mark.parametrize("empty", [[], (), "[]", "()", "{}"])
-def test_an_empty_list_excludes_nobody(empty):
+def test_an_empty_list_or_its_text_excludes_nobody(empty):
     assert read_opt_outs(empty, "msisdn", OMAN) == set()

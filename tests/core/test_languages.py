@@ -1,4 +1,4 @@
-"""A template for each language: which row gets which, and what the report counts of each."""
+"""Test a template per language: which row gets which, and the counts by language."""
 
 import pytest
 from hypothesis import given
@@ -40,21 +40,21 @@ def plan_of_languages(rows, message=MESSAGE, **options):
         "عربية",
     ],
 )
-def test_arabic_is_known_in_its_usual_spellings(written):
+def test_arabic_is_recognised_in_common_spellings(written):
     assert read_language(written) == "ar"
 
 
 @pytest.mark.parametrize(
     "written", ["en", "EN", "English", "en-US", "en_GB", "الإنجليزية", "الانجليزيه", "إنجليزي", "انجليزى\t"]
 )
-def test_english_is_known_in_its_usual_spellings(written):
+def test_english_is_recognised_in_common_spellings(written):
     assert read_language(written) == "en"
 
 
 @pytest.mark.parametrize(
     "written", ["", " ", "fr", "arc", "ar OM", "ar-", "eng land", "arabic-", "default", "96890000001"]
 )
-def test_nothing_else_is_one_of_them(written):
+def test_other_texts_are_not_a_language(written):
     assert read_language(written) is None
 
 
@@ -98,7 +98,7 @@ def test_every_row_gets_the_template_of_its_language_or_a_reason(cases, keys, de
     assert sum(counted.parts[Outcome.NOT_ATTEMPTED] for counted in of_each.values()) == planned.parts
 
 
-def test_rows_say_why_no_template_is_theirs():
+def test_rows_without_a_template_have_a_reason():
     planned = plan_of_languages(
         [
             (A, "fr", "Ali"),
@@ -119,14 +119,14 @@ def test_rows_say_why_no_template_is_theirs():
     ]
 
 
-def test_a_value_that_another_language_s_template_needs_may_be_missing():
+def test_a_value_for_another_languages_template_can_be_missing():
     planned = plan_of_languages(
         [(A, "en", None), (B, "ar", "مريم")], {"en": "The office opens at 9:00.", "ar": "{name}"}
     )
     assert planned.rows.texts == ["The office opens at 9:00.", "مريم"]
 
 
-def test_templates_that_make_the_same_text_of_two_rows_share_a_call_and_fold_a_number_s_second_row():
+def test_equal_texts_of_different_templates_share_a_call_and_deduplicate():
     planned = plan_of_languages(
         [(A, "ar", "Ali"), (B, "en", "Ali"), (A, "en", "Ali")], {"ar": "{name}", "en": "{name}"}
     )
@@ -149,7 +149,7 @@ def test_accepted_parts_are_counted_by_language():
     assert submission.parts == 3
 
 
-def test_samples_are_the_first_texts_of_each_language_and_duplicates_are_none():
+def test_samples_are_the_first_texts_of_each_language_without_duplicates():
     rows = [(number, "en", f"no. {at}") for at, number in enumerate(numbers(9))] + [
         (A, "ar", "مريم"),
         (A, "ar", "مريم"),
@@ -162,7 +162,7 @@ def test_samples_are_the_first_texts_of_each_language_and_duplicates_are_none():
         ]
 
 
-def test_nobody_has_no_language():
+def test_an_empty_input_has_no_languages():
     planned = plan([], Reading(content=Content(message=MESSAGE, language_column="lang")))
     assert {name: sum(of.rows.values()) for name, of in planned.languages.counts(planned.outcomes).items()} == {
         "ar": 0,
@@ -171,7 +171,7 @@ def test_nobody_has_no_language():
     assert samples(planned) == ()
 
 
-def test_a_table_without_a_header_has_its_languages_by_number():
+def test_a_table_without_a_header_has_a_numbered_language_column():
     content = Content(message={"en": "Dear {2}"}, language_column=1)
     planned = plan([{0: A, 1: "en", 2: "Ali"}], Reading(content=content, recipient_column=0))
     assert planned.rows.texts == ["Dear Ali"]
@@ -179,7 +179,7 @@ def test_a_table_without_a_header_has_its_languages_by_number():
 
 
 @pytest.mark.parametrize("cell", ["Ahmed Al Balushi", "Your code is 482913", "96890000001", "x"])
-def test_a_cell_that_is_no_language_is_not_shown(cell):
+def test_a_cell_that_is_not_a_language_is_not_shown(cell):
     reasons = []
     choose_languages([cell], ["ar"], lambda row, why: reasons.append(why))
     assert reasons == ["no message for its language"]

@@ -1,4 +1,4 @@
-"""The package's layers depend on each other in one direction, and no module or function gets too long to read."""
+"""Check that the layers depend on each other in one direction, and that modules and functions are short."""
 
 import ast
 from graphlib import TopologicalSorter
@@ -37,7 +37,7 @@ def room(path):
 
 
 def imports(path):
-    """Yield the rooms of the package that a module imports from, wherever in it."""
+    """Yield the folders of the package from which a module imports, anywhere in it."""
     for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
         names = []
         if isinstance(node, ast.ImportFrom) and node.module:
@@ -51,16 +51,16 @@ def imports(path):
                 yield part if part in LEVEL or (ROOT / part).is_dir() else "__init__"
 
 
-def test_each_room_of_the_package_has_its_layer():
+def test_each_folder_of_the_package_has_a_layer():
     assert {room(path) for path in MODULES} == LEVEL.keys()
 
 
 @pytest.mark.parametrize("path", MODULES, ids=lambda path: str(path.relative_to(ROOT)))
-def test_a_module_imports_from_no_layer_above_its_own(path):
+def test_no_module_imports_from_a_higher_layer(path):
     assert all(LEVEL[imported] <= LEVEL[room(path)] for imported in imports(path))
 
 
-def test_no_two_rooms_import_from_each_other():
+def test_no_two_folders_import_from_each_other():
     graph = {}
     for path in MODULES:
         graph.setdefault(room(path), set()).update(set(imports(path)) - {room(path)})
@@ -73,7 +73,7 @@ def test_only_the_command_line_starts_the_sandbox():
 
 
 @pytest.mark.parametrize("name", ["requests", "urllib3"])
-def test_one_module_alone_imports_the_http_client(name):
+def test_only_one_module_imports_the_http_client(name):
     users = [
         path.name
         for path in MODULES

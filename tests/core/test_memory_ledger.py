@@ -39,7 +39,7 @@ def move(ledger, to, moved):
 
 
 def ledger_in(state, moved):
-    """A ledger that got to ``state`` in the ways that it can."""
+    """Return a ledger that has reached ``state``."""
     ledger = MemoryLedger()
     if state is not None:
         move(ledger, State.SUBMITTING, moved)
@@ -54,13 +54,13 @@ def states(ledger, msisdn=A):
     return [entry.state for entry in ledger.recorded([msisdn]).get(msisdn, [])]
 
 
-def test_every_state_and_fate_has_its_place():
+def test_every_state_and_fate_has_transitions():
     assert set(TRANSITIONS) == {None, *State}
     assert set(STATE_OF_FATE) == set(Fate)
     assert {State.SUBMITTING, State.ACCEPTED, State.UNCERTAIN, State.CONFIRMED} == MAYBE_SENT
 
 
-def test_nothing_follows_an_acceptance_and_no_intent_an_intent():
+def test_no_state_follows_acceptance_and_no_intent_follows_an_intent():
     assert TRANSITIONS[State.ACCEPTED] == {State.ACCEPTED}
     assert not TRANSITIONS[State.CONFIRMED]
     assert State.SUBMITTING not in TRANSITIONS[State.SUBMITTING]
@@ -68,7 +68,7 @@ def test_nothing_follows_an_acceptance_and_no_intent_an_intent():
 
 @pytest.mark.parametrize("start", [None, *State])
 @pytest.mark.parametrize("to", State)
-def test_a_message_moves_as_the_table_says_or_not_at_all(start, to):
+def test_only_transitions_of_the_table_are_allowed(start, to):
     moved = batch(A)
     ledger = ledger_in(start, moved)
     if to in TRANSITIONS[start]:
@@ -87,7 +87,7 @@ def test_a_message_moves_as_the_table_says_or_not_at_all(start, to):
         assert states(ledger) == ([start] if start else [])
 
 
-def test_texts_and_copies_of_a_number_are_on_record_each_for_itself():
+def test_texts_and_copies_of_a_number_are_recorded_separately():
     ledger = MemoryLedger()
     batches = [batch(A, B), batch(A, copy=1), batch(A, text="Bye")]
     assert ledger.write([], batches) == batches
@@ -103,14 +103,14 @@ def test_texts_and_copies_of_a_number_are_on_record_each_for_itself():
     }
 
 
-def test_outcomes_are_recorded_before_the_intents_that_follow_them():
+def test_outcomes_are_recorded_before_new_intents():
     ledger, moved = MemoryLedger(), batch(A)
     ledger.write([], [moved])
     ledger.write([(moved, CallOutcome(fate=Fate.NOT_SENT))], [moved])
     assert states(ledger) == [State.SUBMITTING]
 
 
-def test_who_takes_over_counts_what_is_in_mid_call_as_uncertain():
+def test_claiming_marks_calls_in_flight_as_uncertain():
     ledger = MemoryLedger()
     ledger.write([], [batch(A), batch(B)])
     ledger.write([(batch(B), CallOutcome(fate=Fate.ACCEPTED))], [])
@@ -119,7 +119,7 @@ def test_who_takes_over_counts_what_is_in_mid_call_as_uncertain():
     assert states(ledger, B) == [State.ACCEPTED]
 
 
-def test_asking_leaves_nothing_on_record():
+def test_reading_records_nothing():
     ledger = MemoryLedger()
     assert ledger.recorded([A]) == {}
     ledger.write([], [batch(B)])

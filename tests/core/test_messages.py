@@ -44,20 +44,20 @@ def fill(template, **values):
         (Lang.ARABIC, LangChoice.ARABIC),
     ],
 )
-def test_a_language_goes_by_its_name_or_by_the_gateways_number(lang, choice):
+def test_a_language_can_be_a_name_or_the_gateways_number(lang, choice):
     assert LangChoice.of(lang) is choice
 
 
 @pytest.mark.parametrize("lang", ["", "en", "1", 1, 8, True, None, [], 0.5])
 def test_any_other_language_is_refused(lang):
-    with pytest.raises(InputError, match="it can be 'auto', 'english', 'arabic', 0 or 64"):
+    with pytest.raises(InputError, match="it must be 'auto', 'english', 'arabic', 0 or 64"):
         LangChoice.of(lang)
 
 
 # Messages
 
 
-def test_a_message_knows_its_language_and_its_parts():
+def test_a_message_has_a_language_and_parts():
     assert compose("Hello", LangChoice.AUTO, 5) == Message(text="Hello", lang=Lang.ENGLISH, parts=1)
     assert compose("ا" * 71, LangChoice.AUTO, 5) == Message(text="ا" * 71, lang=Lang.ARABIC, parts=2)
     assert compose("Hello", LangChoice.ARABIC, 5) == Message(text="Hello", lang=Lang.ARABIC, parts=1)
@@ -74,13 +74,13 @@ def test_a_message_knows_its_language_and_its_parts():
         ("a\ud83d", "english", 5, "half a character"),
         ("فاتورتك", "english", 5, "lang is english, but the text has U+0641, which needs lang 64"),
         ("a`b", "english", 5, "U+0060"),
-        ("a" * 766, "auto", 5, "the text takes 6 parts; max_parts is 5"),
-        ("ا" * 336, "auto", 5, "the text takes 6 parts; max_parts is 5"),
-        ("a" * 161, "auto", 1, "the text takes 2 parts; max_parts is 1"),
-        ("a" * 71, "arabic", 1, "the text takes 2 parts; max_parts is 1"),
+        ("a" * 766, "auto", 5, "the text has 6 parts, but max_parts is 5"),
+        ("ا" * 336, "auto", 5, "the text has 6 parts, but max_parts is 5"),
+        ("a" * 161, "auto", 1, "the text has 2 parts, but max_parts is 1"),
+        ("a" * 71, "arabic", 1, "the text has 2 parts, but max_parts is 1"),
     ],
 )
-def test_what_cannot_be_sent_is_no_message(text, lang, max_parts, why):
+def test_unsendable_texts_are_refused_with_a_reason(text, lang, max_parts, why):
     with pytest.raises(InvalidTextError) as caught:
         compose(text, LangChoice.of(lang), max_parts)
     assert why in str(caught.value)
@@ -97,7 +97,7 @@ def test_a_message_keeps_its_text_and_its_limit(text, choice, max_parts):
     assert choice is LangChoice.AUTO or message.lang is Lang[choice.name]
 
 
-def test_a_digest_tells_texts_apart_and_does_not_show_them():
+def test_a_digest_distinguishes_texts_without_showing_them():
     hello, again, other = (compose(text, LangChoice.AUTO, 5) for text in ("Hello", "Hello", "Hello!"))
     assert hello.digest == again.digest != other.digest
     assert compose("Hello", LangChoice.ARABIC, 5).digest == hello.digest
@@ -129,7 +129,7 @@ def test_a_digest_tells_texts_apart_and_does_not_show_them():
         ("{text}", {"text": ""}, ""),
     ],
 )
-def test_placeholders_stand_for_the_rows_values(template, values, text):
+def test_placeholders_insert_the_rows_values(template, values, text):
     assert fill(template, **values) == text
 
 
@@ -138,7 +138,7 @@ def test_a_template_names_its_columns_once_and_in_order():
     assert Template("{{a}}").columns == ()
 
 
-def test_a_templates_literal_is_what_stays_without_values():
+def test_a_templates_literal_is_its_text_without_placeholders():
     assert Template("{{Dear}} {name}!").literal == "{Dear} !"
 
 
@@ -154,25 +154,25 @@ def test_a_templates_literal_is_what_stays_without_values():
         "{a.b}",
     ],
 )
-def test_placeholders_reach_into_nothing(template):
+def test_placeholders_cannot_access_attributes_or_items(template):
     with pytest.raises(InputError, match="a placeholder can have a column name and a format spec"):
         Template(template)
 
 
 @pytest.mark.parametrize("template", ["{}", "{ }", "{:>5}", "Dear {}"])
-def test_a_placeholder_has_a_name(template):
+def test_a_placeholder_needs_a_name(template):
     with pytest.raises(InputError, match="without a column name"):
         Template(template)
 
 
 @pytest.mark.parametrize("template", ["{", "}", "{name", "name}", "{name}}", "{name!}"])
-def test_a_brace_that_is_none_of_a_placeholders_is_refused(template):
-    with pytest.raises(InputError, match="message is not a template"):
+def test_an_unmatched_brace_is_refused(template):
+    with pytest.raises(InputError, match="message is not a valid template"):
         Template(template)
 
 
 @pytest.mark.parametrize("nothing", [None, float("nan"), pd.NA, pd.NaT, Decimal("NaN")], ids=repr)
-def test_nobody_reads_dear_nan(nothing):
+def test_missing_values_are_never_inserted(nothing):
     with pytest.raises(InvalidTextError, match=r"^no value for \{name\}, \{due\}$"):
         fill("{name} {on} {due}", name=nothing, on="x", due=nothing)
 
@@ -187,13 +187,13 @@ def test_nobody_reads_how_python_prints_bytes(value):
     ("template", "value"),
     [("{a:.2f}", "x"), ("{a:d}", 1.5), ("{a:%Y}", 5), ("{a:>5}", [1]), ("{a:.2f}", 10**400), ("{a:c}", -1)],
 )
-def test_a_value_that_does_not_take_its_format_is_named_but_not_shown(template, value):
+def test_an_error_names_a_value_that_does_not_fit_its_format_without_showing_it(template, value):
     with pytest.raises(InvalidTextError, match=r"^a value of \{a\} does not fit its format$"):
         fill(template, a=value)
 
 
 @given(st.text(), st.text())
-def test_text_without_placeholders_stays_as_it_is(before, value):
+def test_text_without_placeholders_is_unchanged(before, value):
     escaped = before.replace("{", "{{").replace("}", "}}")
     assert Template(escaped).fill(()) == before
     assert fill(escaped + "{a}", a=value) == before + value
@@ -218,33 +218,33 @@ def test_text_without_placeholders_stays_as_it_is(before, value):
         (pd.Timestamp("2030-01-31 14:30"), "01/31/2030 14:30:00"),
     ],
 )
-def test_a_time_is_written_as_the_document_does_on_a_24_hour_clock_in_the_zone(push_at, written):
+def test_a_time_is_written_in_the_documents_format_in_the_time_zone(push_at, written):
     assert written_time(push_at, MUSCAT) == written
 
 
-def test_no_time_means_immediately():
+def test_no_push_at_means_immediately():
     assert read_push_at(None, MUSCAT) is None
 
 
-def test_another_zone_is_another_time():
+def test_another_time_zone_gives_another_time():
     assert written_time("2030-07-01T00:00Z", ZoneInfo("Europe/Berlin")) == "07/01/2030 02:00:00"
     assert written_time("2030-07-01T00:00", ZoneInfo("Europe/Berlin")) == "07/01/2030 00:00:00"
 
 
 @pytest.mark.parametrize("push_at", ["", "tomorrow", "None", "03/04/2030 07:30:00", "2030-02-30"])
-def test_a_time_that_cannot_be_read_is_refused_with_how_to_write_it(push_at):
+def test_an_unreadable_time_is_refused_with_an_example(push_at):
     with pytest.raises(InputError, match="write it as ISO 8601, such as 2030-01-31T14:30"):
         written_time(push_at, MUSCAT)
 
 
 @pytest.mark.parametrize("push_at", [5, date(2030, 2, 1), timedelta(hours=1), b"2030-02-01"])
-def test_what_is_no_time_is_refused(push_at):
-    with pytest.raises(InputError, match="it can be a datetime or ISO 8601 text"):
+def test_a_value_that_is_not_a_time_is_refused(push_at):
+    with pytest.raises(InputError, match="it must be a datetime or ISO 8601 text"):
         written_time(push_at, MUSCAT)
 
 
-def test_a_time_after_all_time_is_refused():
-    with pytest.raises(InputError, match="outside the calendar"):
+def test_a_time_outside_the_calendar_is_refused():
+    with pytest.raises(InputError, match="not in the calendar"):
         written_time("9999-12-31T23:59:59Z", MUSCAT)
 
 
@@ -252,7 +252,7 @@ zones = st.sampled_from([UTC, MUSCAT, ZoneInfo("America/St_Johns"), ZoneInfo("Pa
 
 
 @given(st.datetimes(datetime(2031, 1, 1), datetime(2100, 1, 1), timezones=zones))
-def test_a_written_time_reads_back_as_the_same_moment(push_at):
+def test_a_written_time_can_be_read_back(push_at):
     written = written_time(push_at, MUSCAT)
     read_back = datetime.strptime(written, "%m/%d/%Y %H:%M:%S").replace(tzinfo=MUSCAT)
     assert (

@@ -37,7 +37,7 @@ WRITE = "write 9XXXXXXX or 9689XXXXXXX"
 NOT_ONE_NUMBER = f"not in a known format: {WRITE}; foreign numbers with + and country code"
 SCIENTIFIC = "in scientific notation, which loses digits; export the column as text"
 ROUNDED = "probably rounded, as a spreadsheet shows 9.69E+10; export the column as text"
-NO_MOBILE = "not a mobile number: after the country code 968 they start with 7 or 9"
+NO_MOBILE = "not a mobile number: after the country code 968, mobile numbers start with 7 or 9"
 
 
 @pytest.mark.parametrize(
@@ -86,7 +86,7 @@ NO_MOBILE = "not a mobile number: after the country code 968 they start with 7 o
     ],
     ids=repr,
 )
-def test_what_people_write_becomes_eleven_digits(written):
+def test_common_notations_become_eleven_digits(written):
     found = canonical_msisdn(written)
     assert found == MSISDN
     assert found.isascii()
@@ -125,12 +125,12 @@ def test_what_people_write_becomes_eleven_digits(written):
         (Decimal("1E+100000"), "too long: more than 11 digits"),
         (float("inf"), "too long: more than 11 digits"),
         (Decimal("Infinity"), "too long: more than 11 digits"),
-        ("09689000123", f"starts with 0, which no country code does; {WRITE}"),
+        ("09689000123", f"starts with 0, but country codes do not; {WRITE}"),
         ("9000.1234", f"a number with a fraction; {WRITE}"),
         ("90001234.5", f"a number with a fraction; {WRITE}"),
         ("968+90001234", NOT_ONE_NUMBER),
         ("+0096890001234", f"too long: 13 digits instead of 11; {WRITE}"),
-        ("٩000١٢٣٤", "mixes digits of several scripts; use one"),
+        ("٩000١٢٣٤", "mixes digits of several scripts; use only one"),
         ("24123456", NO_MOBILE),
         ("+968 2412 3456", NO_MOBILE),
         (20261020, NO_MOBILE),
@@ -166,7 +166,7 @@ def test_what_people_write_becomes_eleven_digits(written):
     ],
     ids=repr,
 )
-def test_what_is_no_number_is_refused_with_a_reason(written, why):
+def test_invalid_numbers_are_refused_with_a_reason(written, why):
     with pytest.raises(InvalidNumberError) as caught:
         canonical_msisdn(written)
     assert str(caught.value) == why
@@ -208,7 +208,7 @@ def test_what_is_no_number_is_refused_with_a_reason(written, why):
         "\u202d+96890001234\u202c",
     ],
 )
-def test_numbers_are_read_in_the_groupings_that_people_use(written):
+def test_numbers_are_read_in_common_groupings(written):
     assert canonical_msisdn(written) == MSISDN
 
 
@@ -269,7 +269,7 @@ def test_numbers_are_read_in_the_groupings_that_people_use(written):
     ],
     ids=repr,
 )
-def test_what_is_not_clearly_one_mobile_number_is_refused(written):
+def test_text_that_is_not_clearly_one_mobile_number_is_refused(written):
     with pytest.raises(InvalidNumberError):
         canonical_msisdn(written)
 
@@ -296,25 +296,27 @@ def test_zeros_at_the_end_are_no_sign_of_rounding_in_an_integer_or_text(written)
         (97336000001, "97336000001"),
     ],
 )
-def test_eleven_digits_of_another_country_are_a_number(written, msisdn):
+def test_eleven_digits_of_another_country_are_valid(written, msisdn):
     assert canonical_msisdn(written) == msisdn
 
 
-def test_a_local_number_gets_the_country_code_that_is_asked_for():
+def test_a_local_number_gets_the_configured_country_code():
     assert canonical_msisdn("500012345", NumberingPlan("97")) == "97500012345"
     assert canonical_msisdn("+97500012345") == "97500012345"
 
 
-def test_another_country_says_how_its_mobile_numbers_start():
+def test_mobile_prefixes_of_another_country_apply():
     any_prefix, mobile_alone = NumberingPlan("973"), NumberingPlan("973", ("3", "66"))
     for written in ("36000001", "3600 0001", "+973 3600 0001", "97336000001", "66000001", 66000001):
         assert canonical_msisdn(written, any_prefix) == canonical_msisdn(written, mobile_alone)
     for written in ("17000001", "1700 0001", "+973 1700 0001", "97317000001", 17000001, "67000001"):
         assert canonical_msisdn(written, any_prefix)[:3] == "973"
-        with pytest.raises(InvalidNumberError, match="after the country code 973 they start with 3 or 66"):
+        with pytest.raises(
+            InvalidNumberError, match="after the country code 973, mobile numbers start with 3 or 66"
+        ):
             canonical_msisdn(written, mobile_alone)
     for plan in (any_prefix, mobile_alone):
-        with pytest.raises(InvalidNumberError, match="they start with"):
+        with pytest.raises(InvalidNumberError, match="mobile numbers start with"):
             canonical_msisdn("01012030", plan)
 
 
@@ -326,13 +328,13 @@ def test_another_country_says_how_its_mobile_numbers_start():
         ("61", "412 345 678", "61412345678"),
     ],
 )
-def test_local_numbers_of_other_lengths_have_groupings_of_their_own(country_code, written, msisdn):
+def test_local_numbers_of_other_lengths_have_their_own_groupings(country_code, written, msisdn):
     assert canonical_msisdn(written, NumberingPlan(country_code)) == msisdn
 
 
 @given(st.lists(st.one_of(msisdns, msisdns.map(int), st.integers(10**10, 10**11 - 1).map(str)), max_size=5))
 @pytest.mark.parametrize("plan", [NumberingPlan(), NumberingPlan("968", ("90", "7")), NumberingPlan("9")])
-def test_many_are_read_together_as_they_are_one_by_one(plan, cells):
+def test_a_column_is_read_like_single_numbers(plan, cells):
     together = canonical_texts(cells, plan)
     if together is not None:
         assert list(together) == [canonical_msisdn(cell, plan) for cell in cells]
@@ -354,18 +356,18 @@ def test_a_column_with_a_cell_that_is_not_canonical_is_read_one_by_one(cells):
 
 
 @pytest.mark.parametrize("zero", ZEROS)
-def test_digits_of_any_script_count(zero):
+def test_digits_of_any_script_are_read(zero):
     assert canonical_msisdn(in_script("+96890001234", zero)) == MSISDN
 
 
 @given(written_numbers)
-def test_every_way_to_write_a_number_means_that_number(case):
+def test_every_notation_of_a_number_means_that_number(case):
     written, msisdn = case
     assert canonical_msisdn(written) == msisdn
 
 
 @given(msisdns)
-def test_canonical_numbers_stay_as_they_are(msisdn):
+def test_canonical_numbers_are_unchanged(msisdn):
     assert canonical_msisdn(msisdn) == msisdn
 
 
@@ -377,7 +379,7 @@ def _accepted(written):
 
 
 @given(number_like)
-def test_a_number_is_what_was_written_or_refused_and_no_digit_is_invented(written):
+def test_a_number_is_read_as_written_or_refused_and_no_digit_is_invented(written):
     found = _accepted(written)
     if found is None:
         return
@@ -388,7 +390,7 @@ def test_a_number_is_what_was_written_or_refused_and_no_digit_is_invented(writte
 
 
 @given(number_like)
-def test_a_reason_never_holds_the_number(written):
+def test_a_reason_never_contains_the_number(written):
     try:
         why = f"accepted: {len(canonical_msisdn(written))} digits"
     except InvalidNumberError as error:
@@ -398,7 +400,7 @@ def test_a_reason_never_holds_the_number(written):
 
 
 def _parsed(written):
-    """What Google's library makes of it in Oman, valid or not."""
+    """Return how Google's library parses it in Oman, valid or not."""
     try:
         return phonenumbers.parse(written, "OM")
     except phonenumbers.NumberParseException:
@@ -410,7 +412,7 @@ def _e164(parsed):
 
 
 def _oracle(written):
-    """What Google's library makes of it, where it makes a valid number of it."""
+    """Return how Google's library reads it, if it is a valid number."""
     parsed = _parsed(written)
     return _e164(parsed) if parsed and phonenumbers.is_valid_number(parsed) else None
 
@@ -458,7 +460,7 @@ def test_omani_numbers_in_each_notation_of_libphonenumber_are_read(notation, bet
 
 
 @given(msisdn=omani_mobiles, data=st.data())
-def test_omani_numbers_as_people_write_them_mean_the_same_to_the_oracle(msisdn, data):
+def test_omani_numbers_in_common_notations_agree_with_the_oracle(msisdn, data):
     written = data.draw(as_text(msisdn))
     assert canonical_msisdn(written) == msisdn
     _assert_the_oracle_agrees(written, msisdn)
@@ -466,7 +468,7 @@ def test_omani_numbers_as_people_write_them_mean_the_same_to_the_oracle(msisdn, 
 
 @settings(max_examples=500)
 @given(st.one_of(number_like, digits_and_separators))
-def test_no_number_is_read_that_the_oracle_does_not_read_too(written):
+def test_the_oracle_also_reads_every_number_that_is_read(written):
     found = _accepted(written)
     event("read" if found else "refused")
     if found:
@@ -482,14 +484,14 @@ def test_no_number_is_read_that_the_oracle_does_not_read_too(written):
         ("90000001.0", "floats of unbroken digits end in .0"),
     ],
 )
-def test_each_documented_exception_is_one(written, exception):
+def test_each_documented_exception_is_an_exception(written, exception):
     assert exception in READ_BY_US_ALONE
     assert _accepted(written) is not None
     assert _oracle(written) is None
 
 
 @pytest.mark.parametrize("written", ["9900123.0", "99001234,99005678"])
-def test_what_phonenumbers_makes_a_strangers_number_of_is_refused(written):
+def test_texts_that_phonenumbers_reads_as_a_strangers_number_are_refused(written):
     assert _oracle(written) is not None
     assert _accepted(written) is None
 
@@ -497,12 +499,12 @@ def test_what_phonenumbers_makes_a_strangers_number_of_is_refused(written):
 @pytest.mark.parametrize(
     "value", [None, float("nan"), pd.NA, pd.NaT, np.float64("nan"), Decimal("sNaN")], ids=repr
 )
-def test_nothing_is_missing_in_all_its_forms(value):
+def test_all_kinds_of_missing_values_are_missing(value):
     assert is_missing(value)
 
 
 @pytest.mark.parametrize("value", ["", 0, False, "nan", np.array([1, 2]), pd.Series([1]), []], ids=repr)
-def test_what_is_there_is_not_missing(value):
+def test_other_values_are_not_missing(value):
     assert not is_missing(value)
 
 

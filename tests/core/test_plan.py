@@ -23,13 +23,13 @@ def groups_of(planned):
     return [(group.message.text, group.copy, [row for row, _ in group.numbers]) for group in planned.groups]
 
 
-def test_rows_with_the_same_message_form_a_group_in_the_order_of_the_input():
+def test_rows_with_the_same_message_form_a_group_in_input_order():
     planned = plan_of_rows([(A, "x"), (B, "y"), (C, "x")])
     assert groups_of(planned) == [("x", 0, [0, 2]), ("y", 0, [1])]
     assert counts(planned) == {"not_attempted": 3}
 
 
-def test_numbers_are_the_same_once_they_are_written_the_same():
+def test_rows_of_one_number_in_different_notations_are_duplicates():
     planned = plan_of([B, "+968 9000 0001", 90000001, 90000001.0, "٩٠٠٠٠٠٠١", A])
     assert groups_of(planned) == [("Hello", 0, [0, 5])]
     assert counts(planned) == {"not_attempted": 2, "duplicate": 4}
@@ -37,26 +37,26 @@ def test_numbers_are_the_same_once_they_are_written_the_same():
     assert next(planned.read_rows(9)).written[1:4] == ["+968 9000 0001", "90000001", "90000001.0"]
 
 
-def test_a_number_with_two_texts_is_no_duplicate():
+def test_a_number_with_two_texts_is_not_a_duplicate():
     planned = plan_of_rows([(A, "x"), (A, "y"), (A, "x")])
     assert groups_of(planned) == [("x", 0, [0]), ("y", 0, [1])]
     assert planned.outcomes[2] is Outcome.DUPLICATE
 
 
-def test_kept_duplicates_are_copies_in_groups_of_their_own():
+def test_kept_duplicates_are_copies_in_separate_groups():
     planned = plan_of([A, B, A, A, B, C], deduplicate=False)
     assert groups_of(planned) == [("Hello", 0, [0, 1, 5]), ("Hello", 1, [2, 4]), ("Hello", 2, [3])]
     assert counts(planned) == {"not_attempted": 6}
 
 
-def test_placeholders_make_a_text_a_row_and_equal_ones_share_a_group():
+def test_placeholders_make_personal_texts_and_equal_texts_share_a_group():
     source = {"msisdn": [A, B, C], "name": ["Ali", "Mona", "Ali"]}
     planned = plan_of(source, "Dear {name}")
     assert groups_of(planned) == [("Dear Ali", 0, [0, 2]), ("Dear Mona", 0, [1])]
     assert planned.rows.texts == ["Dear Ali", "Dear Mona", "Dear Ali"]
 
 
-def test_rows_that_cannot_be_sent_say_why():
+def test_invalid_rows_have_a_reason():
     source = [
         {"msisdn": A, "name": "Ali"},
         {"msisdn": "123", "name": "Ali"},
@@ -88,13 +88,13 @@ def test_rows_that_cannot_be_sent_say_why():
         ("a\ud83d", "half"),
     ],
 )
-def test_a_column_of_texts_holds_texts(cell, why):
+def test_a_message_column_must_contain_text(cell, why):
     planned = plan_of_rows([(A, cell)])
     assert planned.outcomes[0] is Outcome.INVALID
     assert why in planned.outcomes.reason(0)
 
 
-def test_texts_of_a_column_are_no_templates():
+def test_texts_of_a_message_column_are_not_templates():
     assert groups_of(plan_of_rows([(A, "{name} {")])) == [("{name} {", 0, [0])]
 
 
@@ -104,18 +104,18 @@ def test_texts_of_a_column_are_no_templates():
         ("", "message: the text is blank"),
         ("  ", "message: the text is blank"),
         ("\u200b\u00ad", "message: the text is blank"),
-        ("x" * 800, "message: the text takes 6 parts"),
-        ("x" * 800 + "{name}", "message: the text takes 6 parts"),
+        ("x" * 800, "message: the text has 6 parts"),
+        ("x" * 800 + "{name}", "message: the text has 6 parts"),
         ("Dear {nam}", r"message has a placeholder for 'nam', but .* they have 'msisdn', 'name'"),
-        ("{", "message is not a template"),
+        ("{", "message is not a valid template"),
     ],
 )
-def test_a_message_that_nobody_can_be_sent_fails_before_anything_is_sent(message, why):
+def test_a_message_that_is_invalid_for_every_row_is_an_input_error(message, why):
     with pytest.raises(InputError, match=why):
         plan_of({"msisdn": [A], "name": ["Ali"]}, message)
 
 
-def test_columns_that_are_not_there_are_named_with_those_that_are():
+def test_an_error_names_missing_and_existing_columns():
     with pytest.raises(InputError, match=r"recipient_column is 'msisdn', but .* they have 'phone'"):
         plan_of({"phone": [A]})
     with pytest.raises(InputError, match=r"message_column is 'text', but .* they have 'msisdn'"):
@@ -125,7 +125,7 @@ def test_columns_that_are_not_there_are_named_with_those_that_are():
 
 
 @pytest.mark.parametrize("nobody", [[], "", {}, pd.DataFrame({"msisdn": []})])
-def test_nobody_makes_an_empty_plan(nobody):
+def test_no_recipients_make_an_empty_plan(nobody):
     planned = plan_of(nobody)
     assert counts(planned) == {}
     assert list(planned.groups) == []
@@ -135,16 +135,16 @@ def test_nobody_makes_an_empty_plan(nobody):
 @pytest.mark.parametrize(
     ("options", "why"),
     [
-        ({}, "give either message or message_column"),
-        ({"message": "x", "message_column": "y"}, "give either message or message_column"),
-        ({"message": 5}, "message is of type int; it has to be text, or a dict of text by language"),
-        ({"message": "x", "max_parts": 0}, "max_parts is 0; it can be 1 to 5"),
-        ({"message": "x", "max_parts": 6}, "max_parts is 6; it can be 1 to 5"),
-        ({"message": "x", "max_parts": True}, "max_parts is True; it can be 1 to 5"),
-        ({"message": "x", "max_parts": "3"}, "max_parts is '3'; it can be 1 to 5"),
+        ({}, "set either message or message_column"),
+        ({"message": "x", "message_column": "y"}, "set either message or message_column"),
+        ({"message": 5}, "message is of type int; it must be text, or a dict of texts by language"),
+        ({"message": "x", "max_parts": 0}, "max_parts is 0; it must be 1 to 5"),
+        ({"message": "x", "max_parts": 6}, "max_parts is 6; it must be 1 to 5"),
+        ({"message": "x", "max_parts": True}, "max_parts is True; it must be 1 to 5"),
+        ({"message": "x", "max_parts": "3"}, "max_parts is '3'; it must be 1 to 5"),
     ],
 )
-def test_a_content_has_one_source_of_text_and_a_limit(options, why):
+def test_content_needs_exactly_one_source_of_text_and_a_valid_limit(options, why):
     with pytest.raises(InputError, match=why):
         Content(**options)
 
@@ -156,12 +156,12 @@ def test_the_language_can_be_forced():
         plan_of([A], "فاتورتك", lang=LangChoice.ENGLISH)
 
 
-def test_parts_are_counted_for_what_is_to_be_sent():
+def test_parts_are_counted_for_the_rows_to_send():
     assert plan_of_rows([(A, "x" * 200), (B, "y"), (C, None), (A, "x" * 200)]).parts == 3
 
 
 @given(st.lists(rows, max_size=30), st.booleans())
-def test_every_row_is_planned_once_or_recorded_and_never_both(cases, deduplicate):
+def test_every_row_is_either_planned_once_or_has_an_outcome(cases, deduplicate):
     planned = plan_of_rows([(written, text) for (written, _), text in cases], deduplicate=deduplicate)
     groups = [(group.message, list(group.numbers)) for group in planned.groups]
     in_groups = Counter(row for _, numbers in groups for row, _ in numbers)
@@ -185,7 +185,7 @@ def test_every_row_is_planned_once_or_recorded_and_never_both(cases, deduplicate
 
 
 @given(st.lists(rows, max_size=15), st.booleans())
-def test_the_same_input_makes_the_same_plan(cases, deduplicate):
+def test_planning_is_deterministic(cases, deduplicate):
     pairs = [(written, text) for (written, _), text in cases]
     assert groups_of(plan_of_rows(pairs, deduplicate=deduplicate)) == groups_of(
         plan_of_rows(pairs, deduplicate=deduplicate)
@@ -204,14 +204,14 @@ def test_a_million_rows_are_planned_in_seconds_and_none_is_lost():
     assert seconds < 6
 
 
-def test_a_text_that_placeholders_make_blank_is_the_row_s_fault_alone():
+def test_a_text_that_placeholders_make_blank_invalidates_only_its_row():
     people = [{"msisdn": A, "name": "\u200b"}, {"msisdn": B, "name": "Ali"}]
     planned = plan(people, Reading(content=Content(message="\u200f{name} ")))
     assert planned.rows.texts == [None, "\u200fAli "]
     assert counts(planned)["invalid"] == 1
 
 
-def test_a_table_without_a_header_has_its_columns_by_number():
+def test_a_table_without_a_header_has_numbered_columns():
     table = pd.DataFrame([[A, "Ali", "Your code is 7"], [B, "Zoe", "Your code is 8"]])
     planned = plan(table, Reading(content=Content(message="Dear {1}"), recipient_column=0))
     assert planned.rows.msisdns == [A, B]
@@ -221,9 +221,9 @@ def test_a_table_without_a_header_has_its_columns_by_number():
 
 
 @pytest.mark.parametrize("name", [True, 1.5, None, b"msisdn", ["msisdn"]], ids=repr)
-def test_a_column_is_named_by_text_or_an_integer(name):
-    with pytest.raises(InputError, match=r"recipient_column is of type \w+; it can be text, or an integer"):
+def test_a_column_name_is_text_or_an_integer(name):
+    with pytest.raises(InputError, match=r"recipient_column is of type \w+; it must be text, or an integer"):
         Reading(content=Content(message="Hello"), recipient_column=name)
     if name is not None:
-        with pytest.raises(InputError, match=r"message_column is of type \w+; it can be text, or an integer"):
+        with pytest.raises(InputError, match=r"message_column is of type \w+; it must be text, or an integer"):
             Content(message_column=name)

@@ -2,8 +2,8 @@ import pytest
 
 from airflow_provider_ismart.core.batching import batches
 from airflow_provider_ismart.core.dispatch import Submission
-from airflow_provider_ismart.core.elsewhere import Elsewhere
 from airflow_provider_ismart.core.ledger import MemoryLedger
+from airflow_provider_ismart.core.other_tasks import RowsOfOtherTasks
 from airflow_provider_ismart.core.outcomes import CallOutcome, Fate, Outcome
 from airflow_provider_ismart.core.resume import unsent
 from tests.core.scripted import (
@@ -25,14 +25,14 @@ A, B, C = numbers(3)
 
 
 def after(rows, outcome=ACCEPTED, **options):
-    """The ledger that a first try of these rows leaves."""
+    """Return the ledger that a first try of these rows leaves."""
     ledger = MemoryLedger()
     send(plan_of_rows(rows, **options), ScriptedGateway.saying(then=outcome), ledger=ledger)
     return ledger
 
 
 def after_a_crash(rows):
-    """The ledger of a try that died in mid-call."""
+    """Return the ledger of a try that died during a call."""
     ledger = MemoryLedger()
     submission = Submission(plan_of_rows(rows), ledger, limits())
     submission.record({}, submission.take(0, 1))
@@ -40,7 +40,7 @@ def after_a_crash(rows):
 
 
 def second(rows, ledger, gateway=None, **options):
-    """What a second try sends, and what it makes of its rows."""
+    """Return what a second try sends, and the outcomes of its rows."""
     deduplicate = options.pop("deduplicate", True)
     gateway = gateway or ScriptedGateway()
     planned = plan_of_rows(rows, deduplicate=deduplicate)
@@ -48,12 +48,12 @@ def second(rows, ledger, gateway=None, **options):
     return gateway.handed, [planned.outcomes[row].value for row in range(len(rows))]
 
 
-def test_a_second_try_sends_nothing_again():
+def test_a_second_try_repeats_nothing():
     rows = [(A, "x"), (B, "x"), (A, "y")]
     assert second(rows, after(rows)) == ({}, ["already_sent"] * 3)
 
 
-def test_a_second_try_finishes_what_the_first_began():
+def test_a_second_try_sends_only_the_remaining_rows():
     ledger = MemoryLedger()
     first = plan_of(numbers(10))
     send(first, ScriptedGateway.saying(ACCEPTED, ACCEPTED, refused(4)), ledger=ledger, batch_size=2)
@@ -65,36 +65,36 @@ def test_a_second_try_finishes_what_the_first_began():
 
 
 @pytest.mark.parametrize("outcome", [refused(9), refused(4), NOT_SENT])
-def test_what_nobody_got_is_sent_by_the_next_try(outcome):
+def test_the_next_try_sends_refused_and_unsent_rows(outcome):
     assert second([(A, "x")], after([(A, "x")], outcome)) == ({A: ["x"]}, ["accepted"])
 
 
-def test_what_is_uncertain_stays_so():
+def test_uncertain_rows_stay_uncertain():
     ledger = after([(A, "x")], UNCERTAIN)
     assert second([(A, "x")], ledger) == ({}, ["uncertain"])
     assert second([(A, "x")], ledger) == ({}, ["uncertain"])
 
 
-def test_what_is_uncertain_is_sent_again_when_that_is_asked_for():
+def test_uncertain_rows_are_sent_again_with_resend():
     ledger = after([(A, "x")], UNCERTAIN)
     assert second([(A, "x")], ledger, resend_uncertain=True) == ({A: ["x"]}, ["accepted"])
     assert second([(A, "x")], ledger, resend_uncertain=True) == ({}, ["already_sent"])
 
 
-def test_what_a_crash_left_in_mid_call_is_uncertain():
+def test_calls_in_flight_at_a_crash_are_uncertain():
     rows = [(A, "x"), (B, "x"), (C, "y")]
     ledger = after_a_crash(rows)
     assert second(rows, ledger) == ({C: ["y"]}, ["uncertain", "uncertain", "accepted"])
 
 
-def test_what_a_crash_left_in_mid_call_is_sent_again_when_that_is_asked_for():
+def test_calls_in_flight_at_a_crash_are_sent_again_with_resend():
     rows = [(A, "x"), (B, "x")]
     ledger = after_a_crash(rows)
     assert second(rows, ledger, resend_uncertain=True) == ({A: ["x"], B: ["x"]}, ["accepted"] * 2)
     assert second(rows, ledger, resend_uncertain=True) == ({}, ["already_sent"] * 2)
 
 
-def test_a_text_that_was_changed_between_two_tries_is_not_sent_to_who_got_the_old_one():
+def test_a_changed_text_is_not_sent_to_recipients_of_the_old_text():
     ledger = after([(A, "x")])
     planned = plan_of_rows([(A, "new"), (B, "new")])
     gateway = ScriptedGateway()
@@ -105,7 +105,7 @@ def test_a_text_that_was_changed_between_two_tries_is_not_sent_to_who_got_the_ol
 
 
 @pytest.mark.parametrize("was_on", [False, True])
-def test_simplify_text_that_was_changed_between_two_tries_sends_to_nobody_twice(was_on):
+def test_switching_simplify_text_between_tries_sends_nothing_twice(was_on):
     ledger, gateway = MemoryLedger(), ScriptedGateway.saying(ACCEPTED, refused(4))
     for is_on, answers in ((was_on, gateway), (not was_on, again := ScriptedGateway())):
         planned = plan_of([A, B], "It’s due", simplify_text=is_on)
@@ -115,29 +115,29 @@ def test_simplify_text_that_was_changed_between_two_tries_sends_to_nobody_twice(
     assert counts(planned) == {"already_sent": 1, "accepted": 1}
 
 
-def test_an_uncertain_text_that_was_changed_is_uncertain_still():
+def test_a_changed_text_of_an_uncertain_row_stays_uncertain():
     assert second([(A, "new")], after([(A, "x")], UNCERTAIN)) == ({}, ["uncertain"])
     assert second([(A, "new")], after_a_crash([(A, "x")])) == ({}, ["uncertain"])
 
 
-def test_an_uncertain_text_that_was_changed_is_sent_in_its_new_form_with_resend_uncertain():
+def test_a_changed_text_of_an_uncertain_row_is_sent_with_resend():
     ledger = after_a_crash([(A, "x")])
     assert second([(A, "new")], ledger, resend_uncertain=True) == ({A: ["new"]}, ["accepted"])
     assert second([(A, "new")], ledger, resend_uncertain=True) == ({}, ["already_sent"])
 
 
-def test_an_uncertain_text_is_not_resent_once_another_text_was_accepted_in_its_place():
+def test_an_uncertain_text_is_not_resent_after_another_text_was_accepted_instead():
     ledger = after([(A, "old")], UNCERTAIN)
     second([(A, "new")], ledger, resend_uncertain=True)
     handed, outcomes = second([(A, "old")], ledger, resend_uncertain=True)
     assert (handed, outcomes) == ({}, ["already_sent"])
 
 
-def test_a_refused_text_that_was_changed_is_sent_in_its_new_form():
+def test_a_changed_text_of_a_refused_row_is_sent():
     assert second([(A, "new")], after([(A, "x")], refused(6))) == ({A: ["new"]}, ["accepted"])
 
 
-def test_a_changed_text_stands_for_one_row_alone():
+def test_a_recorded_text_replaces_only_one_row():
     rows = [(A, "x"), (A, "y")]
     assert second([(A, "x"), (A, "z")], after(rows)) == ({}, ["already_sent", "already_sent"])
     assert second([(A, "z"), (A, "x"), (A, "w")], after(rows)) == (
@@ -146,7 +146,7 @@ def test_a_changed_text_stands_for_one_row_alone():
     )
 
 
-def test_a_row_that_was_added_is_sent_and_one_that_is_gone_does_not_matter():
+def test_added_rows_are_sent_and_removed_rows_are_ignored():
     ledger = after([(A, "x"), (B, "x")])
     assert second([(C, "x"), (A, "x"), (A, "y")], ledger) == (
         {C: ["x"], A: ["y"]},
@@ -154,16 +154,16 @@ def test_a_row_that_was_added_is_sent_and_one_that_is_gone_does_not_matter():
     )
 
 
-def test_rows_in_another_order_are_the_same_rows():
+def test_the_order_of_rows_does_not_matter():
     rows = [(A, "x"), (B, "y"), (C, "x")]
     assert second(rows[::-1], after(rows)) == ({}, ["already_sent"] * 3)
 
 
-def test_a_number_that_is_written_in_another_way_is_the_same_number():
+def test_the_notation_of_a_number_does_not_matter():
     assert second([("+968 9000 0000", "x")], after([(A, "x")])) == ({}, ["already_sent"])
 
 
-def test_copies_that_are_kept_are_sent_once_each():
+def test_each_kept_copy_is_sent_once():
     rows = [(A, "x")] * 3
     assert second(rows, after(rows, deduplicate=False), deduplicate=False) == ({}, ["already_sent"] * 3)
     assert second(rows, after(rows), deduplicate=False) == (
@@ -172,12 +172,12 @@ def test_copies_that_are_kept_are_sent_once_each():
     )
 
 
-def test_what_another_task_is_sending_is_left_to_it():
+def test_rows_that_another_task_is_sending_are_left_to_it():
     ledger = after_a_crash([(A, "x")])
     planned = plan_of_rows([(A, "x"), (B, "x")])
-    elsewhere = Elsewhere(planned.outcomes, ledger)
+    other_tasks = RowsOfOtherTasks(planned.outcomes, ledger)
     for resend in (False, True):
-        left = unsent(planned, ledger, limits(), elsewhere, resend_uncertain=resend)()
+        left = unsent(planned, ledger, limits(), other_tasks, resend_uncertain=resend)()
         assert [batch.rows for batch in left] == [(1,)]
     assert planned.outcomes[0] is Outcome.UNCERTAIN
 
@@ -192,36 +192,36 @@ def test_what_another_task_is_sending_is_left_to_it():
         ("not_sent", "not_attempted", False),
     ],
 )
-def test_the_outcome_of_what_another_task_was_sending_is_read_from_the_ledger(state, outcome, goes_on):
+def test_outcomes_of_another_tasks_rows_are_read_from_the_ledger(state, outcome, goes_on):
     ledger = after_a_crash([(A, "x")])
     planned = plan_of_rows([(A, "x")])
-    elsewhere = Elsewhere(planned.outcomes, ledger)
-    assert list(unsent(planned, ledger, limits(), elsewhere)()) == []
-    assert elsewhere.poll()
+    other_tasks = RowsOfOtherTasks(planned.outcomes, ledger)
+    assert list(unsent(planned, ledger, limits(), other_tasks)()) == []
+    assert other_tasks.poll()
     for fate in Fate:
         if fate.value == state:
             (in_flight,) = batches(plan_of_rows([(A, "x")]).groups, limits())
             ledger.write([(in_flight, CallOutcome(fate=fate))], [])
-    assert elsewhere.poll() is goes_on
+    assert other_tasks.poll() is goes_on
     assert planned.outcomes[0].value == outcome
-    assert elsewhere.poll() is goes_on
+    assert other_tasks.poll() is goes_on
 
 
-def test_what_another_task_tells_a_number_stands_for_no_other_text_of_it():
+def test_another_tasks_message_does_not_replace_other_texts_to_the_number():
     ledger = MemoryLedger()
     (theirs,) = batches(plan_of_rows([(A, "x")]).groups, limits())
     ledger.write([], [theirs])
     planned = plan_of_rows([(A, "x"), (A, "y")])
-    elsewhere = Elsewhere(planned.outcomes, ledger)
-    (mine,) = unsent(planned, ledger, limits(), elsewhere)()
+    other_tasks = RowsOfOtherTasks(planned.outcomes, ledger)
+    (mine,) = unsent(planned, ledger, limits(), other_tasks)()
     ledger.write([], [mine])
     ledger.write([(mine, ACCEPTED), (theirs, NOT_SENT)], [])
-    assert not elsewhere.poll()
+    assert not other_tasks.poll()
     assert planned.outcomes[0] is Outcome.NOT_ATTEMPTED
 
 
 class SharedLedger(MemoryLedger):
-    """Grants no number that ``others`` have recorded their intent for."""
+    """Grant no number for which ``others`` have recorded an intent."""
 
     def __init__(self, others):
         super().__init__()
@@ -232,12 +232,12 @@ class SharedLedger(MemoryLedger):
         return super().write(settled, granted)
 
 
-def test_numbers_that_another_task_took_meanwhile_are_not_sent():
+def test_numbers_that_another_task_claimed_meanwhile_are_not_sent():
     planned, gateway = plan_of(numbers(6)), ScriptedGateway()
     submission = Submission(planned, SharedLedger(set(numbers(6)[:3])), limits(batch_size=1))
     run(submission, gateway)
     assert set(gateway.handed) == set(numbers(6)[3:])
     assert counts(planned) == {"uncertain": 3, "accepted": 3}
     assert "another task was sending this message" in planned.outcomes.reason(0)
-    assert not submission.elsewhere.poll()  # the ledger says that they got another text
+    assert not submission.other_tasks.poll()  # the ledger says that they got another text
     assert counts(planned) == {"not_attempted": 3, "accepted": 3}

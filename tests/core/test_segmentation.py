@@ -23,47 +23,47 @@ LETTERS = {Lang.ENGLISH: "a", Lang.ARABIC: "ا"}
 
 @pytest.mark.parametrize("lang", Lang)
 @pytest.mark.parametrize("count", [1, 2, 3, 4, 5])
-def test_a_text_takes_the_parts_that_the_document_says(lang, count):
+def test_a_text_has_the_documented_number_of_parts(lang, count):
     longest = LENGTHS[lang][count - 1]
     assert parts(LETTERS[lang] * longest, lang) == count
     assert parts(LETTERS[lang] * (longest + 1), lang) == count + 1
 
 
 @pytest.mark.parametrize("lang", Lang)
-def test_no_text_takes_no_part(lang):
+def test_an_empty_text_has_no_parts(lang):
     assert parts("", lang) == 0
 
 
-def test_the_gsm_7_alphabet_has_its_128_places_filled():
+def test_the_gsm_7_alphabet_has_128_characters():
     assert len(set(GSM7_BASIC)) == 127  # and the escape
     assert len(set(GSM7_EXTENSION)) == 10
     assert not set(GSM7_BASIC) & set(GSM7_EXTENSION)
 
 
 @pytest.mark.parametrize("char", list("@£$¥èéùìòÇØøÅåΔ_ΦΓΛΩΠΨΣΘΞÆæßÉ¤¡ÄÖÑÜ§¿äöñüà^{}\\[~]|€\n\r\f"))
-def test_what_gsm_7_has_travels_as_english(char):
+def test_gsm_7_characters_are_sent_as_english(char):
     assert language(f"a{char}") is Lang.ENGLISH
     assert first_not_gsm7(f"a{char}") is None
 
 
 @pytest.mark.parametrize("char", list("`ç’\u00a0\t“–…áÁâ\u200fا😀\x1b\x00"))
-def test_what_gsm_7_lacks_travels_as_arabic(char):
+def test_other_characters_are_sent_as_arabic(char):
     assert language(f"a{char}") is Lang.ARABIC
     assert first_not_gsm7(f"a{char}b`") == char
 
 
 @pytest.mark.parametrize("char", GSM7_EXTENSION)
-def test_an_extension_character_takes_two_places(char):
+def test_an_extension_character_counts_as_two(char):
     assert parts(char * 80, Lang.ENGLISH) == 1
     assert parts(char * 80 + "a", Lang.ENGLISH) == 2
 
 
-def test_an_emoji_takes_two_places():
+def test_an_emoji_counts_as_two():
     assert parts("😀" * 35, Lang.ARABIC) == 1
     assert parts("😀" * 35 + "ا", Lang.ARABIC) == 2
 
 
-def test_a_character_of_two_places_is_not_cut_in_two():
+def test_a_two_unit_character_is_not_split():
     assert parts("a" * 152 + "€" + "a" * 152, Lang.ENGLISH) == 3  # 306 septets, which else fit into two
     assert parts("ا" * 66 + "😀" + "ا" * 66, Lang.ARABIC) == 3  # 134 code units, which else fit into two
     assert parts("a" * 151 + "€" + "a" * 153, Lang.ENGLISH) == 2
@@ -75,7 +75,7 @@ def test_half_a_surrogate_pair_cannot_be_sent():
 
 
 def _packed_one_by_one(text, lang):
-    """The parts of a text, filled character by character."""
+    """Count the parts of a text by filling them character by character."""
     single, several = (160, 153) if lang is Lang.ENGLISH else (70, 67)
     sizes = [2 if (char in GSM7_EXTENSION if lang is Lang.ENGLISH else ord(char) > 0xFFFF) else 1 for char in text]
     if sum(sizes) <= single:
@@ -95,24 +95,24 @@ _near_boundaries = st.lists(
 
 
 @given(st.one_of(gsm7_texts, _near_boundaries))
-def test_parts_of_an_english_text_are_those_of_a_packer_by_hand(text):
+def test_parts_of_an_english_text_match_a_naive_packer(text):
     assert parts(text, Lang.ENGLISH) == _packed_one_by_one(text, Lang.ENGLISH)
 
 
 @given(st.one_of(any_texts, _near_boundaries))
-def test_parts_of_an_arabic_text_are_those_of_a_packer_by_hand(text):
+def test_parts_of_an_arabic_text_match_a_naive_packer(text):
     assert parts(text, Lang.ARABIC) == _packed_one_by_one(text, Lang.ARABIC)
 
 
 @given(any_texts)
-def test_the_language_is_arabic_only_where_it_has_to_be(text):
+def test_the_language_is_arabic_only_if_necessary(text):
     foreign = [char for char in text if char not in GSM7_BASIC + GSM7_EXTENSION]
     assert language(text) is (Lang.ARABIC if foreign else Lang.ENGLISH)
     assert first_not_gsm7(text) == (foreign[0] if foreign else None)
 
 
 @given(st.one_of(any_texts, gsm7_texts), st.integers(0, 800))
-def test_a_longer_text_never_takes_fewer_parts(text, length):
+def test_a_longer_text_never_has_fewer_parts(text, length):
     lang = language(text)
     assert parts(text[:length], lang) <= parts(text, lang)
 
@@ -130,14 +130,14 @@ _tails = st.sampled_from(["", " (+499 suppressed)"])
 
 
 @given(_alerts, st.integers(1, 5), _tails)
-def test_a_shortened_text_never_takes_more_parts_than_allowed(text, max_parts, tail):
+def test_a_shortened_text_never_exceeds_the_allowed_parts(text, max_parts, tail):
     short = shorten(text, max_parts, tail=tail)
     assert parts(short, language(short)) <= max_parts
     assert is_encodable(short)
 
 
 @given(_alerts, st.integers(1, 5), _tails)
-def test_a_text_that_fits_stays_and_another_says_that_there_was_more(text, max_parts, tail):
+def test_a_text_that_fits_is_unchanged_and_a_cut_text_ends_with_an_ellipsis(text, max_parts, tail):
     short, whole = shorten(text, max_parts, tail=tail), text + tail
     if parts(whole, language(whole)) <= max_parts:
         assert short == whole
@@ -149,14 +149,14 @@ def test_a_text_that_fits_stays_and_another_says_that_there_was_more(text, max_p
 
 
 @given(st.lists(st.sampled_from([*_graphemes, "a", "ا"]), min_size=20, max_size=200), st.integers(1, 5))
-def test_a_text_is_cut_between_what_a_reader_sees_as_characters(characters, max_parts):
+def test_a_text_is_cut_between_visible_characters(characters, max_parts):
     beginning = shorten("".join(characters), max_parts).removesuffix("…").removesuffix("...")
     seen = ["".join(characters[:count]) for count in range(len(characters) + 1)]
     assert beginning in seen
 
 
 @given(st.text(st.sampled_from("a€ا😀"), max_size=400), st.integers(1, 2))
-def test_a_text_is_cut_as_late_as_either_language_allows(text, max_parts):
+def test_a_text_is_cut_as_late_as_possible_in_either_language(text, max_parts):
     short = shorten(text, max_parts)
     if short != text:
         kept = len(short.removesuffix("…").removesuffix("..."))
@@ -192,7 +192,7 @@ INVISIBLE = (
 
 
 @pytest.mark.parametrize("char", INVISIBLE, ids=ascii)
-def test_a_text_of_what_nobody_sees_is_blank(char):
+def test_a_text_of_invisible_characters_is_blank(char):
     assert is_blank(char)
     assert is_blank(f" {char}{char}\n")
     assert not is_blank(f"{char}a")
@@ -201,14 +201,14 @@ def test_a_text_of_what_nobody_sees_is_blank(char):
 
 
 @pytest.mark.parametrize("char", "a7.\u0639\u20ac\u00d7\u0600\u06dd\u0301\ud83d\U0001f44d\ue000\u25a1", ids=ascii)
-def test_a_text_with_something_to_see_is_not_blank(char):
+def test_a_text_with_a_visible_character_is_not_blank(char):
     assert not is_blank(char)
 
 
-def test_a_text_of_nothing_is_blank():
+def test_a_text_of_white_space_and_controls_is_blank():
     assert is_blank("")
 
 
 @given(st.text(max_size=3))
-def test_no_blank_text_passes_for_one_english_part(text):
+def test_no_blank_text_counts_as_one_english_part(text):
     assert not (are_one_english_part([text]) and is_blank(text))

@@ -1,4 +1,4 @@
-"""What the lines of a settlement file settle, given what is on record."""
+"""Test what the lines of a settlement file settle, given the records."""
 
 import pytest
 
@@ -56,7 +56,7 @@ def test_lines_settle_the_uncertain_messages_to_their_number(words, entries, set
         ),
     ],
 )
-def test_a_line_that_has_settled_a_message_settles_no_other(words, entries):
+def test_a_line_settles_only_one_message(words, entries):
     assert settle(words, *entries) == ([], ("968******01",))
 
 
@@ -67,7 +67,11 @@ def test_a_line_that_has_settled_a_message_settles_no_other(words, entries):
         ("accepted", [entry(ACCEPTED)], "no message to this number is uncertain"),
         ("not_sent", [entry(State.REFUSED)], "no message to this number is uncertain"),
         ("not_sent", [entry(State.SUBMITTING, by="another task")], "run `ledger release` for it first"),
-        ("not_sent accepted", [entry(UNCERTAIN), entry(UNCERTAIN, "b")], "a line does not name its message"),
+        (
+            "not_sent accepted",
+            [entry(UNCERTAIN), entry(UNCERTAIN, "b")],
+            "a line does not say which message it means",
+        ),
         ("not_sent", [entry(UNCERTAIN), entry(UNCERTAIN, "b")], "so write 2 such lines, not 1"),
         (
             "accepted uncertain",
@@ -86,12 +90,12 @@ def test_a_line_that_has_settled_a_message_settles_no_other(words, entries):
         ),
     ],
 )
-def test_lines_that_settle_anything_else_are_refused(words, entries, why):
+def test_lines_that_do_not_match_an_uncertain_message_are_refused(words, entries, why):
     with pytest.raises(InputError, match=why):
         settle(words, *entries)
 
 
-def test_an_error_names_the_first_lines_and_counts_the_others():
+def test_an_error_lists_the_first_lines_and_counts_the_others():
     lines = [Line(at, NUMBER, "delivered") for at in range(2, 12)]
     with pytest.raises(InputError, match=r"line 6: .*; and 5 more\. Correct"):
         read_settlement_lines(lines, OMAN)

@@ -1,4 +1,4 @@
-"""Plain characters in place of typographic ones, where the whole text then fits GSM-7."""
+"""Test plain characters instead of typographic ones, if the whole text then fits GSM-7."""
 
 import unicodedata
 
@@ -36,13 +36,13 @@ LONG = "Your bill is due on Thursday – please don’t forget to pay it before 
 
 
 @pytest.mark.parametrize("source", COUNTERPARTS, ids=unicodedata.name)
-def test_gsm7_has_the_counterpart_and_lacks_the_character(source):
+def test_gsm7_has_the_replacement_but_not_the_character(source):
     assert first_not_gsm7(COUNTERPARTS[source]) is None
     assert first_not_gsm7(source) == source
 
 
 @pytest.mark.parametrize("source", COUNTERPARTS, ids=unicodedata.name)
-def test_unicode_justifies_each_counterpart(source):
+def test_unicode_justifies_each_replacement(source):
     counterpart, name, category = COUNTERPARTS[source], unicodedata.name(source), unicodedata.category(source)
     reasons = {
         "'": "APOSTROPHE" in name or ("SINGLE" in name and "QUOTATION MARK" in name),
@@ -53,7 +53,7 @@ def test_unicode_justifies_each_counterpart(source):
     assert reasons.get(counterpart, False) or unicodedata.normalize("NFKC", source) == counterpart
 
 
-def test_every_space_dash_and_quotation_mark_of_general_punctuation_has_a_counterpart():
+def test_every_space_dash_and_quotation_mark_of_general_punctuation_has_a_replacement():
     block = map(chr, range(0x2000, 0x2070))
     kinds = {"Zs", "Pd"}
     expected = {
@@ -84,7 +84,7 @@ def test_the_marks_are_those_of_the_letters_that_gsm7_has():
         ("{€} It’s", "{€} It's"),
     ],
 )
-def test_what_has_a_plain_counterpart_is_replaced(text, plain):
+def test_characters_with_a_plain_replacement_are_replaced(text, plain):
     assert simplified(text) == plain
 
 
@@ -107,17 +107,17 @@ def test_what_has_a_plain_counterpart_is_replaced(text, plain):
         "",
     ],
 )
-def test_a_text_that_would_still_not_fit_stays_as_it_is(text):
+def test_a_text_that_would_still_not_fit_is_unchanged(text):
     assert simplified(text) == text
 
 
-def test_a_text_that_would_take_more_parts_stays_as_it_is():
+def test_a_text_that_would_need_more_parts_is_unchanged():
     assert simplified("…" * 70) == "…" * 70  # one part; 210 full stops take two
     assert simplified("…" * 53) == "..." * 53
 
 
 @given(texts)
-def test_a_text_that_changes_ends_in_gsm7_and_takes_no_more_parts(text):
+def test_a_simplified_text_fits_gsm7_without_more_parts(text):
     plain = simplified(text)
     if plain != text:
         assert first_not_gsm7(plain) is None
@@ -126,17 +126,17 @@ def test_a_text_that_changes_ends_in_gsm7_and_takes_no_more_parts(text):
 
 
 @given(texts)
-def test_simplifying_twice_changes_nothing_more(text):
+def test_simplifying_twice_equals_simplifying_once(text):
     assert simplified(simplified(text)) == simplified(text)
 
 
 @given(texts)
-def test_a_text_stays_blank_or_not_blank(text):
+def test_simplifying_does_not_make_a_text_blank(text):
     assert is_blank(simplified(text)) == is_blank(text)
 
 
 @given(texts, st.characters(min_codepoint=0x600, max_codepoint=0x6FF), st.integers(0, 400))
-def test_a_text_with_arabic_is_never_touched(text, arabic, at):
+def test_a_text_with_arabic_is_unchanged(text, arabic, at):
     mixed = text[:at] + arabic + text[at:]
     assert simplified(mixed) == mixed
 
@@ -156,7 +156,7 @@ def test_the_saving_counts_credits_and_names_the_characters():
     assert str(saving) == "simplify_text=True would save 1,200 credits: – (U+2013), ’ (U+2019)"
 
 
-def test_characters_that_nobody_sees_alone_are_named():
+def test_invisible_characters_are_shown_by_name():
     text = f"It\u00a0is due,\u200b cafe\u0301 {'x' * 60}"
     assert find_saving([(message(text), 1)]).characters == (
         "NO-BREAK SPACE (U+00A0)",
@@ -166,12 +166,12 @@ def test_characters_that_nobody_sees_alone_are_named():
 
 
 @pytest.mark.parametrize("text", ["It’s", "Dear علي, it’s due" * 9, f"{LONG}😀", "x" * 200, "…" * 70])
-def test_nothing_to_save_is_no_saving(text):
+def test_no_saving_is_reported_if_nothing_would_be_saved(text):
     assert find_saving([(message(text), 5)]) is None
 
 
 @given(st.lists(st.tuples(texts.filter(lambda text: not is_blank(text)), st.integers(1, 9)), max_size=5))
-def test_the_saving_is_what_simplifying_takes_less(cases):
+def test_the_saving_equals_the_parts_that_simplifying_saves(cases):
     saving = find_saving([(message(text), count) for text, count in cases if language(text) is Lang.ARABIC])
     before = sum(message(text).parts * count for text, count in cases)
     after = sum(message(simplified(text)).parts * count for text, count in cases)
@@ -179,7 +179,7 @@ def test_the_saving_is_what_simplifying_takes_less(cases):
 
 
 @given(st.lists(texts, max_size=8), st.booleans())
-def test_a_plan_saves_what_its_simplified_plan_takes_less(found, deduplicate):
+def test_the_saving_of_a_plan_equals_the_difference_to_its_simplified_plan(found, deduplicate):
     table = columns_of(list(zip(numbers(len(found)), found, strict=True)))
     make = {"message": None, "message_column": "text", "deduplicate": deduplicate}
     # a text that is too long, and valid only when simplified, saves nothing
@@ -203,15 +203,15 @@ def told(planned):
 A, B, C = numbers(3)
 
 
-def test_off_no_text_changes():
+def test_texts_are_unchanged_without_the_option():
     assert told(plan_of([A], "It’s")) == [("It’s", 64, 1, [A])]
 
 
-def test_one_text_for_all_is_simplified():
+def test_a_shared_text_is_simplified():
     assert told(plan_of([A, B], "It’s", simplify_text=True)) == [("It's", 0, 1, [A, B])]
 
 
-def test_a_template_is_simplified_with_its_values():
+def test_a_template_is_simplified_after_inserting_values():
     people = {"msisdn": [A, B, C], "name": ["O’Neill", "علي", "Zoe"]}
     assert told(plan_of(people, "Dear {name} – hello", simplify_text=True)) == [
         ("Dear O'Neill - hello", 0, 1, [A]),
@@ -220,7 +220,7 @@ def test_a_template_is_simplified_with_its_values():
     ]
 
 
-def test_own_texts_are_simplified_and_then_compared():
+def test_personal_texts_are_simplified_before_they_are_compared():
     rows = {"msisdn": [A, A, B], "text": ["It’s", "It's", None]}
     planned = plan_of(rows, None, message_column="text", simplify_text=True)
     assert told(planned) == [("It's", 0, 1, [A])]
@@ -231,11 +231,11 @@ def test_own_texts_are_simplified_and_then_compared():
     ]
 
 
-def test_where_arabic_is_forced_the_text_stays():
+def test_texts_are_unchanged_if_arabic_is_forced():
     assert told(plan_of([A], "It’s", simplify_text=True, lang=LangChoice.ARABIC)) == [("It’s", 64, 1, [A])]
 
 
-def test_where_english_is_forced_a_text_that_fits_once_simplified_is_valid():
+def test_with_forced_english_a_text_that_fits_when_simplified_is_valid():
     english = {"lang": LangChoice.ENGLISH}
     with pytest.raises(InputError, match="U\\+2019"):
         plan_of([A], "It’s", **english)
@@ -246,7 +246,7 @@ def test_where_english_is_forced_a_text_that_fits_once_simplified_is_valid():
     assert told(plan_of(people, "{name}", simplify_text=True, **english)) == [("O'Neill", 0, 1, [A])]
 
 
-def test_a_text_that_is_short_enough_once_simplified_is_valid():
+def test_a_text_that_is_short_enough_when_simplified_is_valid():
     text = "It’s " * 80
     with pytest.raises(InputError, match="6 parts"):
         plan_of([A], text)

@@ -29,7 +29,7 @@ pytestmark = pytest.mark.filterwarnings("default")
 
 @pytest.fixture
 def run_dag(airflow_db, shared_api_server, ismart_default, monkeypatch):
-    """Run a file's DAG with ``dag.test()`` against the sandbox; give its task instances."""
+    """Run a file's DAG with ``dag.test()`` against the sandbox; return its task instances."""
 
     def run(path):
         monkeypatch.setattr("airflow.settings.DAGS_FOLDER", str(path.parent))  # Airflow 3.3 looks the DAG up there
@@ -79,7 +79,7 @@ def test_personalised_dataframe_sends_each_customer_their_bill_in_their_language
     assert {message.lang for message in ismart_sandbox.messages} == {0, 64}
 
 
-def test_personalised_dataframe_reports_every_row_that_got_nothing(run_example, ismart_sandbox):
+def test_personalised_dataframe_reports_every_row_that_was_not_sent(run_example, ismart_sandbox):
     report = report_of("send", run_example("personalised_dataframe"))
     english, arabic = report["languages"]["en"], report["languages"]["ar"]
 
@@ -118,7 +118,7 @@ def sqlite_ledger(tmp_path, monkeypatch):
 
 
 @pytest.mark.usefixtures("sqlite_ledger")
-def test_mapped_recipients_get_one_message_together_and_one_by_branch(run_example, ismart_sandbox):
+def test_mapped_recipients_get_one_message_of_all_branches_and_one_per_branch(run_example, ismart_sandbox):
     tasks = run_example("mapped_recipients")
 
     meeting = "The yearly meeting is on Sunday."
@@ -144,7 +144,7 @@ def test_mapped_tasks_try_a_wrong_password_once(run_example, ismart_default, ism
     assert len(ismart_sandbox.messages) == 6
 
 
-def test_taskflow_sends_to_the_recipients_that_functions_return_in_mapped_tasks_too(run_example, ismart_sandbox):
+def test_taskflow_sends_to_returned_recipients_also_in_mapped_tasks(run_example, ismart_sandbox):
     tasks = run_example("taskflow")
 
     closed = "The clinics are closed on Thursday."
@@ -159,7 +159,7 @@ def test_taskflow_sends_to_the_recipients_that_functions_return_in_mapped_tasks_
 
 
 @pytest.mark.usefixtures("sqlite_ledger")
-def test_many_workers_send_once_to_each_number_although_another_run_splits_them_differently(
+def test_many_workers_send_once_to_each_number_even_if_another_run_splits_differently(
     run_dag, run_example, airflow_db, ismart_sandbox, tmp_path
 ):
     with closing(sqlite3.connect(airflow_db)) as metadata, metadata:
@@ -183,7 +183,7 @@ def outcomes_of_pieces(task_instances, outcome):
     return [report["outcomes"][outcome] for report in reports]
 
 
-def test_sql_send_messages_the_recipients_that_the_query_finds(run_example, ismart_sandbox):
+def test_sql_send_messages_the_recipients_of_the_query(run_example, ismart_sandbox):
     tasks = run_example("sql_send")
 
     assert texts_by_phone(ismart_sandbox) == {
@@ -205,7 +205,7 @@ def test_file_send_messages_the_recipients_in_all_files_once(run_example, ismart
     assert (outcomes["accepted"], outcomes["duplicate"]) == (3, 1)
 
 
-def test_the_same_dag_reaches_everybody_in_production_and_on_staging_only_the_allowed_numbers(
+def test_staging_reaches_only_the_allowed_numbers_and_production_everybody(
     run_example, ismart_sandbox, monkeypatch
 ):
     report = report_of("send", run_example("staging_and_production"))
@@ -226,9 +226,7 @@ def test_the_same_dag_reaches_everybody_in_production_and_on_staging_only_the_al
     assert len(ismart_sandbox.messages) == 4
 
 
-def test_the_documented_recipe_excludes_who_was_refused_as_opted_out_in_an_earlier_run(
-    run_dag, ismart_sandbox, tmp_path
-):
+def test_the_documented_recipe_excludes_numbers_that_opted_out_in_earlier_runs(run_dag, ismart_sandbox, tmp_path):
     chapter = (CHECKOUT / "docs/guard-rails.md").read_text(encoding="utf-8")
     [source] = re.findall(r"```python\n(.*?)```", chapter, re.DOTALL)
     dag_file, results = tmp_path / "reminders.py", tmp_path / "results"
@@ -246,7 +244,7 @@ def test_the_documented_recipe_excludes_who_was_refused_as_opted_out_in_an_earli
 
 @pytest.fixture
 def answer(airflow_db, monkeypatch, caplog):
-    """Answer the approval that a run asks for, through Airflow's REST API; give what its reader saw."""
+    """Answer a run's approval request through Airflow's REST API; return what the approver saw."""
     if AIRFLOW < (3, 1):
         pytest.skip("Airflow asks for approvals from 3.1 on")
     if AIRFLOW < (3, 3):
@@ -283,7 +281,7 @@ def answer(airflow_db, monkeypatch, caplog):
 
 @pytest.fixture
 def approver(monkeypatch):
-    """Say where Airflow is, and who approves."""
+    """Set Airflow's address and the approver's number."""
     monkeypatch.setenv("AIRFLOW_VAR_ISMART_APPROVER", "96890000099")
     monkeypatch.setenv("AIRFLOW__API__BASE_URL", "https://airflow.example")
     return "96890000099"
@@ -293,9 +291,7 @@ def states(task_instances):
     return {instance.task_id: instance.state for instance in task_instances}
 
 
-def test_approval_shows_what_would_be_sent_and_sends_it_once_it_is_approved(
-    run_example, answer, approver, ismart_sandbox
-):
+def test_approval_shows_a_preview_and_sends_once_approved(run_example, answer, approver, ismart_sandbox):
     answered = answer("ismart_approval", "Approve")
     tasks = run_example("approval")
 
@@ -326,7 +322,7 @@ def test_approval_shows_what_would_be_sent_and_sends_it_once_it_is_approved(
     assert not re.search(r"9000000\d", detail["body"])
 
 
-def test_approval_sends_nothing_once_it_is_rejected(run_example, answer, approver, ismart_sandbox):
+def test_approval_sends_nothing_if_rejected(run_example, answer, approver, ismart_sandbox):
     answered = answer("ismart_approval", "Reject")
     tasks = run_example("approval")
 
@@ -335,14 +331,12 @@ def test_approval_sends_nothing_once_it_is_rejected(run_example, answer, approve
     assert answered.result()["subject"] == "Send 4 bills by SMS?"
 
 
-def test_credit_monitor_is_green_while_no_trouble_is_seen(run_example, ismart_sandbox):
+def test_credit_monitor_succeeds_without_trouble(run_example, ismart_sandbox):
     assert report_of("check", run_example("credit_monitor"))["code"] == 9
     assert (len(ismart_sandbox.calls), ismart_sandbox.messages) == (1, [])
 
 
-def test_credit_monitor_fails_and_notifies_once_a_day_when_the_credit_runs_low(
-    run_example, ismart_sandbox, caplog
-):
+def test_credit_monitor_fails_and_notifies_once_a_day_if_the_credit_is_low(run_example, ismart_sandbox, caplog):
     ismart_sandbox.configure(credit=0)
     for _ in range(2):
         with pytest.raises(AssertionError, match="failed"):
@@ -352,14 +346,14 @@ def test_credit_monitor_fails_and_notifies_once_a_day_when_the_credit_runs_low(
     assert notified == (not CALLBACKS_GET_NO_EXCEPTION)
 
 
-def test_credit_monitor_lets_airflow_pause_it_after_three_failures_and_checks_once_a_run():
+def test_credit_monitor_checks_once_per_run_and_is_paused_after_three_failures():
     # What Airflow's scheduler does about it, dag.test() on 3.3 does not
     dag = runpy.run_path(str(EXAMPLES / "credit_monitor.py"))["dag"]
     assert dag.max_consecutive_failed_dag_runs == 3
     assert dag.get_task("check").deferrable is False
 
 
-def test_failure_alert_pages_once_for_all_failures(run_example, ismart_sandbox, monkeypatch):
+def test_failure_alert_sends_one_sms_for_all_failures(run_example, ismart_sandbox, monkeypatch):
     monkeypatch.setenv("AIRFLOW_VAR_ISMART_ON_CALL", "96890000001")
     with pytest.raises(AssertionError, match="failed"):
         run_example("failure_alert")
@@ -384,7 +378,7 @@ def test_credit_watch_also_runs_without_an_asset_event(run_example):
     assert report_of("describe", run_example("credit_watch")) == []
 
 
-def test_the_dag_of_the_readme_messages_each_person_by_name(run_dag, ismart_sandbox, tmp_path):
+def test_the_dag_of_the_readme_sends_personal_messages(run_dag, ismart_sandbox, tmp_path):
     [source] = re.findall(r"```python\n(.*?)```", (CHECKOUT / "README.md").read_text(encoding="utf-8"), re.DOTALL)
     results = tmp_path / "remind.csv"
     dag_file = tmp_path / "remind.py"
@@ -400,7 +394,7 @@ def test_the_dag_of_the_readme_messages_each_person_by_name(run_dag, ismart_sand
         assert [row["outcome"] for row in csv.DictReader(file)] == ["accepted", "accepted"]
 
 
-def test_the_dags_of_the_tutorial_send_what_it_says(run_dag, ismart_sandbox, tmp_path):
+def test_the_dags_of_the_tutorial_work_as_described(run_dag, ismart_sandbox, tmp_path):
     if AIRFLOW < (3, 0):
         pytest.skip("the tutorial installs Airflow 3.3")
     results = tmp_path / "bills.csv"

@@ -1,4 +1,4 @@
-"""Clients, operators and misbehaving servers, all over real sockets on this machine."""
+"""Provide clients, operators and misbehaving servers, all over real local sockets."""
 
 import json
 import socket
@@ -20,7 +20,7 @@ from airflow_provider_ismart.operators.ismart import ISmartSendOperator
 
 @pytest.fixture
 def numbers():
-    """Make so many numbers that nobody has."""
+    """Return example numbers."""
 
     def make(count, first=1):
         return [f"968900{number:05d}" for number in range(first, first + count)]
@@ -30,13 +30,13 @@ def numbers():
 
 @pytest.fixture
 def quick_back_off(monkeypatch):
-    """Try again immediately instead of after seconds; how often stays as it is."""
+    """Retry immediately instead of after seconds; the number of retries is unchanged."""
     monkeypatch.setattr(client_module, "MAX_BACK_OFF_SECONDS", 0.01)
 
 
 @pytest.fixture
 def client(ismart_sandbox):
-    """Make a client of the sandbox; keywords change fields of its connection, ``extra`` its extras."""
+    """Create a client of the sandbox; keywords change fields of its connection, ``extra`` its extras."""
     with ExitStack() as clients:
 
         def make(*, extra=None, halted=None, **fields):
@@ -55,7 +55,7 @@ def client(ismart_sandbox):
 
 @pytest.fixture
 def batch():
-    """Make the batch of one call."""
+    """Create the batch of one call."""
 
     def make(*msisdns, text="Your water is off on Monday."):
         msisdns = msisdns or ("96890000001",)
@@ -67,7 +67,7 @@ def batch():
 
 @pytest.fixture
 def submit(client, batch):
-    """Hand one batch over; give its outcome. Keywords are the connection's."""
+    """Submit one batch; return its outcome. Keywords are fields of the connection."""
 
     def call(*, text="Your water is off on Monday.", flash=False, push_at=None, **connection):
         return client(**connection).submit(batch(text=text), flash=flash, push_at=push_at)
@@ -77,7 +77,7 @@ def submit(client, batch):
 
 @pytest.fixture
 def send(ismart_default):
-    """Run the operator; give its report."""
+    """Run the operator; return its report."""
 
     def run(recipients, message="Your water is off on Monday.", *, context=None, **options):
         operator = ISmartSendOperator(task_id="tell", recipients=recipients, message=message, **options)
@@ -88,7 +88,7 @@ def send(ismart_default):
 
 @pytest.fixture
 def serve():
-    """Run a handler for each connection to a free port, in a thread; give the port."""
+    """Run a handler for each connection to a free port, in a thread; return the port."""
     with ExitStack() as servers:
 
         def start(handle):
@@ -116,7 +116,7 @@ def serve():
 
 @pytest.fixture
 def web_server():
-    """Run a web server that answers 1 and keeps the requests' headers, with TLS if it gets a context."""
+    """Run a web server that returns 1 and keeps the requests' headers, with TLS if it gets a context."""
     with ExitStack() as servers:
 
         def start(tls=None, version=ssl.PROTOCOL_TLS_SERVER):

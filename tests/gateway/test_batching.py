@@ -34,7 +34,7 @@ def test_numbers_share_calls_of_fifty(rows, sizes):
     assert [len(batch.rows) for batch in made(plan_of(numbers(rows)), limits())] == sizes
 
 
-def test_a_batch_holds_its_rows_and_their_numbers():
+def test_a_batch_has_its_rows_and_numbers():
     first, second = numbers(2)
     (batch,) = made(plan_of(["x", first, second]), limits())
     assert batch.rows == (1, 2)
@@ -51,7 +51,7 @@ def test_texts_do_not_share_calls():
     ]
 
 
-def test_a_long_text_takes_fewer_numbers_a_call():
+def test_calls_with_long_texts_have_fewer_numbers():
     message = compose("ا" * 150, LangChoice.AUTO, 5)  # 900 characters when encoded
     assert CallLimits(batch_size=50, max_query_length=1248, overhead=100).numbers_for(message) == 20
     assert CallLimits(batch_size=50, max_query_length=1247, overhead=100).numbers_for(message) == 20
@@ -61,7 +61,7 @@ def test_a_long_text_takes_fewer_numbers_a_call():
     assert CallLimits(batch_size=50, max_query_length=10, overhead=100).numbers_for(message) == 0
 
 
-def test_a_text_that_does_not_fit_with_one_number_goes_alone_and_says_so():
+def test_a_text_that_does_not_fit_with_one_number_is_an_oversize_batch():
     planned = plan_of(numbers(3), "ا" * 335)
     found = made(planned, limits())
     assert [(list(batch.rows), batch.oversize) for batch in found] == [([row], True) for row in range(3)]
@@ -69,7 +69,7 @@ def test_a_text_that_does_not_fit_with_one_number_goes_alone_and_says_so():
 
 
 @pytest.mark.parametrize(("size", "halves"), [(2, (1, 1)), (3, (1, 2)), (50, (25, 25))])
-def test_a_batch_falls_into_halves_without_losing_a_row(size, halves):
+def test_halving_a_batch_loses_no_row(size, halves):
     (batch,) = made(plan_of(numbers(size)), limits())
     first, second = batch.halves()
     assert (len(first.rows), len(second.rows)) == halves
@@ -79,7 +79,7 @@ def test_a_batch_falls_into_halves_without_losing_a_row(size, halves):
 
 
 @given(any_texts)
-def test_the_encoded_length_is_that_of_the_encoded_text(text):
+def test_the_encoded_length_matches_the_encoded_text(text):
     assert encoded_length(text) == len(quote(text, safe=""))
 
 
@@ -91,7 +91,7 @@ _planned = st.builds(
 
 
 @given(_planned, st.integers(1, 50), st.integers(OVERHEAD, 2048))
-def test_calls_hold_each_planned_row_once_within_the_limits_and_are_as_few_as_can_be(
+def test_calls_have_each_planned_row_once_within_the_limits_and_are_as_few_as_possible(
     planned, batch_size, max_query_length
 ):
     call_limits = CallLimits(batch_size=batch_size, max_query_length=max_query_length, overhead=OVERHEAD)

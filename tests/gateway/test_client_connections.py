@@ -1,4 +1,4 @@
-"""Which connections are made, through what, and what it proves that one cannot be made."""
+"""Test which connections are made and how, and what a failure to connect proves."""
 
 import json
 import re
@@ -18,7 +18,7 @@ from airflow_provider_ismart.sandbox import faults
 
 @pytest.fixture
 def closed_port():
-    """Give a port that refuses connections for as long as the test runs."""
+    """Yield a port that refuses connections while the test runs."""
     with socket.socket() as bound:
         bound.bind(("127.0.0.1", 0))  # bound, but not listening
         yield bound.getsockname()[1]
@@ -26,7 +26,7 @@ def closed_port():
 
 @pytest.fixture
 def full_port():
-    """Give a port whose queue is full, so that connecting to it takes for ever."""
+    """Yield a port with a full queue, so that connecting to it never ends."""
     with socket.socket() as listener, socket.socket() as first, socket.socket() as second:
         listener.bind(("127.0.0.1", 0))
         listener.listen(0)
@@ -49,30 +49,30 @@ def test_a_refused_connection_proves_that_nothing_was_sent(closed_port, submit, 
     assert outcome.detail == "no connection could be made: ConnectionRefusedError (Connection refused)"
 
 
-def test_a_connection_that_takes_too_long_proves_that_nothing_was_sent(full_port, submit, quick_back_off):
+def test_a_connect_timeout_proves_that_nothing_was_sent(full_port, submit, quick_back_off):
     outcome = submit(port=full_port, extra={"connect_timeout": 0.1})
     assert (outcome.fate, outcome.attempts) == (Fate.NOT_SENT, MAX_ATTEMPTS)
     assert "no connection could be made" in outcome.detail
 
 
-def test_a_name_that_nobody_knows_proves_that_nothing_was_sent(submit, quick_back_off):
+def test_an_unknown_host_name_proves_that_nothing_was_sent(submit, quick_back_off):
     outcome = submit(host="https://gateway.invalid", port=None)
     assert (outcome.fate, outcome.attempts) == (Fate.NOT_SENT, MAX_ATTEMPTS)
     assert outcome.detail == "no connection could be made: gaierror (Name or service not known)"
 
 
-def test_a_connection_that_is_cut_before_an_answer_is_uncertain(serve, submit):
+def test_a_connection_lost_before_the_answer_is_uncertain(serve, submit):
     port = serve(lambda connection: connection.recv(1))
     assert submit(port=port).fate is Fate.UNCERTAIN
 
 
-def test_between_two_attempts_the_client_waits_longer_each_time(closed_port, submit):
+def test_the_client_backs_off_between_attempts(closed_port, submit):
     started = time.monotonic()
     submit(port=closed_port)
     assert 3.5 <= time.monotonic() - started < 7  # 0.5 + 1 + 2, and up to half a second more each
 
 
-def test_a_client_that_is_halted_stops_waiting(closed_port, submit):
+def test_halting_a_client_ends_its_wait(closed_port, submit):
     halted = threading.Event()
     threading.Timer(0.2, halted.set).start()
     started = time.monotonic()
@@ -82,7 +82,7 @@ def test_a_client_that_is_halted_stops_waiting(closed_port, submit):
     assert outcome.attempts == 1  # the call that was made before
 
 
-def test_a_halted_client_calls_nobody(client, batch, ismart_sandbox):
+def test_a_halted_client_makes_no_call(client, batch, ismart_sandbox):
     halted = threading.Event()
     halted.set()
     outcome = client(halted=halted).submit(batch(), flash=False, push_at=None)
@@ -90,7 +90,7 @@ def test_a_halted_client_calls_nobody(client, batch, ismart_sandbox):
     assert not ismart_sandbox.calls
 
 
-def test_a_thread_keeps_its_connection(client, batch, ismart_sandbox):
+def test_a_connection_is_reused(client, batch, ismart_sandbox):
     gateway = client()
     with ThreadPoolExecutor(3) as threads:
         together = threading.Barrier(3)
@@ -105,7 +105,7 @@ def test_a_thread_keeps_its_connection(client, batch, ismart_sandbox):
     assert len({call.client_port for call in ismart_sandbox.calls}) == 3
 
 
-def test_a_connection_that_the_server_closed_while_idle_is_replaced(client, batch, ismart_sandbox):
+def test_an_idle_connection_closed_by_the_server_is_replaced(client, batch, ismart_sandbox):
     gateway = client()
     gateway.submit(batch(), flash=False, push_at=None)
     with ismart_sandbox.pause():
@@ -114,14 +114,14 @@ def test_a_connection_that_the_server_closed_while_idle_is_replaced(client, batc
     assert len(ismart_sandbox.messages) == 2
 
 
-def test_after_a_fault_the_next_call_is_answered_its_own_answer(client, batch, ismart_sandbox):
+def test_the_call_after_a_fault_gets_its_own_answer(client, batch, ismart_sandbox):
     gateway = client(extra={"read_timeout": 1})
     ismart_sandbox.fail(faults.Latency(seconds=2), None, faults.ReturnCode(code=9))
     fates = [gateway.submit(batch(), flash=False, push_at=None).fate for _ in range(3)]
     assert fates == [Fate.UNCERTAIN, Fate.ACCEPTED, Fate.REFUSED]
 
 
-def test_the_environments_proxies_are_not_used(submit, monkeypatch, closed_port):
+def test_proxies_of_the_environment_are_not_used(submit, monkeypatch, closed_port):
     for variable in ("http_proxy", "HTTP_PROXY", "https_proxy", "ALL_PROXY", "all_proxy"):
         monkeypatch.setenv(variable, f"http://127.0.0.1:{closed_port}")
     assert submit().fate is Fate.ACCEPTED
@@ -139,7 +139,7 @@ def test_the_users_netrc_is_not_read(web_server, submit, monkeypatch, tmp_path):
     assert set(headers) == {"Host", "User-Agent", "Accept", "Accept-Encoding", "Connection"}
 
 
-def test_a_cookie_is_not_returned(serve, client, batch):
+def test_cookies_are_not_sent_back(serve, client, batch):
     heads = []
 
     def set_cookie(connection):
@@ -154,7 +154,7 @@ def test_a_cookie_is_not_returned(serve, client, batch):
 
 
 @pytest.mark.parametrize("location", [b"\xe9\xff", b"http://[", b"", b"https://gateway.invalid/"], ids=repr)
-def test_a_redirect_to_anywhere_frees_its_connection(location, serve, client, batch):
+def test_a_redirect_frees_its_connection(location, serve, client, batch):
     def redirect(connection):
         while _read_head(connection):
             connection.sendall(b"HTTP/1.1 302 Found\r\nLocation: " + location + b"\r\nContent-Length: 0\r\n\r\n")
@@ -165,7 +165,7 @@ def test_a_redirect_to_anywhere_frees_its_connection(location, serve, client, ba
         assert (outcome.fate, outcome.http_status) == (Fate.UNCERTAIN, 302)
 
 
-def test_a_host_that_cannot_exist_is_refused_before_any_call(client):
+def test_an_invalid_host_is_refused_before_any_call(client):
     with pytest.raises(InputError, match="host"):
         client(host="https://*.example")
 
@@ -182,7 +182,7 @@ def _read_head(connection):
     return head
 
 
-def test_a_plain_call_goes_through_the_given_proxy(serve, submit, ismart_sandbox):
+def test_a_plain_http_call_uses_the_configured_proxy(serve, submit, ismart_sandbox):
     heads = []
 
     def proxy(connection):
@@ -195,7 +195,7 @@ def test_a_plain_call_goes_through_the_given_proxy(serve, submit, ismart_sandbox
 
 
 @pytest.mark.parametrize("host", ["http://127.0.0.1", "https://gateway.invalid"])
-def test_a_proxy_is_told_its_login(host, serve, submit, quick_back_off):
+def test_a_proxy_gets_its_login(host, serve, submit, quick_back_off):
     heads = []
     port = serve(lambda connection: heads.append(_read_head(connection)))
     submit(host=host, extra={"proxy": f"http://somebody:not%20real@127.0.0.1:{port}"})
@@ -215,7 +215,7 @@ def test_a_proxy_is_told_its_login(host, serve, submit, quick_back_off):
     ],
     ids=repr,
 )
-def test_a_proxy_that_makes_no_tunnel_proves_that_nothing_was_sent(answer, serve, submit, quick_back_off):
+def test_a_proxy_that_refuses_a_tunnel_proves_that_nothing_was_sent(answer, serve, submit, quick_back_off):
     heads = []
 
     def proxy(connection):
@@ -237,12 +237,12 @@ def test_a_proxy_that_hangs_proves_that_nothing_was_sent(serve, submit, quick_ba
     assert submit(host="https://gateway.invalid", port=None, extra=extra).fate is Fate.NOT_SENT
 
 
-def test_a_proxy_that_is_not_there_proves_that_nothing_was_sent(closed_port, submit, quick_back_off):
+def test_an_unreachable_proxy_proves_that_nothing_was_sent(closed_port, submit, quick_back_off):
     for host in ("https://gateway.invalid", "http://127.0.0.1"):
         outcome = submit(host=host, extra={"proxy": f"http://127.0.0.1:{closed_port}"})
         assert outcome.fate is Fate.NOT_SENT
 
 
-def test_a_json_answer_of_a_captive_portal_is_no_acceptance(submit, ismart_sandbox):
+def test_a_json_answer_of_a_captive_portal_is_not_accepted(submit, ismart_sandbox):
     ismart_sandbox.fail(faults.Garbage(body=json.dumps({"code": 1})))
     assert submit().fate is Fate.UNCERTAIN

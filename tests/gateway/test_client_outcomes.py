@@ -1,4 +1,4 @@
-"""What each ending of a call proves. The sandbox's record is the truth that it is held against."""
+"""Test what each end of a call proves, compared with the sandbox's records."""
 
 from datetime import UTC, datetime, timedelta
 
@@ -12,7 +12,7 @@ from airflow_provider_ismart.sandbox import faults
 HTML = "<html><body>No.</body></html>"
 
 
-def test_a_call_that_is_answered_with_1_is_accepted_and_on_the_record(submit, ismart_sandbox):
+def test_a_call_answered_with_1_is_accepted(submit, ismart_sandbox):
     outcome = submit()
     assert (outcome.fate, outcome.code, outcome.attempts) == (Fate.ACCEPTED, 1, 1)
     (message,) = ismart_sandbox.messages
@@ -20,7 +20,7 @@ def test_a_call_that_is_answered_with_1_is_accepted_and_on_the_record(submit, is
     assert (message.lang, message.flash, message.push_at) == (0, False, None)
 
 
-def test_flash_and_schedule_arrive(submit, ismart_sandbox):
+def test_flash_and_schedule_reach_the_gateway(submit, ismart_sandbox):
     submit(flash=True, push_at=datetime(2090, 1, 31, 14, 30, tzinfo=UTC))
     (message,) = ismart_sandbox.messages
     assert (message.flash, message.push_date_time) == (True, "01/31/2090 14:30:00")
@@ -50,7 +50,7 @@ def test_a_late_answer_counts(submit, ismart_sandbox):
     ],
     ids=lambda fault: f"{fault.kind}-{'accepted' if fault.accept else 'not accepted'}",
 )
-def test_a_call_that_got_no_whole_answer_is_uncertain_and_made_once(fault, submit, ismart_sandbox):
+def test_a_call_without_a_complete_answer_is_uncertain_and_not_repeated(fault, submit, ismart_sandbox):
     ismart_sandbox.fail(fault)
     outcome = submit(extra={"read_timeout": 0.3})
     assert (outcome.fate, outcome.code, outcome.attempts) == (Fate.UNCERTAIN, None, 1)
@@ -60,14 +60,14 @@ def test_a_call_that_got_no_whole_answer_is_uncertain_and_made_once(fault, submi
 
 
 @pytest.mark.parametrize("status", [402, 406, 408, 409, 410, 418, 451, 500, 501, 502, 503, 504, 599])
-def test_a_status_that_does_not_say_what_the_application_did_is_uncertain(status, submit, ismart_sandbox):
+def test_a_status_that_proves_nothing_is_uncertain(status, submit, ismart_sandbox):
     ismart_sandbox.fail(faults.HttpStatus(status=status))
     outcome = submit()
     assert (outcome.fate, outcome.http_status, outcome.attempts) == (Fate.UNCERTAIN, status, 1)
 
 
 @pytest.mark.parametrize("status", [400, 401, 403, 404, 405, 407, 413, 414, 431])
-def test_a_status_that_turns_the_call_away_is_not_sent_and_not_tried_again(status, submit, ismart_sandbox):
+def test_a_rejecting_status_is_not_sent_and_not_retried(status, submit, ismart_sandbox):
     ismart_sandbox.fail(faults.HttpStatus(status=status))
     outcome = submit()
     assert (outcome.fate, outcome.http_status, outcome.attempts) == (Fate.NOT_SENT, status, 1)
@@ -85,30 +85,28 @@ def test_a_status_that_turns_the_call_away_is_not_sent_and_not_tried_again(statu
     ],
     ids=str,
 )
-def test_a_server_that_asks_for_patience_is_asked_a_few_times_more(fault, submit, ismart_sandbox, quick_back_off):
+def test_a_busy_server_is_retried_a_few_times(fault, submit, ismart_sandbox, quick_back_off):
     ismart_sandbox.fail(fault)
     outcome = submit()
     assert (outcome.fate, outcome.attempts) == (Fate.NOT_SENT, MAX_ATTEMPTS)
     assert len(ismart_sandbox.calls) == MAX_ATTEMPTS
 
 
-def test_a_call_that_gets_through_in_the_end_is_accepted_once(submit, ismart_sandbox, quick_back_off):
+def test_a_call_that_succeeds_after_retries_is_accepted_once(submit, ismart_sandbox, quick_back_off):
     ismart_sandbox.fail(faults.HttpStatus(status=429, times=MAX_ATTEMPTS - 1))
     outcome = submit()
     assert (outcome.fate, outcome.attempts) == (Fate.ACCEPTED, MAX_ATTEMPTS)
     assert len(ismart_sandbox.messages) == 1
 
 
-def test_a_call_that_becomes_uncertain_after_being_turned_away_is_not_made_again(
-    submit, ismart_sandbox, quick_back_off
-):
+def test_a_call_that_becomes_uncertain_on_a_retry_is_not_repeated(submit, ismart_sandbox, quick_back_off):
     ismart_sandbox.fail(faults.HttpStatus(status=429), faults.Drop())
     outcome = submit()
     assert (outcome.fate, outcome.attempts) == (Fate.UNCERTAIN, 2)
     assert len(ismart_sandbox.messages) == 1
 
 
-def test_the_server_is_left_alone_for_as_long_as_it_asks(submit, ismart_sandbox):
+def test_retry_after_is_respected(submit, ismart_sandbox):
     ismart_sandbox.fail(faults.HttpStatus(status=503, headers={"Retry-After": "1"}))
     submit()
     first, second = ismart_sandbox.calls
@@ -151,13 +149,13 @@ def test_white_space_around_the_code_and_a_byte_order_mark_before_it_do_not_matt
         HTML,
     ],
 )
-def test_a_body_that_is_not_one_whole_number_says_nothing(body, submit, ismart_sandbox):
+def test_a_body_that_is_not_one_whole_number_is_uncertain(body, submit, ismart_sandbox):
     ismart_sandbox.fail(faults.Garbage(body=body, accept=True))
     assert (submit().fate, submit().fate) == (Fate.UNCERTAIN, Fate.ACCEPTED)
 
 
 @pytest.mark.parametrize("code", [0, *range(2, 34), 99, 9999])
-def test_every_code_but_1_and_11_is_a_refusal_that_is_made_once(code, submit, ismart_sandbox):
+def test_every_code_but_1_and_11_is_refused_and_not_repeated(code, submit, ismart_sandbox):
     ismart_sandbox.fail(faults.ReturnCode(code=code))
     outcome = submit()
     assert outcome.fate is (Fate.UNCERTAIN if code == 11 else Fate.REFUSED)
@@ -167,12 +165,12 @@ def test_every_code_but_1_and_11_is_a_refusal_that_is_made_once(code, submit, is
     assert len(ismart_sandbox.calls) == 1
 
 
-def test_a_code_under_another_status_than_200_does_not_count(submit, ismart_sandbox):
+def test_a_code_with_a_status_other_than_200_is_ignored(submit, ismart_sandbox):
     ismart_sandbox.fail(faults.HttpStatus(status=500, body="1"))
     assert submit().fate is Fate.UNCERTAIN
 
 
-def test_a_probe_is_made_once_even_where_a_call_would_be_tried_again(client, ismart_sandbox):
+def test_a_probe_is_never_retried(client, ismart_sandbox):
     ismart_sandbox.fail(faults.HttpStatus(status=429, times=9))
     assert client().probe().fate is Fate.NOT_SENT
     assert len(ismart_sandbox.calls) == 1

@@ -1,4 +1,4 @@
-"""``calls_per_second``, by the sandbox's clock."""
+"""Test ``calls_per_second`` by the sandbox's clock."""
 
 from concurrent.futures import ThreadPoolExecutor
 from datetime import datetime, timedelta
@@ -14,7 +14,7 @@ JITTER = 0.08
 
 @pytest.fixture
 def arrivals(ismart_sandbox):
-    """Give the times at which the sandbox saw the calls."""
+    """Return the times at which the sandbox saw the calls."""
     return lambda: sorted(datetime.fromisoformat(call.at) for call in ismart_sandbox.calls)
 
 
@@ -24,7 +24,7 @@ def _most_within(times, seconds):
 
 
 @pytest.mark.parametrize(("pace", "threads", "count"), [(10, 4, 16), (3, 2, 5), (25, 8, 40)])
-def test_no_second_sees_more_calls_than_allowed(pace, threads, count, client, batch, arrivals):
+def test_calls_per_second_is_never_exceeded(pace, threads, count, client, batch, arrivals):
     gateway = client(extra={"calls_per_second": pace})
     with ThreadPoolExecutor(threads) as pool:
         list(pool.map(lambda _: gateway.submit(batch(), flash=False, push_at=None), range(count)))
@@ -34,7 +34,7 @@ def test_no_second_sees_more_calls_than_allowed(pace, threads, count, client, ba
     assert times[-1] - times[0] < timedelta(seconds=1.5 * count / pace + 0.5)  # nor is it much slower
 
 
-def test_calls_that_are_tried_again_keep_the_pace_too(client, batch, arrivals, ismart_sandbox, quick_back_off):
+def test_retries_also_respect_calls_per_second(client, batch, arrivals, ismart_sandbox, quick_back_off):
     ismart_sandbox.fail(faults.HttpStatus(status=429, times=3))
     client(extra={"calls_per_second": 5}).submit(batch(), flash=False, push_at=None)
     times = arrivals()
@@ -42,7 +42,7 @@ def test_calls_that_are_tried_again_keep_the_pace_too(client, batch, arrivals, i
     assert all(after - before >= timedelta(seconds=0.2 - JITTER) for before, after in pairwise(times))
 
 
-def test_without_a_pace_calls_go_as_fast_as_they_are_answered(client, batch, arrivals):
+def test_calls_are_not_delayed_without_a_rate_limit(client, batch, arrivals):
     gateway = client()
     for _ in range(40):
         gateway.submit(batch(), flash=False, push_at=None)

@@ -1,4 +1,4 @@
-"""A text arrives exactly as it was written."""
+"""Test that texts arrive unchanged."""
 
 import pytest
 from hypothesis import HealthCheck, example, given, settings
@@ -26,7 +26,7 @@ arrives = [
 
 
 @pytest.mark.parametrize("text", arrives)
-def test_a_text_arrives_as_it_was_written(text, submit, ismart_sandbox):
+def test_a_text_arrives_unchanged(text, submit, ismart_sandbox):
     assert submit(text=text).code == 1
     (message,) = ismart_sandbox.messages
     assert message.text == text
@@ -38,7 +38,7 @@ def test_a_text_arrives_as_it_was_written(text, submit, ismart_sandbox):
 )
 @given(text=TEXTS)
 @example(text="🇴🇲" * 40)
-def test_any_text_arrives_as_it_was_written(text, submit, ismart_sandbox):
+def test_any_text_arrives_unchanged(text, submit, ismart_sandbox):
     before = len(ismart_sandbox.messages)
     assert submit(text=text).code == 1
     messages = ismart_sandbox.messages
@@ -55,6 +55,6 @@ def test_any_text_arrives_as_it_was_written(text, submit, ismart_sandbox):
         ("u*ser", "%00%"),
     ],
 )
-def test_any_login_arrives_as_it_was_written(login, password, submit):
+def test_any_login_arrives_unchanged(login, password, submit):
     with Sandbox(user=login, password=password) as sandbox:
         assert submit(port=sandbox.port, login=login, password=password).code == 1

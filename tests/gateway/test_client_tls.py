@@ -1,4 +1,4 @@
-"""Calls over TLS: nothing is sent to a server that cannot prove who it is."""
+"""Test TLS: nothing is sent to a server that cannot prove its identity."""
 
 import datetime
 import ipaddress
@@ -19,7 +19,7 @@ NOW = datetime.datetime.now(datetime.UTC)
 
 @pytest.fixture(scope="module")
 def certificates(tmp_path_factory):
-    """Give the files of an authority's certificate and of servers' certificates with their keys."""
+    """Return the files of an authority's certificate and of servers' certificates with their keys."""
     folder = tmp_path_factory.mktemp("certificates")
     key = ec.generate_private_key(ec.SECP256R1())
     authority = _certificate("authority", key=key, issuer="authority", issuer_key=key, is_authority=True)
@@ -60,7 +60,7 @@ def _certificate(name, *, key, issuer, issuer_key, host="127.0.0.1", days=1, is_
 
 @pytest.fixture
 def tls_server(certificates, web_server):
-    """Run a TLS server that answers 1, with one of the certificates."""
+    """Run a TLS server that returns 1, with one of the certificates."""
 
     def start(name, **context):
         tls = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
@@ -74,7 +74,7 @@ def tls_server(certificates, web_server):
 
 @pytest.fixture
 def submit_to(submit, quick_back_off):
-    """Hand a batch over to a TLS server on a port."""
+    """Submit a batch to a TLS server on a port."""
 
     def call(port, **extra):
         extra = {"connect_timeout": 2, "read_timeout": 2} | extra
@@ -83,14 +83,14 @@ def submit_to(submit, quick_back_off):
     return call
 
 
-def test_a_server_of_the_given_authority_is_trusted(tls_server, submit_to, certificates):
+def test_a_certificate_of_the_configured_authority_is_trusted(tls_server, submit_to, certificates):
     server = tls_server("good")
     assert submit_to(server.port, ca_bundle=str(certificates / "authority.pem")).fate is Fate.ACCEPTED
     assert len(server.requests) == 1
 
 
 @pytest.mark.parametrize("name", ["of another host", "expired"])
-def test_nothing_is_sent_to_a_server_whose_certificate_is_not_good(name, tls_server, submit_to, certificates):
+def test_nothing_is_sent_to_a_server_with_an_invalid_certificate(name, tls_server, submit_to, certificates):
     server = tls_server(name)
     outcome = submit_to(server.port, ca_bundle=str(certificates / "authority.pem"))
     assert outcome.fate is Fate.NOT_SENT
@@ -98,35 +98,35 @@ def test_nothing_is_sent_to_a_server_whose_certificate_is_not_good(name, tls_ser
     assert not server.requests
 
 
-def test_nothing_is_sent_to_a_server_of_an_unknown_authority(tls_server, submit_to):
+def test_nothing_is_sent_to_a_server_with_an_unknown_authority(tls_server, submit_to):
     server = tls_server("good")
     assert submit_to(server.port).fate is Fate.NOT_SENT
     assert not server.requests
 
 
 @pytest.mark.parametrize("variable", ["REQUESTS_CA_BUNDLE", "CURL_CA_BUNDLE"])
-def test_the_environment_does_not_choose_whom_to_trust(variable, tls_server, submit_to, certificates, monkeypatch):
+def test_the_environment_does_not_change_the_trusted_authorities(
+    variable, tls_server, submit_to, certificates, monkeypatch
+):
     monkeypatch.setenv(variable, str(certificates / "authority.pem"))
     server = tls_server("good")
     assert submit_to(server.port).fate is Fate.NOT_SENT
     assert not server.requests
 
 
-def test_nothing_is_sent_where_the_handshake_hangs(serve, submit_to):
+def test_nothing_is_sent_if_the_handshake_hangs(serve, submit_to):
     port = serve(lambda connection: connection.recv(1) and connection.recv(65536) and connection.recv(1))
     outcome = submit_to(port, connect_timeout=0.2, read_timeout=0.2)
     assert outcome.fate is Fate.NOT_SENT
 
 
 @pytest.mark.parametrize("answer", [b"", b"HTTP/1.1 400 Bad Request\r\n\r\n", b"\x15\x03\x01\x00\x02\x02\x28"])
-def test_nothing_is_sent_where_the_handshake_breaks(answer, serve, submit_to):
+def test_nothing_is_sent_if_the_handshake_fails(answer, serve, submit_to):
     port = serve(lambda connection: connection.recv(65536) and connection.sendall(answer))
     assert submit_to(port).fate is Fate.NOT_SENT
 
 
-def test_a_server_that_wants_a_certificate_of_ours_may_have_read_the_call_before_it_refused(
-    tls_server, submit_to, certificates
-):
+def test_a_call_refused_for_a_missing_client_certificate_is_uncertain(tls_server, submit_to, certificates):
     server = tls_server(
         "good", verify_mode=ssl.CERT_REQUIRED, minimum_version=ssl.TLSVersion.TLSv1_3
     )  # TLS 1.3 lets the client write before the server has checked
@@ -134,7 +134,7 @@ def test_a_server_that_wants_a_certificate_of_ours_may_have_read_the_call_before
     assert (outcome.fate, outcome.attempts) == (Fate.UNCERTAIN, 1)
 
 
-def test_a_proxy_over_tls_gets_no_plain_call_before_it_proves_who_it_is(
+def test_nothing_is_sent_to_a_tls_proxy_with_an_invalid_certificate(
     tls_server, submit, certificates, quick_back_off
 ):
     server = tls_server("good")
@@ -146,7 +146,7 @@ def test_a_proxy_over_tls_gets_no_plain_call_before_it_proves_who_it_is(
     assert len(server.requests) == 1
 
 
-def test_the_environment_gets_no_session_keys(tls_server, submit_to, certificates, monkeypatch, tmp_path):
+def test_session_keys_are_not_written_to_sslkeylogfile(tls_server, submit_to, certificates, monkeypatch, tmp_path):
     monkeypatch.setenv("SSLKEYLOGFILE", str(tmp_path / "keys"))
     server = tls_server("good")
     assert submit_to(server.port, ca_bundle=str(certificates / "authority.pem")).fate is Fate.ACCEPTED

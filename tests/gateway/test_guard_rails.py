@@ -1,4 +1,4 @@
-"""max_credits, allowed_numbers and exclude: what the sandbox has seen, by each way to send."""
+"""Test max_credits, allowed_numbers and exclude with each kind of send, against the sandbox's records."""
 
 import csv
 import json
@@ -33,7 +33,7 @@ def people_db(monkeypatch, tmp_path):
 
 @pytest.fixture(params=["operator", "hook", "decorator", "transfer"])
 def send_to_abc(request, ismart_default, people_db):
-    """Send to A, B and C in one of the four ways; give the report."""
+    """Send to A, B and C with one of the four kinds of sends; return the report."""
 
     def run(**options):
         options = {"message": "Hello"} | options
@@ -54,7 +54,7 @@ def send_to_abc(request, ismart_default, people_db):
 
 @pytest.fixture
 def logged():
-    """A log, which keeps its lines."""
+    """Return a log that keeps its lines."""
 
     class Logged:
         def __init__(self):
@@ -75,14 +75,14 @@ def reached(sandbox):
 # --- exclude
 
 
-def test_who_is_in_exclude_gets_no_message_however_it_is_sent(send_to_abc, ismart_sandbox):
+def test_excluded_numbers_get_no_message_from_any_kind_of_send(send_to_abc, ismart_sandbox):
     report = send_to_abc(exclude=["+968 9000 0002"])
     assert reached(ismart_sandbox) == [A, C]
     assert (report["outcomes"]["excluded"], report["outcomes"]["accepted"]) == (1, 2)
     assert report["reasons"] == {"in exclude": 1}
 
 
-def test_a_broken_opt_out_list_sends_nothing_however_it_is_sent(send_to_abc, ismart_sandbox):
+def test_an_invalid_exclude_stops_any_kind_of_send(send_to_abc, ismart_sandbox):
     with pytest.raises(
         ISmartInputError, match=r"1 of 2 entries in exclude is not .*\(entry 2: too short.*This send made no call"
     ) as error:
@@ -97,13 +97,13 @@ def test_an_empty_exclude_excludes_nobody(send_to_abc, ismart_sandbox):
     assert reached(ismart_sandbox) == [A, B, C]
 
 
-def test_a_send_that_excludes_everybody_succeeds_without_a_call(send_to_abc, ismart_sandbox):
+def test_a_send_with_all_rows_excluded_succeeds_without_a_call(send_to_abc, ismart_sandbox):
     report = send_to_abc(exclude=[A, B, C], on_invalid="fail", on_empty="fail")
     assert {outcome: count for outcome, count in report["outcomes"].items() if count} == {"excluded": 3}
     assert not ismart_sandbox.calls
 
 
-def test_exclude_may_be_a_template_and_is_redacted_once_it_is_rendered(ismart_default, ismart_sandbox):
+def test_exclude_can_be_a_template_and_is_redacted_when_rendered(ismart_default, ismart_sandbox):
     task = ISmartSendOperator(task_id="tell", recipients=[A, B], message="Hello", exclude="{{ opt_outs }}")
     task.render_template_fields({"opt_outs": f"{A}; {C}"})
     assert A not in str(task.exclude)
@@ -112,7 +112,7 @@ def test_exclude_may_be_a_template_and_is_redacted_once_it_is_rendered(ismart_de
 
 
 @pytest.mark.parametrize("operator", ["decorator", "transfer"])
-def test_exclude_is_redacted_in_the_other_operators_too(operator, airflow_loaded):
+def test_exclude_is_also_redacted_in_the_other_operators(operator, airflow_loaded):
     if operator == "decorator":
         task = ismart_task(list, task_id="tell", message="Hello", exclude=[A])().operator
     else:
@@ -123,7 +123,7 @@ def test_exclude_is_redacted_in_the_other_operators_too(operator, airflow_loaded
 
 @pytest.mark.parametrize("name", ["msisdn", "mobile"])
 @pytest.mark.parametrize("ending", ["csv", "csv.gz", "parquet"])
-def test_opt_outs_come_from_files(name, ending, send, ismart_sandbox, tmp_path):
+def test_exclude_can_be_a_file(name, ending, send, ismart_sandbox, tmp_path):
     frame = pandas.DataFrame({name: [A, "90000002"]})
     path = tmp_path / f"opt_outs.{ending}"
     frame.to_parquet(path) if ending == "parquet" else frame.to_csv(path, index=False)
@@ -141,7 +141,7 @@ def test_opt_outs_come_from_files(name, ending, send, ismart_sandbox, tmp_path):
         ([], "must have column names"),
     ],
 )
-def test_a_file_of_opt_outs_that_could_be_misread_sends_nothing(lines, named, send, ismart_sandbox, tmp_path):
+def test_an_ambiguous_file_of_opt_outs_sends_nothing(lines, named, send, ismart_sandbox, tmp_path):
     (tmp_path / "opt_outs.csv").write_text("\n".join(lines), encoding="utf-8")
     with pytest.raises(ISmartInputError, match=named):
         send([A], exclude=tmp_path / "opt_outs.csv")
@@ -156,9 +156,9 @@ def test_32_bit_floats_in_a_file_of_opt_outs_are_refused(send, ismart_sandbox, t
     assert not ismart_sandbox.calls
 
 
-def test_results_among_the_opt_outs_are_refused(send, ismart_sandbox, tmp_path):
+def test_a_results_path_among_the_opt_out_files_is_refused(send, ismart_sandbox, tmp_path):
     (tmp_path / "opt_outs.csv").write_text(f"msisdn\n{A}\n", encoding="utf-8")
-    with pytest.raises(ISmartInputError, match="results_path is a file of exclude or in a directory of them"):
+    with pytest.raises(ISmartInputError, match="results_path is among the files of exclude"):
         send([B], exclude=tmp_path, results_path=str(tmp_path / "results.csv"))
     assert not ismart_sandbox.calls
 
@@ -183,7 +183,7 @@ def test_the_results_file_lists_the_excluded_rows_with_their_reason(send, ismart
 @pytest.mark.parametrize(
     "allowed", [[A], "9000 0001", f"{A}\n", [90000001], f" {A}, ", f' ["{A}"]', "[90000001]"], ids=repr
 )
-def test_a_restricted_connection_reaches_nobody_else_however_it_is_sent(
+def test_a_restricted_connection_reaches_nobody_else_in_any_kind_of_send(
     allowed, send_to_abc, ismart_default, ismart_sandbox
 ):
     ismart_default(extra={"allowed_numbers": allowed})
@@ -195,7 +195,7 @@ def test_a_restricted_connection_reaches_nobody_else_however_it_is_sent(
     assert next(iter(report)) == "restricted"
 
 
-def test_the_log_says_first_that_the_connection_is_restricted(client, logged):
+def test_the_log_first_says_that_the_connection_is_restricted(client, logged):
     with closing(
         Send([A, B], SendOptions.of(message="Hello"), client(extra={"allowed_numbers": A}), logged)
     ) as send:
@@ -204,7 +204,7 @@ def test_the_log_says_first_that_the_connection_is_restricted(client, logged):
     assert logged.lines[1].startswith(f"{RESTRICTED}. 2 rows: 1 accepted, 1 excluded; 1 call, 1 part")
 
 
-def test_an_error_of_a_restricted_connection_says_that_it_is_one(send, ismart_default, ismart_sandbox):
+def test_an_error_says_that_the_connection_is_restricted(send, ismart_default, ismart_sandbox):
     ismart_default(extra={"allowed_numbers": A})
     with pytest.raises(ISmartInputError, match="restricted to its allowed numbers"):
         send(["nobody"])
@@ -217,7 +217,7 @@ def test_a_blank_form_field_restricts_nothing(blank, send, ismart_default, ismar
     assert reached(ismart_sandbox) == [A]
 
 
-def test_an_unreadable_entry_of_the_connection_is_not_shown(send, ismart_default, ismart_sandbox):
+def test_an_invalid_entry_of_allowed_numbers_is_not_shown(send, ismart_default, ismart_sandbox):
     ismart_default(extra={"allowed_numbers": [A, "9000111"]})
     with pytest.raises(ISmartInputError, match=r"'allowed_numbers'.* entry 2 is not a mobile number") as error:
         send([A])
@@ -232,7 +232,7 @@ def test_a_dry_run_shows_who_would_be_excluded(send, ismart_default, ismart_sand
     assert not ismart_sandbox.calls
 
 
-def test_the_client_itself_makes_no_call_to_a_number_that_is_not_allowed(client, batch, ismart_sandbox):
+def test_the_client_itself_refuses_numbers_that_are_not_allowed(client, batch, ismart_sandbox):
     restricted = client(extra={"allowed_numbers": [A]})
     with pytest.raises(InputError, match="restricted to its allowed numbers"):
         restricted.submit(batch(A, B), flash=False, push_at=None)
@@ -251,7 +251,7 @@ def test_the_login_of_a_restricted_connection_can_be_tested(ismart_default, isma
 
 
 @pytest.mark.parametrize("cap", [0, 2, "2", "{{ cap }}"])
-def test_a_send_that_would_cost_more_makes_no_call_however_it_is_sent(cap, send_to_abc, ismart_sandbox, request):
+def test_a_send_above_max_credits_makes_no_call_in_any_kind_of_send(cap, send_to_abc, ismart_sandbox, request):
     if cap == "{{ cap }}" and "hook" in request.node.callspec.id:
         pytest.skip("a hook has no templates")
     with pytest.raises(ISmartInputError, match=r"max_credits is [02].* cost 3 credits for 3 recipients") as error:
@@ -262,17 +262,17 @@ def test_a_send_that_would_cost_more_makes_no_call_however_it_is_sent(cap, send_
 
 
 @pytest.mark.parametrize("cap", [3, "3", 10**9, None])
-def test_a_send_that_costs_no_more_is_sent(cap, send_to_abc, ismart_sandbox):
+def test_a_send_within_max_credits_is_sent(cap, send_to_abc, ismart_sandbox):
     report = send_to_abc(max_credits=cap)
     assert reached(ismart_sandbox) == [A, B, C]
     assert report["max_credits"] == (None if cap is None else int(cap))
 
 
-def test_the_error_names_the_largest_messages_and_shows_neither_text_nor_number(send, ismart_sandbox):
+def test_the_error_lists_the_most_expensive_messages_without_texts_or_numbers(send, ismart_sandbox):
     rows = [{"msisdn": number, "text": TWO_PARTS} for number in (A, B, C)] + [{"msisdn": A, "text": "Hello"}]
     with pytest.raises(ISmartInputError, match="2 parts to 3 recipients; 1 part to 1 recipient") as error:
         send(rows, "{text}", max_credits=6)
-    assert "max_credits is 6, and the messages to send cost 7 credits for 4 recipients" in str(error.value)
+    assert "max_credits is 6, but the messages to send cost 7 credits for 4 recipients" in str(error.value)
     assert not any(secret in str(error.value) for secret in ("xxx", "Hello", "9000"))
     assert not ismart_sandbox.calls
 
@@ -282,7 +282,7 @@ def test_duplicates_invalid_and_excluded_rows_cost_nothing(send, ismart_sandbox)
     assert reached(ismart_sandbox) == [A, B]
 
 
-def test_a_dry_run_shows_the_cost_against_the_cap_and_does_not_fail(send, ismart_sandbox):
+def test_a_dry_run_reports_exceeded_max_credits_without_failing(send, ismart_sandbox):
     report = send([A, B], TWO_PARTS, max_credits=3, dry_run=True)
     assert (report["credits_estimated"], report["max_credits"], report["exceeds_max_credits"]) == (4, 3, True)
     assert send([A, B], TWO_PARTS, max_credits=4, dry_run=True)["exceeds_max_credits"] is False
@@ -295,12 +295,12 @@ def test_the_log_of_a_dry_run_says_why_the_send_would_fail(client, logged):
     with closing(Send([A, B], options, client(), logged)) as send:
         send.preview()
     assert logged.lines[-1] == (
-        "The send would fail: max_credits is 3, and the messages to send cost 4 credits for 2 recipients. "
-        "The largest: 2 parts to 2 recipients."
+        "The send would fail: max_credits is 3, but the messages to send cost 4 credits for 2 recipients. "
+        "The most expensive: 2 parts to 2 recipients."
     )
 
 
-def test_the_results_file_lists_the_rows_that_the_cap_kept_back(send, tmp_path):
+def test_the_results_file_lists_the_rows_that_max_credits_stopped(send, tmp_path):
     results = tmp_path / "results.csv"
     with pytest.raises(ISmartInputError, match="max_credits"):
         send([A, B], max_credits=1, results_path=str(results))
@@ -308,7 +308,7 @@ def test_the_results_file_lists_the_rows_that_the_cap_kept_back(send, tmp_path):
         assert [row["outcome"] for row in csv.DictReader(file)] == ["not_attempted"] * 2
 
 
-def test_a_retry_counts_only_what_is_left_to_send(client, ismart_sandbox, quick_back_off, logged):
+def test_a_retry_counts_only_the_cost_of_the_remaining_rows(client, ismart_sandbox, quick_back_off, logged):
     ledger = MemoryLedger()
     options = SendOptions.of(message="Hello", max_credits=2, batch_size=1)
 
@@ -326,7 +326,7 @@ def test_a_retry_counts_only_what_is_left_to_send(client, ismart_sandbox, quick_
     assert reached(ismart_sandbox) == [A, B, C]
 
 
-def test_files_that_memory_may_not_hold_are_capped_and_excluded_too(send, ismart_sandbox, tmp_path):
+def test_max_credits_and_exclude_also_apply_to_files(send, ismart_sandbox, tmp_path):
     everybody = [f"9689000{number:04}" for number in range(100)]
     (tmp_path / "people.csv").write_text("\n".join(["msisdn", *everybody]), encoding="utf-8")
     with pytest.raises(ISmartInputError, match="cost 90 credits for 90 recipients"):

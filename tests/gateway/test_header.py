@@ -1,4 +1,4 @@
-"""The sender id: a parameter of each call, where the connection has one."""
+"""Test the sender id, a parameter of each call if the connection has one."""
 
 import pytest
 from airflow.providers.common.compat.sdk import AirflowFailException
@@ -7,7 +7,7 @@ from airflow_provider_ismart.exceptions import ISmartAccountError, ISmartInputEr
 from airflow_provider_ismart.hooks.ismart import ISmartHook
 
 
-def test_a_header_goes_with_each_call(ismart_default, ismart_sandbox, send, numbers):
+def test_each_call_has_the_header(ismart_default, ismart_sandbox, send, numbers):
     ismart_default(extra={"header": "My Bank-1"})
     ismart_sandbox.configure(headers=["My Bank-1"])
     send(numbers(60))
@@ -15,7 +15,7 @@ def test_a_header_goes_with_each_call(ismart_default, ismart_sandbox, send, numb
     assert ISmartHook().probe() == 9
 
 
-def test_without_a_header_the_parameter_is_left_out(ismart_sandbox, send, numbers, batch):
+def test_calls_without_a_header_omit_the_parameter(ismart_sandbox, send, numbers, batch):
     send(numbers(1))
     assert [message.header for message in ismart_sandbox.messages] == [None]
     assert "Header" not in ISmartHook().build_url(batch())
@@ -26,7 +26,7 @@ def test_a_url_shows_the_header(ismart_default, batch):
     assert ISmartHook().build_url(batch()).endswith("&Header=My%20Bank")
 
 
-def test_a_header_that_is_not_registered_stops_the_send_and_the_error_names_the_extra(
+def test_an_unregistered_header_stops_the_send_and_the_error_names_the_extra(
     ismart_default, ismart_sandbox, send, numbers
 ):
     ismart_sandbox.configure(headers=["MyBank"])
@@ -40,7 +40,7 @@ def test_a_header_that_is_not_registered_stops_the_send_and_the_error_names_the_
 @pytest.mark.parametrize(
     "value", [" ", "TwelveLetter", "بنك", "Caf\u00e9", "a+b", "a/b", "a\nb", "two\ttabs", 968, ["MyBank"], True]
 )
-def test_a_header_that_can_be_none_is_an_error_that_says_so(value, ismart_default, ismart_sandbox):
+def test_an_invalid_header_is_refused_with_the_rule(value, ismart_default, ismart_sandbox):
     ismart_default(extra={"header": value})
     with pytest.raises(ISmartInputError, match="the connection's extra 'header'") as error:
         ISmartHook().send(["96890000001"], "Hello")

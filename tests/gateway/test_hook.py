@@ -1,4 +1,4 @@
-"""The hook: sending, probing and building URLs through a connection."""
+"""Test the hook: sending, probing and building URLs through a connection."""
 
 import json
 from urllib.parse import parse_qs, quote_plus, urlsplit
@@ -17,17 +17,17 @@ pytestmark = pytest.mark.usefixtures("ismart_default")
 CODES = [*sorted(RETURN_CODES.keys() - {9}), 0, 21, 99]
 
 
-def test_making_a_hook_looks_nothing_up_and_calls_nobody(ismart_sandbox):
+def test_creating_a_hook_makes_no_look_up_and_no_call(ismart_sandbox):
     ISmartHook("no such connection")
     assert not ismart_sandbox.calls
 
 
-def test_making_a_client_calls_nobody(ismart_sandbox):
+def test_creating_a_client_makes_no_call(ismart_sandbox):
     ISmartHook().get_conn().close()
     assert not ismart_sandbox.calls
 
 
-def test_a_connection_that_is_not_there_is_airflows_own_error():
+def test_a_missing_connection_raises_airflows_own_error():
     with pytest.raises(AirflowNotFoundException, match="no_such_connection"):
         ISmartHook("no_such_connection").get_conn()
 
@@ -39,14 +39,14 @@ def test_a_send_returns_the_report_and_the_gateway_has_the_messages(ismart_sandb
     assert json.loads(json.dumps(report)) == report
 
 
-def test_a_send_takes_language_flash_and_schedule(ismart_sandbox):
+def test_send_accepts_language_flash_and_schedule(ismart_sandbox):
     ISmartHook().send(["96890000001"], "Hello", lang="arabic", flash=True, push_at="2090-01-31T14:30")
     (message,) = ismart_sandbox.messages
     assert (message.lang, message.flash, message.push_date_time) == (64, True, "01/31/2090 14:30:00")
     assert message.push_at == "2090-01-31T14:30:00+04:00"
 
 
-def test_a_send_takes_a_template_for_each_language(ismart_sandbox):
+def test_send_accepts_a_template_per_language(ismart_sandbox):
     rows = [{"msisdn": "96890000001", "lang": "ar"}, {"msisdn": "96890000002", "lang": "en-OM"}]
     report = ISmartHook().send(rows, {"ar": "مرحبا", "en": "Hello"}, language_column="lang")
     texts = {message.msisdn: message.text for message in ismart_sandbox.messages}
@@ -54,39 +54,39 @@ def test_a_send_takes_a_template_for_each_language(ismart_sandbox):
     assert {name: counts["parts"] for name, counts in report["languages"].items()} == {"ar": 1, "en": 1}
 
 
-def test_a_schedule_with_an_offset_is_told_in_the_gateways_time(ismart_sandbox):
+def test_a_schedule_with_an_offset_is_converted_to_the_gateways_time(ismart_sandbox):
     ISmartHook().send(["96890000001"], "Hello", push_at="2090-01-31T23:30:00+00:00")
     assert ismart_sandbox.messages[0].push_date_time == "02/01/2090 03:30:00"
 
 
-def test_the_extras_timezone_decides_what_a_time_means(ismart_sandbox, ismart_default):
+def test_the_extra_timezone_applies_to_times_without_an_offset(ismart_sandbox, ismart_default):
     ismart_default(extra={"timezone": "UTC"})
     ISmartHook().send(["96890000001"], "Hello", push_at="2090-01-31T23:30:00+00:00")
     assert ismart_sandbox.messages[0].push_date_time == "01/31/2090 23:30:00"
 
 
-def test_the_extra_mobile_prefixes_decides_what_is_a_mobile_number(ismart_sandbox, ismart_default):
+def test_the_extra_mobile_prefixes_decides_which_numbers_are_mobile(ismart_sandbox, ismart_default):
     ismart_default(extra={"country_code": "973", "mobile_prefixes": "3, 66"})
     report = ISmartHook().send(["36000001", "66000001", "+973 1700 0001", 20301231], "Hello")
     assert [message.msisdn for message in ismart_sandbox.messages] == ["97336000001", "97366000001"]
     assert report["reasons"] == {
-        "number: not a mobile number: after the country code 973 they start with 3 or 66": 2
+        "number: not a mobile number: after the country code 973, mobile numbers start with 3 or 66": 2
     }
 
 
-def test_the_extras_country_code_completes_local_numbers(ismart_sandbox, ismart_default):
+def test_the_extra_country_code_completes_local_numbers(ismart_sandbox, ismart_default):
     ismart_default(extra={"country_code": "971"})
     ISmartHook().send(["90000001"], "Hello")
     assert ismart_sandbox.messages[0].msisdn == "97190000001"
 
 
-def test_a_failed_send_raises_what_the_operator_raises(ismart_sandbox):
+def test_a_failed_send_raises_the_operators_errors(ismart_sandbox):
     ismart_sandbox.configure(credit=0)
     with pytest.raises(ISmartCreditError, match="return code 4"):
         ISmartHook().send(["96890000001"], "Hello")
 
 
-def test_a_hook_can_send_again_after_a_send_that_failed(ismart_sandbox):
+def test_a_hook_can_send_again_after_a_failed_send(ismart_sandbox):
     hook = ISmartHook()
     ismart_sandbox.configure(credit=0)
     with pytest.raises(ISmartCreditError):
@@ -107,7 +107,7 @@ def test_a_halted_hook_sends_nothing(ismart_sandbox):
 # --- the probe
 
 
-def test_a_good_login_answers_the_probe_with_9_and_nobody_gets_a_message(ismart_sandbox):
+def test_a_probe_with_a_good_login_returns_9_and_sends_no_message(ismart_sandbox):
     credit = ismart_sandbox.account.credit
     hook = ISmartHook()
     assert hook.probe() == 9
@@ -117,7 +117,7 @@ def test_a_good_login_answers_the_probe_with_9_and_nobody_gets_a_message(ismart_
 
 
 @pytest.mark.parametrize("code", CODES)
-def test_every_other_code_to_the_probe_is_told_with_what_to_do_about_it(code, ismart_sandbox):
+def test_the_connection_test_explains_every_other_code(code, ismart_sandbox):
     ismart_sandbox.fail(faults.ReturnCode(code=code))
     good, text = ISmartHook().test_connection()
     assert good is False
@@ -126,7 +126,7 @@ def test_every_other_code_to_the_probe_is_told_with_what_to_do_about_it(code, is
     assert len(ismart_sandbox.calls) == 1
 
 
-def test_a_refused_login_is_probed_once(ismart_sandbox, ismart_default):
+def test_a_refused_login_is_probed_only_once(ismart_sandbox, ismart_default):
     ismart_default(password="wrong")
     good, text = ISmartHook().test_connection()
     assert (good, ismart_sandbox.account.failed_logins) == (False, 1)
@@ -135,7 +135,7 @@ def test_a_refused_login_is_probed_once(ismart_sandbox, ismart_default):
 
 @pytest.fixture
 def no_hash(monkeypatch):
-    """Have no scrypt, as where FIPS forbids it."""
+    """Make scrypt unavailable, as with FIPS."""
 
     def fail(*_, **__):
         raise ValueError
@@ -155,7 +155,7 @@ def test_a_refusal_that_cannot_be_recorded_still_ends_the_task(no_hash, ismart_s
 @pytest.mark.parametrize(
     "fault", [faults.HttpStatus(status=429, times=9), faults.Drop(), faults.Garbage()], ids=lambda f: f.kind
 )
-def test_a_probe_without_a_code_says_so_and_is_not_made_again(fault, ismart_sandbox):
+def test_a_probe_without_a_code_is_reported_and_not_repeated(fault, ismart_sandbox):
     ismart_sandbox.fail(fault)
     assert ISmartHook().probe() is None
     good, text = ISmartHook().test_connection() if fault.times > 1 else (False, "No return code: …")
@@ -177,7 +177,7 @@ def url(batch, ismart_default):
     return build
 
 
-def test_a_url_is_shown_without_login_password_and_numbers(url):
+def test_a_url_is_masked(url):
     shown = url(flash=True, push_at="01/31/2090 14:30:00")
     query = parse_qs(urlsplit(shown).query)
     assert query["MobileNo"] == ["968******01,968******02"]
@@ -186,7 +186,7 @@ def test_a_url_is_shown_without_login_password_and_numbers(url):
         assert secret not in shown
 
 
-def test_a_revealed_url_is_the_call(url, ismart_sandbox):
+def test_a_revealed_url_is_that_of_the_call(url, ismart_sandbox):
     revealed = urlsplit(url(flash=True, push_at="01/31/2090 14:30:00", reveal=True))
     assert f"{revealed.scheme}://{revealed.netloc}" == ismart_sandbox.url
     assert revealed.path == "/iBulkSMS/HttpWS/SMSDynamicAPI.aspx"
@@ -201,7 +201,7 @@ def test_a_revealed_url_is_the_call(url, ismart_sandbox):
     }
 
 
-def test_the_passwords_encoded_forms_are_registered_with_airflows_masker(ismart_default):
+def test_the_encoded_password_is_registered_with_airflows_masker(ismart_default):
     from airflow_provider_ismart.hooks import ismart
 
     registered = []
@@ -266,7 +266,7 @@ def test_the_passwords_encoded_forms_are_registered_with_airflows_masker(ismart_
     ],
     ids=lambda value: json.dumps(value) if isinstance(value, dict) else "",
 )
-def test_a_bad_connection_is_an_error_that_names_what_is_bad(fields, named, ismart_default, ismart_sandbox):
+def test_a_bad_connection_is_an_error_that_names_the_field(fields, named, ismart_default, ismart_sandbox):
     ismart_default(**fields)
     with pytest.raises(ISmartInputError, match=named) as error:
         ISmartHook().send(["96890000001"], "Hello")
@@ -283,13 +283,13 @@ def test_a_bad_connection_is_an_error_that_names_what_is_bad(fields, named, isma
         {"path": "iBulkSMS/HttpWS/SMSDynamicAPI.aspx", "allow_http": False, "max_query_length": 65536},
     ],
 )
-def test_what_a_form_hands_over_is_understood(extra, ismart_default, ismart_sandbox):
+def test_values_submitted_by_the_form_are_accepted(extra, ismart_default, ismart_sandbox):
     ismart_default(extra=extra)
     assert ISmartHook().probe() == 9
 
 
 @pytest.mark.parametrize("host", ["127.0.0.1", "localhost"])
-def test_a_host_name_alone_is_called_over_https(host, ismart_default, batch):
+def test_a_host_name_without_a_scheme_uses_https(host, ismart_default, batch):
     ismart_default(host=host)
     assert ISmartHook().build_url(batch()).startswith(f"https://{host}:")
 
@@ -300,13 +300,13 @@ def test_the_documented_gateway_is_the_default(ismart_default, batch):
     assert ISmartHook().build_url(batch()).startswith(expected)
 
 
-def test_a_base_url_may_have_a_path(ismart_default, batch):
+def test_a_base_url_can_have_a_path(ismart_default, batch):
     ismart_default(host="https://proxy.invalid/sms/", port=None)
     expected = "https://proxy.invalid/sms/iBulkSMS/HttpWS/SMSDynamicAPI.aspx?"
     assert ISmartHook().build_url(batch()).startswith(expected)
 
 
-def test_plain_http_elsewhere_needs_to_be_allowed(ismart_default, batch):
+def test_plain_http_to_another_machine_must_be_allowed(ismart_default, batch):
     ismart_default(host="http://gateway.invalid", port=None, extra={"allow_http": True})
     assert ISmartHook().build_url(batch()).startswith("http://gateway.invalid/")
 

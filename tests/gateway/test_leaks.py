@@ -1,4 +1,4 @@
-"""Nothing secret gets out, whatever fails: searched for in everything that anybody could read afterwards."""
+"""Test that no failure leaks a secret: search everything that anybody could read afterwards."""
 
 import base64
 import io
@@ -64,7 +64,7 @@ def connection(airflow_loaded, sandbox, monkeypatch):
 
 @pytest.fixture
 def everything_said(capfd, caplog):
-    """Record all that goes to any log at any level, unmasked, and to the terminal; give it as one text."""
+    """Record everything that goes to any log at any level, unmasked, and to the terminal; return it as text."""
     written = io.StringIO()
     handler = logging.StreamHandler(written)
     handler.setFormatter(logging.Formatter("%(name)s %(message)s %(args)s %(threadName)s"))
@@ -81,7 +81,7 @@ def everything_said(capfd, caplog):
 
 
 def _told_by(error):
-    """Give all that an exception can tell, with what is behind it; nothing shows a suppressed context."""
+    """Return everything that an exception shows, with its causes; nothing shows a suppressed context."""
     told = "".join(traceback.format_exception(error))
     while error is not None:
         told += f"{error!s}{error!r}{error.args!r}{vars(error)!r}{getattr(error, '__notes__', '')}"
@@ -92,7 +92,7 @@ def _told_by(error):
 
 @pytest.fixture
 def leaks(everything_said, connection, quick_back_off, tmp_path):
-    """Send; give what got out, and how the send ended."""
+    """Send; return the leaked secrets, and how the send ended."""
 
     def run(act=None, **options):
         options = {"recipients": ROWS, "message": TEXT} | options
@@ -126,14 +126,14 @@ FAULTS = [
 
 
 @pytest.mark.parametrize("fault", FAULTS, ids=lambda fault: f"{fault.kind} {getattr(fault, 'code', '')}")
-def test_no_failure_of_the_gateway_gives_anything_away(fault, leaks, sandbox):
+def test_no_failure_of_the_gateway_leaks_a_secret(fault, leaks, sandbox):
     sandbox.fail(fault)
     found, said = leaks()
     assert not found
     assert "3 rows" in said  # the search has something to search in
 
 
-def test_a_send_that_works_gives_nothing_away(leaks, sandbox):
+def test_a_successful_send_leaks_no_secret(leaks, sandbox):
     found, said = leaks()
     assert not found
     assert len(sandbox.messages) == 3
@@ -141,7 +141,7 @@ def test_a_send_that_works_gives_nothing_away(leaks, sandbox):
     assert "/iBulkSMS/HttpWS/SMSDynamicAPI.aspx HTTP/1.1" in said  # the line that would hold it all
 
 
-def test_a_refused_number_is_not_named(leaks, sandbox):
+def test_a_refused_number_is_not_shown(leaks, sandbox):
     sandbox.configure(opted_out=[NUMBERS[1]], bad_numbers=[NUMBERS[2]])
     found, said = leaks()
     assert not found
@@ -166,19 +166,19 @@ def test_a_refused_number_is_not_named(leaks, sandbox):
     ],
     ids=str,
 )
-def test_no_connection_gives_anything_away(fields, leaks, connection):
+def test_no_bad_connection_leaks_a_secret(fields, leaks, connection):
     connection(**fields)
     found, _ = leaks()
     assert not found
 
 
 @pytest.mark.parametrize("fault", [None, faults.Hang(), faults.Drop(), faults.ReturnCode(code=3)], ids=str)
-def test_a_probe_gives_nothing_away(fault, leaks, sandbox):
+def test_a_probe_leaks_no_secret(fault, leaks, sandbox):
     sandbox.fail(fault)
     assert not leaks(lambda _: ISmartHook().test_connection())[0]
 
 
-def test_a_shown_url_gives_login_password_and_numbers_away_to_nobody(leaks, batch):
+def test_a_masked_url_leaks_no_login_password_or_number(leaks, batch):
     found, _ = leaks(lambda _: ISmartHook().build_url(batch(*NUMBERS)))
     assert not found
 
@@ -211,11 +211,11 @@ def test_a_shown_url_gives_login_password_and_numbers_away_to_nobody(leaks, batc
     ],
     ids=lambda options: repr(options)[:70],
 )
-def test_no_bad_input_gives_anything_away(options, leaks):
+def test_no_bad_input_leaks_a_secret(options, leaks):
     assert not leaks(**options)[0]
 
 
-def test_a_dry_run_gives_its_samples_to_its_report_alone_and_masks_their_numbers(leaks):
+def test_only_the_report_of_a_dry_run_has_samples_with_masked_numbers(leaks):
     reports = []
 
     def preview(_):
@@ -243,13 +243,13 @@ def test_a_dry_run_gives_its_samples_to_its_report_alone_and_masks_their_numbers
     ],
     ids=["number to name", "number to names", "uneven", "file without a header"],
 )
-def test_numbers_in_the_place_of_column_names_are_not_shown(recipients, leaks):
+def test_numbers_used_as_column_names_are_not_shown(recipients, leaks):
     found, said = leaks(recipients=recipients)
     assert ISmartInputError.__name__ in said
     assert not found
 
 
-def test_rendered_recipients_show_how_many_they_are_and_nothing_else(leaks):
+def test_rendered_recipients_show_only_their_count(leaks):
     operators = {}
 
     def render(_):

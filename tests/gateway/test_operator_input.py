@@ -1,4 +1,4 @@
-"""What cannot be sent is found before anything is sent, and said in words that name it."""
+"""Test that invalid input is found before anything is sent, and named in the error."""
 
 import json
 import re
@@ -20,7 +20,7 @@ from airflow.providers.common.compat.sdk import (
     AirflowSkipException,
 )
 
-from airflow_provider_ismart.exceptions import ISmartInputError
+from airflow_provider_ismart.exceptions import ISmartInputError, ISmartSourceError
 
 AIRFLOW_VERSION = tuple(int(number) for number in version("apache-airflow").split(".")[:2])
 
@@ -58,7 +58,7 @@ FRAME = pandas.DataFrame([ROW])
         (ROW, {"language_column": "name"}, "language_column"),
         (FRAME, {"message": {"en": "Hello"}, "language_column": "lang"}, "language_column is 'lang'"),
         (ROW, {"message": {}, "language_column": "name"}, "message is an empty dict"),
-        (ROW, {"message": {"fr": "Bonjour"}, "language_column": "name"}, "message has the key 'fr'"),
+        (ROW, {"message": {"fr": "Bonjour"}, "language_column": "name"}, "a key of message is 'fr'"),
         (ROW, {"message": {"en": "a", "EN": "b"}, "language_column": "name"}, "'en' and 'EN'"),
         (ROW, {"message": {"en": "Hello", "ar": " "}, "language_column": "name"}, r"message\['ar'\] is blank"),
         (ROW, {"message": {"default": "{nmae}"}, "language_column": "name"}, r"message\['default'\] .*nmae"),
@@ -115,7 +115,7 @@ FRAME = pandas.DataFrame([ROW])
         (ROW, {"exclude": object()}, "exclude: .*object"),
         (ROW, {"exclude": b"96890000002"}, "exclude: .*bytes"),
         (ROW, {"exclude": [Path("opt-outs.csv"), "96890000002"]}, "exclude mixes paths"),
-        (ROW, {"exclude": pandas.DataFrame({"a": [1], "b": [2]})}, "exclude: there is neither a column 'msisdn'"),
+        (ROW, {"exclude": pandas.DataFrame({"a": [1], "b": [2]})}, "exclude: it needs a column 'msisdn'"),
         (None, {}, "None"),
         (b"96890000001", {}, "bytes"),
         (object(), {}, "object"),
@@ -170,7 +170,7 @@ def test_a_bad_connection_ends_the_task(fields, named, dry_run, send, ismart_def
 
 @pytest.mark.parametrize("as_uri", [False, True], ids=["json", "uri"])
 @pytest.mark.parametrize("extra", ['"{}"', "[1]", "null", "5", "{oops", "ca_bundle=x"])
-def test_an_extra_that_is_no_json_object_is_named(
+def test_an_extra_that_is_not_a_json_object_is_an_error(
     extra, as_uri, send, ismart_default, ismart_sandbox, monkeypatch
 ):
     described = {"conn_type": "ismart", "login": "not-a-user", "password": "not-a-password", "extra": extra}
@@ -184,7 +184,7 @@ def test_an_extra_that_is_no_json_object_is_named(
     if AIRFLOW_VERSION in {(3, 0), (3, 1)} and isinstance(caught.value, AirflowNotFoundException):
         return  # this Airflow finds no such connection
     assert isinstance(caught.value, ISmartInputError)
-    assert "extra has to be a JSON object" in str(caught.value)
+    assert "extra must be a JSON object" in str(caught.value)
 
 
 REASONS = {
@@ -201,7 +201,9 @@ REASONS = {
 @pytest.mark.parametrize(
     ("reason", "cell"), [(reason, cell) for reason, cells in REASONS.items() for cell in cells], ids=repr
 )
-def test_a_bad_number_is_left_out_and_reported_and_the_others_are_told(reason, cell, send, ismart_sandbox):
+def test_an_invalid_number_is_skipped_and_reported_and_the_others_get_the_message(
+    reason, cell, send, ismart_sandbox
+):
     report = send([{"msisdn": cell}, {"msisdn": "96890000002"}])
     assert [message.msisdn for message in ismart_sandbox.messages] == ["96890000002"]
     assert (report["outcomes"]["invalid"], report["outcomes"]["accepted"]) == (1, 1)
@@ -211,21 +213,21 @@ def test_a_bad_number_is_left_out_and_reported_and_the_others_are_told(reason, c
 
 
 @pytest.mark.parametrize("missing", [None, float("nan"), pandas.NA, pandas.NaT])
-def test_nobody_reads_dear_nan(missing, send, ismart_sandbox):
+def test_rows_with_a_missing_value_are_skipped(missing, send, ismart_sandbox):
     rows = [{"msisdn": "96890000001", "name": missing}, {"msisdn": "96890000002", "name": "Zoe"}]
     report = send(rows, "Dear {name}")
     assert [message.text for message in ismart_sandbox.messages] == ["Dear Zoe"]
     assert report["reasons"] == {"message: no value for {name}": 1}
 
 
-def test_a_personal_text_that_takes_too_many_parts_is_left_out(send, ismart_sandbox):
+def test_a_personal_text_with_too_many_parts_is_skipped(send, ismart_sandbox):
     rows = [{"msisdn": "96890000001", "name": "x" * 160}, {"msisdn": "96890000002", "name": "Zoe"}]
     report = send(rows, "Dear {name}", max_parts=1)
     assert [message.text for message in ismart_sandbox.messages] == ["Dear Zoe"]
-    assert report["reasons"] == {"message: the text takes 2 parts; max_parts is 1": 1}
+    assert report["reasons"] == {"message: the text has 2 parts, but max_parts is 1": 1}
 
 
-def test_a_value_that_does_not_take_its_format_is_left_out(send, ismart_sandbox):
+def test_a_row_with_a_value_that_does_not_fit_its_format_is_skipped(send, ismart_sandbox):
     rows = [{"msisdn": "96890000001", "due": "soon"}, {"msisdn": "96890000002", "due": 2.5}]
     report = send(rows, "Pay {due:.3f}")
     assert [message.text for message in ismart_sandbox.messages] == ["Pay 2.500"]
@@ -233,14 +235,14 @@ def test_a_value_that_does_not_take_its_format_is_left_out(send, ismart_sandbox)
 
 
 @pytest.mark.parametrize("on_invalid", ["skip", "fail"])
-def test_where_no_row_can_be_sent_the_task_fails(on_invalid, send, ismart_sandbox):
+def test_the_task_fails_if_all_rows_are_invalid(on_invalid, send, ismart_sandbox):
     with pytest.raises(ISmartInputError, match="no row can be sent") as error:
         send(["nobody", ""], on_invalid=on_invalid)
     assert error.value.report.total == 2
     assert not ismart_sandbox.calls
 
 
-def test_on_invalid_fail_sends_nothing_where_one_row_is_bad(send, ismart_sandbox):
+def test_on_invalid_fail_sends_nothing_if_one_row_is_invalid(send, ismart_sandbox):
     with pytest.raises(ISmartInputError, match="has letters"):
         send(["96890000001", "nobody"], on_invalid="fail")
     assert not ismart_sandbox.calls
@@ -250,14 +252,14 @@ EMPTY = [[], (), "", "  ", "[]", {}, {"msisdn": []}, pandas.DataFrame({"msisdn":
 
 
 @pytest.mark.parametrize("nobody", EMPTY, ids=repr)
-def test_no_recipients_skips_the_task(nobody, send, ismart_sandbox):
+def test_an_empty_list_skips_the_task(nobody, send, ismart_sandbox):
     with pytest.raises(AirflowSkipException):
         send(nobody)
     assert not ismart_sandbox.calls
 
 
 @pytest.mark.parametrize("nobody", EMPTY, ids=repr)
-def test_no_recipients_fails_the_task_where_that_is_asked_for(nobody, send):
+def test_an_empty_list_fails_the_task_with_on_empty_fail(nobody, send):
     with pytest.raises(ISmartInputError, match="on_empty"):
         send(nobody, on_empty="fail")
 
@@ -288,31 +290,31 @@ SAME_TWO = [
 
 
 @pytest.mark.parametrize("recipients", SAME_TWO, ids=lambda value: type(value).__name__)
-def test_recipients_may_be_written_in_many_ways(recipients, send, ismart_sandbox):
+def test_recipients_can_have_many_forms(recipients, send, ismart_sandbox):
     report = send(recipients)
     assert sorted(message.msisdn for message in ismart_sandbox.messages) == ["96890000001", "96890000002"]
     assert report["calls"] == 1
 
 
 @pytest.mark.parametrize("one", ["96890000001", 96890000001, 96890000001.0, "(968) 9000-0001", ROW, "90000001"])
-def test_one_number_is_a_recipient_too(one, send, ismart_sandbox):
+def test_recipients_can_be_one_number(one, send, ismart_sandbox):
     send(one)
     assert [message.msisdn for message in ismart_sandbox.messages] == ["96890000001"]
 
 
-def test_who_is_named_twice_gets_one_message(send, ismart_sandbox):
+def test_a_number_in_two_rows_gets_one_message(send, ismart_sandbox):
     report = send(["96890000001", "+968 9000 0001", 90000001, "96890000002"])
     assert sorted(message.msisdn for message in ismart_sandbox.messages) == ["96890000001", "96890000002"]
     assert report["outcomes"]["duplicate"] == 2
 
 
-def test_duplicates_are_kept_where_that_is_asked_for_but_never_in_one_call(send, ismart_sandbox):
+def test_kept_duplicates_are_never_in_one_call(send, ismart_sandbox):
     report = send(["96890000001", "90000001"], deduplicate=False)
     assert [message.msisdn for message in ismart_sandbox.messages] == ["96890000001"] * 2
     assert (report["calls"], report["outcomes"]["accepted"]) == (2, 2)
 
 
-def test_personal_texts_reach_the_right_people(send, ismart_sandbox):
+def test_personal_texts_reach_the_right_numbers(send, ismart_sandbox):
     frame = pandas.DataFrame(
         {"phone": ["96890000001", "96890000002"], "name": ["Ali", "زينب"], "due": [1.5, 20.0]}
     )
@@ -323,7 +325,7 @@ def test_personal_texts_reach_the_right_people(send, ismart_sandbox):
     }
 
 
-def test_each_row_may_bring_its_own_text(send, ismart_sandbox):
+def test_each_row_can_have_its_own_text(send, ismart_sandbox):
     rows = [{"msisdn": "96890000001", "text": "One {x}"}, {"msisdn": "96890000002", "text": "Two"}]
     send(rows, None, message_column="text")
     texts = {message.msisdn: message.text for message in ismart_sandbox.messages}
@@ -363,7 +365,7 @@ def test_each_row_gets_the_text_of_its_language_and_one_report_counts_both(send,
     assert json.loads(json.dumps(report)) == report
 
 
-def test_the_default_is_for_rows_without_a_language_or_with_another(send, ismart_sandbox):
+def test_the_default_template_is_for_rows_with_no_or_another_language(send, ismart_sandbox):
     report = send(TWO_LANGUAGES, BOTH | {"DEFAULT": "Bill: {name}"}, language_column="lang")
     assert texts_and_langs(ismart_sandbox) == TO_ARABIC | {
         "96890000002": ("Your bill, Zoe", 0),
@@ -374,7 +376,7 @@ def test_the_default_is_for_rows_without_a_language_or_with_another(send, ismart
     assert sum(counts["rows"] for counts in report["languages"].values()) == report["rows"] == 7
 
 
-def test_the_encoding_follows_the_text_and_not_the_language_unless_it_is_forced(send, ismart_sandbox):
+def test_the_encoding_depends_on_the_text_unless_it_is_forced(send, ismart_sandbox):
     rows = [{"msisdn": "96890000001", "lang": "en", "name": "مريم"}]
     send(rows, BOTH, language_column="lang")
     assert texts_and_langs(ismart_sandbox) == {"96890000001": ("Your bill, مريم", 64)}
@@ -401,7 +403,7 @@ def test_a_dry_run_shows_three_texts_of_each_language(send, ismart_sandbox, numb
     assert not ismart_sandbox.calls
 
 
-def test_a_file_with_two_languages_is_sent_as_records_are(send, ismart_sandbox, tmp_path):
+def test_a_file_with_two_languages_is_sent_like_records(send, ismart_sandbox, tmp_path):
     people = tmp_path / "people.csv"
     lines = ["msisdn,lang,name", *(f"{row['msisdn']},{row['lang'] or ''},{row['name']}" for row in TWO_LANGUAGES)]
     people.write_text("\n".join(lines), encoding="utf-8")
@@ -412,7 +414,7 @@ def test_a_file_with_two_languages_is_sent_as_records_are(send, ismart_sandbox, 
     assert (in_file["languages"], in_file["reasons"]) == (in_memory["languages"], in_memory["reasons"])
 
 
-def test_a_column_of_names_in_place_of_languages_is_not_shown(send, numbers):
+def test_names_in_the_language_column_are_not_shown(send, numbers):
     rows = [{"msisdn": number, "lang": f"Salim {index}", "name": "x"} for index, number in enumerate(numbers(20))]
     with pytest.raises(ISmartInputError, match="20 x no message for its language") as error:
         send(rows, BOTH, language_column="lang")
@@ -424,7 +426,7 @@ def test_a_report_of_one_template_has_no_languages(send):
     assert "language" not in send(ROW, dry_run=True)["samples"][0]
 
 
-def test_a_long_arabic_text_takes_fewer_numbers_a_call_and_stays_under_the_servers_limit(
+def test_a_long_arabic_text_has_fewer_numbers_per_call_to_stay_below_the_servers_limit(
     send, ismart_sandbox, numbers
 ):
     ismart_sandbox.configure(max_query_length=2048)
@@ -433,7 +435,7 @@ def test_a_long_arabic_text_takes_fewer_numbers_a_call_and_stays_under_the_serve
     assert max(call.query_length for call in ismart_sandbox.calls) <= 2048
 
 
-def test_a_text_that_fits_into_no_call_is_blamed_on_the_text(send, ismart_sandbox, ismart_default):
+def test_a_text_that_fits_into_no_call_makes_its_row_invalid(send, ismart_sandbox, ismart_default):
     ismart_sandbox.configure(max_query_length=512)
     ismart_default(extra={"max_query_length": 512})
     rows = [{"msisdn": "96890000001", "text": "ا" * 300}, {"msisdn": "96890000002", "text": "Short"}]
@@ -450,11 +452,17 @@ def test_the_fewest_calls_are_made(send, ismart_sandbox, numbers):
     assert report["parts"] == report["credits_estimated"] == 202
 
 
-def test_results_among_the_files_of_recipients_are_refused(send, ismart_sandbox, tmp_path):
+@pytest.mark.parametrize("scheme", ["", "file://"])
+def test_a_results_path_among_the_files_of_recipients_is_refused(scheme, send, ismart_sandbox, tmp_path):
     (tmp_path / "people.csv").write_text("msisdn\n96890000001\n")
     for results in (tmp_path / "results.csv", tmp_path / "sub" / "results.csv", tmp_path / "people.csv"):
-        with pytest.raises(
-            ISmartInputError, match="results_path is a file of recipients or in a directory of them"
-        ):
-            send(tmp_path, results_path=str(results))
+        with pytest.raises(ISmartInputError, match="results_path is among the files of recipients"):
+            send(tmp_path, results_path=f"{scheme}{results}")
+    assert ismart_sandbox.calls == []
+
+
+@pytest.mark.parametrize("option", ["results_path", "settlements_path"])
+def test_a_path_in_an_unknown_storage_is_refused_before_anything_is_sent(option, send, ismart_sandbox):
+    with pytest.raises((ISmartInputError, ISmartSourceError), match="bogus"):  # Airflow 2 notices it when it reads
+        send("96890000001", **{option: "bogus://folder/file.csv"})
     assert ismart_sandbox.calls == []

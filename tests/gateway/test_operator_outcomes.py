@@ -1,4 +1,4 @@
-"""How a send ends: the report, the error, the results file and the gateway's record agree, always."""
+"""Test that report, error, results file and the gateway's records always agree."""
 
 import csv
 import json
@@ -45,7 +45,7 @@ WITH_RETRIES = (ISmartCreditError, ISmartUnavailableError)
 
 @pytest.fixture
 def outcomes(ismart_sandbox, send, tmp_path):
-    """Send, and check that everything that tells of it agrees; give the outcomes and the error, if any."""
+    """Send, and check that all results agree; return the outcomes, and the error if any."""
 
     def run(recipients, **options):
         path = tmp_path / "results.csv"
@@ -72,12 +72,12 @@ def outcomes(ismart_sandbox, send, tmp_path):
     return run
 
 
-def test_everybody_is_told(outcomes, numbers):
+def test_every_number_gets_the_message(outcomes, numbers):
     assert outcomes(numbers(123)) == ({"accepted": 123}, None)
 
 
 @pytest.mark.parametrize("code", [*sorted(RETURN_CODES.keys() - {1}), 0, 21, 99])
-def test_each_code_ends_as_its_kind_of_error_with_code_help_and_counts(code, outcomes, ismart_sandbox, numbers):
+def test_each_code_raises_the_error_of_its_kind_with_code_help_and_counts(code, outcomes, ismart_sandbox, numbers):
     ismart_sandbox.fail(faults.ReturnCode(code=code, times=99))
     found, error = outcomes(numbers(3))
     known = return_code(code)
@@ -91,7 +91,7 @@ def test_each_code_ends_as_its_kind_of_error_with_code_help_and_counts(code, out
     assert len(ismart_sandbox.calls) == (5 if known.kind is Kind.RECIPIENT else 1)  # 3 -> 1 + 2 -> 1 + 1
 
 
-def test_an_uncertain_end_says_what_was_seen(outcomes, ismart_sandbox, numbers):
+def test_an_uncertain_error_names_the_causes(outcomes, ismart_sandbox, numbers):
     ismart_sandbox.fail(faults.ReturnCode(code=11))
     _, error = outcomes(numbers(3))
     assert "return code 11" in str(error)
@@ -112,7 +112,7 @@ def test_an_uncertain_end_says_what_was_seen(outcomes, ismart_sandbox, numbers):
         ({"ip_allowed": False}, 20),
     ],
 )
-def test_an_account_that_may_not_send_is_called_once(setting, code, outcomes, ismart_sandbox, numbers):
+def test_an_account_code_stops_after_one_call(setting, code, outcomes, ismart_sandbox, numbers):
     ismart_sandbox.configure(**setting)
     found, error = outcomes(numbers(500))
     assert (error.code, len(ismart_sandbox.calls)) == (code, 1)
@@ -135,7 +135,7 @@ def test_an_unknown_login_makes_one_call(outcomes, ismart_sandbox, ismart_defaul
     assert (type(error), error.code, len(ismart_sandbox.calls)) == (ISmartLoginError, 17, 1)
 
 
-def test_credit_that_runs_out_stops_the_send_and_leaves_the_rest_for_a_retry(outcomes, ismart_sandbox, numbers):
+def test_a_credit_code_stops_the_send_and_leaves_the_rest_for_a_retry(outcomes, ismart_sandbox, numbers):
     ismart_sandbox.configure(credit=170)
     found, error = outcomes(numbers(1000))
     assert type(error) is ISmartCreditError
@@ -153,7 +153,7 @@ def test_credit_that_runs_out_stops_the_send_and_leaves_the_rest_for_a_retry(out
     [("isolate", 97, 3, False), ("skip", 50, 50, False), ("fail", None, 50, True)],
 )
 @pytest.mark.parametrize(("setting", "code"), [("opted_out", 23), ("bad_numbers", 9)])
-def test_refused_numbers_are_handled_as_asked(
+def test_refused_numbers_follow_on_refused(
     on_refused, accepted, refused, fails, setting, code, outcomes, ismart_sandbox, numbers
 ):
     everybody = numbers(100)
@@ -167,7 +167,7 @@ def test_refused_numbers_are_handled_as_asked(
         assert found["accepted"] == accepted
 
 
-def test_a_refused_first_batch_is_isolated_too(outcomes, ismart_sandbox, numbers):
+def test_a_refused_first_batch_is_also_isolated(outcomes, ismart_sandbox, numbers):
     everybody = numbers(60)
     ismart_sandbox.configure(opted_out=[everybody[0], everybody[49]])
     assert outcomes(everybody)[0] == {"accepted": 58, "refused": 2}
@@ -193,7 +193,7 @@ UNCERTAIN = [
     [("fail", ISmartUncertainFinalError), ("resend", ISmartUncertainError), ("accept", None)],
 )
 @pytest.mark.parametrize("fault", UNCERTAIN, ids=lambda fault: f"{fault.kind}-{fault.accept}")
-def test_a_call_of_unknown_fate_is_not_made_again_and_the_others_go_on(
+def test_an_uncertain_call_is_not_repeated_and_the_others_are_sent(
     fault, on_uncertain, raised, outcomes, ismart_sandbox, ismart_default, numbers
 ):
     ismart_default(extra={"read_timeout": 2})  # which only the fault reaches, on a loaded machine, too
@@ -206,7 +206,7 @@ def test_a_call_of_unknown_fate_is_not_made_again_and_the_others_go_on(
 
 @pytest.mark.parametrize("on_uncertain", ["fail", "resend", "accept"])
 @pytest.mark.parametrize("on_refused", ["isolate", "skip", "fail"])
-def test_a_refused_number_beside_an_uncertain_call_loses_nobody(
+def test_a_refused_number_and_an_uncertain_call_lose_no_row(
     on_refused, on_uncertain, outcomes, ismart_sandbox, ismart_default, numbers
 ):
     ismart_default(extra={"max_concurrency": 1})  # so that the fault befalls another batch
@@ -219,7 +219,7 @@ def test_a_refused_number_beside_an_uncertain_call_loses_nobody(
 
 
 @pytest.mark.parametrize("fault", [faults.Drop(times=99), faults.HttpStatus(status=500, times=99)])
-def test_a_gateway_that_answers_nothing_sensible_is_soon_left_alone(fault, outcomes, ismart_sandbox, numbers):
+def test_a_send_stops_soon_if_the_gateway_answers_with_garbage(fault, outcomes, ismart_sandbox, numbers):
     ismart_sandbox.fail(fault)
     found, error = outcomes(numbers(1000), on_uncertain="accept")
     assert type(error) is ISmartUnavailableError
@@ -230,7 +230,7 @@ def test_a_gateway_that_answers_nothing_sensible_is_soon_left_alone(fault, outco
 # --- nobody is there
 
 
-def test_a_gateway_that_is_down_leaves_everybody_for_a_retry(
+def test_an_unreachable_gateway_leaves_all_rows_for_a_retry(
     send, ismart_sandbox, numbers, quick_back_off, ismart_default
 ):
     ismart_sandbox.stop()
@@ -240,15 +240,13 @@ def test_a_gateway_that_is_down_leaves_everybody_for_a_retry(
     assert error.value.report.calls == MAX_ATTEMPTS
 
 
-def test_a_busy_gateway_is_waited_for(outcomes, ismart_sandbox, numbers, quick_back_off):
+def test_a_send_waits_for_a_busy_gateway(outcomes, ismart_sandbox, numbers, quick_back_off):
     ismart_sandbox.fail(None, faults.HttpStatus(status=503, headers={"Retry-After": "0"}, times=3))
     assert outcomes(numbers(200)) == ({"accepted": 200}, None)
 
 
 @pytest.mark.parametrize("moment", [3, 9])
-def test_a_plug_that_is_pulled_messages_nobody_twice(
-    moment, outcomes, ismart_sandbox, ismart_default, numbers, quick_back_off
-):
+def test_an_outage_sends_nothing_twice(moment, outcomes, ismart_sandbox, ismart_default, numbers, quick_back_off):
     ismart_default(extra={"max_concurrency": 4})
     ismart_sandbox.configure(latency=0.02)
     pulled = threading.Event()
@@ -272,9 +270,7 @@ def test_a_plug_that_is_pulled_messages_nobody_twice(
 # --- the task is killed
 
 
-def test_a_killed_task_lets_calls_in_flight_end_and_starts_no_more(
-    ismart_default, ismart_sandbox, numbers, tmp_path
-):
+def test_on_kill_lets_calls_in_flight_finish_and_starts_no_more(ismart_default, ismart_sandbox, numbers, tmp_path):
     ismart_default(extra={"max_concurrency": 4})
     ismart_sandbox.configure(latency=0.1)
     operator = ISmartSendOperator(
@@ -299,7 +295,7 @@ def test_a_killed_task_lets_calls_in_flight_end_and_starts_no_more(
     assert sorted(accepted) == sorted(message.msisdn for message in ismart_sandbox.messages)
 
 
-def test_an_exception_in_mid_send_lets_calls_in_flight_end(
+def test_an_exception_during_a_send_lets_calls_in_flight_finish(
     send, ismart_default, ismart_sandbox, numbers, tmp_path
 ):
     from airflow_provider_ismart.sending import progress as progress_module
@@ -307,7 +303,7 @@ def test_an_exception_in_mid_send_lets_calls_in_flight_end(
     ismart_sandbox.configure(latency=0.05)
 
     class Killed(BaseException):
-        """What a signal handler raises."""
+        """The exception that a signal handler raises."""
 
     def progress(self):
         if len(ismart_sandbox.calls) > 5:
@@ -347,7 +343,7 @@ def test_the_first_call_goes_alone(send, ismart_default, ismart_sandbox, numbers
     assert len(ismart_sandbox.messages) == 500
 
 
-def test_a_hundred_thousand_numbers_go_quickly(send, ismart_default, ismart_sandbox, numbers):
+def test_a_hundred_thousand_numbers_are_sent_quickly(send, ismart_default, ismart_sandbox, numbers):
     ismart_default(extra={"max_concurrency": 4})
     everybody = numbers(99_999)
     started = time.monotonic()
@@ -361,7 +357,7 @@ def test_a_hundred_thousand_numbers_go_quickly(send, ismart_default, ismart_sand
 # --- the preview
 
 
-def test_a_dry_run_calls_nobody_and_needs_no_connection(send, ismart_sandbox, monkeypatch, numbers, airflow_db):
+def test_a_dry_run_makes_no_call_and_needs_no_connection(send, ismart_sandbox, monkeypatch, numbers, airflow_db):
     monkeypatch.delenv("AIRFLOW_CONN_ISMART_DEFAULT")
     report = send([*numbers(120), "nobody"], "x" * 161, dry_run=True)
     assert (report["dry_run"], report["planned_calls"], report["planned_parts"]) == (True, 3, 240)
@@ -370,7 +366,7 @@ def test_a_dry_run_calls_nobody_and_needs_no_connection(send, ismart_sandbox, mo
     assert not ismart_sandbox.calls
 
 
-def test_a_dry_run_uses_the_connection_where_there_is_one(send, ismart_default, ismart_sandbox):
+def test_a_dry_run_uses_an_existing_connection(send, ismart_default, ismart_sandbox):
     ismart_default(extra={"timezone": "UTC"})
     assert send("90000001", push_at="2090-01-01T00:00+04:00", dry_run=True)["push_at"] == "12/31/2089 20:00:00"
     assert not ismart_sandbox.calls
@@ -427,13 +423,13 @@ def test_every_row_is_in_the_results_file(scheme, ending, send, ismart_sandbox, 
     assert found == [tuple(blank if cell == "" else cell for cell in row) for row in EXPECTED]
 
 
-def test_the_results_of_a_failed_send_are_written_too(outcomes, ismart_sandbox, numbers):
+def test_the_results_of_a_failed_send_are_also_written(outcomes, ismart_sandbox, numbers):
     ismart_sandbox.configure(credit=60)
     found, _ = outcomes(numbers(100))
     assert found == {"accepted": 50, "refused": 50}
 
 
-def test_results_replace_those_of_an_earlier_send(send, tmp_path):
+def test_results_replace_earlier_results(send, tmp_path):
     path = tmp_path / "results.csv"
     path.write_text("what was here before\n" * 99)
     send("96890000001", results_path=str(path))
@@ -446,17 +442,15 @@ def _full_disk(tmp_path):
     return str(path)
 
 
-def test_results_that_cannot_be_written_do_not_hide_a_refused_login(
-    send, ismart_default, ismart_sandbox, numbers, tmp_path
-):
+def test_unwritable_results_do_not_hide_a_refused_login(send, ismart_default, ismart_sandbox, numbers, tmp_path):
     ismart_default(password="not-the-sandbox-password")
     with pytest.raises(ISmartLoginError):
         send(numbers(3), results_path=_full_disk(tmp_path))
     assert len(ismart_sandbox.calls) == 1
 
 
-def test_results_that_cannot_be_written_fail_a_task_that_told_everybody(send, ismart_sandbox, numbers, tmp_path):
-    with pytest.raises(ISmartError, match="Could not write the results to results_path"):
+def test_unwritable_results_fail_a_task_that_sent_everything(send, ismart_sandbox, numbers, tmp_path):
+    with pytest.raises(ISmartError, match="Could not write the results file"):
         send(numbers(3), results_path=_full_disk(tmp_path))
     assert len(ismart_sandbox.messages) == 3
 
@@ -468,7 +462,7 @@ class LedgerGoneAfterTheFirstCall(MemoryLedger):
         return super().write(settled, intents)
 
 
-def test_a_ledger_that_fails_after_a_refused_login_does_not_hide_it(client, ismart_sandbox, numbers):
+def test_a_ledger_failure_does_not_hide_a_refused_login(client, ismart_sandbox, numbers):
     ismart_sandbox.fail(faults.ReturnCode(code=3))
     options = SendOptions.of(message="Hello")
     with pytest.raises(ISmartLoginError):
@@ -476,7 +470,7 @@ def test_a_ledger_that_fails_after_a_refused_login_does_not_hide_it(client, isma
     assert len(ismart_sandbox.calls) == 1
 
 
-def test_a_dry_run_leaves_the_results_of_a_real_send_alone(send, numbers, tmp_path):
+def test_a_dry_run_does_not_touch_the_results_of_a_real_send(send, numbers, tmp_path):
     results = tmp_path / "results.csv"
     send(numbers(3), results_path=str(results))
     told = results.read_text()
@@ -484,7 +478,7 @@ def test_a_dry_run_leaves_the_results_of_a_real_send_alone(send, numbers, tmp_pa
     assert results.read_text() == told
 
 
-def test_a_long_send_says_every_while_how_far_it_is(client, ismart_sandbox, numbers, caplog, monkeypatch):
+def test_a_long_send_logs_its_progress(client, ismart_sandbox, numbers, caplog, monkeypatch):
     monkeypatch.setattr(progress_module, "PROGRESS_SECONDS", 0.05)  # seconds would be long for a test
     ismart_sandbox.configure(latency=0.02)
     options = SendOptions.of(message="Hello", batch_size=1)
@@ -497,18 +491,18 @@ def test_a_long_send_says_every_while_how_far_it_is(client, ismart_sandbox, numb
     assert "not_attempted" in progress[0]
 
 
-def test_a_text_that_no_call_has_room_for_fails_the_task_after_one_call(
+def test_a_text_that_fits_into_no_call_fails_the_task_after_one_call(
     outcomes, ismart_default, ismart_sandbox, numbers
 ):
     ismart_default(extra={"path": "/not-there"})  # a wrong path looks the same as a call that is too long
     result, error = outcomes(numbers(20), message="ا" * 335)
     assert result == {"invalid": 20}
     assert isinstance(error, ISmartInputError)
-    assert "check whether the connection's host and path" in str(error)
+    assert "check the connection's host and path" in str(error)
     assert ismart_sandbox.messages == []
 
 
-def test_a_later_try_that_cannot_send_leaves_no_untruth_in_the_results(
+def test_a_later_try_that_cannot_send_keeps_the_results_correct(
     ismart_default, ismart_sandbox, numbers, tmp_path, monkeypatch
 ):
     ledger = {"conn_type": "sqlite", "host": str(tmp_path / "ledger.db")}
@@ -525,7 +519,7 @@ def test_a_later_try_that_cannot_send_leaves_no_untruth_in_the_results(
 
 @pytest.mark.parametrize("code", sorted(CREDIT))
 @pytest.mark.parametrize("first", ["the code", "403"])
-def test_a_call_turned_away_beside_one_without_credit_ends_as_a_credit_error(
+def test_a_rejected_call_and_a_credit_code_end_as_a_credit_error(
     outcomes, ismart_default, ismart_sandbox, numbers, code, first
 ):
     ismart_default(extra={"max_concurrency": 2})
@@ -537,7 +531,7 @@ def test_a_call_turned_away_beside_one_without_credit_ends_as_a_credit_error(
     assert error.code == code
 
 
-def test_a_retry_after_its_time_has_passed_says_what_is_left_and_keeps_every_outcome(
+def test_a_retry_after_push_at_has_passed_reports_the_remaining_rows_and_keeps_outcomes(
     ismart_default, ismart_sandbox, numbers, tmp_path, monkeypatch
 ):
     ledger = {"conn_type": "sqlite", "host": str(tmp_path / "ledger.db")}

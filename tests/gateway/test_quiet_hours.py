@@ -1,4 +1,4 @@
-"""Quiet hours: what is submitted in them is scheduled for their end, call by call."""
+"""Test quiet hours: each call in them is scheduled for their end."""
 
 import csv
 import json
@@ -20,7 +20,7 @@ MORNING = "2090-02-01T08:00:00+04:00"
 
 
 class Clock:
-    """A clock that moves by a step each time somebody looks."""
+    """A clock that advances by a step each time it is read."""
 
     def __init__(self):
         self.now, self.step = NIGHT, timedelta(0)
@@ -47,7 +47,7 @@ def times(sandbox):
     return [message.push_at for message in sandbox.messages]
 
 
-def test_a_message_of_the_night_is_scheduled_for_the_morning(send, clock, ismart_sandbox, numbers):
+def test_a_call_in_quiet_hours_is_scheduled_for_their_end(send, clock, ismart_sandbox, numbers):
     report = send(numbers(60))
     assert times(ismart_sandbox) == [MORNING] * 60
     assert {message.push_date_time for message in ismart_sandbox.messages} == {"02/01/2090 08:00:00"}
@@ -55,14 +55,14 @@ def test_a_message_of_the_night_is_scheduled_for_the_morning(send, clock, ismart
     assert report["reasons"] == {}
 
 
-def test_a_message_of_the_day_is_sent_now(send, clock, ismart_sandbox, numbers):
+def test_a_call_outside_quiet_hours_is_sent_immediately(send, clock, ismart_sandbox, numbers):
     clock.now = NOON
     report = send(numbers(2))
     assert times(ismart_sandbox) == [None, None]
     assert (report["scheduled"], report["scheduled_for"]) == (0, None)
 
 
-def test_a_send_that_runs_into_the_night_schedules_the_calls_that_go_out_in_it(
+def test_a_send_that_runs_into_quiet_hours_schedules_only_those_calls(
     send, clock, ismart_sandbox, numbers, tmp_path
 ):
     clock.now, clock.step = EVENING - timedelta(seconds=3), timedelta(seconds=1)
@@ -79,14 +79,14 @@ def test_a_send_that_runs_into_the_night_schedules_the_calls_that_go_out_in_it(
 
 
 @pytest.mark.usefixtures("quick_back_off")
-def test_a_repeated_call_looks_at_the_clock_again(client, batch, ismart_sandbox):
+def test_a_repeated_call_checks_the_clock_again(client, batch, ismart_sandbox):
     ismart_sandbox.fail(faults.HttpStatus(status=503, headers={"Retry-After": "0"}))
     now = iter([EVENING, NIGHT])
     client(extra={"quiet_hours": "21:00-08:00"}).submit(batch(), flash=False, push_at=None, now=lambda: next(now))
     assert times(ismart_sandbox) == [MORNING]
 
 
-def test_a_call_looks_at_the_clock_after_it_has_waited_for_the_rate_limit(client, batch, ismart_sandbox):
+def test_a_call_checks_the_clock_after_waiting_for_the_rate_limit(client, batch, ismart_sandbox):
     gateway = client(extra={"quiet_hours": "21:00-08:00", "calls_per_second": 20})
     events = []
     acquire = gateway._limiter.try_acquire
@@ -96,15 +96,13 @@ def test_a_call_looks_at_the_clock_after_it_has_waited_for_the_rate_limit(client
     assert times(ismart_sandbox) == [MORNING]
 
 
-def test_a_push_at_outside_of_quiet_hours_stays(send, clock, ismart_sandbox, numbers):
+def test_a_push_at_outside_quiet_hours_is_unchanged(send, clock, ismart_sandbox, numbers):
     report = send(numbers(1), push_at="2090-02-01T09:30")
     assert times(ismart_sandbox) == ["2090-02-01T09:30:00+04:00"]
     assert (report["scheduled"], report["scheduled_for"]) == (0, None)
 
 
-def test_a_push_at_that_passes_while_the_send_runs_into_the_night_is_scheduled_too(
-    send, clock, ismart_sandbox, numbers
-):
+def test_calls_in_quiet_hours_are_scheduled_once_push_at_has_passed(send, clock, ismart_sandbox, numbers):
     clock.now, clock.step = datetime.fromisoformat("2090-01-31T20:40:00+04:00"), timedelta(minutes=3)
     report = send(numbers(600), push_at="2090-01-31T20:55")
     *_, last = ismart_sandbox.messages
@@ -125,7 +123,7 @@ def test_a_push_at_in_quiet_hours_is_an_input_error(send, clock, ismart_sandbox,
     assert not ismart_sandbox.calls
 
 
-def test_a_preview_says_how_many_would_be_scheduled_now_and_for_when(send, clock, ismart_sandbox, numbers):
+def test_a_preview_counts_the_rows_that_would_be_scheduled_now(send, clock, ismart_sandbox, numbers):
     report = send([*numbers(3), "nobody"], dry_run=True)
     assert (report["scheduled"], report["scheduled_for"]) == (3, MORNING)
     clock.now = NOON
@@ -141,7 +139,7 @@ def test_refused_rows_are_not_counted_as_scheduled(send, clock, ismart_sandbox, 
 
 
 @pytest.mark.parametrize("later", [NIGHT + timedelta(hours=1), NOON])
-def test_a_retry_knows_what_was_scheduled_and_schedules_the_rest_by_its_own_clock(
+def test_a_retry_repeats_no_scheduled_message_and_schedules_the_rest_by_its_own_clock(
     clock, ismart_sandbox, numbers, tmp_path, monkeypatch, later
 ):
     ledger = {"conn_type": "sqlite", "host": str(tmp_path / "ledger.db")}
@@ -162,9 +160,7 @@ def test_a_retry_knows_what_was_scheduled_and_schedules_the_rest_by_its_own_cloc
     assert times(ismart_sandbox) == [MORNING] * 2 + [MORNING if later < NOON else None] * 2
 
 
-def test_the_query_length_leaves_room_for_a_time_that_comes_later(
-    send, ismart_default, clock, ismart_sandbox, numbers
-):
+def test_the_query_length_leaves_room_for_a_delivery_time(send, ismart_default, clock, ismart_sandbox, numbers):
     lengths = {}
     for now in (NOON, NIGHT):
         ismart_default(extra={"quiet_hours": "21:00-08:00", "max_query_length": 512})
@@ -178,7 +174,7 @@ def test_the_query_length_leaves_room_for_a_time_that_comes_later(
 
 
 @pytest.mark.parametrize("value", ["25:00-8", "21:00", "21:00-21:00", "night", 21, ["21:00-08:00"], True])
-def test_malformed_quiet_hours_are_an_error_that_shows_the_form(value, ismart_default, ismart_sandbox):
+def test_malformed_quiet_hours_are_an_error_with_an_example(value, ismart_default, ismart_sandbox):
     ismart_default(extra={"quiet_hours": value})
     with pytest.raises(ISmartInputError, match=r"'quiet_hours' is .* such as 21:00-08:00") as error:
         ISmartHook().send(["96890000001"], "Hello")

@@ -1,4 +1,4 @@
-"""An option that is given and renders to nothing is not an option that is left out."""
+"""Test that an option that renders to nothing is not the same as an omitted option."""
 
 import pytest
 
@@ -29,22 +29,20 @@ def test_an_option_that_renders_to_nothing_is_named_and_nothing_is_sent(
 ):
     operator = operator_class(task_id="send", **options | {option: "{{ rendered }}"})
     operator.render_template_fields({"rendered": rendered})
-    with pytest.raises(
-        ISmartInputError, match=f"^{option} is given in the DAG, but rendered to .*Nothing was sent"
-    ):
+    with pytest.raises(ISmartInputError, match=f"^{option} is set in the DAG, but rendered to .*Nothing was sent"):
         operator.execute({})
     assert not ismart_sandbox.calls
 
 
 @pytest.mark.parametrize("rendered", [None, "None", " "], ids=repr)
-def test_a_template_of_a_language_that_renders_to_nothing_is_named(
+def test_a_language_template_that_renders_to_nothing_is_named(
     rendered, airflow_loaded, ismart_default, ismart_sandbox
 ):
     recipients = [{"msisdn": "96890000001", "lang": "en"}]
     message = {"en": "Hello", "ar": "{{ rendered }}"}
     operator = ISmartSendOperator(task_id="send", recipients=recipients, message=message, language_column="lang")
     operator.render_template_fields({"rendered": rendered})
-    with pytest.raises(ISmartInputError, match=r"^message\['ar'\] is given in the DAG, but rendered to "):
+    with pytest.raises(ISmartInputError, match=r"^message\['ar'\] is set in the DAG, but rendered to "):
         operator.execute({})
     assert not ismart_sandbox.calls
 
@@ -56,7 +54,7 @@ def test_a_template_of_a_language_that_renders_to_nothing_is_named(
         *("exclude", "max_credits"),
     ],
 )
-def test_none_in_the_dag_file_is_the_default(option, airflow_loaded, ismart_default, ismart_sandbox):
+def test_none_in_the_dag_means_the_default(option, airflow_loaded, ismart_default, ismart_sandbox):
     operator = ISmartSendOperator(task_id="send", **SENT, **{option: None})
     operator.render_template_fields({})
     operator.execute({})

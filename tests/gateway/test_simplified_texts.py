@@ -1,4 +1,4 @@
-"""What ``simplify_text`` sends, and what a send without it says that it would save."""
+"""Test ``simplify_text``, and the possible saving that a send without it reports."""
 
 import logging
 
@@ -26,13 +26,15 @@ def test_recipients_get_plain_characters_for_fewer_credits(send, ismart_sandbox,
     assert (report["parts"], report["simplify_text_saves"]) == (2, None)
 
 
-def test_off_the_text_is_sent_as_it_is_and_the_report_says_what_it_costs(send, ismart_sandbox, numbers):
+def test_without_the_option_texts_are_unchanged_and_the_report_has_the_possible_saving(
+    send, ismart_sandbox, numbers
+):
     report = send(numbers(2), LONG)
     assert received(ismart_sandbox) == dict.fromkeys(numbers(2), (LONG, 64, 2))
     assert (report["parts"], report["simplify_text_saves"]) == (4, SAVES_TWO)
 
 
-def test_a_dry_run_says_what_would_be_saved(send, ismart_sandbox, numbers):
+def test_a_dry_run_reports_the_possible_saving(send, ismart_sandbox, numbers):
     report = send([*numbers(2), numbers(1)[0], "nobody"], LONG, dry_run=True)
     assert report["simplify_text_saves"] == SAVES_TWO
     assert send(numbers(2), LONG, dry_run=True, simplify_text=True)["samples"][0]["text"] == PLAIN
@@ -40,12 +42,12 @@ def test_a_dry_run_says_what_would_be_saved(send, ismart_sandbox, numbers):
 
 
 @pytest.mark.parametrize("lang", ["arabic", "english"])
-def test_where_the_language_is_forced_nothing_would_be_saved(lang, send, numbers):
+def test_no_saving_is_reported_if_the_language_is_forced(lang, send, numbers):
     text = LONG if lang == "arabic" else PLAIN * 2
     assert send(numbers(2), text, lang=lang)["simplify_text_saves"] is None
 
 
-def test_the_log_says_what_would_be_saved_and_no_text(client, ismart_sandbox, numbers, caplog):
+def test_the_log_has_the_possible_saving_but_no_text(client, ismart_sandbox, numbers, caplog):
     log = logging.getLogger("a task's")
     with caplog.at_level(logging.INFO, log.name):
         Send(numbers(2), SendOptions.of(message=LONG), client(), log).run(MemoryLedger())
@@ -56,7 +58,7 @@ def test_the_log_says_what_would_be_saved_and_no_text(client, ismart_sandbox, nu
     assert "Thursday" not in caplog.text
 
 
-def test_personal_texts_are_simplified_each(send, ismart_sandbox, numbers):
+def test_each_personal_text_is_simplified(send, ismart_sandbox, numbers):
     frame = pandas.DataFrame({"msisdn": numbers(3), "name": ["O’Neill", "زينب", "Zoe"]})
     send(frame, "{name}’s bill", simplify_text=True)
     assert received(ismart_sandbox) == dict(
@@ -64,14 +66,14 @@ def test_personal_texts_are_simplified_each(send, ismart_sandbox, numbers):
     )
 
 
-def test_own_texts_are_simplified_each(send, ismart_sandbox, numbers):
+def test_each_text_of_a_message_column_is_simplified(send, ismart_sandbox, numbers):
     rows = [{"msisdn": number, "text": text} for number, text in zip(numbers(2), ["It’s", "It's"], strict=True)]
     report = send(rows, None, message_column="text", simplify_text=True)
     assert received(ismart_sandbox) == dict.fromkeys(numbers(2), ("It's", 0, 1))
     assert report["calls"] == 1
 
 
-def test_texts_for_recipients_in_files_are_simplified(send, ismart_sandbox, numbers, tmp_path):
+def test_texts_for_recipients_in_files_are_also_simplified(send, ismart_sandbox, numbers, tmp_path):
     path = tmp_path / "people.csv"
     path.write_text(f"msisdn,name\n{numbers(1)[0]},O’Neill\n", encoding="utf-8")
     report = send(path, "Dear {name}…", simplify_text=True)
@@ -81,7 +83,7 @@ def test_texts_for_recipients_in_files_are_simplified(send, ismart_sandbox, numb
     assert report["simplify_text_saves"] == SAVES_TWO
 
 
-def test_the_hook_simplifies_too(ismart_default, ismart_sandbox, numbers):
+def test_the_hook_also_simplifies(ismart_default, ismart_sandbox, numbers):
     ismart_default()
     ISmartHook().send(numbers(1), LONG, simplify_text=True)
     assert received(ismart_sandbox) == {numbers(1)[0]: (PLAIN, 0, 1)}

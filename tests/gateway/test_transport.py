@@ -1,4 +1,4 @@
-"""What holds for the transport itself, beneath the client."""
+"""Test the transport itself, below the client."""
 
 import ast
 import logging
@@ -26,7 +26,7 @@ def _imported_by(module):
             yield node.module.split(".")[0]
 
 
-def test_the_transport_alone_imports_requests_and_urllib3():
+def test_only_the_transport_imports_requests_and_urllib3():
     assert [module for module in MODULES if {"requests", "urllib3"} & set(_imported_by(module))] == [
         "gateway/transport.py"
     ]
@@ -39,7 +39,7 @@ SHOWS_THE_QUERY = [SECRET, quote(SECRET), quote(SECRET, safe=""), "96890000001",
 
 @pytest.fixture
 def seen(monkeypatch, caplog):
-    """Record all that requests and urllib3 can show of a call: its log records, requests and responses."""
+    """Record everything that requests and urllib3 can show of a call: log records, requests and responses."""
     caplog.set_level(logging.DEBUG)
     logging.getLogger("urllib3").setLevel(logging.DEBUG)
     shown = []
@@ -58,7 +58,7 @@ def seen(monkeypatch, caplog):
 
 
 def _shown_by(error):
-    """Give all that an error and the errors behind it hold, suppressed ones included."""
+    """Return everything that an error and its causes contain, suppressed ones included."""
     while error is not None:
         yield f"{error!s} {error!r} {error.args!r} {vars(error)!r}"
         request, response = getattr(error, "request", None), getattr(error, "response", None)
@@ -81,7 +81,7 @@ def _shown_by(error):
     ],
     ids=lambda value: getattr(value, "kind", getattr(value, "__name__", "none")),
 )
-def test_requests_is_not_shown_the_query(fault, error, client, ismart_sandbox, seen):
+def test_requests_does_not_see_the_query(fault, error, client, ismart_sandbox, seen):
     if fault:
         ismart_sandbox.fail(fault)
     with closing(Transport(client(extra={"read_timeout": 0.3}).settings)) as transport:
@@ -100,14 +100,14 @@ def test_requests_is_not_shown_the_query(fault, error, client, ismart_sandbox, s
     ],
     ids=str,
 )
-def test_requests_is_not_shown_the_query_of_a_call_that_is_not_sent(fields, client, ismart_sandbox, seen):
+def test_requests_does_not_see_the_query_of_an_unsent_call(fields, client, ismart_sandbox, seen):
     with closing(Transport(client(**fields).settings)) as transport:
         _get(transport, NotSent, seen)
     assert not ismart_sandbox.calls
 
 
 def _get(transport, error, seen):
-    """Make a call that ends in ``error`` and shows nothing of the query."""
+    """Make a call that ends in ``error`` and does not show the query."""
     shown = []
     if error:
         with pytest.raises(error) as raised:

@@ -1,4 +1,4 @@
-"""What ledgers are kept in, and what is put into them."""
+"""Provide the storages of ledgers, and calls to record."""
 
 import json
 
@@ -33,7 +33,7 @@ def engine_of(connection):
 
 
 class MemoryBacking:
-    """A ledger that lasts as long as its process: later tries share the object."""
+    """A ledger that lasts as long as its process; later tries share the object."""
 
     def __init__(self):
         self._ledger = MemoryLedger()
@@ -73,7 +73,7 @@ def _readable(value):
 
 
 class Store:
-    """Airflow's task state store: JSON values by key, for the newest try of one task instance alone."""
+    """Airflow's task state store: JSON values by key, only for the newest try of one task instance."""
 
     def __init__(self):
         self.values = {}
@@ -135,7 +135,7 @@ def outcome(fate):
 
 
 def states(ledger, *msisdns):
-    """What the ledger has of each number, as ``{number: [state]}``."""
+    """Return the ledger's states of each number, as ``{number: [state]}``."""
     return {number: [entry.state.value for entry in found] for number, found in ledger.recorded(msisdns).items()}
 
 
@@ -146,5 +146,5 @@ def opened(backing, **options):
 
 
 def backed_by(backing):
-    """The options with which a send uses the backing."""
+    """Return the options with which a send uses the backing."""
     return {"store": backing} if isinstance(backing, Store) else {"ledger": backing.connection}

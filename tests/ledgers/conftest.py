@@ -1,4 +1,4 @@
-"""Every kind of ledger, on what it is kept in for real: memory, a task's store, a SQLite file, a PostgreSQL."""
+"""Provide every kind of ledger with its real storage: memory, a task's store, SQLite and PostgreSQL."""
 
 import json
 from collections import Counter
@@ -31,13 +31,13 @@ def make_backing(request, tmp_path):
 
 @pytest.fixture(params=["memory", *LASTING])
 def backing(request, make_backing):
-    """What a ledger is kept in; its ``open`` gives the ledger of another try."""
+    """Return the storage of a ledger; its ``open`` returns the ledger of another try."""
     return make_backing(request.param)
 
 
 @pytest.fixture(params=LASTING)
 def lasting(request, make_backing):
-    """What a ledger is kept in that outlives a process."""
+    """Return the storage of a ledger that outlives a process."""
     return make_backing(request.param)
 
 
@@ -48,7 +48,7 @@ def database(request, make_backing):
 
 @pytest.fixture
 def send(ismart_default, monkeypatch):
-    """Send to numbers as a try of one task does, by the hook, over a real socket; give the report."""
+    """Send to numbers as a try of a task does, with the hook, over a real socket; return the report."""
     ismart_default(extra={"max_concurrency": 2, "read_timeout": 2})
 
     def send(
@@ -77,5 +77,5 @@ def send(ismart_default, monkeypatch):
 
 @pytest.fixture
 def told(ismart_sandbox):
-    """Give how many messages each number got."""
+    """Return a function that counts the messages that each number got."""
     return lambda: Counter(message.msisdn for message in ismart_sandbox.messages)

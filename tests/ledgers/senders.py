@@ -1,4 +1,4 @@
-"""Processes that send for real, so that they can be killed: run as a script, which gets its task as JSON.
+"""Send in real processes, which can be killed: run as a script, with its task as JSON.
 
 Each deed, and each send in it, is a fork of a process that has imported everything, and so takes a moment and not
 seconds.
@@ -51,7 +51,7 @@ def succeeds(pid):
 
 
 def killed_again_and_again(numbers, *, times, longest):
-    """Send, and kill the process at a random moment; at last let it come to its end."""
+    """Send, and kill the process at random moments; finally let it finish."""
     for number in range(1, times + 1):
         pid = send(numbers, try_number=number)
         time.sleep(random.uniform(0, longest))
@@ -61,7 +61,7 @@ def killed_again_and_again(numbers, *, times, longest):
 
 
 def beside_its_retry(numbers, *, url):
-    """Freeze a send in the middle of its calls, let its retry come to its end, and thaw it.
+    """Freeze a send in the middle of its calls, let its retry finish, and resume it.
 
     A call takes its time then, so that it is not frozen while it holds the ledger.
     """
@@ -90,7 +90,7 @@ DEED_SECONDS = 120
 
 
 def do(deed, options, environment):
-    """Do a deed in a fork; return how that ended, 0 where all is well, and what was said."""
+    """Run an action in a fork; return its exit status, 0 for success, and its output."""
     with tempfile.TemporaryFile() as said:
         pid = os.fork()
         if not pid:

@@ -1,4 +1,4 @@
-"""One key, and a call that another task is making, or was when it died."""
+"""Test one key, with a call that another task is making, or was making when it died."""
 
 from concurrent.futures import ThreadPoolExecutor
 from time import sleep
@@ -15,29 +15,27 @@ ONE, TWO = numbers(2)
 
 @pytest.fixture
 def other_task(database):
-    """Another task of the key, which has recorded an intent for the first number and no outcome."""
+    """Another task with the key, which has recorded an intent for the first number, but no outcome."""
     ledger = opened(database, scope=f"key:{KEY}", task="task:dag/run/piece/7")
     intent = batch(ONE, text="Hello")
     ledger.write([], [intent])
     return ledger, intent
 
 
-def test_who_was_left_in_mid_call_by_a_task_that_is_gone_is_uncertain_for_the_others(
-    other_task, send, database, told
-):
+def test_numbers_in_flight_at_a_dead_task_are_uncertain_for_other_tasks(other_task, send, database, told):
     report = send([ONE, TWO], ledger=database.connection, key=KEY, on_uncertain="accept")
     assert (report.outcomes[Outcome.UNCERTAIN], report.outcomes[Outcome.ACCEPTED]) == (1, 1)
     assert told() == {TWO: 1}
 
 
-def test_a_task_that_finds_such_a_call_fails_as_with_an_uncertain_one_of_its_own(other_task, send, database, told):
+def test_an_abandoned_call_fails_other_tasks_like_their_own_uncertain_calls(other_task, send, database, told):
     with pytest.raises(ISmartUncertainFinalError):
         send([ONE, TWO], ledger=database.connection, key=KEY)
     assert told() == {TWO: 1}
 
 
 @pytest.mark.parametrize("fate", [Fate.ACCEPTED, Fate.UNCERTAIN])
-def test_a_call_of_another_task_that_has_ended_counts_as_what_it_ended_as(fate, other_task, send, database, told):
+def test_the_outcome_of_another_tasks_ended_call_applies(fate, other_task, send, database, told):
     ledger, intent = other_task
     ledger.write([(intent, outcome(fate))], [])
     report = send([ONE, TWO], ledger=database.connection, key=KEY, on_uncertain="accept")
@@ -50,7 +48,7 @@ def test_a_call_of_another_task_that_has_ended_counts_as_what_it_ended_as(fate, 
     ("fate", "outcome_here"),
     [(Fate.ACCEPTED, Outcome.ALREADY_SENT), (Fate.REFUSED, Outcome.NOT_ATTEMPTED)],
 )
-def test_a_call_of_a_task_that_is_alive_is_waited_for(fate, outcome_here, other_task, send, database, told):
+def test_a_task_waits_for_calls_of_other_running_tasks(fate, outcome_here, other_task, send, database, told):
     ledger, intent = other_task
 
     def end_once_this_task_waits():

@@ -1,4 +1,4 @@
-"""Which ledger a send gets, what it says when there is none that would do, and how it is read."""
+"""Test which ledger a send gets, its errors if there is none, and how it is summarised."""
 
 import json
 from types import SimpleNamespace
@@ -20,20 +20,20 @@ def test_a_key_without_a_sql_ledger_is_refused_before_anything_is_sent(send, tol
 
 
 @needs_task_state
-def test_a_key_is_not_kept_in_the_task_state_store(send, told):
+def test_a_key_does_not_use_the_task_state_store(send, told):
     with pytest.raises(ISmartInputError, match="needs a SQL ledger"):
         send(NUMBERS, store=Store(), key="bills-2026-11")
     assert not told()
 
 
 @pytest.mark.parametrize("key", ["", " \n"])
-def test_a_key_that_came_out_blank_is_refused(send, told, database, key):
+def test_a_blank_key_is_refused(send, told, database, key):
     with pytest.raises(ISmartInputError, match="idempotency_key must have 1 to 500 characters"):
         send(NUMBERS, ledger=database.connection, key=key)
     assert not told()
 
 
-def test_a_key_of_the_greatest_length_and_any_script_works(send, told, database):
+def test_a_key_can_have_the_maximum_length_in_any_script(send, told, database):
     key = "فاتورة" * 80
     for try_number in (1, 2):
         send(NUMBERS, ledger=database.connection, key=key, try_number=try_number)
@@ -46,8 +46,8 @@ def test_a_connection_of_another_type_is_refused_before_anything_is_sent(send, t
     assert not told()
 
 
-def test_a_later_try_without_a_ledger_sends_nothing_and_says_how_to_get_one(send, told):
-    with pytest.raises(ISmartUncertainFinalError, match=r"no ledger knows .* set ledger_conn_id"):
+def test_a_later_try_without_a_ledger_sends_nothing_and_explains_how_to_set_one(send, told):
+    with pytest.raises(ISmartUncertainFinalError, match=r"no ledger shows .* set ledger_conn_id"):
         send(NUMBERS, try_number=2)
     assert not told()
 
@@ -57,7 +57,7 @@ def test_a_first_try_without_a_ledger_sends(send, told):
     assert list(told()) == NUMBERS
 
 
-def test_sends_of_one_try_know_each_other_without_a_ledger_that_lasts(ismart_default, told):
+def test_sends_of_one_try_see_each_other_without_a_lasting_ledger(ismart_default, told):
     context = {"ti": SimpleNamespace(dag_id="dag", run_id="run", task_id="send", map_index=-1, try_number=1)}
     for people in (NUMBERS[:3], NUMBERS):
         ISmartHook().submit(people, {"message": "Hello"}, context, sends_several_times=True)
@@ -65,7 +65,7 @@ def test_sends_of_one_try_know_each_other_without_a_ledger_that_lasts(ismart_def
     assert told() == dict.fromkeys(NUMBERS, 2)
 
 
-def test_the_ledger_can_be_named_in_the_hooks_connection(send, told, database, ismart_default, monkeypatch):
+def test_the_ledger_can_be_an_extra_of_the_hooks_connection(send, told, database, ismart_default, monkeypatch):
     monkeypatch.setenv("AIRFLOW_CONN_ISMART_LEDGER", database.connection)
     ismart_default(extra={"ledger_conn_id": "ismart_ledger"})
     for try_number in (1, 2):
@@ -73,7 +73,7 @@ def test_the_ledger_can_be_named_in_the_hooks_connection(send, told, database, i
     assert set(told().values()) == {1}
 
 
-def test_no_run_that_names_the_key_sends_again_what_another_has_sent(send, told, database):
+def test_no_run_with_the_same_key_repeats_another_runs_messages(send, told, database):
     send(NUMBERS[:3], ledger=database.connection, key="bills-2026-11")
     send(NUMBERS, ledger=database.connection, key="bills-2026-11")
     send(NUMBERS[:1], ledger=database.connection, key="bills-2026-12")
@@ -81,7 +81,7 @@ def test_no_run_that_names_the_key_sends_again_what_another_has_sent(send, told,
 
 
 @pytest.mark.filterwarnings("default")  # what Airflow warns of in this process is its own affair
-def test_mapped_tasks_share_a_ledger_under_the_longest_names(
+def test_mapped_tasks_with_the_longest_names_share_a_ledger(
     supervision, database, ismart_default, told, monkeypatch
 ):
     ismart_default()
@@ -111,15 +111,15 @@ class TestSummary:
         found = ISmartHook().ledger_summary(task_instance=task, ledger_conn_id="ledger")
         assert found == {"accepted": 3, "uncertain": 2}
 
-    def test_of_a_key_that_nobody_named_is_empty(self, send, database):
+    def test_is_empty_for_an_unused_key(self, send, database):
         send(NUMBERS, ledger=database.connection)
         assert ISmartHook().ledger_summary(idempotency_key="bills", ledger_conn_id="ledger") == {}
 
-    def test_without_a_sql_ledger_says_so(self, ismart_default):
+    def test_without_a_sql_ledger_is_an_error(self, ismart_default):
         with pytest.raises(ISmartInputError, match="needs a SQL ledger"):
             ISmartHook().ledger_summary(idempotency_key="bills")
 
-    def test_needs_to_know_of_what(self, ismart_default):
+    def test_requires_either_a_key_or_a_task(self, ismart_default):
         with pytest.raises(ISmartInputError, match="either idempotency_key or task_instance"):
             ISmartHook().ledger_summary()
 

@@ -1,4 +1,4 @@
-"""A ledger that fails at every single point where it can: nobody is messaged twice, and nobody is forgotten."""
+"""Test a ledger that fails at every possible point: nobody is messaged twice, and nobody is forgotten."""
 
 from contextlib import suppress
 from itertools import count
@@ -23,11 +23,11 @@ NUMBERS = numbers(6)
 
 
 class LedgerDown(Exception):  # noqa: N818  # what a database's driver or Airflow's API raise has many names
-    """The ledger could not be written to, or could not say that it was."""
+    """The ledger could not be written, or could not confirm the write."""
 
 
 class Trap:
-    """Raise at the n-th point that is passed, before or after the deed."""
+    """Raise at the n-th point that is passed, before or after the action."""
 
     def __init__(self, number, *, when, error=LedgerDown):
         self._left = number
@@ -65,7 +65,7 @@ def trapped_store(trap):
 
 
 def trap_engines(trap, monkeypatch):
-    """Let every statement and every commit of the ledgers to come run into the trap."""
+    """Make every statement and commit of future ledgers pass the trap."""
     prepare_engine = sql_schema.prepare_engine
 
     def with_trap(engine):
@@ -80,7 +80,7 @@ def trap_engines(trap, monkeypatch):
 
 
 def check_after_retry(send, told, backing_options):
-    """Retry without a fault; nobody was messaged twice, and who got no message is known to be uncertain."""
+    """Retry without a fault: nobody is messaged twice, and everyone without a message is uncertain."""
     report = send(NUMBERS, try_number=2, batch_size=2, on_uncertain="accept", **backing_options)
     assert set(told().values()) <= {1}
     outcomes = {outcome.value: count for outcome, count in report.outcomes.items() if count}
@@ -92,7 +92,7 @@ def check_after_retry(send, told, backing_options):
 
 @needs_task_state
 @pytest.mark.parametrize("when", ["before", "after"])
-def test_a_store_that_fails_at_any_access_leads_to_no_duplicate(send, told, when, ismart_sandbox):
+def test_a_store_failure_at_any_access_causes_no_duplicate(send, told, when, ismart_sandbox):
     for point in count(1):
         ismart_sandbox.reset()
         trap = Trap(point, when=when)
@@ -107,7 +107,7 @@ def test_a_store_that_fails_at_any_access_leads_to_no_duplicate(send, told, when
 
 
 @pytest.mark.parametrize("when", ["before", "after"])
-def test_a_database_that_fails_at_any_statement_or_commit_leads_to_no_duplicate(
+def test_a_database_failure_at_any_statement_or_commit_causes_no_duplicate(
     send, told, when, database, ismart_sandbox, monkeypatch
 ):
     for point in count(1):
@@ -126,7 +126,7 @@ def test_a_database_that_fails_at_any_statement_or_commit_leads_to_no_duplicate(
 
 @pytest.fixture(params=["before", "after"])
 def failing_write(request, lasting, monkeypatch):
-    """A ledger with one call in flight whose next write fails, before or after it is down; then it works."""
+    """Return a ledger with one call in flight whose next write fails, before or after storing; then it works."""
     trap = Trap(0, when=request.param)
     ledger = lasting.open_with_trap(trap, monkeypatch)
     ledger.claim()
@@ -146,7 +146,7 @@ def test_outcomes_whose_write_failed_can_be_written_again(lasting, failing_write
 
 @needs_task_state
 @pytest.mark.parametrize("when", ["before", "after"])
-def test_an_intent_whose_write_failed_was_not_sent(when):
+def test_an_intent_whose_write_failed_counts_as_not_sent(when):
     trap = Trap(0, when=when)
     store = trapped_store(trap)
     ledger = opened(store)
@@ -157,7 +157,7 @@ def test_an_intent_whose_write_failed_was_not_sent(when):
     assert states(opened(store), ONE) == {ONE: ["not_sent"]}
 
 
-def test_a_sqlite_ledger_survives_what_its_journal_promises(make_backing):
+def test_a_sqlite_ledger_is_durable(make_backing):
     backing = make_backing("sqlite")
     opened(backing)
     with backing.engine.connect() as connection:

@@ -1,4 +1,4 @@
-"""Every fault of the gateway, met by the first try or a later one: what is sent again, and what never."""
+"""Test every fault of the gateway, in the first try or a later one: what is sent again, and what never."""
 
 from collections import Counter
 
@@ -54,7 +54,7 @@ def _quick_back_off(monkeypatch):
 
 @pytest.fixture
 def meet(send, make_backing, ismart_sandbox):
-    """Let a try meet a fault, the first or one after another try; give its report and a way to try again."""
+    """Let a try meet a fault, the first try or a later one; return its report and a function for another try."""
     backed = backed_by(make_backing("sqlite"))
 
     def meet(fault, met_by, error, **options):
@@ -85,7 +85,7 @@ def meet(send, make_backing, ismart_sandbox):
     [("fail", ISmartUncertainFinalError, 0), ("resend", ISmartUncertainError, 1), ("accept", None, 0)],
 )
 @pytest.mark.parametrize("fault", UNCERTAIN)
-def test_a_call_of_unknown_fate_is_sent_again_only_if_asked_for(
+def test_an_uncertain_call_is_sent_again_only_on_request(
     meet, told, fault, on_uncertain, error, copies, accepted, met_by
 ):
     report, try_again = meet(UNCERTAIN[fault](accept=accepted), met_by, error, on_uncertain=on_uncertain)
@@ -102,7 +102,7 @@ def test_a_call_of_unknown_fate_is_sent_again_only_if_asked_for(
 @pytest.mark.parametrize("met_by", ["the first try", "a later try"])
 @pytest.mark.parametrize("on_uncertain", ["fail", "resend", "accept"])
 @pytest.mark.parametrize("fault", NOT_SENT)
-def test_a_call_that_reached_nobody_is_made_again_by_the_next_try(meet, told, fault, on_uncertain, met_by):
+def test_the_next_try_repeats_a_call_that_reached_nobody(meet, told, fault, on_uncertain, met_by):
     fault, error = NOT_SENT[fault]
     report, try_again = meet(fault, met_by, error, on_uncertain=on_uncertain)
     assert report.outcomes[Outcome.UNCERTAIN] == 0
@@ -114,14 +114,14 @@ def test_a_call_that_reached_nobody_is_made_again_by_the_next_try(meet, told, fa
 
 @pytest.mark.parametrize("met_by", ["the first try", "a later try"])
 @pytest.mark.parametrize("on_uncertain", ["fail", "resend", "accept"])
-def test_a_late_answer_is_an_answer(meet, told, on_uncertain, met_by):
+def test_a_late_answer_counts(meet, told, on_uncertain, met_by):
     report, try_again = meet(faults.Latency(seconds=0.05), met_by, None, on_uncertain=on_uncertain)
     assert report.outcomes[Outcome.ACCEPTED] == len(MET)
     try_again()
     assert set(told().values()) == {1}
 
 
-def test_a_gateway_that_is_away_is_tried_again_by_the_next_try(send, told, make_backing, ismart_sandbox):
+def test_the_next_try_sends_after_an_outage(send, told, make_backing, ismart_sandbox):
     backed = backed_by(make_backing("sqlite"))
     with ismart_sandbox.pause(), pytest.raises(ISmartUnavailableError):
         send(MET, **backed)
@@ -129,7 +129,7 @@ def test_a_gateway_that_is_away_is_tried_again_by_the_next_try(send, told, make_
     assert list(told().values()) == [1] * len(MET)
 
 
-def test_what_was_sent_again_in_vain_is_still_uncertain(send, told, make_backing, ismart_sandbox):
+def test_a_failed_resend_leaves_a_row_uncertain(send, told, make_backing, ismart_sandbox):
     backed = backed_by(make_backing("sqlite"))
     ismart_sandbox.fail(faults.Drop())  # it was accepted, but that nobody knows
     with pytest.raises(ISmartUncertainError):
@@ -141,33 +141,33 @@ def test_what_was_sent_again_in_vain_is_still_uncertain(send, told, make_backing
     assert list(told().values()) == [1] * len(MET)
 
 
-def test_every_fault_of_the_sandbox_is_met():
+def test_every_fault_of_the_sandbox_is_tested():
     met = [make() for make in UNCERTAIN.values()] + [fault for fault, _ in NOT_SENT.values()]
     assert {fault.kind for fault in met} | {"latency"} == set(faults.KINDS)
 
 
 class TestChangedInput:
-    """The input of a later try need not be that of the first."""
+    """The input of a later try can differ from that of the first."""
 
     @pytest.fixture
     def backed(self, lasting):
         return backed_by(lasting)
 
-    def test_rows_that_were_added_are_sent_and_rows_that_are_gone_are_ignored(self, send, told, backed):
+    def test_added_rows_are_sent_and_removed_rows_are_ignored(self, send, told, backed):
         send(BEFORE, **backed)
         report = send([*BEFORE[2:], *MET], try_number=2, **backed)
         assert set(told().values()) == {1}
         assert report.outcomes[Outcome.ALREADY_SENT] == len(BEFORE) - 2
         assert report.outcomes[Outcome.ACCEPTED] == len(MET)
 
-    def test_a_text_that_has_changed_is_not_sent_to_who_was_told_the_old_one(self, send, told, backed):
+    def test_a_changed_text_is_not_sent_to_recipients_of_the_old_text(self, send, told, backed):
         send(BEFORE, **backed)
         report = send(BEFORE + MET, message="Changed", try_number=2, **backed)
         assert set(told().values()) == {1}
         assert report.reasons == {"accepted in an earlier try, with another text": len(BEFORE)}
 
     @pytest.mark.parametrize("was_on", [False, True])
-    def test_simplify_text_that_has_changed_sends_nothing_again(self, was_on, send, told, backed, ismart_sandbox):
+    def test_switching_simplify_text_sends_nothing_again(self, was_on, send, told, backed, ismart_sandbox):
         send(BEFORE, message="It’s due", simplify_text=was_on, **backed)
         report = send(BEFORE + MET, message="It’s due", simplify_text=not was_on, try_number=2, **backed)
         assert set(told().values()) == {1}
@@ -177,14 +177,14 @@ class TestChangedInput:
         }
         assert report.reasons == {"accepted in an earlier try, with another text": len(BEFORE)}
 
-    def test_a_further_row_of_a_number_with_another_text_is_sent(self, send, told, backed):
+    def test_an_additional_row_of_a_number_with_another_text_is_sent(self, send, told, backed):
         send([{"msisdn": BEFORE[0], "text": "One"}], message_column="text", **backed)
         rows = [{"msisdn": BEFORE[0], "text": text} for text in ("One", "Two")]
         report = send(rows, message_column="text", try_number=2, **backed)
         assert told()[BEFORE[0]] == 2
         assert report.outcomes[Outcome.ALREADY_SENT] == 1
 
-    def test_a_kept_duplicate_is_sent_as_often_as_it_has_rows(self, send, told, backed):
+    def test_kept_duplicates_are_sent_once_per_row(self, send, told, backed):
         send([MET[0]], deduplicate=False, **backed)
         send([MET[0]] * 3, deduplicate=False, try_number=2, **backed)
         send([MET[0]] * 3, deduplicate=False, try_number=3, **backed)

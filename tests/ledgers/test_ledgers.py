@@ -1,4 +1,4 @@
-"""What holds of every ledger, whatever it is kept in."""
+"""Test the contract of every ledger, with any storage."""
 
 import pytest
 
@@ -14,27 +14,27 @@ def test_nothing_is_on_record_at_first(backing):
 
 
 @pytest.mark.parametrize("fate", Fate)
-def test_a_later_try_knows_how_a_call_ended(backing, fate):
+def test_a_later_try_knows_the_outcome_of_a_call(backing, fate):
     ledger, sent = opened(backing), batch(ONE, TWO)
     assert list(ledger.write([], [sent])) == [sent]
     ledger.write([(sent, outcome(fate))], [])
     assert states(opened(backing), ONE, TWO, THREE) == {ONE: [fate.value], TWO: [fate.value]}
 
 
-def test_a_call_that_never_ended_is_uncertain_for_every_later_try(backing):
+def test_a_call_without_an_outcome_is_uncertain_for_every_later_try(backing):
     opened(backing).write([], [batch(ONE), batch(TWO)])
     for _ in range(2):
         assert states(opened(backing), ONE, TWO) == {ONE: ["uncertain"], TWO: ["uncertain"]}
 
 
-def test_an_outcome_and_the_next_intent_go_down_together(backing):
+def test_an_outcome_and_the_next_intent_are_one_write(backing):
     ledger = opened(backing)
     ledger.write([], [batch(ONE)])
     ledger.write([(batch(ONE), outcome(Fate.ACCEPTED))], [batch(TWO)])
     assert states(opened(backing), ONE, TWO) == {ONE: ["accepted"], TWO: ["uncertain"]}
 
 
-def test_a_batch_that_never_started_is_recorded_anew_in_the_same_write(backing):
+def test_a_batch_that_never_started_is_recorded_again_in_the_same_write(backing):
     ledger = opened(backing)
     ledger.write([], [batch(ONE)])
     ledger.write([(batch(ONE), outcome(Fate.NOT_SENT))], [batch(ONE)])
@@ -42,7 +42,7 @@ def test_a_batch_that_never_started_is_recorded_anew_in_the_same_write(backing):
     assert states(opened(backing), ONE) == {ONE: ["accepted"]}
 
 
-def test_what_was_uncertain_can_be_sent_again(backing):
+def test_uncertain_messages_can_be_sent_again(backing):
     opened(backing).write([], [batch(ONE)])
     ledger = opened(backing)
     assert list(ledger.write([], [batch(ONE)])) == [batch(ONE)]
@@ -50,7 +50,7 @@ def test_what_was_uncertain_can_be_sent_again(backing):
     assert states(opened(backing), ONE) == {ONE: ["accepted"]}
 
 
-def test_texts_and_copies_of_a_number_are_kept_apart(backing):
+def test_texts_and_copies_of_a_number_are_recorded_separately(backing):
     ledger = opened(backing)
     sent = [batch(ONE), batch(ONE, text="Another"), batch(ONE, copy=1)]
     ledger.write([], sent)
@@ -63,7 +63,7 @@ def test_texts_and_copies_of_a_number_are_kept_apart(backing):
     }
 
 
-def test_a_try_that_was_taken_over_from_can_put_nothing_down(lasting):
+def test_a_fenced_try_can_record_nothing(lasting):
     zombie = opened(lasting)
     zombie.write([], [batch(ONE)])
     retry = opened(lasting)
@@ -73,7 +73,7 @@ def test_a_try_that_was_taken_over_from_can_put_nothing_down(lasting):
     assert states(opened(lasting), ONE, TWO, THREE) == {ONE: ["uncertain"], THREE: ["uncertain"]}
 
 
-def test_no_number_can_be_read_from_what_is_stored(lasting):
+def test_stored_data_contains_no_number(lasting):
     ledger = opened(lasting)
     ledger.write([], [batch(ONE, TWO), batch(THREE)])
     ledger.write([(batch(ONE, TWO), outcome(Fate.ACCEPTED))], [])
@@ -92,7 +92,7 @@ def test_two_scopes_hash_a_number_differently(database):
     assert len({bytes(found) for found in hashes}) == 2
 
 
-def test_the_newest_entry_counts_when_a_number_was_sent_to_again(lasting):
+def test_the_newest_entry_of_a_repeated_message_counts(lasting):
     first = opened(lasting)
     first.write([], [batch(ONE, TWO)])
     first.write([(batch(ONE, TWO), outcome(Fate.REFUSED))], [batch(ONE), batch(TWO)])
@@ -101,7 +101,7 @@ def test_the_newest_entry_counts_when_a_number_was_sent_to_again(lasting):
 
 
 @needs_task_state
-def test_a_million_numbers_fit_on_pages_that_airflow_does_not_warn_of():
+def test_a_million_numbers_fit_on_pages_below_airflows_warning_limit():
     store = Store()  # which refuses a value that is too large
     ledger = opened(store)
     everybody = [f"9689{number:07}" for number in range(1_000_000)]

@@ -1,4 +1,4 @@
-"""A ledger that is gone, cannot be reached or came too late, and tries that certainly submitted nothing."""
+"""Test lost, unreachable and late ledgers, and tries that certainly submitted nothing."""
 
 import json
 import sqlite3
@@ -29,47 +29,47 @@ def sqlite_connection(path):
 
 
 @needs_task_state
-class TestNotedInTheTaskStateStore:
-    def test_a_retry_whose_database_is_gone_refuses_to_send(self, send, told, ismart_sandbox, tmp_path):
+class TestRecordedInTheTaskStateStore:
+    def test_a_retry_without_its_database_refuses_to_send(self, send, told, ismart_sandbox, tmp_path):
         store, path = Store(), tmp_path / "gone.db"
         ismart_sandbox.fail(None, faults.ReturnCode(code=4))
         with pytest.raises(ISmartError):
             send(NUMBERS, store=store, ledger=sqlite_connection(path), batch_size=2)
         for file in tmp_path.glob("gone.db*"):
             file.unlink()
-        with pytest.raises(ISmartUncertainFinalError, match="connection 'ledger' has no trace of it"):
+        with pytest.raises(ISmartUncertainFinalError, match="connection 'ledger' has no record of it"):
             send(NUMBERS, store=store, ledger=sqlite_connection(path), try_number=2, batch_size=2)
         assert set(told().values()) == {1}
         assert len(told()) < len(NUMBERS)
 
-    def test_a_ledger_connection_that_was_changed_between_tries_is_refused(self, send, told, tmp_path):
+    def test_a_ledger_connection_changed_between_tries_is_refused(self, send, told, tmp_path):
         store = Store()
         send(NUMBERS, store=store, ledger=sqlite_connection(tmp_path / "one.db"))
         with pytest.raises(ISmartUncertainFinalError):
             send(NUMBERS, store=store, ledger=sqlite_connection(tmp_path / "other.db"), try_number=2)
 
-    def test_a_sql_ledger_that_is_set_after_the_first_try_is_refused(self, send, told, tmp_path):
+    def test_a_sql_ledger_set_after_the_first_try_is_refused(self, send, told, tmp_path):
         store = Store()
         send(NUMBERS[:3], store=store)
         with pytest.raises(ISmartUncertainFinalError, match="set ledger_conn_id and idempotency_key as they"):
             send(NUMBERS, store=store, ledger=sqlite_connection(tmp_path / "late.db"), try_number=2)
         assert told() == dict.fromkeys(NUMBERS[:3], 1)
 
-    def test_a_ledger_connection_that_is_removed_after_the_first_try_is_refused(self, send, told, tmp_path):
+    def test_a_ledger_connection_removed_after_the_first_try_is_refused(self, send, told, tmp_path):
         store = Store()
         send(NUMBERS[:3], store=store, ledger=sqlite_connection(tmp_path / "ledger.db"))
-        with pytest.raises(ISmartUncertainFinalError, match="Airflow's task state store has no trace"):
+        with pytest.raises(ISmartUncertainFinalError, match="Airflow's task state store has no record"):
             send(NUMBERS, store=store, try_number=2)
         assert told() == dict.fromkeys(NUMBERS[:3], 1)
 
-    def test_a_key_that_differs_between_tries_is_refused(self, send, told, tmp_path):
+    def test_a_key_changed_between_tries_is_refused(self, send, told, tmp_path):
         store, ledger = Store(), sqlite_connection(tmp_path / "ledger.db")
         send(NUMBERS, store=store, ledger=ledger, key="10:00")
         with pytest.raises(ISmartUncertainFinalError):
             send(NUMBERS, store=store, ledger=ledger, key="10:05", try_number=2)
         assert set(told().values()) == {1}
 
-    def test_a_retry_whose_database_is_there_resumes(self, send, told, ismart_sandbox, tmp_path):
+    def test_a_retry_with_its_database_resumes(self, send, told, ismart_sandbox, tmp_path):
         store, ledger = Store(), sqlite_connection(tmp_path / "ledger.db")
         ismart_sandbox.fail(None, faults.ReturnCode(code=4))
         with pytest.raises(ISmartError):
@@ -79,13 +79,13 @@ class TestNotedInTheTaskStateStore:
 
 
 class TestUnreachable:
-    def test_a_database_that_cannot_be_opened_names_the_connection_and_sends_nothing(self, send, told, tmp_path):
+    def test_an_unreachable_database_is_an_error_that_names_the_connection(self, send, told, tmp_path):
         missing = sqlite_connection(tmp_path / "no such folder" / "ledger.db")
         with pytest.raises(ISmartError, match=r"ledger of connection 'ledger' cannot .* a retry can resume"):
             send(NUMBERS, ledger=missing)
         assert not told()
 
-    def test_it_is_retried(self, send, told, tmp_path):
+    def test_an_unreachable_database_is_retried(self, send, told, tmp_path):
         folder = tmp_path / "later"
         ledger = sqlite_connection(folder / "ledger.db")
         with pytest.raises(ISmartError) as caught:
@@ -95,7 +95,7 @@ class TestUnreachable:
         send(NUMBERS, ledger=ledger, try_number=2)
         assert told() == dict.fromkeys(NUMBERS, 1)
 
-    def test_a_retry_resumes_after_the_database_failed_in_mid_send(self, send, told, database, monkeypatch):
+    def test_a_retry_resumes_after_the_database_failed_during_a_send(self, send, told, database, monkeypatch):
         """The disk is full from the third write on: SQLite and PostgreSQL then raise an OperationalError."""
         writes = []
 
@@ -112,7 +112,7 @@ class TestUnreachable:
         assert not report.outcomes[Outcome.NOT_ATTEMPTED]
         assert set(told().values()) == {1}
 
-    def test_what_it_says_holds_no_number(self, send, tmp_path):
+    def test_errors_of_the_database_contain_no_number(self, send, tmp_path):
         with pytest.raises(ISmartError) as caught:
             send(NUMBERS, ledger=sqlite_connection(tmp_path / "none" / "ledger.db"))
         assert not any(number in str(caught.value) for number in NUMBERS)
@@ -152,7 +152,7 @@ class TestTriesThatSubmittedNothing:
         a_try(3)
         assert told() == dict.fromkeys(NUMBERS, 1)
 
-    def test_wrong_input_does_not_block_the_next_try(self, a_try, told):
+    def test_invalid_input_does_not_block_the_next_try(self, a_try, told):
         with pytest.raises(ISmartInputError):
             a_try(1, ["nobody"])
         a_try(2)
@@ -166,7 +166,7 @@ class TestTriesThatSubmittedNothing:
         a_try(2)
         assert told() == dict.fromkeys(NUMBERS, 1)
 
-    def test_calls_that_were_all_refused_do_not_block_the_next_try(self, a_try, told, ismart_sandbox):
+    def test_refused_calls_do_not_block_the_next_try(self, a_try, told, ismart_sandbox):
         ismart_sandbox.fail(faults.ReturnCode(code=4))
         with pytest.raises(ISmartError):
             a_try(1)
@@ -181,13 +181,13 @@ class TestTriesThatSubmittedNothing:
             a_try(2)
         assert set(told().values()) == {1}
 
-    def test_a_try_that_was_killed_blocks_all_that_follow(self, a_try, told):
+    def test_a_killed_try_blocks_all_later_tries(self, a_try, told):
         for try_number in (2, 3):
             with pytest.raises(ISmartUncertainFinalError):
                 a_try(try_number)
         assert not told()
 
-    def test_a_try_that_sends_after_one_that_did_not_blocks_the_next(self, a_try, told):
+    def test_a_try_that_sends_after_an_unsent_one_blocks_the_next(self, a_try, told):
         with pytest.raises(ISmartInputError):
             a_try(1, ["nobody"])
         a_try(2)
@@ -206,7 +206,7 @@ class TestTriesThatSubmittedNothing:
             a_try(2)
         assert told() == dict.fromkeys(NUMBERS, 1)
 
-    def test_a_note_of_a_deleted_run_with_the_same_id_is_not_believed(self, a_try, told):
+    def test_a_record_of_a_deleted_run_with_the_same_id_is_ignored(self, a_try, told):
         with pytest.raises(ISmartInputError):
             a_try(1, ["nobody"])
         a_try(1)
@@ -214,7 +214,7 @@ class TestTriesThatSubmittedNothing:
             a_try(2)
         assert told() == dict.fromkeys(NUMBERS, 1)
 
-    def test_a_retry_may_send_several_times(self, a_try, told):
+    def test_a_retry_can_send_several_times(self, a_try, told):
         with pytest.raises(ISmartInputError):
             a_try(1, ["nobody"])
         ti = a_try.ti(2)

@@ -1,4 +1,4 @@
-"""Mapped sends whose lists change between a run and its clear, against what each number got."""
+"""Test mapped sends whose lists change between a run and its clear, against what each number got."""
 
 import itertools
 import sqlite3
@@ -19,7 +19,7 @@ run_ids = (f"run {number}" for number in itertools.count())
 
 
 class MappedRun:
-    """A run of a DAG with one mapped send, on stores or on a SQL ledger, or without a ledger."""
+    """A run of a DAG with one mapped send, with stores, with a SQL ledger, or without a ledger."""
 
     def __init__(self, *, ledger=None, stores=False):
         self._ledger = ledger
@@ -69,7 +69,7 @@ SENT, ALREADY = {"accepted": 1}, {"already_sent": 1}
 
 @pytest.fixture
 def connected(supervision, ismart_default):
-    """Let this process reach Airflow's Variables, as a task does."""
+    """Give this process access to Airflow's Variables, as a task has."""
     ismart_default(extra={"max_concurrency": 2})
     with supervision():
         yield
@@ -109,7 +109,7 @@ SHIFTS = {
 
 
 @pytest.mark.parametrize("shift", SHIFTS)
-def test_a_cleared_run_whose_lists_changed_messages_nobody_twice(any_run, told, shift):
+def test_a_cleared_run_with_changed_lists_messages_no_number_twice(any_run, told, shift):
     before, after = SHIFTS[shift]
     any_run.send(*before)
     any_run.clear()
@@ -118,7 +118,7 @@ def test_a_cleared_run_whose_lists_changed_messages_nobody_twice(any_run, told, 
 
 
 @pytest.mark.parametrize("shift", SHIFTS)
-def test_a_sql_ledger_sends_to_everybody_once_whatever_the_lists_become(sql_run, told, shift):
+def test_with_a_sql_ledger_every_number_gets_one_message_however_lists_change(sql_run, told, shift):
     before, after = SHIFTS[shift]
     sql_run.send(*before)
     sql_run.clear()
@@ -126,7 +126,7 @@ def test_a_sql_ledger_sends_to_everybody_once_whatever_the_lists_become(sql_run,
     assert told() == dict.fromkeys(itertools.chain(*before, *after), 1)
 
 
-def test_a_row_that_a_sibling_sent_names_the_siblings_index(sql_run, database, connected):
+def test_a_row_sent_by_another_index_names_that_index(sql_run, database, connected):
     sql_run.send(A, B)
     sql_run.clear()
     ti = SimpleNamespace(dag_id="dag", run_id=sql_run._run_id, task_id="send", map_index=1, try_number=2)
@@ -134,7 +134,7 @@ def test_a_row_that_a_sibling_sent_names_the_siblings_index(sql_run, database, c
     assert report.reasons == {"accepted by mapped index 0": 1}
 
 
-def test_a_siblings_uncertain_row_is_uncertain_for_the_index_that_has_it_now(sql_run, told, ismart_sandbox):
+def test_an_uncertain_row_stays_uncertain_for_its_new_index(sql_run, told, ismart_sandbox):
     ismart_sandbox.fail(faults.Drop())
     assert sql_run.send(A, B) == [REFUSED, SENT]
     sql_run.clear()
@@ -142,25 +142,25 @@ def test_a_siblings_uncertain_row_is_uncertain_for_the_index_that_has_it_now(sql
     assert sql_run.send(B, A, on_uncertain="accept") == [ALREADY, {"uncertain": 1}]
 
 
-def test_two_indexes_may_send_one_number_different_texts(any_run, told):
+def test_two_indexes_can_send_different_texts_to_one_number(any_run, told):
     for expected in ([SENT, SENT], [ALREADY, ALREADY]):
         if any_run.send(A, A, text=["One", "Two"]) == expected:
             any_run.clear()
     assert told() == {A[0]: 2}
 
 
-def test_two_indexes_send_one_number_the_same_text_once_with_a_sql_ledger(sql_run, told):
+def test_two_indexes_send_the_same_text_to_a_number_once_with_a_sql_ledger(sql_run, told):
     assert sql_run.send(A, A) == [SENT, ALREADY]
 
 
-def test_siblings_know_each_other_under_a_key_even_if_the_texts_differ(sql_run, told):
+def test_with_a_key_a_number_gets_one_message_even_if_texts_differ(sql_run, told):
     sql_run.send(A, B, text="10:00", key="bills")
     sql_run.clear()
     assert sql_run.send(C, A, B, text="10:05", key="bills") == [SENT, ALREADY, ALREADY]
 
 
 @pytest.mark.parametrize("change", [{"use_ledger": False}, {"key": "bills"}])
-def test_a_ledger_or_key_that_changed_after_the_first_send_is_refused_by_all_indexes(sql_run, told, change):
+def test_all_indexes_refuse_a_ledger_or_key_changed_after_the_first_send(sql_run, told, change):
     sql_run.send(A, B)
     sql_run.clear()
     assert sql_run.send(C, A, B, **change) == [REFUSED] * 3
@@ -176,7 +176,7 @@ def test_a_summary_counts_the_messages_of_one_index(sql_run, database):
 @needs_task_state
 class TestWithTheTaskStateStore:
     @pytest.mark.parametrize("shift", ["grown at the front", "reordered", "re-chunked", "an index gains a number"])
-    def test_an_index_whose_list_changed_refuses_and_names_the_ways_out(self, store_run, told, shift):
+    def test_an_index_with_a_changed_list_refuses_and_says_what_to_do(self, store_run, told, shift):
         before, after = SHIFTS[shift]
         store_run.send(*before)
         store_run.clear()
@@ -209,15 +209,13 @@ class TestWithTheTaskStateStore:
         store_run.clear()
         assert store_run.send(B + A, C) == [{"already_sent": 2}, ALREADY]
 
-    def test_a_retry_of_an_index_resumes_although_its_text_changed(self, store_run, told, ismart_sandbox):
+    def test_a_retry_of_an_index_resumes_despite_a_changed_text(self, store_run, told, ismart_sandbox):
         ismart_sandbox.fail(None, faults.ReturnCode(code=4))
         assert store_run.send(A + B, text="10:00", batch_size=1) == ["ISmartCreditError"]
         assert store_run.send(A + B, text="10:05", batch_size=1) == [{"accepted": 1, "already_sent": 1}]
         assert set(told().values()) == {1}
 
-    def test_indexes_that_failed_before_they_sent_anything_are_sent_after_a_clear(
-        self, store_run, told, ismart_default
-    ):
+    def test_indexes_that_failed_before_sending_send_after_a_clear(self, store_run, told, ismart_default):
         assert store_run.send(A, B, C, only={0}) == [SENT]
         ismart_default(port=9, extra={"connect_timeout": 0.2})
         assert store_run.send(A, B, C, only={1, 2}) == ["ISmartUnavailableError"] * 2
@@ -225,19 +223,19 @@ class TestWithTheTaskStateStore:
         store_run.clear()
         assert store_run.send(A, B, C) == [ALREADY, SENT, SENT]
 
-    def test_a_run_that_sent_nothing_can_be_repaired_and_cleared(self, store_run, told, ismart_default):
+    def test_a_run_that_sent_nothing_can_be_corrected_and_cleared(self, store_run, told, ismart_default):
         ismart_default(password="")
         assert store_run.send(A, B) == ["ISmartInputError"] * 2
         ismart_default()
         store_run.clear()
         assert store_run.send(C, A, B) == [SENT, SENT, SENT]
 
-    def test_plans_that_were_never_sent_do_not_bind_a_repaired_run(self, store_run, told):
+    def test_plans_that_were_never_sent_do_not_restrict_a_corrected_run(self, store_run, told):
         assert store_run.send(A, B, push_at="2020-01-01T00:00") == ["ISmartInputError"] * 2
         store_run.clear()
         assert store_run.send(C, A, B) == [SENT, SENT, SENT]
 
-    def test_a_sql_ledger_that_was_set_too_late_is_refused(self, connected, database, monkeypatch, told):
+    def test_a_sql_ledger_set_too_late_is_refused(self, connected, database, monkeypatch, told):
         monkeypatch.setenv("AIRFLOW_CONN_LEDGER", database.connection)
         run = MappedRun(stores=True, ledger=True)
         run.send(A, B, use_ledger=False)
@@ -245,7 +243,7 @@ class TestWithTheTaskStateStore:
         assert run.send(A, B, C) == [REFUSED] * 3
         assert told() == {A[0]: 1, B[0]: 1}
 
-    def test_nothing_that_is_kept_shows_a_number(self, store_run, told, airflow_db):
+    def test_stored_plans_show_no_number(self, store_run, told, airflow_db):
         store_run.send(A, B)
         with closing(sqlite3.connect(airflow_db)) as metadata:
             variables = metadata.execute("SELECT key, val, description FROM variable").fetchall()
@@ -262,14 +260,14 @@ class TestWithoutALedger:
         run.clear()
         assert run.send(A, B, C) == [REFUSED] * 3
 
-    def test_an_index_is_retried_that_certainly_sent_nothing(self, connected, told, ismart_default):
+    def test_an_index_that_certainly_sent_nothing_can_be_retried(self, connected, told, ismart_default):
         run = MappedRun()
         ismart_default(port=9, extra={"connect_timeout": 0.2})
         assert run.send(A, B) == ["ISmartUnavailableError"] * 2
         ismart_default()
         assert run.send(A, B) == [SENT, SENT]
 
-    def test_a_shifted_index_refuses_although_its_own_tries_sent_nothing(self, connected, told, ismart_default):
+    def test_a_shifted_index_refuses_even_if_its_own_tries_sent_nothing(self, connected, told, ismart_default):
         run = MappedRun()
         run.send(A, B, only={0})
         ismart_default(port=9, extra={"connect_timeout": 0.2})

@@ -1,4 +1,4 @@
-"""Senders that are killed, frozen, or send the same concurrently: real processes, on real databases."""
+"""Test senders that are killed, frozen, or send the same concurrently: real processes, on real databases."""
 
 import json
 import os
@@ -24,7 +24,7 @@ ONE, TWO, THREE = numbers(3)
 
 @pytest.fixture(scope="module")
 def doer():
-    """A process that does deeds."""
+    """Return a process that runs actions."""
     process = subprocess.Popen(
         [sys.executable, "-m", "tests.ledgers.senders"],
         cwd=ROOT,
@@ -38,7 +38,7 @@ def doer():
 
 @pytest.fixture
 def senders(doer, database, ismart_default, ismart_sandbox):
-    """Run senders in processes of their own; give what they printed."""
+    """Run senders in their own processes; return their output."""
     ismart_default(extra={"max_concurrency": 2})
 
     def run(deed, *, latency=0.01, **options):
@@ -57,12 +57,12 @@ def senders(doer, database, ismart_default, ismart_sandbox):
 
 
 def counts(database, **options):
-    """How many numbers the ledger has in which state."""
+    """Count the ledger's numbers by state."""
     found = states(opened(database, **options), *EVERYBODY)
     return Counter(state for states_of_number in found.values() for state in states_of_number)
 
 
-def test_a_process_killed_again_and_again_messages_nobody_twice(senders, database, told):
+def test_a_repeatedly_killed_process_messages_no_number_twice(senders, database, told):
     kills = 8
     senders("killed_again_and_again", numbers=EVERYBODY, times=kills, longest=0.3)
     assert set(told().values()) == {1}
@@ -73,19 +73,19 @@ def test_a_process_killed_again_and_again_messages_nobody_twice(senders, databas
     assert on_record["uncertain"] <= kills * 2 * 2 * 10  # twice max_concurrency batches of 10 a kill
 
 
-def test_a_frozen_process_that_thaws_beside_its_retry_sends_no_more(senders, ismart_sandbox, told):
+def test_a_frozen_process_that_resumes_beside_its_retry_sends_nothing_more(senders, ismart_sandbox, told):
     said = senders("beside_its_retry", latency=0.5, numbers=EVERYBODY, url=f"{ismart_sandbox.url}/_sandbox")
-    assert "another try of this task, or `ledger release`, has taken over" in said
+    assert "another try of this task or `ledger release` has taken over" in said
     assert set(told().values()) == {1}
 
 
-def test_tasks_that_send_overlapping_lists_under_one_key_message_everybody_once(senders, database, told):
+def test_tasks_with_one_key_and_overlapping_lists_message_each_number_once(senders, database, told):
     senders("beside_each_other", numbers=EVERYBODY, senders=3, key="bills-2026-11")  # nor are there tables yet
     assert told() == Counter(EVERYBODY)
     assert counts(database, scope="key:bills-2026-11", task="who asks") == {"accepted": len(EVERYBODY)}
 
 
-def test_nobody_is_granted_to_two_of_many_threads(database):
+def test_no_number_is_granted_to_two_threads(database):
     create_tables(database.engine)
 
     def grab(name):
@@ -107,7 +107,7 @@ def test_nobody_is_granted_to_two_of_many_threads(database):
     assert granted.keys() == {number for order, _ in found for number in order}
 
 
-def test_tables_are_made_once_when_many_need_them_at_once(database):
+def test_concurrent_senders_can_create_the_tables(database):
     engines = [engine_of(database.connection) for _ in range(6)]
     with ThreadPoolExecutor(6) as executor:
         list(executor.map(create_tables, engines))
@@ -117,7 +117,7 @@ def test_tables_are_made_once_when_many_need_them_at_once(database):
 
 
 @pytest.mark.parametrize("isolation", ["read committed", "repeatable read", "serializable"])
-def test_whatever_isolation_is_the_databases_default_nobody_is_granted_twice(make_backing, isolation):
+def test_no_number_is_granted_twice_with_any_default_isolation_level(make_backing, isolation):
     database = make_backing("postgres")
     with database.engine.begin() as connection:
         name = connection.exec_driver_sql("SELECT current_database()").scalar_one()
@@ -144,13 +144,13 @@ def _wait_for_a_lock(database):
             pass
 
 
-def test_a_sender_takes_no_number_that_another_is_in_mid_call_with(database):
+def test_a_sender_claims_no_number_that_is_in_flight_at_another(database):
     here, there = (opened(database, scope="key:all", task=task) for task in ("here", "there"))
     here.write([], [batch(ONE, TWO)])
     assert [intent.msisdns for intent in there.write([], [batch(TWO, THREE), batch(ONE)])] == [(THREE,)]
 
 
-def test_a_retry_of_one_task_leaves_the_calls_of_another_alone(database):
+def test_a_retry_of_one_task_does_not_touch_calls_of_another(database):
     here, there = (opened(database, scope="key:all", task=task) for task in ("here", "there"))
     here.write([], [batch(ONE)])
     there.write([], [batch(TWO)])
@@ -161,7 +161,7 @@ def test_a_retry_of_one_task_leaves_the_calls_of_another_alone(database):
         here.write([(batch(ONE), outcome(Fate.ACCEPTED))], [])
 
 
-def test_sends_of_one_task_at_once_lock_scopes(send, told, database):
+def test_concurrent_sends_of_one_task_all_succeed(send, told, database):
     lists = [EVERYBODY[start : start + 40] for start in range(0, 160, 40)]
     with ThreadPoolExecutor(4) as executor:
         sent = executor.map(lambda some: send(some, ledger=database.connection, batch_size=5), lists)

@@ -1,4 +1,4 @@
-"""Uncertain rows are settled with a file: by either ledger, each message once, and nothing else."""
+"""Test settling uncertain rows with a file, with both stored ledgers: each message once, and nothing else."""
 
 import csv
 import logging
@@ -30,14 +30,14 @@ TAKEN_UNANSWERED, LOST_UNANSWERED = faults.Drop(accept=True), faults.Drop(accept
 
 @pytest.fixture(autouse=True)
 def _one_call_at_a_time(send, ismart_default, monkeypatch):
-    """Let the sandbox's faults meet the calls in order, and repeated calls wait for nothing."""
+    """Apply the sandbox's faults to the calls in order, and do not delay repeated calls."""
     ismart_default(extra={"max_concurrency": 1})
     monkeypatch.setattr(client_module, "MAX_BACK_OFF_SECONDS", 0.01)
 
 
 @pytest.fixture
 def logged(capfd, caplog):
-    """Give what was logged, wherever this Airflow writes it."""
+    """Return what was logged, wherever this Airflow writes it."""
     caplog.set_level(logging.INFO)
     return lambda: caplog.text + "".join(capfd.readouterr())
 
@@ -93,7 +93,7 @@ def task(send, lasting, tmp_path):
 
 @pytest.fixture
 def failed(task, ismart_sandbox):
-    """A task whose first try had two calls without an answer, of which the gateway took one."""
+    """Return a task whose first try had two calls without an answer, one of which the gateway accepted."""
     ismart_sandbox.fail(None, TAKEN_UNANSWERED, LOST_UNANSWERED)
     report = task.uncertain()
     assert report.outcomes[Outcome.UNCERTAIN] == 4
@@ -130,14 +130,14 @@ def test_a_results_file_can_be_edited_in_place(failed, told):
     assert set(told().values()) == {1}
 
 
-def test_a_written_list_settles_in_any_notation(failed, told):
+def test_a_list_settles_numbers_in_any_notation(failed, told):
     local = [f"+968 {number[3:7]} {number[7:]}" for number in LOST]
     failed.write(*lines(TAKEN, "Accepted"), *lines(local, " not_sent "))
     assert failed.attempt().outcomes[Outcome.ACCEPTED] == 2
     assert set(told().values()) == {1}
 
 
-def test_parquet_settles_as_csv_does(failed, told, tmp_path):
+def test_parquet_settles_like_csv(failed, told, tmp_path):
     pandas = pytest.importorskip("pandas")
     frame = pandas.read_csv(failed.results, dtype={"msisdn": "str"})
     frame.loc[frame.msisdn.isin(TAKEN), "outcome"] = "accepted"
@@ -179,7 +179,7 @@ def test_without_a_file_nothing_is_settled(failed, told):
         ("9.68900E+10,not_sent", "line 4: number: "),
     ],
 )
-def test_a_file_that_settles_anything_else_changes_nothing(failed, told, wrong, why):
+def test_a_file_with_a_wrong_line_changes_nothing(failed, told, wrong, why):
     failed.write(f"{TAKEN[0]},accepted", f"{LOST[0]},not_sent", wrong)
     results, before = failed.results.read_text(), told()
     with pytest.raises(ISmartInputError, match=why) as caught:
@@ -192,13 +192,13 @@ def test_a_file_that_settles_anything_else_changes_nothing(failed, told, wrong, 
     assert failed.uncertain().outcomes[Outcome.UNCERTAIN] == 4
 
 
-def test_a_results_file_with_another_outcome_is_refused(failed):
+def test_a_results_file_with_an_unknown_outcome_is_refused(failed):
     failed.edit_results(**edited(LOST, "delivered"))
     with pytest.raises(ISmartInputError, match=r"line 6: its outcome is 'delivered'.*; line 7: "):
         failed.attempt()
 
 
-def test_the_same_file_settles_once(failed, told, ismart_sandbox):
+def test_the_same_file_settles_only_once(failed, told, ismart_sandbox):
     failed.write(*lines(TAKEN, "accepted"), *lines(LOST, "not_sent"))
     failed.attempt()
     for _ in range(2):
@@ -208,7 +208,7 @@ def test_the_same_file_settles_once(failed, told, ismart_sandbox):
     assert set(told().values()) == {1}
 
 
-def test_a_try_that_fails_after_settling_is_resumed_with_the_same_file(failed, told, ismart_sandbox):
+def test_a_try_that_fails_after_settling_resumes_with_the_same_file(failed, told, ismart_sandbox):
     failed.write(*lines(TAKEN, "accepted"), *lines(LOST, "not_sent"))
     ismart_sandbox.fail(faults.HttpStatus(status=429, times=4))
     with pytest.raises(ISmartUnavailableError) as caught:
@@ -264,7 +264,7 @@ def test_a_results_file_with_two_rows_of_a_number_settles_the_uncertain_one(task
     assert told() == {KNOWN[0]: 2}
 
 
-def test_a_new_run_settles_nothing_with_the_file_of_an_old_one(task):
+def test_a_file_of_an_old_run_settles_nothing_in_a_new_run(task):
     task.write(f"{LOST[0]},not_sent")
     with pytest.raises(ISmartInputError, match="no message to this number is uncertain"):
         task.attempt()
@@ -283,13 +283,13 @@ def test_a_dry_run_checks_the_file_and_settles_nothing(failed):
 
 
 @pytest.mark.parametrize("name", ["settled.xlsx", "settled"])
-def test_a_file_of_another_kind_is_named(failed, tmp_path, name):
+def test_an_error_names_a_file_of_another_type(failed, tmp_path, name):
     (tmp_path / name).write_text("msisdn,outcome\n")
     with pytest.raises(ISmartInputError, match="is not a supported file"):
         failed.attempt(settlements=tmp_path / name)
 
 
-def test_a_file_without_the_columns_is_named(failed):
+def test_an_error_names_a_file_without_the_columns(failed):
     failed.settlements.write_text("number,state\n")
     with pytest.raises(ISmartInputError, match="has no column 'msisdn'"):
         failed.attempt()
@@ -324,18 +324,18 @@ def test_a_mistake_can_be_corrected_before_the_message_is_sent(failed, told, ism
 
 
 @pytest.mark.parametrize("option", ["recipients", "exclude"])
-def test_a_settlement_file_among_the_files_that_are_read_is_refused(failed, tmp_path, option):
+def test_a_settlement_file_among_the_recipients_files_is_refused(failed, tmp_path, option):
     folder = tmp_path / "in"
     folder.mkdir()
     (folder / "people.csv").write_text(f"msisdn\n{KNOWN[0]}\n")
     settlements = folder / "settled.csv"
     arguments = {"recipients": (folder, {}), "exclude": (EVERYBODY, {"exclude": folder})}
     recipients, options = arguments[option]
-    with pytest.raises(ISmartInputError, match=f"settlements_path is a file of {option}"):
+    with pytest.raises(ISmartInputError, match=f"settlements_path is among the files of {option}"):
         failed.attempt(recipients, settlements=settlements, **options)
 
 
-def test_settling_does_not_count_the_later_sends_of_the_same_try(lasting):
+def test_settling_ignores_later_sends_of_the_same_try(lasting):
     first = opened(lasting)
     first.write([], [batch(LOST[0])])
     ledger = opened(lasting)
@@ -345,7 +345,7 @@ def test_settling_does_not_count_the_later_sends_of_the_same_try(lasting):
     assert states(ledger, KNOWN[0], LOST[0]) == {LOST[0]: ["ruled_out"]}
 
 
-def test_two_senders_are_not_granted_the_same_numbers_beside_a_prune(database):
+def test_two_senders_are_not_granted_the_same_numbers_during_a_prune(database):
     old = opened(database, scope="key:bills", task="task:old")
     old.write([], [batch(KNOWN[0])])
     old.write([(batch(KNOWN[0]), outcome(Fate.ACCEPTED))], [])
@@ -356,7 +356,7 @@ def test_two_senders_are_not_granted_the_same_numbers_beside_a_prune(database):
     assert not here.write([], [batch(*LOST)])
 
 
-def test_a_message_that_another_index_settled_stays_the_message_of_its_sender(database):
+def test_a_message_settled_by_another_index_keeps_its_sender(database):
     index = {"scope": "task:dag/run/send", "same_text_only": True}
     ledgers = [SqlLedger(database.engine, task=f"task:dag/run/send/{at}", **index) for at in (0, 1)]
     ledgers[0].claim()
@@ -374,7 +374,7 @@ def test_a_message_that_another_index_settled_stays_the_message_of_its_sender(da
 
 
 class TestSharedKey:
-    """Tasks that name the same idempotency key."""
+    """Tasks with the same idempotency key."""
 
     @pytest.fixture
     def make_task(self, send, database, tmp_path):

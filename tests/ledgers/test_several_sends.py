@@ -1,4 +1,4 @@
-"""A function that sends several times in a try, its retries, and what a number gets over all of them."""
+"""Test a function that sends several times in a try, its retries, and what a number gets over all of them."""
 
 import os
 import subprocess
@@ -26,7 +26,7 @@ A, B = NUMBERS[:2]
 
 @pytest.fixture
 def a_try(ismart_default, lasting, monkeypatch):
-    """Give the sends of one try of a task, each a list of numbers and a text; its reports or errors come back."""
+    """Run the sends of one try of a task, each a list of numbers and a text; return its reports or errors."""
     ismart_default(extra={"max_concurrency": 2})
     if not isinstance(lasting, Store):
         monkeypatch.setenv("AIRFLOW_CONN_LEDGER", lasting.connection)
@@ -55,7 +55,7 @@ def a_try(ismart_default, lasting, monkeypatch):
     return a_try
 
 
-def test_a_retry_with_the_time_of_day_in_its_text_sends_nothing_again(a_try, told):
+def test_a_retry_with_a_changing_time_in_its_text_sends_nothing_again(a_try, told):
     a_try((NUMBERS, "It is 10:00"))
     for minute in ("10:05", "10:10"):
         assert a_try((NUMBERS, f"It is {minute}")) == [{"already_sent": len(NUMBERS)}]
@@ -76,7 +76,7 @@ def test_the_kth_message_is_already_sent_if_earlier_tries_sent_k(a_try, told):
     assert told() == {A: 2, B: 2}
 
 
-def test_the_same_text_is_sent_once_however_often_one_try_asks_for_it(a_try, told):
+def test_the_same_text_is_sent_once_however_often_a_try_requests_it(a_try, told):
     assert a_try(([A], "One"), ([A], "One"), ([A, B], "One")) == [
         {"accepted": 1},
         {"already_sent": 1},
@@ -85,7 +85,7 @@ def test_the_same_text_is_sent_once_however_often_one_try_asks_for_it(a_try, tol
     assert told() == {A: 1, B: 1}
 
 
-def test_a_text_of_an_earlier_try_counts_once_even_if_it_is_asked_for_twice(a_try, told):
+def test_a_text_of_an_earlier_try_counts_once_even_if_requested_twice(a_try, told):
     a_try(([A], "One"))
     assert a_try(([A], "One"), ([A], "One"), ([A], "Two")) == [
         {"already_sent": 1},
@@ -95,7 +95,7 @@ def test_a_text_of_an_earlier_try_counts_once_even_if_it_is_asked_for_twice(a_tr
     assert told() == {A: 2}
 
 
-def test_a_message_of_unknown_outcome_stands_for_one_message_of_the_retry(a_try, told, ismart_sandbox):
+def test_an_uncertain_message_replaces_one_message_of_the_retry(a_try, told, ismart_sandbox):
     ismart_sandbox.fail(faults.Drop(), None)
     assert a_try(([A], "10:00")) == [{"uncertain": 1}]
     assert a_try(([A], "10:05"), ([A], "10:05 two")) == [{"uncertain": 1}, {"accepted": 1}]
@@ -112,7 +112,7 @@ def test_a_loop_that_accepts_uncertain_rows_sends_every_chunk_and_can_fail_at_it
 
 
 class CountedTry(StoreOfTry):
-    """A task state store that notes what is read and written."""
+    """A task state store that records what is read and written."""
 
     def __init__(self, store):
         super().__init__(store)
@@ -128,7 +128,7 @@ class CountedTry(StoreOfTry):
 
 
 @needs_task_state
-def test_the_accesses_of_a_send_do_not_grow_with_the_number_of_sends(ismart_default, told, monkeypatch):
+def test_accesses_per_send_do_not_grow_with_the_number_of_sends(ismart_default, told, monkeypatch):
     store = Store()
     store.newest = counted = CountedTry(store)
     connections = []
@@ -149,7 +149,7 @@ def test_the_accesses_of_a_send_do_not_grow_with_the_number_of_sends(ismart_defa
 
 
 class TestHookSend:
-    def test_takes_the_operators_on_options(self, ismart_default, ismart_sandbox):
+    def test_send_accepts_the_operators_on_options(self, ismart_default, ismart_sandbox):
         ismart_default()
         ismart_sandbox.fail(faults.Drop())
         report = ISmartHook().send([A], "Hello", on_uncertain="accept")
@@ -158,7 +158,7 @@ class TestHookSend:
         with pytest.raises(ISmartUncertainError):
             ISmartHook().send([A], "Hello")
 
-    def test_stops_as_fast_as_the_operator_when_airflow_stops_the_task(self, ismart_default, ismart_sandbox):
+    def test_send_stops_like_the_operator_when_airflow_stops_the_task(self, ismart_default, ismart_sandbox):
         """Airflow calls on_kill of the task, from a signal handler on Airflow 3."""
         ismart_default(extra={"max_concurrency": 1})
         ismart_sandbox.configure(latency=0.2)
@@ -180,20 +180,20 @@ class TestHookSend:
         assert len(ismart_sandbox.calls) <= stopped[0] + 1
         assert task.on_kill.__name__ == "<lambda>"
 
-    def test_in_a_subprocess_of_a_task_keeps_the_tasks_ledger(self, ismart_default, told, database):
-        """What ``@task.external_python`` does: the function runs elsewhere, with the task in its environment."""
+    def test_send_in_a_subprocess_uses_the_tasks_ledger(self, ismart_default, told, database):
+        """Send as ``@task.external_python`` does: in a subprocess with the task in its environment."""
         ismart_default(extra={"ledger_conn_id": "ledger"})
         for try_number in (1, 2):
             assert _in_subprocess(try_number, ledger=database.connection) == ""
         assert told() == {A: 1, B: 1}
 
-    def test_in_a_subprocess_of_a_later_try_without_a_ledger_refuses_to_send(self, ismart_default, told):
+    def test_send_in_a_subprocess_of_a_later_try_without_a_ledger_refuses(self, ismart_default, told):
         assert _in_subprocess(1) == ""
         assert "ISmartUncertainFinalError: This is try 2" in _in_subprocess(2)
         assert told() == {A: 1, B: 1}
 
     @pytest.mark.parametrize("method", ["fork", "spawn", "forkserver"])
-    def test_in_a_process_pool_of_a_task_says_where_to_send_instead(self, ismart_default, told, method, tmp_path):
+    def test_send_in_a_process_pool_says_where_to_send_instead(self, ismart_default, told, method, tmp_path):
         script = tmp_path / "pool.py"
         script.write_text(_POOL.format(method=method))
         said = _in_subprocess(1, str(script))
@@ -221,7 +221,7 @@ if __name__ == "__main__":
 
 
 def _in_subprocess(try_number, *script, ledger=None):
-    """Send, or run a script, as a task's subprocess; return the last line of what it said where it failed."""
+    """Send, or run a script, in a subprocess of a task; return the last line of its error output."""
     task = {"DAG_ID": "dag", "TASK_ID": "send", "DAG_RUN_ID": "run", "TRY_NUMBER": str(try_number)}
     env = os.environ | {f"AIRFLOW_CTX_{name}": value for name, value in task.items()}
     if ledger:

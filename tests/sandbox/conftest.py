@@ -15,7 +15,7 @@ PATH = "/iBulkSMS/HttpWS/SMSDynamicAPI.aspx"
 
 @pytest.fixture
 def target(ismart_sandbox):
-    """Build the path and query of a good call, changed as asked; ``None`` leaves a parameter out."""
+    """Build the path and query of a good call, with changes; ``None`` omits a parameter."""
 
     def build(**changes):
         parameters = {
@@ -34,7 +34,7 @@ def target(ismart_sandbox):
 
 @pytest.fixture
 def get(ismart_sandbox):
-    """Ask for a path as it is, on a connection of its own; give the status, headers and body."""
+    """Request a path unchanged, on its own connection; return the status, headers and body."""
 
     def ask(path, method="GET", body=None):
         connection = http.client.HTTPConnection("127.0.0.1", ismart_sandbox.port, timeout=10)
@@ -50,7 +50,7 @@ def get(ismart_sandbox):
 
 @pytest.fixture
 def send(get, target):
-    """Make a good call, changed as asked; give the return code's text."""
+    """Make a good call, with changes; return the return code as text."""
 
     def call(**changes):
         status, _, body = get(target(**changes))
@@ -62,7 +62,7 @@ def send(get, target):
 
 @pytest.fixture
 def raw(ismart_sandbox, target):
-    """Make a call over a bare socket; give every byte until the sandbox closes, or raise what TCP does."""
+    """Make a call over a bare socket; return every byte until the sandbox closes, or raise TCP's error."""
 
     def exchange(*, timeout=10.0, **changes):
         with socket.create_connection(("127.0.0.1", ismart_sandbox.port), timeout=timeout) as connection:
@@ -77,7 +77,7 @@ def raw(ismart_sandbox, target):
 
 @pytest.fixture
 def run_sandbox():
-    """Run the command in a process of its own; give the process, its greeting and its port."""
+    """Run the command in its own process; return the process, its greeting and its port."""
 
     @contextmanager
     def run(*arguments):

@@ -9,7 +9,7 @@ import pytest
 
 
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
-def test_it_starts_with_a_greeting_and_ends_cleanly_on_a_signal(run_sandbox, target, number):
+def test_the_command_prints_a_greeting_and_ends_cleanly_on_a_signal(run_sandbox, target, number):
     with run_sandbox() as (process, greeting, port):
         connection = http.client.HTTPConnection("127.0.0.1", port, timeout=10)
         connection.request("GET", target())
@@ -31,7 +31,7 @@ def test_it_starts_with_a_greeting_and_ends_cleanly_on_a_signal(run_sandbox, tar
     }
 
 
-def test_the_login_can_be_chosen_and_the_journal_is_named(run_sandbox, target, tmp_path):
+def test_user_password_and_journal_are_options(run_sandbox, target, tmp_path):
     journal = tmp_path / "journal.jsonl"
     with run_sandbox("--user", "me", "--password", "secret", "--journal", str(journal)) as (
         _,
@@ -46,7 +46,7 @@ def test_the_login_can_be_chosen_and_the_journal_is_named(run_sandbox, target, t
     assert json.loads(journal.read_text(encoding="utf-8"))["msisdn"] == "96890000001"
 
 
-def test_in_a_container_it_warns_and_prints_the_token_only_where_it_is_needed(run_sandbox, target):
+def test_in_a_container_the_command_warns_and_prints_the_token_only_where_needed(run_sandbox, target):
     with run_sandbox("--host", "0.0.0.0") as (process, greeting, port):
         assert "WARNING: other machines can send to this sandbox." in greeting
         page, messages = re.findall(r"http://127\.0\.0\.1:\d+/\S*\?token=\S+", greeting)
@@ -76,7 +76,7 @@ def test_in_a_container_it_warns_and_prints_the_token_only_where_it_is_needed(ru
         ),
     ],
 )
-def test_what_it_cannot_do_is_said_in_one_line(arguments, error):
+def test_invalid_arguments_are_one_line_of_error(arguments, error):
     command = [sys.executable, "-m", "airflow_provider_ismart.sandbox", *arguments]
     ended = subprocess.run(command, capture_output=True, text=True, timeout=30, check=False)
     assert ended.returncode == 2

@@ -14,7 +14,7 @@ def test_messages_can_be_read_and_filtered_by_number(ismart_sandbox, get, send):
     assert json.loads(get("/_sandbox/messages?msisdn=96890000003")[2]) == []
 
 
-def test_calls_tell_what_was_asked_and_answered_but_never_a_password(ismart_sandbox, get, target, send):
+def test_calls_show_request_and_answer_but_never_a_password(ismart_sandbox, get, target, send):
     send(Password="hunter2", MobileNo="96890000001,96890000002")
     body = get("/_sandbox/calls")[2]
     (call,) = json.loads(body)
@@ -81,7 +81,7 @@ def test_every_setting_can_be_changed_and_read_back(get, setting, value):
         ("latency", -0.5),
     ],
 )
-def test_a_setting_that_cannot_be_is_refused_by_name_and_nothing_changes(ismart_sandbox, get, setting, value):
+def test_an_invalid_setting_is_named_and_nothing_changes(ismart_sandbox, get, setting, value):
     before = ismart_sandbox.account
     status, _, body = get("/_sandbox/account", "PATCH", json.dumps({"header_registered": False, setting: value}))
     assert status == 400
@@ -90,13 +90,13 @@ def test_a_setting_that_cannot_be_is_refused_by_name_and_nothing_changes(ismart_
 
 
 @pytest.mark.parametrize("body", ["", "{", "[]", "\xff", "[" * 100_000], ids=lambda body: body[:3])
-def test_a_body_that_is_no_object_is_refused(get, body):
+def test_a_body_that_is_not_an_object_is_refused(get, body):
     status, _, answer = get("/_sandbox/account", "PATCH", body)
     assert status == 400
     assert "body must be" in json.loads(answer)["error"]
 
 
-def test_reset_puts_everything_back_to_the_start(ismart_sandbox, get, send):
+def test_reset_restores_the_initial_state(ismart_sandbox, get, send):
     pristine = ismart_sandbox.account
     send()
     first_id = ismart_sandbox.messages[0].id
@@ -112,7 +112,7 @@ def test_reset_puts_everything_back_to_the_start(ismart_sandbox, get, send):
     assert ismart_sandbox.messages[0].id != first_id
 
 
-def test_the_control_api_is_not_counted_among_the_calls(ismart_sandbox, get):
+def test_requests_to_the_control_api_are_not_calls(ismart_sandbox, get):
     get("/_sandbox/messages")
     get("/_sandbox/nothing-here")
     assert ismart_sandbox.calls == []

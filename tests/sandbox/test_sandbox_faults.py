@@ -7,7 +7,7 @@ import pytest
 from airflow_provider_ismart.sandbox import InvalidFaultError, faults
 
 
-def test_latency_answers_late_but_well(ismart_sandbox, send):
+def test_latency_delays_a_correct_answer(ismart_sandbox, send):
     ismart_sandbox.fail(faults.Latency(seconds=0.2))
     started = time.monotonic()
     assert send() == "1"
@@ -22,7 +22,7 @@ def test_a_call_is_recorded_before_its_latency(ismart_sandbox, raw):
     assert len(ismart_sandbox.messages) == 1
 
 
-def test_a_standing_latency_delays_every_call(ismart_sandbox, send):
+def test_the_account_setting_latency_delays_every_call(ismart_sandbox, send):
     ismart_sandbox.configure(latency=0.05)
     started = time.monotonic()
     assert [send(), send()] == ["1", "1"]
@@ -54,7 +54,7 @@ def test_a_drop_is_seen_as_fin_without_a_byte(ismart_sandbox, raw, accept):
 
 @pytest.mark.parametrize("accept", [False, True])
 @pytest.mark.parametrize("status", [404, 414, 429, 500, 503])
-def test_an_http_status_comes_with_its_headers_and_body(ismart_sandbox, get, target, status, accept):
+def test_an_http_status_has_its_headers_and_body(ismart_sandbox, get, target, status, accept):
     ismart_sandbox.fail(
         faults.HttpStatus(status=status, headers={"Retry-After": "3"}, body="Come back.", accept=accept)
     )
@@ -63,7 +63,7 @@ def test_an_http_status_comes_with_its_headers_and_body(ismart_sandbox, get, tar
     assert len(ismart_sandbox.messages) == accept
 
 
-def test_a_redirect_points_elsewhere(ismart_sandbox, get, target):
+def test_a_redirect_has_its_location(ismart_sandbox, get, target):
     ismart_sandbox.fail(faults.Redirect(location="http://127.0.0.1:9/login"))
     status, headers, _ = get(target())
     assert (status, headers["Location"]) == (302, "http://127.0.0.1:9/login")
@@ -71,7 +71,7 @@ def test_a_redirect_points_elsewhere(ismart_sandbox, get, target):
 
 
 @pytest.mark.parametrize("accept", [False, True])
-def test_garbage_is_a_200_whose_body_is_yours(ismart_sandbox, send, accept):
+def test_garbage_is_status_200_with_the_given_body(ismart_sandbox, send, accept):
     ismart_sandbox.fail(faults.Garbage(body=" 1\r\n", accept=accept))
     assert send() == " 1\r\n"
     assert len(ismart_sandbox.messages) == accept
@@ -86,7 +86,7 @@ def test_a_truncated_body_ends_before_its_content_length(ismart_sandbox, raw, ac
     assert len(ismart_sandbox.messages) == accept
 
 
-def test_truncated_headers_never_come_to_an_end(ismart_sandbox, raw):
+def test_truncated_headers_are_incomplete(ismart_sandbox, raw):
     ismart_sandbox.fail(faults.TruncatedHeaders())
     received = raw()
     assert received.startswith(b"HTTP/1.1 200 OK\r\n")
@@ -96,33 +96,33 @@ def test_truncated_headers_never_come_to_an_end(ismart_sandbox, raw):
 
 @pytest.mark.parametrize("accept", [False, True])
 @pytest.mark.parametrize("code", [11, 24, 99, -1])
-def test_any_return_code_can_be_answered(ismart_sandbox, send, code, accept):
+def test_any_return_code_can_be_returned(ismart_sandbox, send, code, accept):
     ismart_sandbox.fail(faults.ReturnCode(code=code, accept=accept))
     assert send() == str(code)
     assert len(ismart_sandbox.messages) == accept
 
 
-def test_a_fault_that_accepts_still_leaves_the_decision_to_the_rules(ismart_sandbox, raw):
+def test_with_accept_the_rules_still_decide(ismart_sandbox, raw):
     ismart_sandbox.fail(faults.Drop(accept=True))
     assert raw(MobileNo="1") == b""
     assert ismart_sandbox.calls[0].code == 9
     assert ismart_sandbox.messages == []
 
 
-def test_a_fault_that_does_not_accept_keeps_the_call_from_the_rules(ismart_sandbox, send):
+def test_without_accept_the_rules_do_not_process_the_call(ismart_sandbox, send):
     ismart_sandbox.fail(faults.ReturnCode(code=3))
     send(Password="wrong")
     assert ismart_sandbox.account.failed_logins == 0
     assert ismart_sandbox.calls[0].code is None
 
 
-def test_faults_are_consumed_one_per_call(ismart_sandbox, send):
+def test_each_call_consumes_one_fault(ismart_sandbox, send):
     ismart_sandbox.fail(faults.ReturnCode(code=11, times=2), None, faults.ReturnCode(code=20))
     assert [send() for _ in range(5)] == ["11", "11", "1", "20", "1"]
     assert [call.fault for call in ismart_sandbox.calls] == ["code", "code", None, "code", None]
 
 
-def test_after_a_fault_the_connection_still_works_where_http_says_so(ismart_sandbox, target):
+def test_the_connection_survives_a_fault_if_http_allows_it(ismart_sandbox, target):
     ismart_sandbox.fail(faults.ReturnCode(code=11))
     with socket.create_connection(("127.0.0.1", ismart_sandbox.port), timeout=10) as connection:
         for answer in (b"11", b"1"):
@@ -145,7 +145,7 @@ def test_every_fault_can_be_posted_and_read_back(ismart_sandbox, get, kind):
     assert json.loads(get("/_sandbox/faults")[2]) == [posted, None]
 
 
-def test_faults_can_be_called_off(ismart_sandbox, get, send):
+def test_faults_can_be_cleared(ismart_sandbox, get, send):
     ismart_sandbox.fail(faults.Hang())
     assert json.loads(get("/_sandbox/faults", "DELETE")[2]) == []
     assert send() == "1"
@@ -172,13 +172,13 @@ def test_faults_can_be_called_off(ismart_sandbox, get, send):
         ({"fault": "code", "code": "11"}, "code"),
     ],
 )
-def test_a_fault_that_cannot_be_is_refused_by_name_and_none_is_queued(ismart_sandbox, get, fault, named):
+def test_an_invalid_fault_is_named_and_none_is_queued(ismart_sandbox, get, fault, named):
     status, _, body = get("/_sandbox/faults", "POST", json.dumps([{"fault": "hang"}, fault]))
     assert status == 400
     assert named in json.loads(body)["error"]
     assert json.loads(get("/_sandbox/faults")[2]) == []
 
 
-def test_a_fault_is_validated_when_it_is_made():
+def test_a_fault_is_validated_on_creation():
     with pytest.raises(InvalidFaultError, match="'latency': seconds"):
         faults.Latency(seconds=float("nan"))

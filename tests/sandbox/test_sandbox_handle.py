@@ -12,7 +12,7 @@ from airflow_provider_ismart.sandbox import InvalidSettingError, NotLoopbackErro
 THREADS, CALLS, NUMBERS = 16, 25, 4
 
 
-def test_calls_of_many_threads_are_all_recorded_exactly_once(ismart_sandbox, target):
+def test_calls_from_many_threads_are_recorded_exactly_once(ismart_sandbox, target):
     ismart_sandbox.configure(credit=THREADS * CALLS * NUMBERS)
 
     def work(thread):
@@ -36,7 +36,7 @@ def test_calls_of_many_threads_are_all_recorded_exactly_once(ismart_sandbox, tar
     assert ismart_sandbox.account.credit == 0
 
 
-def test_a_stopped_sandbox_refuses_connections_and_keeps_its_port_and_record(ismart_sandbox, send):
+def test_a_stopped_sandbox_refuses_connections_and_keeps_its_port_and_records(ismart_sandbox, send):
     send()
     port = ismart_sandbox.port
     ismart_sandbox.stop()
@@ -50,13 +50,13 @@ def test_a_stopped_sandbox_refuses_connections_and_keeps_its_port_and_record(ism
     assert len(ismart_sandbox.messages) == 2
 
 
-def test_a_pause_ends_where_its_block_ends(ismart_sandbox, send):
+def test_a_pause_ends_with_its_block(ismart_sandbox, send):
     with ismart_sandbox.pause(), pytest.raises(ConnectionRefusedError):
         send()
     assert send() == "1"
 
 
-def test_pulling_the_plug_cuts_a_call_that_waits_for_its_answer(ismart_sandbox, target):
+def test_stop_closes_a_call_that_waits_for_its_answer(ismart_sandbox, target):
     ismart_sandbox.fail(faults.Hang(accept=True))
     with socket.create_connection(("127.0.0.1", ismart_sandbox.port), timeout=10) as connection:
         connection.sendall(f"GET {target()} HTTP/1.1\r\nHost: sandbox\r\n\r\n".encode())
@@ -67,7 +67,7 @@ def test_pulling_the_plug_cuts_a_call_that_waits_for_its_answer(ismart_sandbox, 
     assert len(ismart_sandbox.messages) == 1
 
 
-def test_the_plug_can_be_pulled_again_and_again_while_threads_send(ismart_sandbox, send):
+def test_the_sandbox_can_stop_and_start_repeatedly_while_threads_send(ismart_sandbox, send):
     finished = threading.Event()
 
     def work():
@@ -87,7 +87,7 @@ def test_the_plug_can_be_pulled_again_and_again_while_threads_send(ismart_sandbo
     assert accepted <= len(ismart_sandbox.messages) <= len(ismart_sandbox.calls)
 
 
-def test_two_sandboxes_know_nothing_of_each_other(ismart_sandbox):
+def test_two_sandboxes_are_independent(ismart_sandbox):
     with Sandbox(user="another-user", password="another-password") as other:
         assert other.port != ismart_sandbox.port
         other.configure(credit=1)
@@ -99,7 +99,7 @@ def test_a_taken_port_is_reported(ismart_sandbox):
         Sandbox(port=ismart_sandbox.port).start()
 
 
-def test_the_connection_points_airflow_at_the_sandbox(ismart_sandbox):
+def test_connection_json_is_an_airflow_connection_to_the_sandbox(ismart_sandbox):
     assert ismart_sandbox.url == f"http://127.0.0.1:{ismart_sandbox.port}"
     assert json.loads(ismart_sandbox.connection_json()) == {
         "conn_type": "ismart",
@@ -116,24 +116,24 @@ def test_an_unknown_setting_is_named(ismart_sandbox):
 
 
 @pytest.mark.parametrize("host", ["192.168.1.10", "", "example.com", "127.0.0.1.example.com"])
-def test_it_refuses_to_listen_on_anything_but_loopback_and_a_containers_addresses(host):
+def test_only_loopback_and_container_addresses_are_allowed(host):
     with pytest.raises(NotLoopbackError, match="only on loopback addresses"):
         Sandbox(host=host)
 
 
 @pytest.mark.parametrize(("host", "url"), [("0.0.0.0", "http://127.0.0.1:8025"), ("::", "http://[::1]:8025")])
-def test_in_a_container_it_listens_on_all_addresses_and_has_a_token(host, url):
+def test_in_a_container_the_sandbox_listens_on_all_addresses_and_has_a_token(host, url):
     sandbox = Sandbox(host=host, port=8025)
     assert sandbox.url == url
     assert sandbox.control_url("/_sandbox/calls") == f"{url}/_sandbox/calls?token={sandbox.token}"
 
 
 @pytest.mark.parametrize(("host", "url"), [("localhost", "http://127.0.0.1:"), ("127.0.0.2", "http://127.0.0.2:")])
-def test_every_loopback_address_will_do(host, url):
+def test_every_loopback_address_is_allowed(host, url):
     with Sandbox(host=host) as sandbox:
         assert sandbox.url == f"{url}{sandbox.port}"
         socket.create_connection((sandbox.url[7:].partition(":")[0], sandbox.port), timeout=10).close()
 
 
-def test_a_url_of_ipv6_has_its_brackets():
+def test_an_ipv6_url_has_brackets():
     assert Sandbox(host="::1", port=8025).url == "http://[::1]:8025"

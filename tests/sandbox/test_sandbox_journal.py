@@ -10,7 +10,7 @@ from airflow_provider_ismart.sandbox import Sandbox
 
 
 def answers(port, targets):
-    """Make calls over one connection, for as long as it is answered."""
+    """Make calls over one connection, as long as they are answered."""
     with closing(http.client.HTTPConnection("127.0.0.1", port, timeout=10)) as connection:
         for path in targets:
             try:
@@ -20,7 +20,7 @@ def answers(port, targets):
                 return
 
 
-def test_the_file_has_every_message_that_memory_has(tmp_path, target):
+def test_the_file_has_every_message_in_memory(tmp_path, target):
     journal = tmp_path / "journal.jsonl"
     texts = ["plain", 'quotes " and \\', "سطر\nسطر", "a\u2028b\u2029c\x85d", "😀"]
     with Sandbox(journal=journal) as sandbox:
@@ -32,14 +32,14 @@ def test_the_file_has_every_message_that_memory_has(tmp_path, target):
     assert "سطر" in lines[4]
 
 
-def test_refused_calls_leave_no_line(tmp_path, target):
+def test_refused_calls_are_not_in_the_file(tmp_path, target):
     journal = tmp_path / "journal.jsonl"
     with Sandbox(journal=journal) as sandbox:
         assert list(answers(sandbox.port, [target(MobileNo="1"), target(Message="")])) == [b"9", b"5"]
     assert journal.read_bytes() == b""
 
 
-def test_a_later_run_and_a_reset_append_with_ids_of_their_own(tmp_path, target):
+def test_later_runs_and_resets_append_messages_with_new_ids(tmp_path, target):
     journal = tmp_path / "journal.jsonl"
     for _ in range(2):
         with Sandbox(journal=journal) as sandbox:
@@ -49,12 +49,12 @@ def test_a_later_run_and_a_reset_append_with_ids_of_their_own(tmp_path, target):
     assert len({json.loads(line)["id"] for line in journal.read_text(encoding="utf-8").splitlines()}) == 4
 
 
-def test_a_journal_that_cannot_be_written_is_reported_immediately(tmp_path):
+def test_an_unwritable_journal_is_reported_immediately(tmp_path):
     with pytest.raises(FileNotFoundError, match=r"^cannot write the journal .*: No such file or directory$"):
         Sandbox(journal=tmp_path / "nowhere" / "journal.jsonl")
 
 
-def test_a_killed_sandbox_leaves_a_true_record_of_all_it_answered(tmp_path, run_sandbox, target):
+def test_a_killed_sandbox_leaves_a_complete_journal(tmp_path, run_sandbox, target):
     journal = tmp_path / "journal.jsonl"
     numbers = [f"9689000{n:04}" for n in range(5000)]
     answered = 0

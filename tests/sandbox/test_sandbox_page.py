@@ -17,7 +17,7 @@ CHANGE = [("PATCH", "account"), ("POST", "faults"), ("DELETE", "faults"), ("POST
 
 @pytest.fixture
 def ask(ismart_sandbox):
-    """Make a request with exactly these headers; give the status, headers and body."""
+    """Make a request with exactly these headers; return the status, headers and body."""
 
     def request(path, method="GET", body=None, *, sandbox=ismart_sandbox, **headers):
         connection = http.client.HTTPConnection("127.0.0.1", sandbox.port, timeout=10)
@@ -55,7 +55,7 @@ def test_the_page_is_served_with_headers_that_keep_strangers_out(ask, path):
     assert "Access-Control-Allow-Origin" not in headers
 
 
-def test_the_page_is_three_short_files_that_load_nothing_from_elsewhere():
+def test_the_page_is_three_short_files_that_load_nothing_else():
     files = {path.name: path.read_text(encoding="utf-8") for path in PAGE.iterdir()}
     assert files.keys() == {"index.html", "inbox.css", "inbox.js"}
     assert sum(len(text.splitlines()) for text in files.values()) < 900
@@ -73,7 +73,7 @@ def test_the_page_is_three_short_files_that_load_nothing_from_elsewhere():
     assert sorted(loaded) == FILES[1:]
 
 
-def test_every_return_code_has_its_meaning():
+def test_every_return_code_has_a_meaning():
     assert MEANINGS.keys() == set(Code)
 
 
@@ -86,7 +86,7 @@ def test_every_return_code_has_its_meaning():
         (faults.Garbage(), None, None),
     ],
 )
-def test_a_call_says_what_its_client_was_answered(ask, ismart_sandbox, target, fault, answered, meaning):
+def test_a_call_shows_the_answer_that_its_client_got(ask, ismart_sandbox, target, fault, answered, meaning):
     ismart_sandbox.fail(fault)
     ask(target())
     [call] = json.loads(ask("/_sandbox/inbox/calls")[2])["calls"]
@@ -101,14 +101,14 @@ def test_a_call_says_what_its_client_was_answered(ask, ismart_sandbox, target, f
     "host", ["evil.example", "evil.example:80", "127.0.0.1.evil.example", "192.168.1.10", "", None]
 )
 @pytest.mark.parametrize("path", READ)
-def test_a_name_that_is_not_this_machine_is_refused(ask, path, host):
+def test_another_host_name_is_refused(ask, path, host):
     status, _, body = ask(path, Host=host)
     assert status in {400, 403}
     assert "messages" not in body
 
 
 @pytest.mark.parametrize("host", ["localhost:{}", "127.0.0.1:{}", "127.0.0.2:{}", "[::1]:{}", "LOCALHOST"])
-def test_every_name_of_this_machine_is_allowed(ask, ismart_sandbox, host):
+def test_every_loopback_host_name_is_allowed(ask, ismart_sandbox, host):
     assert ask("/_sandbox/messages", Host=host.format(ismart_sandbox.port))[0] == 200
 
 
@@ -145,7 +145,7 @@ def test_the_page_itself_can_change_things(ask, ismart_sandbox):
     assert ismart_sandbox.account.credit == 7
 
 
-def test_the_gateway_itself_takes_calls_under_any_name(ask, target):
+def test_the_gateways_path_accepts_any_host_name(ask, target):
     assert ask(target(), Host="gateway.example")[2] == "1"
 
 
@@ -180,34 +180,34 @@ class TestToken:
 
     @pytest.mark.parametrize("path", READ)
     @pytest.mark.parametrize("token", ["", "?token=", "?token=wrong", "?token=%FF"])
-    def test_nothing_is_shown_without_it(self, ask, open_sandbox, path, token):
+    def test_nothing_is_shown_without_the_token(self, ask, open_sandbox, path, token):
         status, _, body = ask(path + token, sandbox=open_sandbox)
         assert status == 401
         assert "the URL that the sandbox printed" in json.loads(body)["error"]
 
     @pytest.mark.parametrize(("method", "name"), CHANGE)
-    def test_nothing_is_changed_without_it_or_by_another_website(self, ask, open_sandbox, method, name):
+    def test_nothing_is_changed_without_the_token_or_by_another_website(self, ask, open_sandbox, method, name):
         path = f"/_sandbox/{name}"
         assert ask(path, method, b"{}", sandbox=open_sandbox)[0] == 401
         path += f"?token={open_sandbox.token}"
         assert ask(path, method, b"{}", sandbox=open_sandbox, Origin="http://evil.example")[0] == 403
 
-    def test_it_opens_everything_under_any_name(self, ask, open_sandbox):
+    def test_the_token_allows_everything_with_any_host_name(self, ask, open_sandbox):
         path = f"/_sandbox/account?token={open_sandbox.token}"
         assert ask(path, "PATCH", b'{"credit": 7}', sandbox=open_sandbox, Host="sandbox:8025")[0] == 200
         assert open_sandbox.account.credit == 7
         assert open_sandbox.control_url("/_sandbox/account") == open_sandbox.url + path
 
-    def test_the_page_keeps_it_in_a_cookie_that_no_script_reads(self, ask, open_sandbox):
+    def test_the_page_keeps_the_token_in_a_cookie_that_scripts_cannot_read(self, ask, open_sandbox):
         status, headers, _ = ask(f"/?token={open_sandbox.token}", sandbox=open_sandbox)
         assert (status, headers["Location"]) == (303, "/")
         cookie, *flags = headers["Set-Cookie"].split("; ")
         assert {"HttpOnly", "SameSite=strict"} <= set(flags)
         assert ask("/_sandbox/messages", sandbox=open_sandbox, Cookie=cookie)[0] == 200
 
-    def test_the_gateway_needs_none(self, ask, open_sandbox, target):
+    def test_the_gateways_path_needs_no_token(self, ask, open_sandbox, target):
         assert ask(target(), sandbox=open_sandbox)[2] == "1"
 
-    def test_each_sandbox_has_its_own(self, open_sandbox):
+    def test_each_sandbox_has_its_own_token(self, open_sandbox):
         assert Sandbox(host="0.0.0.0").token != open_sandbox.token
         assert Sandbox().token is None

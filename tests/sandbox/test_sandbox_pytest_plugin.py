@@ -8,7 +8,7 @@ def run_python(*arguments, cwd):
     )
 
 
-def test_the_fixture_gives_each_test_a_sandbox_as_new(tmp_path):
+def test_the_fixture_gives_each_test_a_clean_sandbox(tmp_path):
     (tmp_path / "test_mine.py").write_text(
         """
 from urllib.request import urlopen
@@ -32,7 +32,7 @@ test_two = test_three = test_one
     assert "3 passed" in ended.stdout, ended.stdout + ended.stderr
 
 
-def test_the_plugin_loads_no_server_until_the_fixture_is_used(tmp_path):
+def test_the_plugin_loads_the_server_only_if_the_fixture_is_used(tmp_path):
     script = (
         "import sys, airflow_provider_ismart.sandbox.pytest_plugin\n"
         "heavy = {'uvicorn', 'starlette', 'asyncio', 'airflow', 'pandas'} & set(sys.modules)\n"

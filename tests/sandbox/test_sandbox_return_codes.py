@@ -25,7 +25,7 @@ def test_a_good_call_is_pushed_and_recorded_once_per_number(ismart_sandbox, send
     assert (first.state, first.push_at, first.push_date_time) == ("sent", None, None)
 
 
-def test_the_body_is_the_code_alone_as_plain_text(get, target):
+def test_the_body_is_only_the_code_as_plain_text(get, target):
     status, headers, body = get(target())
     assert (status, headers["Content-Type"], body) == (200, "text/plain; charset=utf-8", "1")
 
@@ -37,7 +37,7 @@ def test_fifty_numbers_are_accepted_and_one_more_is_an_invalid_request(ismart_sa
 
 
 @pytest.mark.parametrize("missing", ["UserId", "Password"])
-def test_a_call_without_its_login_is_an_invalid_request(ismart_sandbox, send, missing):
+def test_a_call_without_a_login_is_an_invalid_request(ismart_sandbox, send, missing):
     assert send(**{missing: None}) == "15"
 
 
@@ -57,7 +57,7 @@ def test_an_undecodable_text_is_an_invalid_request(get, target, message):
 
 
 @pytest.mark.parametrize("method", ["POST", "PUT", "DELETE", "OPTIONS"])
-def test_any_method_but_get_is_an_invalid_request(ismart_sandbox, get, target, method):
+def test_methods_other_than_get_are_an_invalid_request(ismart_sandbox, get, target, method):
     assert get(target(), method, body="x")[2] == "15"
     assert ismart_sandbox.messages == []
 
@@ -67,14 +67,14 @@ def test_plus_and_escapes_are_decoded(ismart_sandbox, get, target):
     assert ismart_sandbox.messages[0].text == "a b c+س"
 
 
-def test_an_unknown_user_id_is_told_apart_from_a_wrong_password(ismart_sandbox, send):
+def test_an_unknown_user_id_and_a_wrong_password_have_different_codes(ismart_sandbox, send):
     assert send(UserId="nobody") == "17"
     assert send(UserId="Sandbox-User") == "17"
     assert send(Password="wrong") == "3"
     assert send(Password="") == "3"
 
 
-def test_three_refused_logins_in_a_row_lock_the_account_for_the_right_password_too(ismart_sandbox, send):
+def test_three_wrong_passwords_in_a_row_lock_the_account(ismart_sandbox, send):
     assert [send(Password="wrong") for _ in range(3)] == ["3", "3", "3"]
     assert send(Password="wrong") == "12"
     assert send() == "12"
@@ -82,7 +82,7 @@ def test_three_refused_logins_in_a_row_lock_the_account_for_the_right_password_t
     assert ismart_sandbox.messages == []
 
 
-def test_a_good_login_resets_the_count_even_if_the_call_is_refused_for_another_cause(ismart_sandbox, send):
+def test_a_good_login_resets_the_count_even_if_the_call_is_refused(ismart_sandbox, send):
     answers = [
         send(Password=password, MobileNo="1") for password in ("no", "no", ismart_sandbox.password, "no", "no")
     ]
@@ -91,18 +91,18 @@ def test_a_good_login_resets_the_count_even_if_the_call_is_refused_for_another_c
     assert ismart_sandbox.account.failed_logins == 0
 
 
-def test_an_unknown_user_id_locks_nobodys_account(send):
+def test_an_unknown_user_id_does_not_lock_the_account(send):
     assert [send(UserId="nobody") for _ in range(4)] == ["17"] * 4
     assert send() == "1"
 
 
-def test_the_number_of_failures_that_locks_is_a_setting(ismart_sandbox, send):
+def test_the_number_of_wrong_passwords_that_lock_is_a_setting(ismart_sandbox, send):
     ismart_sandbox.configure(max_failed_logins=1)
     assert send(Password="wrong") == "3"
     assert send() == "12"
 
 
-def test_an_unlocked_account_starts_to_count_anew(ismart_sandbox, send):
+def test_unlocking_resets_the_count(ismart_sandbox, send):
     for _ in range(3):
         send(Password="wrong")
     ismart_sandbox.configure(locked=False)
@@ -123,7 +123,7 @@ ACCOUNT_CODES = [
 
 
 @pytest.mark.parametrize(("settings", "code"), ACCOUNT_CODES)
-def test_a_setting_of_the_account_gives_its_code_to_a_probe_as_well(ismart_sandbox, send, settings, code):
+def test_account_settings_also_apply_to_a_probe(ismart_sandbox, send, settings, code):
     ismart_sandbox.configure(**settings)
     assert send() == str(code)
     assert send(MobileNo="1") == str(code)
@@ -131,7 +131,7 @@ def test_a_setting_of_the_account_gives_its_code_to_a_probe_as_well(ismart_sandb
     assert ismart_sandbox.messages == []
 
 
-def test_of_several_account_codes_the_first_in_the_sandboxs_order_answers(ismart_sandbox, send):
+def test_the_first_of_several_account_codes_is_returned(ismart_sandbox, send):
     ismart_sandbox.configure(**{name: value for settings, _ in ACCOUNT_CODES for name, value in settings.items()})
     for settings, code in ACCOUNT_CODES:
         assert send() == str(code)
@@ -139,7 +139,7 @@ def test_of_several_account_codes_the_first_in_the_sandboxs_order_answers(ismart
     assert send() == "1"
 
 
-def test_a_header_is_recorded_and_needs_to_be_registered_once_any_is(ismart_sandbox, send):
+def test_a_header_is_recorded_and_must_be_registered_if_any_is(ismart_sandbox, send):
     assert send(Header="AnyBank") == "1"
     ismart_sandbox.configure(headers=["MyBank", "My Shop"])
     assert send(Header="My Shop") == "1"
@@ -153,12 +153,12 @@ def test_headers_are_a_list_of_texts(ismart_sandbox):
         ismart_sandbox.configure(headers="MyBank")
 
 
-def test_an_account_that_expires_later_works(ismart_sandbox, send):
+def test_an_account_that_has_not_expired_yet_works(ismart_sandbox, send):
     ismart_sandbox.configure(expires_at=FUTURE, credit_expires_at=FUTURE)
     assert send() == "1"
 
 
-def test_an_expiry_without_an_offset_is_omans_time(ismart_sandbox, send):
+def test_an_expiry_without_an_offset_is_oman_time(ismart_sandbox, send):
     in_oman = datetime.now(MUSCAT).replace(tzinfo=None)
     ismart_sandbox.configure(expires_at=in_oman + timedelta(minutes=1))
     assert send() == "1"
@@ -166,7 +166,7 @@ def test_an_expiry_without_an_offset_is_omans_time(ismart_sandbox, send):
     assert send() == "13"
 
 
-def test_credit_is_spent_by_parts_times_numbers(ismart_sandbox, send):
+def test_a_call_costs_parts_times_numbers(ismart_sandbox, send):
     ismart_sandbox.configure(credit=10)
     assert send(Message="a" * 161, MobileNo="96890000001,96890000002") == "1"
     assert ismart_sandbox.account.credit == 6
@@ -186,7 +186,7 @@ def test_the_probe_proves_a_good_login_and_costs_nothing(ismart_sandbox, send):
     assert ismart_sandbox.messages == []
 
 
-def test_whether_the_probe_sees_that_the_credit_is_gone_is_a_setting(ismart_sandbox, send):
+def test_whether_the_probe_sees_missing_credit_is_a_setting(ismart_sandbox, send):
     ismart_sandbox.configure(credit=0)
     assert send(MobileNo="1") == "4"
     ismart_sandbox.configure(probe_sees_credit=False)
@@ -195,7 +195,7 @@ def test_whether_the_probe_sees_that_the_credit_is_gone_is_a_setting(ismart_sand
 
 
 @pytest.mark.parametrize("mobile_no", ["", None])
-def test_no_number_at_all_is_an_empty_mobile_number(send, mobile_no):
+def test_a_missing_number_is_an_empty_mobile_number(send, mobile_no):
     assert send(MobileNo=mobile_no) == "8"
 
 
@@ -216,13 +216,13 @@ def test_no_number_at_all_is_an_empty_mobile_number(send, mobile_no):
         "96890000001,90000002",
     ],
 )
-def test_one_number_that_is_not_eleven_digits_refuses_the_whole_call(ismart_sandbox, send, mobile_no):
+def test_one_invalid_number_refuses_the_whole_call(ismart_sandbox, send, mobile_no):
     assert send(MobileNo=mobile_no) == "9"
     assert ismart_sandbox.messages == []
 
 
 @pytest.mark.parametrize(("setting", "code"), [("bad_numbers", "9"), ("opted_out", "23")])
-def test_one_listed_number_refuses_the_whole_call(ismart_sandbox, send, setting, code):
+def test_one_bad_or_opted_out_number_refuses_the_whole_call(ismart_sandbox, send, setting, code):
     ismart_sandbox.configure(**{setting: ["96890000002"]})
     assert send(MobileNo="96890000001,96890000002") == code
     assert ismart_sandbox.messages == []
@@ -230,12 +230,12 @@ def test_one_listed_number_refuses_the_whole_call(ismart_sandbox, send, setting,
 
 
 @pytest.mark.parametrize("message", ["", None, "  ", "\r\n"])
-def test_a_message_of_nothing_to_read_is_blank(send, message):
+def test_an_empty_message_is_blank(send, message):
     assert send(Message=message) == "5"
 
 
 @pytest.mark.parametrize("lang", ["", None, "1", "064", "en", "64 "])
-def test_any_other_language_is_invalid(send, lang):
+def test_other_languages_are_invalid(send, lang):
     assert send(Lang=lang) == "10"
 
 
@@ -262,11 +262,11 @@ def test_more_than_five_parts_are_too_long(ismart_sandbox, send, lang, char, lon
         "٠٣/04/2030 07:30:00",
     ],
 )
-def test_a_date_time_of_another_form_is_invalid(send, moment):
+def test_a_date_time_in_another_format_is_invalid(send, moment):
     assert send(PushDateTime=moment) == "16"
 
 
-def test_a_message_for_later_is_recorded_as_scheduled_in_omans_time(ismart_sandbox, send):
+def test_a_future_message_is_recorded_as_scheduled_in_oman_time(ismart_sandbox, send):
     assert send(PushDateTime="03/04/2999 19:30:00") == "1"
     message = ismart_sandbox.messages[0]
     assert message.state == "scheduled"
@@ -274,17 +274,17 @@ def test_a_message_for_later_is_recorded_as_scheduled_in_omans_time(ismart_sandb
     assert message.push_date_time == "03/04/2999 19:30:00"
 
 
-def test_a_message_for_a_time_gone_by_is_sent(ismart_sandbox, send):
+def test_a_message_with_a_past_time_is_sent(ismart_sandbox, send):
     assert send(PushDateTime="03/04/2018 07:30:00") == "1"
     assert ismart_sandbox.messages[0].state == "sent"
 
 
 @pytest.mark.parametrize("flash", ["", None, "y", "0", "true"])
-def test_any_other_flash_value_is_wrong(send, flash):
+def test_other_flash_values_are_refused(send, flash):
     assert send(FLashSMS=flash) == "22"
 
 
-def test_what_the_phone_shows_is_what_is_recorded(ismart_sandbox, send):
+def test_the_text_is_recorded_as_the_phone_shows_it(ismart_sandbox, send):
     assert send(Lang="0", Message="Price: 5€ `سلام` 😀") == "1"
     assert send(Lang="64", Message="Price: 5€ `سلام` 😀") == "1"
     assert [message.text for message in ismart_sandbox.messages] == [
@@ -293,7 +293,7 @@ def test_what_the_phone_shows_is_what_is_recorded(ismart_sandbox, send):
     ]
 
 
-def test_mistakes_are_told_in_the_order_login_account_recipients_message_cost(ismart_sandbox, send):
+def test_validation_order_is_login_account_recipients_message_cost(ismart_sandbox, send):
     wrong = {
         "UserId": "nobody",
         "Password": "wrong",
@@ -321,7 +321,7 @@ def test_mistakes_are_told_in_the_order_login_account_recipients_message_cost(is
 
 
 @pytest.mark.parametrize("extra", [0, 1])
-def test_a_query_string_over_the_limit_meets_an_iis_404_before_the_application(ismart_sandbox, get, target, extra):
+def test_a_query_string_over_the_limit_gets_404_before_the_application(ismart_sandbox, get, target, extra):
     path = target()
     ismart_sandbox.configure(max_query_length=len(path.partition("?")[2]) - extra)
     status, headers, body = get(path)

@@ -12,7 +12,7 @@ WIDE = {Lang.ENGLISH: "€", Lang.ARABIC: "\U0001f600"}
 
 @pytest.mark.parametrize("lang", Lang)
 @pytest.mark.parametrize("parts", [1, 2, 3, 4, 5])
-def test_the_documents_table_gives_the_last_length_of_each_number_of_parts(lang, parts):
+def test_the_longest_texts_by_parts_match_the_document(lang, parts):
     longest = DOCUMENTED[lang][parts - 1]
     assert count_parts(CHARACTER[lang] * longest, lang) == parts
     assert count_parts(CHARACTER[lang] * (longest + 1), lang) == parts + 1
@@ -32,7 +32,7 @@ def test_a_surrogate_pair_is_not_split_across_parts():
     assert count_parts("س" * 66 + "😀" + "س" * 66, Lang.ARABIC) == 3  # though 134 code units
 
 
-def test_a_text_of_one_part_splits_nothing():
+def test_a_text_of_one_part_is_not_split():
     assert count_parts("a" * 152 + "€" + "a" * 6, Lang.ENGLISH) == 1
 
 
@@ -40,16 +40,16 @@ def test_an_empty_text_is_one_part():
     assert count_parts("", Lang.ENGLISH) == 1
 
 
-def test_a_handset_shows_a_question_mark_for_what_gsm7_cannot_carry():
+def test_characters_outside_gsm7_are_shown_as_question_marks():
     assert as_shown("a±س😀`é€", Lang.ENGLISH) == "a????é€"
 
 
-def test_arabic_carries_everything():
+def test_arabic_shows_every_character():
     assert as_shown("a±س😀`é€", Lang.ARABIC) == "a±س😀`é€"
 
 
 def fewest_parts(widths, single, joined):
-    """Try every way to cut the text between its characters, and take the best."""
+    """Try every way to split the text between its characters, and return the fewest parts."""
     if sum(widths) <= single:
         return 1
     best = [0]
@@ -74,7 +74,7 @@ def texts(draw):
 
 @settings(max_examples=settings.default.max_examples * 3 // 5)
 @given(texts())
-def test_no_other_way_to_cut_a_text_takes_fewer_parts(case):
+def test_no_other_split_has_fewer_parts(case):
     lang, text = case
     widths = [2 if char == WIDE[lang] else 1 for char in text]
     single, joined = (160, 153) if lang is Lang.ENGLISH else (70, 67)
@@ -82,10 +82,10 @@ def test_no_other_way_to_cut_a_text_takes_fewer_parts(case):
 
 
 @given(st.sampled_from(Lang), st.text(alphabet="aس€^\U0001f600 ", max_size=400))
-def test_the_segments_are_the_text_and_as_many_as_its_parts(lang, text):
+def test_joined_segments_are_the_text_and_their_count_is_its_parts(lang, text):
     assert "".join(segments(text, lang)) == text
     assert len(segments(text, lang)) == count_parts(text, lang)
 
 
-def test_a_segment_ends_before_a_character_that_it_cannot_hold():
+def test_a_segment_ends_before_a_character_that_does_not_fit():
     assert segments("a" * 152 + "€" + "b" * 152, Lang.ENGLISH) == ["a" * 152, "€" + "b" * 151, "b"]

@@ -1,8 +1,8 @@
-"""A ``stat_name_handler`` with a mistake in it; it imports nothing, as Airflow imports it while it starts."""
+"""Provide a broken ``stat_name_handler``; it imports nothing, because Airflow imports it while starting."""
 
 
 def name_all_but_ours(name):
-    """Name Airflow's own metrics and none of this package's."""
+    """Name Airflow's own metrics, but none of this package's."""
     if "ismart" in name:
         raise ZeroDivisionError(name)
     return name

@@ -1,4 +1,4 @@
-"""Sends and probes in processes of their own, whose Airflow keeps metrics; answers with what each send came to.
+"""Send and probe in processes whose Airflow reports metrics; print the outcomes of each send.
 
 Each is a fork of one that has imported Airflow, and has its environment from a line of JSON.
 """
@@ -13,7 +13,7 @@ from airflow_provider_ismart.hooks.ismart import ISmartHook
 
 
 def start_metrics():
-    """Do what Airflow 3.3 does when a task's process starts; before it, metrics start by themselves."""
+    """Do what Airflow 3.3 does when a task's process starts; earlier versions start metrics themselves."""
     with suppress(ImportError):
         from airflow.sdk.observability import stats
         from airflow.sdk.observability.metrics import stats_utils
@@ -34,7 +34,7 @@ def send(count):
 
 
 def answers():
-    """Give the pipe to who asks, and keep what Airflow logs to standard output out of it."""
+    """Yield the pipe to the caller, and keep Airflow's logs on standard output out of it."""
     pipe = os.fdopen(os.dup(sys.stdout.fileno()), "w", buffering=1)
     os.dup2(sys.stderr.fileno(), sys.stdout.fileno())
     return pipe

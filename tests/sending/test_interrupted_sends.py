@@ -1,4 +1,4 @@
-"""Real sends that are stopped at random moments, as Airflow stops a task: nobody twice, and nothing unclear."""
+"""Stop real sends at random moments, as Airflow stops a task: nobody twice, and nobody uncertain."""
 
 import gc
 import os
@@ -23,12 +23,12 @@ LONGEST = 0.3
 
 
 class Terminated(BaseException):
-    """What Airflow 2's handler of SIGTERM raises."""
+    """The exception of Airflow 2's handler for SIGTERM."""
 
 
 @contextmanager
 def sigterm(seconds, hook):
-    """Have SIGTERM, sent after ``seconds``, halt the hook and raise in the main thread, as Airflow does."""
+    """Make SIGTERM, sent after ``seconds``, halt the hook and raise in the main thread, as Airflow does."""
     is_armed = True
 
     def handle(*_):
@@ -52,7 +52,7 @@ def sigterm(seconds, hook):
 
 @pytest.fixture
 def time_out():
-    """Give what ``execution_timeout`` uses, and what it raises."""
+    """Return what ``execution_timeout`` uses, and the exception that it raises."""
     try:
         from airflow.sdk.exceptions import AirflowTaskTimeout
         from airflow.sdk.execution_time.timeout import timeout
@@ -71,7 +71,7 @@ def attempt(run_id, try_number, hook, results_path):
 
 
 def check_until_sent(run_id, messages, results_path, interrupt):
-    """Interrupt the first try; after it, and after a retry, everybody is accounted for."""
+    """Interrupt the first try; check that it and a retry account for everybody."""
     was_interrupted = interrupt(run_id)
     reached = Counter(message.msisdn for message in messages())
     if results_path.exists():
@@ -91,7 +91,7 @@ def check_until_sent(run_id, messages, results_path, interrupt):
 
 @pytest.fixture
 def interrupted_sends(ismart_default, ismart_sandbox, monkeypatch, tmp_path):
-    """Run the sends; give how many of them were interrupted."""
+    """Run the sends; return how many of them were interrupted."""
     ismart_default(extra={"max_concurrency": 4})
     ismart_sandbox.configure(latency=0.02)
     monkeypatch.setenv("AIRFLOW_CONN_LEDGER", f"sqlite:///{tmp_path}/ledger.db")
@@ -129,7 +129,7 @@ def test_sigterm_at_any_moment_leaves_nobody_uncertain(interrupted_sends):
 
 
 @pytest.mark.usefixtures("airflow_loaded")
-def test_airflows_time_out_at_any_moment_leaves_nobody_uncertain(interrupted_sends, time_out):
+def test_airflows_timeout_at_any_moment_leaves_nobody_uncertain(interrupted_sends, time_out):
     timeout, error = time_out
 
     def interrupt(run_id, results_path, seconds):

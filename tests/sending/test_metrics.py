@@ -1,4 +1,4 @@
-"""What is counted through Airflow's metrics, as a StatsD server on this machine hears it."""
+"""Test the metrics that a local StatsD server receives from Airflow."""
 
 import json
 import os
@@ -49,7 +49,7 @@ def sender(server):
 
 @pytest.fixture
 def send(sender, statsd):
-    """Send to so many numbers, and one that is none; give the outcomes and what the server heard."""
+    """Send to a number of recipients, one of them invalid; return the outcomes and the received metrics."""
 
     def run(numbers, **settings):
         environment = {f"AIRFLOW__METRICS__{key}": value for key, value in settings.items()}
@@ -64,7 +64,7 @@ def send(sender, statsd):
 
 
 def heard(statsd):
-    """The metrics of this package, with the sum of each counter and the number of each timing."""
+    """Return this package's metrics, with the sum of each counter and the number of each timing."""
     metrics = {}
     while True:
         try:
@@ -76,7 +76,7 @@ def heard(statsd):
             metrics[metric] = metrics.get(metric, 0) + (int(amount) if amount != value else 1)
 
 
-def test_a_send_counts_its_numbers_its_calls_and_their_repetitions(send, ismart_sandbox):
+def test_a_send_counts_numbers_calls_and_retries(send, ismart_sandbox):
     ismart_sandbox.fail(faults.HttpStatus(status=429, times=2))
     ismart_sandbox.fail(faults.Latency(seconds=0))  # the third attempt at the first call gets through
     ismart_sandbox.fail(faults.Garbage())
@@ -94,13 +94,13 @@ def test_a_send_counts_its_numbers_its_calls_and_their_repetitions(send, ismart_
     }
 
 
-def test_a_gateway_that_is_not_there_is_counted(send, ismart_sandbox, ismart_default):
+def test_an_unreachable_gateway_is_counted(send, ismart_sandbox, ismart_default):
     ismart_default(port=1)
     _, metrics = send(5)
     assert (metrics["calls.not_sent"], metrics["numbers.not_attempted"], metrics["probes.not_sent"]) == (1, 5, 1)
 
 
-def test_metrics_that_fail_leave_every_outcome_known(send, ismart_sandbox):
+def test_failing_metrics_leave_every_outcome_known(send, ismart_sandbox):
     outcomes, metrics = send(30, STAT_NAME_HANDLER="broken_metric_names.name_all_but_ours")
     assert (outcomes["accepted"], outcomes["uncertain"], metrics) == (30, 0, {})
     assert len(ismart_sandbox.messages) == 30

@@ -29,7 +29,7 @@ COLUMNS = ["row", "recipient", "msisdn", "outcome", "return_code", "reason", "la
 
 
 def read(path):
-    """The rows of a results file as text; a cell without a value is empty."""
+    """Return the rows of a results file as text; a missing value is empty."""
     if path.suffix == ".parquet":
         table = pq.read_table(path)
         cells = [["" if cell is None else str(cell) for cell in row.values()] for row in table.to_pylist()]
@@ -48,7 +48,7 @@ def path(request, tmp_path):
     return tmp_path / f"results.{request.param}"
 
 
-def test_every_row_is_there_with_its_outcome(path):
+def test_the_file_has_every_row_with_its_outcome(path):
     planned = plan_of_rows(
         [("+968 9000 0000", "Hello"), (B, "x" * 200), ("123", "ا"), (A, "Hello"), (C, None), (None, "")]
     )
@@ -65,7 +65,7 @@ def test_every_row_is_there_with_its_outcome(path):
     ]
 
 
-def test_parquet_has_types(tmp_path):
+def test_parquet_columns_have_types(tmp_path):
     path = tmp_path / "results.parquet"
     written(path, plan_of([A, "x"]))
     assert {field.name: field.type for field in pq.read_schema(path)} == {
@@ -81,7 +81,7 @@ def test_parquet_has_types(tmp_path):
     assert pq.read_table(path)["return_code"].to_pylist() == [None, None]
 
 
-def test_recipients_are_there_as_they_were_written(path):
+def test_recipients_are_stored_as_in_the_input(path):
     strange = [90000000, 96890000001.0, 'a "quoted", value', "two\nlines", "٩٠٠٠٠٠٠٢", b"x", float("nan"), True]
     found = written(path, plan_of(strange))
     shown = [row[1] for row in found[1:]]
@@ -97,16 +97,16 @@ def test_recipients_are_there_as_they_were_written(path):
     ]
 
 
-def test_half_a_character_does_not_cost_the_file(path):
+def test_half_a_character_does_not_prevent_the_file(path):
     found = written(path, plan_of([A, "9000\ud83d"]))
     assert found[2][1] == "9000\\ud83d"
 
 
-def test_an_empty_input_makes_a_file_with_its_columns(path):
+def test_an_empty_input_makes_a_file_with_only_a_header(path):
     assert written(path, plan_of([])) == [COLUMNS]
 
 
-def test_a_file_is_written_anew_and_nothing_else_is_left_in_its_folder(path):
+def test_an_existing_file_is_replaced_and_no_other_file_is_left(path):
     results_file = ResultsFile(str(path))
     results_file.write(plan_of([A, B]))
     results_file.write(plan_of([C]))
@@ -115,29 +115,29 @@ def test_a_file_is_written_anew_and_nothing_else_is_left_in_its_folder(path):
     assert path.stat().st_mode & 0o777 == 0o600
 
 
-def test_more_rows_than_a_row_group_are_all_there(path, monkeypatch):
+def test_several_row_groups_are_complete(path, monkeypatch):
     monkeypatch.setattr(results_file, "_ROW_GROUP", 7)
     assert [row[2] for row in written(path, plan_of(numbers(20)))[1:]] == numbers(20)
 
 
-def test_missing_folders_are_made(tmp_path):
+def test_missing_folders_are_created(tmp_path):
     path = tmp_path / "a" / "b" / "results.csv"
     assert len(written(path, plan_of([A]))) == 2
 
 
-def test_a_url_is_a_place_too(tmp_path):
+def test_the_path_can_be_a_file_url(tmp_path):
     path = tmp_path / "results.csv"
     ResultsFile(f"file://{path}").write(plan_of([A]))
     assert len(read(path)) == 2
 
 
 @pytest.mark.parametrize("name", ["results.json", "results", "results.CSV.gz", ".csv"])
-def test_another_ending_is_refused(tmp_path, name):
-    with pytest.raises(InputError, match=r"it can be \.csv or \.parquet"):
+def test_another_file_extension_is_refused(tmp_path, name):
+    with pytest.raises(InputError, match=r"it must be \.csv or \.parquet"):
         ResultsFile(str(tmp_path / name))
 
 
-def test_a_place_that_cannot_be_written_is_refused_before_anything_is_sent(tmp_path):
+def test_an_unwritable_path_is_refused_before_anything_is_sent(tmp_path):
     (tmp_path / "file").touch()
     with pytest.raises(InputError, match="results_path cannot be written: "):
         ResultsFile(str(tmp_path / "file" / "results.csv"))
@@ -157,7 +157,7 @@ def test_the_file_adds_up_to_the_report(path, cases, script):
 
 
 @pytest.mark.parametrize("ending", ["csv", "parquet"])
-def test_a_folder_in_the_place_of_the_file_is_found_before_anything_is_sent(tmp_path, ending):
+def test_a_folder_at_the_path_is_refused_before_anything_is_sent(tmp_path, ending):
     folder = tmp_path / f"results.{ending}"
     folder.mkdir()
     with pytest.raises(InputError, match="cannot be written"):
@@ -166,7 +166,7 @@ def test_a_folder_in_the_place_of_the_file_is_found_before_anything_is_sent(tmp_
 
 @pytest.fixture(params=["", "file://", "memory://"])
 def place(request, airflow_loaded):
-    """A kind of storage: what stands before a path in it."""
+    """Return a kind of storage, as the prefix of a path."""
     if request.param == "memory://":
         attach("memory", fs=MemoryFileSystem())
     elif request.param:
@@ -177,7 +177,7 @@ def place(request, airflow_loaded):
     return request.param
 
 
-def test_what_an_earlier_try_wrote_stays_until_there_is_something_new(place, tmp_path):
+def test_the_earlier_file_stays_until_the_new_one_is_complete(place, tmp_path):
     url = f"{place}{tmp_path}/results.csv"
     results = ObjectStoragePath(url) if place else tmp_path / "results.csv"
     results.parent.mkdir(parents=True, exist_ok=True)
@@ -203,7 +203,7 @@ def test_what_an_earlier_try_wrote_stays_until_there_is_something_new(place, tmp
 
 
 class _Wrapped:
-    """A plan, to change how its rows are read."""
+    """A plan whose reading of rows can be changed."""
 
     def __init__(self, planned):
         self._planned = planned
@@ -229,7 +229,7 @@ ResultsFile(sys.argv[1]).write(Plan(plan_of([A] * 100_000)))
 """
 
 
-def test_a_kill_while_writing_keeps_the_earlier_file_and_the_next_try_tidies_up(path):
+def test_a_kill_while_writing_keeps_the_earlier_file_and_the_next_try_cleans_up(path):
     ResultsFile(str(path)).write(plan_of([A, B]))
     earlier = path.read_bytes()
     command = [sys.executable, "-W", "ignore", "-c", _KILLED, str(path)]
@@ -253,7 +253,7 @@ def test_a_link_is_followed(tmp_path):
     assert len(read(tmp_path / "results.csv")) == 2
 
 
-def test_a_path_is_text_or_a_path_object_and_may_begin_with_the_home_folder(tmp_path, monkeypatch):
+def test_a_path_is_text_or_a_path_object_and_can_start_with_the_home_folder(tmp_path, monkeypatch):
     monkeypatch.setenv("HOME", str(tmp_path))
 
     class Foreign(PathLike):
@@ -265,7 +265,7 @@ def test_a_path_is_text_or_a_path_object_and_may_begin_with_the_home_folder(tmp_
     assert sorted(file.name for file in tmp_path.iterdir()) == ["foreign.csv", "object.csv", "text.csv", "url.csv"]
 
 
-def test_an_object_storage_path_is_a_place_too(place, tmp_path):
+def test_the_path_can_be_an_object_storage_path(place, tmp_path):
     if not place:
         pytest.skip("no object storage")
     path = ObjectStoragePath(f"{place}{tmp_path}/results.csv")
@@ -305,7 +305,7 @@ NO_FORMULAS = [
 
 
 @pytest.mark.parametrize(("cells", "apostrophe"), [(FORMULAS, "'"), (NO_FORMULAS, "")], ids=["formulas", "others"])
-def test_csv_shows_a_spreadsheet_text_and_no_formulas(cells, apostrophe, tmp_path):
+def test_csv_escapes_formulas(cells, apostrophe, tmp_path):
     found = written(tmp_path / "results.csv", plan_of(cells))
     assert [row[1] for row in found[1:]] == [apostrophe + cell for cell in cells]
     assert [row[1] for row in written(tmp_path / "results.parquet", plan_of(cells))[1:]] == cells

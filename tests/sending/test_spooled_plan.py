@@ -1,4 +1,4 @@
-"""A plan in a file is the plan that the same rows make in memory, however they come in."""
+"""Test that a spooled plan equals the plan in memory, for any chunks."""
 
 import sqlite3
 from collections import Counter
@@ -31,7 +31,7 @@ def stored():
 
 
 def chunked(pairs, cuts):
-    """Tables of the pairs, cut at these places."""
+    """Return tables of the pairs, cut at these positions."""
     ends = [*sorted(min(cut, len(pairs)) for cut in cuts), len(pairs)]
     return [columns_of(pairs[start:end]) for start, end in zip([0, *ends], ends, strict=False)]
 
@@ -47,9 +47,9 @@ def recipients_of(messages):
     return total
 
 
-def as_read(planned, at_once):
-    """The rows in slices, one by one, which no plan makes larger than asked."""
-    return [list(zip(*some, strict=True)) for some in planned.read_rows(at_once)]
+def as_read(planned, chunk_size):
+    """Return the rows in chunks, none larger than requested."""
+    return [list(zip(*some, strict=True)) for some in planned.read_rows(chunk_size)]
 
 
 @given(
@@ -58,7 +58,7 @@ def as_read(planned, at_once):
     st.booleans(),
     st.integers(1, 50),
 )
-def test_it_is_the_plan_that_the_rows_make_in_memory(stored, cases, cuts, deduplicate, batch_size):
+def test_a_spooled_plan_equals_the_plan_in_memory(stored, cases, cuts, deduplicate, batch_size):
     pairs = [(written, text) for (written, _), text in cases]
     in_memory = plan_of_rows(pairs, deduplicate=deduplicate)
     in_file = stored(chunked(pairs, cuts), deduplicate=deduplicate)
@@ -79,7 +79,7 @@ def test_it_is_the_plan_that_the_rows_make_in_memory(stored, cases, cuts, dedupl
     st.integers(0, 20),
     st.booleans(),
 )
-def test_templates_by_language_make_the_plan_that_they_make_in_memory(stored, cases, cut, deduplicate):
+def test_a_spooled_plan_by_language_equals_the_plan_in_memory(stored, cases, cut, deduplicate):
     content = Content(message={"ar": "عزيزنا {name}", "en": "Dear {name}"}, language_column="lang")
     reading = Reading(content=content)
     tables = [
@@ -112,7 +112,7 @@ def test_texts_are_stored_simplified(stored):
 
 
 @given(st.lists(rows, max_size=30), st.lists(st.integers(0, 30), max_size=5), exclusions)
-def test_who_is_excluded_is_so_in_a_file_too(stored, cases, cuts, exclusion):
+def test_excluded_numbers_are_excluded_from_a_spooled_plan(stored, cases, cuts, exclusion):
     pairs = [(written, text) for (written, _), text in cases]
     reading = Reading(content=Content(message_column="text"), exclusion=exclusion)
     in_memory, in_file = plan(columns_of(pairs), reading), stored(chunked(pairs, cuts), reading)
@@ -124,7 +124,7 @@ def test_who_is_excluded_is_so_in_a_file_too(stored, cases, cuts, exclusion):
     in_file.close()
 
 
-def test_duplicates_and_shared_calls_reach_across_tables(stored):
+def test_duplicates_and_shared_calls_span_chunks(stored):
     reading = Reading(content=Content(message="Hello"))
     planned = stored([{"msisdn": [A, B]}, {"msisdn": []}, {"msisdn": [B, C, A]}], reading)
     gateway = ScriptedGateway()
@@ -133,7 +133,7 @@ def test_duplicates_and_shared_calls_reach_across_tables(stored):
     assert list(planned.outcomes.rows(Outcome.DUPLICATE)) == [2, 4]
 
 
-def test_a_later_try_goes_on_with_the_rest(stored):
+def test_a_later_try_sends_the_remaining_rows(stored):
     everybody = [(number, f"text {row % 7}") for row, number in enumerate(numbers(100))]
     ledger = MemoryLedger()
     first = ScriptedGateway()
@@ -145,17 +145,17 @@ def test_a_later_try_goes_on_with_the_rest(stored):
     assert second.handed.keys() == {number for number, _ in everybody[60:]}
 
 
-def test_no_table_is_nobody(stored):
+def test_no_chunks_make_an_empty_plan(stored):
     planned = stored([])
     assert (len(planned.outcomes), told(planned), planned.parts) == (0, [], 0)
 
 
-def test_a_column_that_one_table_lacks_is_named(stored):
+def test_an_error_names_a_column_that_one_chunk_lacks(stored):
     with pytest.raises(InputError, match=r"message_column is 'text', but .* they have 'msisdn'"):
         stored([columns_of([(A, "x")]), {"msisdn": [B]}])
 
 
-def test_what_reading_raises_comes_out_and_the_file_goes(stored):
+def test_an_error_while_reading_is_raised_and_the_file_is_deleted(stored):
     def tables():
         yield columns_of([(A, "x")])
         raise OSError("the source is gone")
@@ -164,7 +164,7 @@ def test_what_reading_raises_comes_out_and_the_file_goes(stored):
         stored(tables())
 
 
-def test_nothing_is_left_of_it_once_it_is_closed(stored):
+def test_nothing_is_left_after_closing(stored):
     planned = stored([columns_of([(A, "x")])])
     planned.close()
     with pytest.raises(sqlite3.ProgrammingError):

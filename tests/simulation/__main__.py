@@ -1,4 +1,4 @@
-"""``python -m tests.simulation --seeds 10000``: run histories, say what they exercised, show what was broken."""
+"""Run simulated histories and report what was broken: ``python -m tests.simulation --seeds 10000``."""
 
 import argparse
 import multiprocessing
@@ -14,7 +14,7 @@ CHUNK = 20
 
 
 def separate_home():
-    """Keep Airflow, which wants a home when it is imported, from the user's."""
+    """Give Airflow, which needs a home when it is imported, one of its own."""
     for name in [name for name in os.environ if name.startswith("AIRFLOW_")]:
         del os.environ[name]
     home = tempfile.TemporaryDirectory(prefix="ismart-simulation-home-")
@@ -23,7 +23,7 @@ def separate_home():
 
 
 def run_chunk(seeds):
-    """Run the histories of some seeds; return how often what happened, and what was broken, by seed."""
+    """Run the histories of some seeds; return what happened how often, and what was broken by seed."""
     from tests.simulation.history import Simulation
 
     counts, broken = Counter(), {}
@@ -37,7 +37,7 @@ def run_chunk(seeds):
 
 
 def run_seeds(start, count, workers):
-    """Run the histories of ``count`` seeds; return (how many ran, what happened, what was broken by seed)."""
+    """Run the histories of ``count`` seeds; return how many ran, what happened, and what was broken by seed."""
     chunks = [range(at, min(at + CHUNK, start + count)) for at in range(start, start + count, CHUNK)]
     counts, broken, ran = Counter(), {}, 0
     context = multiprocessing.get_context("fork")  # Airflow is imported once for all
@@ -50,7 +50,7 @@ def run_seeds(start, count, workers):
 
 
 def table(counts):
-    """Return what was exercised, a line for each thing, by kind."""
+    """Return what was exercised, one line each, by kind."""
     lines, kind = [], None
     for what, count in sorted(counts.items(), key=lambda item: tuple(map(str, item[0]))):
         if what[0] != kind:

@@ -1,4 +1,4 @@
-"""Alerts in a crowd: many callbacks at the same time, on one machine, through one connection."""
+"""Simulate many alerts at the same time, on one machine, through one connection."""
 
 from collections import Counter
 from contextlib import contextmanager, suppress
@@ -36,7 +36,7 @@ class SimulatedThread:
 
 @contextmanager
 def patched(patch, simulation):
-    """Have alerts run on simulated threads, clocks and clients."""
+    """Run alerts on simulated threads, clocks and clients."""
     time = SimpleNamespace(
         monotonic=lambda: process_here().world.now,
         sleep=lambda seconds: process_here().step("while it waits for a lock", seconds),
@@ -59,7 +59,7 @@ def patched(patch, simulation):
 
 
 class Alert:
-    """One callback, in the place of a task's attempt."""
+    """One callback, which replaces a task's attempt."""
 
     def __init__(self, process, number):
         self.process = process
@@ -69,7 +69,7 @@ class Alert:
 
 
 class Crowd:
-    """What one seed decides, and what is promised of it."""
+    """The choices of one seed, and its promises."""
 
     shape = "alerts"
     allowed_numbers = None

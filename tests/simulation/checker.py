@@ -1,4 +1,4 @@
-"""Whether the promises were kept, from what the simulation itself has seen.
+"""Check whether the promises were kept, from what the simulation itself has seen.
 
 It shares no code with what it checks: it knows the rows that went in, the calls that the gateway saw, and what was
 reported. Each exception to a promise is one that ``docs/guarantees.md`` makes, and stands here by name.
@@ -136,7 +136,7 @@ class Checker:
                     )
 
     def counted(self, calls, most):
-        """How many messages count: with resend, those before ``most`` were known to be accepted do not."""
+        """Count the messages; with resend, not those sent before ``most`` were known to be accepted."""
         if self.options["on_uncertain"] != "resend":
             return len(calls)
         known = [call for call in calls if call.answer == 1 and call.attempt.is_clean]
@@ -148,7 +148,7 @@ class Checker:
         return len({*known, *late})
 
     def most(self, number, text=None):
-        """How many messages (with this text) one try asked for at most.
+        """Return the most messages (with this text) that one try requested.
 
         If a mapped index cannot see the records of the others, it is what all indexes requested together.
         """
@@ -260,11 +260,11 @@ class Checker:
         )
 
     def is_seen(self, attempt, call):
-        """Whether the attempt's ledger can know of the call."""
+        """Return whether the attempt's ledger can know of the call."""
         return call.started < attempt.ended
 
     def may_be_uncertain(self, attempt, number):
-        """Whether a call to the number was in flight, or its process has died or lost its ledger."""
+        """Return whether a call to the number was in flight, or its process died or lost its ledger."""
         for call in self.calls:
             if number in call.numbers and call.started < attempt.ended:
                 if call.answer in UNCLEAR or call.answered is None or not call.attempt.is_clean:
@@ -318,7 +318,7 @@ class Checker:
                 self.world.count("settling", f"a row settled as {file.said[number]} ends as {outcome}")
 
     def is_sure(self, attempt):
-        """Whether people knew all that the ledger has: the input is the same, and no try settled and died."""
+        """Return whether people knew all that the ledger has: same input, and no try settled and died."""
         is_alone = self.scenario.shape == "task" or (self.scenario.shape == "mapped" and not self.scenario.has_sql)
         others = [other for other in attempt.ti.attempts if other is not attempt]
         return (
@@ -348,7 +348,7 @@ class Checker:
                     )
 
     def one_at_a_time(self, attempt, calls):
-        """Until a call is accepted, and again after an unclear one, calls go one at a time; three such stop."""
+        """Check that calls go one at a time until one is accepted and after an unclear one; three such stop."""
         answers = sorted((call for call in calls if call.answered), key=lambda call: call.answered)
         for call in calls:
             before = [other for other in answers if other.answered < call.started]
@@ -401,7 +401,7 @@ class Checker:
         yield from self.left_out(attempt, calls, results["not_attempted"])
 
     def left_out(self, attempt, calls, count):
-        """What a send must not leave out in silence: rows, for which nothing is a reason, and its report."""
+        """Check that a send leaves no row out silently, and returns its report."""
         if self.was_displaced(attempt):
             return
         if calls and count and attempt.is_clean and not self.may_stop(calls):
@@ -417,7 +417,7 @@ class Checker:
             yield f"every row accounted for: an error without a report, after {len(calls)} calls: {attempt.error}"
 
     def was_displaced(self, attempt):
-        """Whether an earlier try, which Airflow gave up on, still ran and could claim the SQL ledger after it."""
+        """Return whether an abandoned earlier try still ran and could claim the SQL ledger after this one."""
         earlier = self.world.processes[: self.world.processes.index(attempt.process)]
         return self.scenario.has_sql and any(
             other.ti is attempt.ti
@@ -428,7 +428,7 @@ class Checker:
         )
 
     def may_stop(self, calls):
-        """Whether any answer, or another task that shares the ledger, is a reason to leave rows out."""
+        """Return whether an answer, or another task with the ledger, justifies leaving rows out."""
         answers = [call.answer for call in calls]
         has_siblings = self.scenario.shape == "key" or (self.scenario.shape == "mapped" and self.scenario.has_sql)
         if has_siblings or sum(answer in UNCLEAR for answer in answers) > 2:
@@ -464,7 +464,7 @@ class Checker:
     # The account
 
     def wrong_logins(self):
-        """A login that was refused, which its process has lived to report, is tried by no later attempt."""
+        """Check that no later attempt tries a login whose refusal was reported."""
         for call in self.calls:
             if call.answer not in return_codes.LOGIN or call.attempt.ended is None or call.attempt.is_terminated:
                 continue
@@ -492,7 +492,7 @@ class Checker:
     # In the end
 
     def in_the_end(self):
-        """When all trouble is over, everybody has the message or is named; then nothing more is sent."""
+        """Check that in the end everybody has the message or is named, and that nothing more is sent."""
         if not getattr(self.scenario, "finals", None) or self.scenario.may_refuse(self.airflow):
             return
         (attempts, _), (_, second_calls) = self.scenario.finals
@@ -522,14 +522,14 @@ class Checker:
 
     @staticmethod
     def has_planned(ti):
-        """Whether an index has come to record its plan before the run was first cleared; else it may refuse."""
+        """Return whether an index has recorded its plan before the run's first clear; otherwise it may refuse."""
         return any(
             attempt.is_clean and attempt.ended < ti.run.first_cleared and attempt.results is not None
             for attempt in ti.attempts
         )
 
     def was_elsewhere(self, number, attempt):
-        """Whether another task was sending to the number meanwhile, in vain: the next clear sends it."""
+        """Return whether another task was trying to send to the number meanwhile; the next clear sends it."""
         return any(
             number in call.numbers
             and call.attempt is not attempt

@@ -1,4 +1,4 @@
-"""The simulated gateway, which keeps its own truth: what it took, from which call, and when."""
+"""Simulate the gateway, which records independently what it accepted, from which call, and when."""
 
 from typing import ClassVar
 from urllib.parse import parse_qs
@@ -45,7 +45,7 @@ _TAKES_ALL_THE_SAME = {LOST_ANSWER, LATE_ANSWER, BROKEN_AFTER, UNKNOWN_ERROR_AFT
 
 
 class Call:
-    """One call, as the checker sees it."""
+    """One call, for the checker."""
 
     def __init__(self, number, attempt, numbers, text, password, push_at, started):
         self.number = number
@@ -63,6 +63,8 @@ class Call:
         self.answered_at = None
         #: What the sender received: a code, "HTTP 403", "no connection", or nothing.
         self.answer = None
+        #: Whether it has not reached the gateway yet, which nobody can know before.
+        self.is_arriving = False
         #: What is on its way to the sender.
         self.underway = None
         self.response = None
@@ -70,12 +72,12 @@ class Call:
 
     @property
     def is_clear(self):
-        """Whether its sender knows how it ended."""
+        """Whether the sender knows the outcome."""
         return self.answered is not None and self.answer not in {None, 11, "HTTP 500", "garbage"}
 
 
 class Gateway:
-    """The account, its faults, and everything that was ever asked of it."""
+    """The account, its faults, and all requests."""
 
     def __init__(self, world, *, faults, bad_numbers, opted_out, bad_texts, credit):
         self._world = world
@@ -92,7 +94,7 @@ class Gateway:
         self.calls = []
 
     def heal(self):
-        """Be without trouble from now on; what is wrong with numbers and texts stays wrong."""
+        """End all faults; invalid numbers and texts stay invalid."""
         self.faults = {}
         self.credit = None
         self.password = GOOD_PASSWORD
@@ -105,7 +107,7 @@ class Gateway:
         return None
 
     def call(self, process, query, timeout):
-        """Make a call; return the answer, ``NO_CONNECTION``, or ``None`` where no answer came in time."""
+        """Make a call; return the answer, ``NO_CONNECTION``, or ``None`` if no answer came in time."""
         world, dice = self._world, self._world.random
         fields = parse_qs(query, keep_blank_values=True)
         call = Call(
@@ -137,6 +139,7 @@ class Gateway:
             up = timeout + dice.uniform(0.5, 20)
         elif fault == SLOW_ANSWER:
             down = timeout * dice.uniform(0.3, 0.9)
+        call.is_arriving = True
         world.at(up, lambda: self._arrive(call, fault, down))
         came = process.wait(lambda: call.response is not None, call.ticket, timeout)
         if came:
@@ -151,6 +154,7 @@ class Gateway:
         return response
 
     def _arrive(self, call, fault, down):
+        call.is_arriving = False
         if fault == LOST_CALL:
             return
         code = self._code(call, fault)
@@ -178,7 +182,7 @@ class Gateway:
             ticket.wake()
 
     def _code(self, call, fault):  # noqa: PLR0911  # the order in which a gateway looks at things
-        """What the account, the text and the numbers come to."""
+        """Return the code for the account, the text and the numbers."""
         if call.password != self.password:
             self.wrong_logins += 1
             return 3 if self.wrong_logins <= 5 else 12
@@ -196,7 +200,7 @@ class Gateway:
 
 
 class SimulatedTransport:
-    """A transport that makes its calls to the simulated gateway."""
+    """A transport that calls the simulated gateway."""
 
     def __init__(self, process, gateway, read_timeout):
         self._process = process
@@ -204,7 +208,7 @@ class SimulatedTransport:
         self._read_timeout = read_timeout
 
     def get(self, query):
-        """Make a call, as the real transport does."""
+        """Make a call, like the real transport."""
         reply = self._gateway.call(self._process, query, self._read_timeout)
         if reply is None:
             raise MaybeSent("no answer came: TimeoutError")
@@ -231,10 +235,10 @@ class SimulatedClient(GatewayClient):
         self._retrying = self._retrying.copy(retry=self._may_try_again, sleep=sleep_using_event(self.halted))
 
     def close(self):
-        """Leave the connections, which are all clients', alone."""
+        """Do nothing: all clients share the connections."""
 
     def submit(self, batch, *, flash, push_at, now):
-        """Make the call; the retries of each call are counted apart, as they are in threads of their own."""
+        """Make the call; retries are counted per call, because each call has its own thread."""
         client = SimulatedClient.__new__(SimulatedClient)
         client.__dict__ |= self.__dict__
         client._renew_retrying()

@@ -1,4 +1,4 @@
-"""One seed makes one history: run it, check it, show it."""
+"""Run, check and show the history of one seed."""
 
 import logging
 import random
@@ -32,7 +32,7 @@ ALERTS_SHARE = 0.08
 
 
 class History:
-    """What one seed came to."""
+    """The result of one seed."""
 
     def __init__(self, seed, world, violations, description):
         self.seed = seed
@@ -42,7 +42,7 @@ class History:
         self.description = description
 
     def __str__(self):
-        """Show it, a line for each event."""
+        """Show the history, one line per event."""
         lines = [f"Seed {self.seed}: {self.description}"]
         lines += [f"{now:9.3f}  {who:<12} {what}" for now, who, what in self.events]
         lines += ["", *(f"BROKEN: {violation}" for violation in self.violations)]
@@ -50,7 +50,7 @@ class History:
 
 
 class Simulation:
-    """What the histories of a process share: the patches at Airflow's edge, a database's engine, a folder."""
+    """What the histories of a process share: Airflow's patches, a database's engine, a folder."""
 
     def __init__(self):
         self._database = Database()
@@ -61,7 +61,7 @@ class Simulation:
 
     @contextmanager
     def patched(self):
-        """Put the simulated Airflow in the place of the real one."""
+        """Replace the real Airflow with the simulated one."""
         saved = []
 
         def patch(owner, name, value):
@@ -166,7 +166,7 @@ class Simulation:
 
 
 def _in_its_process(find):
-    """Have each simulated process remember its own try, which a real one does in a variable of the module."""
+    """Let each simulated process remember its own try, like a real process in a variable of the module."""
     nothing = current_try._last
 
     def current(context):
@@ -185,7 +185,7 @@ def _shown(lists):
 
 
 def _people(world, scenario, airflow, people):
-    """Do things to the runs; when all is quiet, end all trouble and clear everything, twice."""
+    """Do things to the runs; when all is quiet, end all faults and clear everything, twice."""
     dice = world.random
     for _ in range(scenario.user_actions):
         if dice.random() < 0.5:

@@ -1,4 +1,4 @@
-"""``python -m tests.simulation.mutants``: whether the simulator finds faults that are put into the code.
+"""Check that the simulator finds faults that are put into the code: ``python -m tests.simulation.mutants``.
 
 Each mutant is one replacement in a copy of the package. It is found when a history breaks a promise. A run of all
 mutants writes ``docs/contributing/mutants.csv``.
@@ -23,7 +23,7 @@ TABLE = Path(__file__).parents[2] / "docs" / "contributing" / "mutants.csv"
 
 
 class Mutant(NamedTuple):
-    """A fault: what it is, in which file, and which text becomes which."""
+    """A fault: its name, its file, and the text that it replaces."""
 
     name: str
     file: str
@@ -42,14 +42,14 @@ MUTANTS = (
     Mutant(
         "an HTTP 500 counts as not sent",
         "gateway/client.py",
-        "TURNED_AWAY_STATUSES = frozenset({400,",
-        "TURNED_AWAY_STATUSES = frozenset({500, 400,",
+        "REJECTED_STATUSES = frozenset({400,",
+        "REJECTED_STATUSES = frozenset({500, 400,",
     ),
     Mutant(
         "an answer that is no code counts as not sent",
         "gateway/client.py",
-        'return CallOutcome(fate=Fate.UNCERTAIN, http_status=status, detail="the answer was no return code")',
-        'return CallOutcome(fate=Fate.NOT_SENT, http_status=status, detail="the answer was no return code")',
+        'return CallOutcome(fate=Fate.UNCERTAIN, http_status=status, detail="the answer was not a return code")',
+        'return CallOutcome(fate=Fate.NOT_SENT, http_status=status, detail="the answer was not a return code")',
     ),
     # The return codes
     Mutant(
@@ -140,8 +140,8 @@ MUTANTS = (
     Mutant(
         "calls in flight are not waited for when a send ends early",
         "sending/executor.py",
-        "        calls.settle_all()  # keeps the report",
-        "        # keeps the report",
+        "        calls.settle_all()  # first, so",
+        "        # first, so",
     ),
     # What earlier tries did
     Mutant(
@@ -298,7 +298,7 @@ MUTANTS = (
     ),
     Mutant(
         "without a ledger a later try sends",
-        "ledgers/one_process.py",
+        "ledgers/memory.py",
         "    if not unsent.include_all_earlier:\n",
         "    if False:\n",
     ),
@@ -424,7 +424,7 @@ MUTANTS = (
 
 
 def found(mutant, most_seeds=MOST_SEEDS):
-    """Return (seeds until it was found, what was broken), or ``None``; runs in a process of its own."""
+    """Return (seeds until it was found, what was broken), or ``None``; run this in its own process."""
     with tempfile.TemporaryDirectory(prefix="ismart-mutant-") as folder:
         source = Path(find_spec(PACKAGE).origin).parent
         copy = Path(folder) / PACKAGE
@@ -432,9 +432,7 @@ def found(mutant, most_seeds=MOST_SEEDS):
         path = copy / mutant.file
         text = path.read_text(encoding="utf-8")
         if (count := text.count(mutant.old)) != 1:
-            raise LookupError(
-                f"{mutant.name}: its text is {count} times in {mutant.file}, which it has to be once"
-            )
+            raise LookupError(f"{mutant.name}: its text occurs {count} times in {mutant.file}; it must occur once")
         path.write_text(text.replace(mutant.old, mutant.new), encoding="utf-8")
         for name in [name for name in sys.modules if name.partition(".")[0] == PACKAGE]:
             del sys.modules[name]

@@ -1,4 +1,4 @@
-"""What one seed decides: the task, its ledger and options, its people, and the faults of its history."""
+"""Choose by seed the task, its ledger and options, its people, and the faults of its history."""
 
 from datetime import UTC, datetime, timedelta
 from random import Random
@@ -29,7 +29,7 @@ LEDGERS = {"store": 12, "sql": 2, "sql and store": 2, "none": 1}
 
 
 class Scenario:
-    """The choices of one history, made with its dice alone."""
+    """The choices of one history, made only with its random numbers."""
 
     def __init__(self, world):
         self.world = world
@@ -102,7 +102,7 @@ class Scenario:
             world.count("option", option if option in {"push_at", "exclude"} else f"{option}={value}")
 
     def _draw_guards(self):
-        """Draw who is excluded and what a send may cost, from dice of their own, too."""
+        """Draw who is excluded and what a send may cost, from separate random numbers."""
         guards = Random(f"guards {self.numbers[0]}")
         some = lambda chance: [number for number in self.numbers if guards.random() < chance]  # noqa: E731
         self.allowed_numbers = (some(0.8) or self.numbers[:1]) if guards.random() < 0.1 else None
@@ -112,12 +112,12 @@ class Scenario:
             self.options["max_credits"] = guards.choice([0, 3, 8, 20])
 
     def is_excluded(self, number):
-        """Whether a number may get no message at all."""
+        """Return whether a number must get no message."""
         is_allowed = self.allowed_numbers is None or number in self.allowed_numbers
         return number in self.options.get("exclude", ()) or not is_allowed
 
     def _draw_quiet_hours(self, dice):
-        """Draw, sometimes, quiet hours that begin or end soon, and the seconds of the history's clock."""
+        """Draw, sometimes, quiet hours that start or end soon, and the start of the history's clock."""
         self.quiet_hours, self.epoch = None, EPOCH
         if dice.random() > 0.3:
             return
@@ -134,7 +134,7 @@ class Scenario:
         )
 
     def table_of(self, rows):
-        """Return rows as a send gets them: their columns, and the options that say where the texts are."""
+        """Return rows as a send gets them: their columns, and the options for their texts."""
         numbers, texts = [row[0] for row in rows], [row[2] for row in rows]
         if not self.has_languages:
             return {"msisdn": numbers, "text": texts}, {"message_column": "text"}
@@ -176,7 +176,7 @@ class Scenario:
         return self.epoch + timedelta(seconds=self.world.now)
 
     def rows(self, count=None):
-        """Return rows: (as it is written, the number or "", the text)."""
+        """Return rows: (as written, the number or "", the text)."""
         dice = self.dice
         if count is None:
             count = 30 if self.is_long else dice.choice([0, 1, 2, 5, 8, 12, 30])
@@ -204,7 +204,7 @@ class Scenario:
         return rows
 
     def changed_lists(self, lists):
-        """Return the lists of a mapped task after its upstream ran again."""
+        """Return the lists of a mapped task after its upstream has run again."""
         dice = self.dice
         lists = [list(rows) for rows in lists]
         change = dice.choice(
@@ -229,7 +229,7 @@ class Scenario:
         return lists[:8]
 
     def populate(self, airflow):
-        """Make the runs and their task instances, and start them."""
+        """Create the runs and their task instances, and start them."""
         dice = self.dice
         if self.shape == "mapped":
             run = Run("run", [self.rows(dice.choice([1, 2, 3, 5])) for _ in range(dice.choice([1, 2, 3, 4]))],
@@ -257,7 +257,7 @@ class Scenario:
         return TaskInstance(airflow, run, "send", map_index, store, self.retries, key)
 
     def expand(self, airflow, run):
-        """Make the task instances of a mapped task that there are not yet."""
+        """Create missing task instances of a mapped task."""
         have = {ti.map_index for ti in run.tis}
         for index in range(len(run.lists)):
             if index not in have:
@@ -284,7 +284,7 @@ class Scenario:
 
     @staticmethod
     def as_sent(rows, options):
-        """Return the rows with the texts that recipients are to get."""
+        """Return the rows with the texts that recipients get."""
         if not options.get("simplify_text"):
             return rows
         return [
@@ -296,7 +296,7 @@ class Scenario:
         return len(self.numbers) // 2
 
     def haunt(self, process):
-        """Decide what befalls a process."""
+        """Choose the faults of a process."""
         dice = self.dice
         if self.is_healed:
             return
@@ -403,12 +403,12 @@ class Scenario:
         return self.changed_lists(run.lists) if run.is_mapped else [self.changed(run.lists[0])]
 
     def may_refuse(self, airflow):
-        """Whether a later try may refuse to send, because it cannot know what the earlier ones did."""
+        """Return whether a later try may refuse to send, because it cannot know what earlier tries did."""
         is_shifted = self.shape == "mapped" and (airflow.runs[0].generation > 0 or self.was_query)
         return self.ledger == "none" or self.is_ledger_lost or (is_shifted and not self.has_sql)
 
     def heal(self):
-        """End all trouble, so that the last tries have none."""
+        """End all faults, so that the last tries have none."""
         self.is_healed = True
         self.is_query, self.was_query = False, self.is_query or self.was_query
         airflow = self.airflow

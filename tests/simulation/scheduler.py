@@ -1,4 +1,4 @@
-"""A simulated Airflow: runs, task instances, tries, retries, clears, lost heartbeats and marks in the UI."""
+"""Simulate Airflow: runs, task instances, tries, retries, clears, lost heartbeats and marks in the UI."""
 
 import csv
 import json
@@ -20,15 +20,15 @@ RETRY_SECONDS = 5.0
 
 
 class Terminated(BaseException):
-    """What Airflow's signal handler raises in a task's main thread."""
+    """The exception of Airflow's signal handler in a task's main thread."""
 
 
 class TaskTimeoutError(Exception):
-    """What Airflow raises in a task's main thread when its execution time-out is over."""
+    """The exception in a task's main thread after its execution timeout."""
 
 
 class Attempt:
-    """One send of one try: what it was asked for, what it did, and what it reported."""
+    """One send of one try: its input, what it did, and its report."""
 
     def __init__(self, ti, process, rows, options, generation):
         self.ti = ti
@@ -58,18 +58,18 @@ class Attempt:
 
     @property
     def may_leave_unknown(self):
-        """Whether it may not have recorded what it put into its ledger and never sent."""
+        """Whether it may not have recorded calls that it put into its ledger and never sent."""
         return self.ended is None or self.is_fenced or self.process.is_given_up or self.has_failed_write
 
     @property
     def is_clean(self):
-        """Whether Airflow waited for its end, it came by itself, and each write to its ledger was answered."""
+        """Whether Airflow waited for its end, it ended by itself, and each write to its ledger was answered."""
         is_over = self.is_terminated or self.is_fenced or self.had_trouble or self.process.is_given_up
         return self.ended is not None and not is_over
 
 
 class TaskInstance:
-    """A task instance. Its ``context`` is what the provider sees."""
+    """A task instance. The provider sees its ``context``."""
 
     def __init__(self, airflow, run, task_id, map_index, store, retries, key=None):
         self.dag_id, self.run_id, self.task_id, self.map_index = "dag", run.run_id, task_id, map_index
@@ -93,7 +93,7 @@ class TaskInstance:
 
     @property
     def rows(self):
-        """What the task is asked to send now."""
+        """The rows that the task has to send now."""
         return self.run.rows_of(self)
 
     def context(self, process):
@@ -127,7 +127,7 @@ class SeenTaskInstance:
 
 
 class Run:
-    """A run of a DAG, and what its upstream task has returned: a list of rows for each task instance."""
+    """A run of a DAG, and the result of its upstream task: a list of rows for each task instance."""
 
     def __init__(self, run_id, lists, *, is_mapped):
         self.run_id = run_id
@@ -144,7 +144,7 @@ class Run:
 
 
 def runtime_of(process, now):
-    """Return what a send of a process gets the time and its threads from."""
+    """Return the source of time and threads for a process's sends."""
     return Runtime(
         now=now,
         monotonic=lambda: process.world.now,
@@ -179,7 +179,7 @@ class SimulatedHook(ISmartHook):
 
 
 class Log:
-    """What a process logs; the checker looks for secrets in it."""
+    """The log of a process, in which the checker looks for secrets."""
 
     def __init__(self, lines):
         self._lines = lines
@@ -191,7 +191,7 @@ class Log:
 
 
 class Airflow:
-    """The scheduler, and what it knows."""
+    """The scheduler and its state."""
 
     #: By what can differ of the connection.
     _settings: ClassVar[dict] = {}
@@ -208,7 +208,7 @@ class Airflow:
         self._processes = 0
 
     def settings(self):
-        """The settings of the gateway's connection as they are now."""
+        """Return the current settings of the gateway's connection."""
         scenario = self.scenario
         allowed = tuple(scenario.allowed_numbers or ())
         key = (self.password, scenario.max_concurrency, allowed, scenario.quiet_hours)
@@ -217,7 +217,7 @@ class Airflow:
         return self._settings[key]
 
     def connection(self):
-        """The gateway's connection as it is now."""
+        """Return the gateway's current connection."""
         extra = {"max_concurrency": self.scenario.max_concurrency, "read_timeout": 3}
         if self.scenario.allowed_numbers:
             extra["allowed_numbers"] = self.scenario.allowed_numbers
@@ -242,7 +242,7 @@ class Airflow:
         return [ti for run in self.runs for ti in run.tis]
 
     def schedule(self, ti, delay):
-        """Start the next try after ``delay``, unless something else happens to the task instance before."""
+        """Start the next try after ``delay``, unless something else happens to the task instance first."""
         ti.state = "scheduled"
         ti.epoch += 1
         epoch = ti.epoch
@@ -352,7 +352,7 @@ class Airflow:
     # What happens to tries from outside
 
     def lose(self, ti, *, freeze):
-        """Give up on a running try, whose process goes on, or goes on later."""
+        """Give up on a running try, whose process continues now or later."""
         process = ti.process
         self.world.count("airflow", "heartbeat lost" + (", frozen" if freeze else ""))
         self.world.note(
@@ -368,7 +368,7 @@ class Airflow:
             self.schedule(ti, self.world.random.choice([0.1, RETRY_SECONDS]))
 
     def clear(self, run, tis, *, lists=None):
-        """Clear task instances, and where there are new ``lists``, the task before them too."""
+        """Clear task instances and, with new ``lists``, the upstream task."""
         world = self.world
         run.clear_number += 1
         if run.first_cleared is None:
@@ -409,7 +409,7 @@ class Airflow:
         self._stop(process, Terminated())
 
     def _stop(self, process, signal):
-        """Have a heartbeat learn that its task is to end; it may be slow to end, or not learn it at all."""
+        """Make a heartbeat learn that its task must end; it may be slow to end, or never learn it."""
         process.is_given_up = True
         dice = self.world.random
         if dice.random() < 0.15:
@@ -427,7 +427,7 @@ class Airflow:
 
 
 def read_results(path):
-    """Return (outcome, code, reason) of each row, or ``None`` where nothing was written."""
+    """Return (outcome, code, reason) of each row, or ``None`` if nothing was written."""
     try:
         with path.open(encoding="utf-8", newline="") as file:
             reader = csv.DictReader(file)

@@ -1,4 +1,4 @@
-"""People ask for the outcomes of uncertain messages, and write settlement files, some of them wrong."""
+"""Simulate people who ask for the outcomes of uncertain messages, and write right and wrong settlement files."""
 
 import csv
 from collections import Counter, defaultdict
@@ -8,7 +8,7 @@ STRANGER = "96890009999"
 
 
 class SettlementFile:
-    """What people wrote for a task instance, and when."""
+    """The file that people wrote for a task instance, and when."""
 
     def __init__(self, path, written, lines, *, is_wrong):
         self.path = path
@@ -22,7 +22,7 @@ class SettlementFile:
 
 
 class People:
-    """Those who ask Infocomm about uncertain rows. They have dice of their own, so that other choices stay."""
+    """People who ask Infocomm about uncertain rows, with separate random numbers, so that other choices stay."""
 
     def __init__(self, world, scenario, folder):
         self._world = world
@@ -79,12 +79,12 @@ class People:
 
     @staticmethod
     def _found(attempt, calls):
-        """Return by number the outcomes of its uncertain rows, if all have the same."""
+        """Return the outcomes of uncertain rows by number, if all rows of the number have the same."""
         taken, known, uncertain = defaultdict(int), defaultdict(int), defaultdict(list)
         for call in calls:
             for number in call.numbers:
                 taken[number, call.text] += bool(call.taken)
-        unclear = set()
+        unclear = {number for call in calls if call.is_arriving for number in call.numbers}
         for (_, number, text), (outcome, _, reason) in zip(attempt.rows, attempt.results, strict=False):
             if outcome == "uncertain":
                 uncertain[number].append(text)
@@ -116,7 +116,7 @@ class People:
 
 
 def _settled_before(ti):
-    """Return the lines that a try has settled: each settles one call, so a new call needs one more."""
+    """Return the lines that a try has settled: each settles one call, so a new call needs another line."""
     settled = Counter()
     for attempt in ti.attempts:
         if attempt.report is not None and any(attempt.report.settled.values()):

@@ -1,4 +1,4 @@
-"""What survives a process: the task state store, the ledger's database, and Variables; each can fail."""
+"""Simulate storages that survive a process: the task state store, the ledger's database and Variables."""
 
 import json
 import sqlite3
@@ -19,7 +19,7 @@ def airflow_error(detail):
 
 
 class StorageFaults:
-    """When reads and writes of a storage fail."""
+    """Decide when reads and writes of a storage fail."""
 
     def __init__(self, world, chance):
         self._world = world
@@ -28,7 +28,7 @@ class StorageFaults:
         self.outage = (0.0, 0.0)
 
     def draw(self, process, what, *, is_write):
-        """Return how this access fails, if it does; note it with the attempt that it befalls."""
+        """Return how this access fails, if it does; record it with the affected attempt."""
         start, end = self.outage
         fault = None
         if start <= self._world.now < end:
@@ -47,7 +47,7 @@ class StorageFaults:
 
 
 class TaskStateStore:
-    """Airflow's task state store of one task instance: JSON values by key, for its newest try alone."""
+    """Airflow's task state store of one task instance: JSON values by key, only for its newest try."""
 
     def __init__(self, world, faults):
         self.world = world
@@ -101,7 +101,7 @@ class StoreOfTry:
 
 
 class Connection:
-    """A connection to the ledger's database, whose commits can fail and whose transactions are steps."""
+    """A connection to the ledger's database, whose commits can fail and whose transactions take steps."""
 
     def __init__(self, database):
         self._database = database
@@ -130,7 +130,7 @@ class Connection:
         self._raw.rollback()
 
     def close(self):
-        """Keep the database, which is in memory."""
+        """Do nothing, because the database is in memory."""
 
 
 class Cursor(sqlite3.Cursor):
@@ -162,7 +162,7 @@ class Database:
             self.raw.close()
 
     def lose(self):
-        """Lose everything in it."""
+        """Delete everything."""
         self.close()
         self.raw = sqlite3.connect(":memory:", check_same_thread=False, isolation_level=None)
         self.engine.dispose()

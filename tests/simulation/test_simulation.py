@@ -1,4 +1,4 @@
-"""Histories from a fresh start each time; SIMULATION_SEEDS says how many, SIMULATION_START from which seed."""
+"""Run new histories each time; SIMULATION_SEEDS is their number, SIMULATION_START the first seed."""
 
 import os
 import subprocess
@@ -30,7 +30,7 @@ def test_no_history_breaks_a_promise():
     assert ended.returncode == 0, ended.stdout + ended.stderr
 
 
-def test_a_seed_makes_the_same_history_each_time():
+def test_a_seed_always_makes_the_same_history():
     with Simulation().patched() as simulation:
         for seed in range(10):
             first, second = simulation.run(seed), simulation.run(seed)
@@ -38,7 +38,7 @@ def test_a_seed_makes_the_same_history_each_time():
             assert first.counts == second.counts
 
 
-def test_each_mutants_text_stands_once_in_the_package():
+def test_each_mutants_text_occurs_once_in_the_package():
     for mutant in MUTANTS:
         assert (Path(airflow_provider_ismart.__file__).parent / mutant.file).read_text().count(mutant.old) == 1, (
             mutant

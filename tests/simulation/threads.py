@@ -1,4 +1,4 @@
-"""What a send waits for and runs in: an event, a queue, futures and an executor, on greenlets."""
+"""Simulate threads on greenlets: an event, a queue, futures and an executor."""
 
 from collections import deque
 from concurrent.futures import Executor, Future
@@ -55,7 +55,7 @@ class SimulatedQueue:
 
 
 class SimulatedFuture(Future):
-    """A future whose waiting is simulated."""
+    """A future with a simulated wait."""
 
     def __init__(self, process):
         super().__init__()
@@ -126,5 +126,5 @@ class SimulatedExecutor(Executor):
 
 
 def process_here():
-    """Return the process whose thread this is."""
+    """Return the process of the current thread."""
     return getcurrent().process

@@ -1,4 +1,4 @@
-"""Time, and who runs next: everything in one thread, in an order that the seed alone decides.
+"""Decide time and which thread runs next, in one real thread, in an order that only the seed determines.
 
 Each simulated process and each of its threads is a greenlet. It runs until it reaches a step to the outside (a
 ledger, the gateway, a wait); there simulated time passes, and whoever is next in time runs.
@@ -12,7 +12,7 @@ from greenlet import getcurrent, greenlet
 
 
 class Killed(BaseException):
-    """The process is gone: nothing that runs after this has an effect."""
+    """The process is gone: nothing after this has an effect."""
 
 
 class StuckError(AssertionError):
@@ -20,7 +20,7 @@ class StuckError(AssertionError):
 
 
 class World:
-    """The clock, the dice, and what happened."""
+    """The clock, the random numbers, and the events."""
 
     #: More steps than any history needs.
     MAX_STEPS = 60_000
@@ -40,7 +40,7 @@ class World:
         self._is_over = False
 
     def tick(self):
-        """Return a number higher than all before: which of two things at the same time came first."""
+        """Return a number higher than all earlier ones, to order events at the same time."""
         self._number += 1
         return self._number
 
@@ -51,7 +51,7 @@ class World:
         self.counts[what] += 1
 
     def at(self, delay, action):
-        """Have ``action`` run after ``delay`` seconds."""
+        """Run ``action`` after ``delay`` seconds."""
         heappush(self._agenda, (self.now + delay, self.tick(), action))
 
     def spawn(self, run, delay=0.0, process=None):
@@ -66,14 +66,14 @@ class World:
         self._hub.switch()
 
     def park(self):
-        """Give way until somebody switches back."""
+        """Give way until another greenlet switches back."""
         self._hub.switch()
 
     def end(self):
         self._is_over = True
 
     def run(self):
-        """Let things happen until the history is over."""
+        """Let events happen until the history is over."""
         steps = 0
         while not self._is_over:
             if not self._agenda:
@@ -86,7 +86,7 @@ class World:
                 raise StuckError(f"the history has not ended after {steps} steps")
 
     def clean_up(self):
-        """Unwind what has not ended, when the history is over: no garbage collection may do it in the next one."""
+        """Unwind what has not ended, before garbage collection could do so in the next history."""
         for process in self.processes:
             process.die("is left behind")
         while self._agenda:
@@ -96,7 +96,7 @@ class World:
 
 
 class Ticket:
-    """Somebody who waits, and is woken once."""
+    """A waiting thread, which is woken once."""
 
     __slots__ = ("_greenlet", "_world", "is_used")
 
@@ -112,7 +112,7 @@ class Ticket:
 
 
 class Process:
-    """An operating system's process: its steps take time, and it can be frozen, signalled or killed at each."""
+    """A process of the operating system: it takes steps, and can be frozen, signalled or killed at each."""
 
     def __init__(self, world, name):
         self.world = world
@@ -132,7 +132,7 @@ class Process:
         self.has_ended = False
 
     def step(self, what, seconds):
-        """Take a step: time passes, and the process may die before it or while it lasts."""
+        """Take a step: time passes, and the process may die before or during it."""
         self.check()
         self.steps += 1
         if self.steps == self.dies_at:
@@ -143,7 +143,7 @@ class Process:
         self.check()
 
     def check(self):
-        """Raise what ends the process or interrupts its main thread."""
+        """Raise whatever ends the process or interrupts its main thread."""
         while not self.is_dead and self.frozen_until > self.world.now:
             self.world.sleep(self.frozen_until - self.world.now)
         if self.is_dead:
@@ -161,7 +161,7 @@ class Process:
         self._wake_all()
 
     def interrupt(self, signal):
-        """Have the main thread raise ``signal`` at its next step, or in its wait."""
+        """Make the main thread raise ``signal`` at its next step, or in its wait."""
         if not (self.is_dead or self.has_ended):
             self.signal = signal
             self._wake_all()
@@ -171,7 +171,7 @@ class Process:
             ticket.wake()
 
     def wait(self, is_over, tickets, timeout=None):
-        """Wait until ``is_over()``; whoever changes that wakes the ``tickets``. Return whether it is."""
+        """Wait until ``is_over()``, which changes wake the ``tickets`` to check. Return whether it is."""
         until = None if timeout is None else self.world.now + timeout
         self.check()
         while not is_over():

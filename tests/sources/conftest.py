@@ -1,4 +1,4 @@
-"""Databases and files that people are read from, all of them real."""
+"""Provide real databases and files with recipients."""
 
 import json
 import sqlite3
@@ -15,7 +15,7 @@ PLACEHOLDERS = {"sqlite": ("?", ":name"), "postgres": ("%s", "%(name)s")}
 
 @pytest.fixture(params=["sqlite", "postgres"])
 def database(request, airflow_loaded, monkeypatch, tmp_path):
-    """Set up the connection ``people_db`` of a database; give its kind."""
+    """Set up the connection ``people_db`` of a database; yield its kind."""
     if request.param == "sqlite":
         connection = json.dumps({"conn_type": "sqlite", "host": str(tmp_path / "people.db")})
     else:
@@ -26,7 +26,7 @@ def database(request, airflow_loaded, monkeypatch, tmp_path):
 
 @pytest.fixture
 def people(database):
-    """Make the table ``people`` of these rows, each of a number and a name."""
+    """Create the table ``people`` with these rows, each with a number and a name."""
 
     def make(rows):
         with closing(_connect()) as connection:
@@ -50,7 +50,7 @@ def _connect():
 
 @pytest.fixture
 def small_chunks(monkeypatch):
-    """Let chunks have two rows."""
+    """Use chunks of two rows."""
     from airflow_provider_ismart.sources import files, sql
 
     for module in (sources, files, sql):

@@ -35,7 +35,7 @@ class Row(NamedTuple):
 
 
 def read(source, column="msisdn"):
-    """All columns of what was read."""
+    """Return all columns as lists."""
     columns = read_recipients(source, column)
     assert len(columns) == len(list(columns))
     return {name: list(columns[name]) for name in columns}
@@ -48,7 +48,7 @@ except ImportError:  # Airflow 2.11
 
 
 class LazySequence(LazyXComSequence):
-    """What Airflow passes on for the outputs of a mapped task, without a database behind it."""
+    """Airflow's sequence of the outputs of a mapped task, without a database."""
 
     def __init__(self, outputs):
         self._outputs = outputs
@@ -131,17 +131,17 @@ class LazySequence(LazyXComSequence):
     ],
     ids=lambda source: f"{type(source).__name__}-{source!s:.30}".encode("ascii", "replace").decode(),
 )
-def test_a_number_is_found_in_whatever_holds_it(source):
+def test_a_number_is_found_in_every_supported_form(source):
     assert read(source) == {"msisdn": [A]}
 
 
 @pytest.mark.parametrize("number", [96890000000, 96890000000.0, Decimal(96890000000), np.int64(96890000000)])
-def test_a_number_can_be_a_number(number):
+def test_a_number_can_be_numeric(number):
     assert read(number) == {"msisdn": [number]}
     assert read([number]) == {"msisdn": [number]}
 
 
-def test_a_column_goes_by_the_name_that_is_asked_for():
+def test_the_recipient_column_names_the_column():
     assert read([A], "phone") == {"phone": [A]}
     assert read(A, "phone") == {"phone": [A]}
     assert read(pd.Series([A], name="other"), "phone") == {"phone": [A]}
@@ -150,11 +150,11 @@ def test_a_column_goes_by_the_name_that_is_asked_for():
 @pytest.mark.parametrize(
     "between", [",", ";", "\n", "\r\n", ", ", " ; ", ",\n", ",;,", "،", "؛", "، ", "\uff0c", "\uff1b"]
 )
-def test_text_holds_numbers_between_commas_semicolons_and_line_ends(between):
+def test_commas_semicolons_and_line_ends_separate_numbers_in_text(between):
     assert [number.strip() for number in read(f"{A}{between}{B}{between}")["msisdn"]] == [A, B]
 
 
-def test_spaces_in_text_are_part_of_a_number():
+def test_spaces_do_not_separate_numbers():
     assert read("968 9000 0000, 968 9000 0001") == {"msisdn": ["968 9000 0000", " 968 9000 0001"]}
 
 
@@ -162,12 +162,12 @@ def test_spaces_in_text_are_part_of_a_number():
     "text",
     ["(968) 90000000", "(968) 90000000\n(968) 90000001", "(+968)90000000", "(968)-90000000", "(00968) 90000000"],
 )
-def test_text_that_opens_with_the_bracket_of_a_number_is_no_list(text):
+def test_text_that_starts_with_a_number_in_brackets_is_not_a_list(text):
     assert read(text) == {"msisdn": text.splitlines()}
 
 
 @pytest.mark.parametrize("text", ["[1, 2", '{"msisdn": ', "[A, B]", "[__import__('os')]", "{{ ti.xcom_pull() }}"])
-def test_text_that_is_no_list_but_looks_like_one_is_refused_without_showing_it(text):
+def test_malformed_list_text_is_refused_without_showing_it(text):
     with pytest.raises(InputError, match="neither JSON nor a Python literal") as caught:
         read(text)
     assert text not in str(caught.value)
@@ -234,7 +234,7 @@ NUMBERS = pd.Series([A, B], name="msisdn")
     ],
     ids=lambda text: re.sub(r"0x[0-9a-f]+", "", text),  # the same in each process
 )
-def test_a_printed_table_or_list_is_refused_whole_and_the_error_says_how_to_pass_the_data(text):
+def test_a_printed_table_or_list_is_refused_and_the_error_says_how_to_pass_the_data(text):
     for rendered in (text, f"\n{text}\n", f"   {text}"):
         with pytest.raises(InputError, match=r"\.output .*render_template_as_native_obj=True") as caught:
             read(rendered)
@@ -258,7 +258,7 @@ def test_a_printed_table_or_list_is_refused_whole_and_the_error_says_how_to_pass
         "90000000;\r\n90000001",
     ],
 )
-def test_a_text_of_numbers_is_no_printed_table(text):
+def test_a_text_of_numbers_is_not_a_printed_table(text):
     assert [canonical_msisdn(cell) for cell in read(text)["msisdn"]] == [A, B]
 
 
@@ -281,7 +281,7 @@ def test_the_name_of_a_file_is_no_text_of_numbers(text):
         read(text)
 
 
-def test_words_of_records_do_not_make_them_a_print():
+def test_words_in_records_do_not_look_like_a_printed_table():
     records = [{"msisdn": A, "name": "O'Brien 'x' \"y\" ... 1e10 |"}, {"msisdn": B, "name": "dtype: object"}]
     assert read(str(records)) == read(json.dumps(records)) == read(records)
 
@@ -289,7 +289,7 @@ def test_words_of_records_do_not_make_them_a_print():
 @pytest.mark.parametrize(
     "empty", ["", " \n", ",", [], (), set(), {}, "[]", "()", "{}", iter([]), LazySequence([])]
 )
-def test_nobody_is_no_columns(empty):
+def test_an_empty_input_has_no_columns(empty):
     assert read(empty) == {}
 
 
@@ -298,7 +298,7 @@ def test_an_empty_frame_keeps_its_columns():
     assert read({"msisdn": []}) == {"msisdn": []}
 
 
-def test_records_with_differing_keys_have_every_column_and_gaps():
+def test_records_with_different_keys_have_all_columns_with_gaps():
     assert read([{"msisdn": A, "name": "x"}, {"msisdn": B, "due": 5}, {}]) == {
         "msisdn": [A, B, None],
         "name": ["x", None, None],
@@ -311,7 +311,7 @@ def test_a_record_can_be_a_named_tuple():
     assert read(Row(A, "x")) == {"msisdn": [A], "name": ["x"]}
 
 
-def test_names_of_columns_are_text():
+def test_column_names_are_text():
     assert read({7: [A]}) == {"7": [A]}
     assert read([{7: A}]) == {"7": [A]}
     assert read(pd.DataFrame([[A]])) == {"0": [A]}
@@ -336,19 +336,19 @@ def test_a_set_is_read_in_the_same_order_in_every_process():
 
 
 @given(st.sets(st.one_of(msisdns, st.integers(90000000, 90000099))))
-def test_a_set_is_read_in_one_order(source):
+def test_a_set_is_read_in_sorted_order(source):
     cells = sorted(source, key=str, reverse=True)
     assert read(source) == read(set(cells))
 
 
-def test_a_frame_keeps_its_rows_whatever_its_index():
+def test_a_frame_keeps_its_rows_with_any_index():
     frame = pd.DataFrame({"msisdn": [A, B, C], "name": list("xyz")}, index=[5, 5, 1])
     assert read(frame[frame["name"] != "y"]) == {"msisdn": [A, C], "name": ["x", "z"]}
     assert read(frame.set_index([[1, 1, 2], [1, 2, 1]])) == {"msisdn": [A, B, C], "name": ["x", "y", "z"]}
 
 
 @pytest.mark.parametrize("dtype", ["int64", "Int64", "uint64", "float64", "Float64", "int64[pyarrow]"])
-def test_a_column_of_numbers_is_read_whole(dtype):
+def test_a_column_of_numbers_keeps_all_digits(dtype):
     assert read(pd.DataFrame({"msisdn": pd.Series([96890000000], dtype=dtype)}))["msisdn"] == [96890000000]
 
 
@@ -358,12 +358,12 @@ def test_gaps_of_a_nullable_column_are_missing():
     assert cells[1] is pd.NA
 
 
-def test_a_frame_with_named_levels_of_columns_has_them_as_text():
+def test_multi_level_column_names_are_text():
     frame = pd.DataFrame([[A]], columns=pd.MultiIndex.from_tuples([("contact", "msisdn")]))
     assert read(frame) == {"('contact', 'msisdn')": [A]}
 
 
-def test_a_column_that_is_there_twice_is_refused_when_it_is_asked_for():
+def test_a_duplicate_column_is_refused_if_it_is_needed():
     frame = pd.DataFrame([[A, B, "x"]], columns=["msisdn", "msisdn", "name"])
     columns = read_recipients(frame, "msisdn")
     assert list(columns) == ["msisdn", "name"]
@@ -391,7 +391,7 @@ def test_a_column_that_is_there_twice_is_refused_when_it_is_asked_for():
     ids=lambda column: f"{type(column).__module__}-{getattr(column, 'dtype', '')}",
 )
 @pytest.mark.parametrize("shape", ["alone", "in a dict", "in a frame", "in a list"])
-def test_numbers_in_narrow_floats_are_refused_whatever_holds_them(column, shape):
+def test_numbers_in_narrow_floats_are_refused_in_any_form(column, shape):
     frame_of = pl.DataFrame if isinstance(column, pl.Series) else pd.DataFrame
     if isinstance(column, (pa.Array, pa.ChunkedArray)):
         frame_of = pa.table
@@ -405,16 +405,16 @@ def test_numbers_in_narrow_floats_are_refused_whatever_holds_them(column, shape)
         read(source)
 
 
-def test_narrow_floats_in_other_columns_are_the_users_business():
+def test_narrow_floats_in_other_columns_are_allowed():
     assert read(pd.DataFrame({"msisdn": [A], "rate": np.array([0.5], dtype="float32")}))["rate"] == [0.5]
 
 
-def test_only_columns_that_are_asked_for_are_read():
+def test_only_needed_columns_are_read():
     frame = pd.DataFrame({"msisdn": np.array([9], dtype="float32"), "phone": [A]})
     assert read_recipients(frame, "phone")["phone"] == [A]
 
 
-def test_outputs_of_a_mapped_task_come_one_under_the_other():
+def test_outputs_of_a_mapped_task_are_concatenated():
     outputs = [{"msisdn": [A], "name": ["x"]}, {"msisdn": [B, C]}, {}]
     assert read(LazySequence(outputs)) == {"msisdn": [A, B, C], "name": ["x", None, None]}
     assert read(LazySequence([[A, B], [], [C]])) == {"msisdn": [A, B, C]}
@@ -422,12 +422,12 @@ def test_outputs_of_a_mapped_task_come_one_under_the_other():
     assert read(LazySequence([f"{A},{B}", C])) == {"msisdn": [f"{A},{B}", C]}
 
 
-def test_frames_in_a_list_come_one_under_the_other():
+def test_frames_in_a_list_are_concatenated():
     frames = [pd.DataFrame({"msisdn": [A], "name": ["x"]}), pd.DataFrame({"name": ["y"], "msisdn": [B]})]
     assert read(frames) == {"msisdn": [A, B], "name": ["x", "y"]}
 
 
-def test_a_column_that_no_table_has_is_not_there():
+def test_a_column_that_no_table_has_is_missing():
     for source in ([pd.DataFrame({"a": [A]})], pd.DataFrame({"a": [A]}), [{"a": A}]):
         with pytest.raises(KeyError):
             read_recipients(source, "msisdn")["b"]
@@ -436,17 +436,20 @@ def test_a_column_that_no_table_has_is_not_there():
 @pytest.mark.parametrize(
     ("source", "why"),
     [
-        (None, "recipients is None: the upstream task returned nothing"),
-        (b"96890000000", "recipients is of type bytes, which cannot be read as numbers"),
-        (object(), "recipients is of type object, which cannot be read as numbers"),
-        ([A, {"msisdn": B}], "mixes numbers with records, lists or frames"),
-        ([A, [B]], "mixes numbers with records, lists or frames"),
+        (None, "recipients is None, usually because a task has no return statement"),
+        (b"96890000000", "recipients is of type bytes, which is not supported"),
+        (object(), "recipients is of type object, which is not supported"),
+        ([A, {"msisdn": B}], "mixes numbers with records, lists or tables"),
+        ([A, [B]], "mixes numbers with records, lists or tables"),
         ([[A, "x"], [B, "y"]], "a list of rows without column names"),
         ([[A], [B, C]], "a list of rows without column names"),
         ([(A, "x")], "a list of rows without column names"),
-        ({"msisdn": [A, B], "name": ["x"]}, "columns of different lengths: 'msisdn' has 2, 'name' has 1"),
-        ({"msisdn": [A], "name": "x"}, "'name' in it is a single value"),
-        ([{"msisdn": A, "tags": ["x"]}], "'msisdn' in it is a single value"),
+        (
+            {"msisdn": [A, B], "name": ["x"]},
+            "columns with different lengths; they must be equal: 'msisdn' has 2, 'name' has 1",
+        ),
+        ({"msisdn": [A], "name": "x"}, "the value of 'name' is not a list"),
+        ([{"msisdn": A, "tags": ["x"]}], "the value of 'msisdn' is not a list"),
         ({"msisdn": {0: A, 1: B}}, "column 'msisdn' is a dict; pass a list of its values"),
         (np.array([[A, B]]), "column 'msisdn' has 2 dimensions"),
         (np.array(96890000000), "column 'msisdn' has 0 dimensions"),
@@ -463,7 +466,7 @@ def test_a_column_that_no_table_has_is_not_there():
     ],
     ids=lambda value: f"{value!s:.40}".encode("ascii", "replace").decode() if isinstance(value, str) else "",
 )
-def test_what_cannot_be_read_is_refused_with_what_to_do(source, why):
+def test_unsupported_recipients_are_refused_with_what_to_do(source, why):
     with pytest.raises(InputError) as caught:
         read(source)
     assert why in str(caught.value)
@@ -471,27 +474,27 @@ def test_what_cannot_be_read_is_refused_with_what_to_do(source, why):
 
 
 @given(st.lists(st.one_of(msisdns, st.integers(), st.floats(allow_nan=False), st.none())))
-def test_a_row_comes_out_for_each_that_goes_in_and_in_order(cells):
+def test_every_input_row_is_read_once_and_in_order(cells):
     assert read(cells) == read(LazySequence(cells)) == ({"msisdn": cells} if cells else {})
     assert read({"msisdn": cells}) == read(pd.DataFrame({"msisdn": pd.Series(cells, dtype=object)}))
     assert read([{"msisdn": cell} for cell in cells]) == ({"msisdn": cells} if cells else {})
 
 
 @given(st.lists(msisdns))
-def test_what_jinja_makes_of_a_list_is_that_list(cells):
+def test_a_list_rendered_by_jinja_is_read_as_that_list(cells):
     assert read(str(cells)) == read(cells)
     assert read(str([{"msisdn": cell, "due": None} for cell in cells])).get("msisdn", []) == cells
 
 
 class Person:
-    """What iterates over its fields, as models of some libraries do."""
+    """An object that iterates over its fields, like models of some libraries."""
 
     def __iter__(self):
         return iter([("msisdn", "96890000001"), ("balance", 90000002)])
 
 
-def test_no_field_of_an_unknown_object_is_taken_for_a_number():
-    with pytest.raises(InputError, match="an item of type Person, which is not a number, record or table"):
+def test_fields_of_unknown_objects_are_not_read_as_numbers():
+    with pytest.raises(InputError, match="an item of recipients is of type Person"):
         read_recipients([Person()], "msisdn")
 
 
@@ -510,7 +513,7 @@ ACCOUNTS = pd.DataFrame({"msisdn": ["96890000001", "96890000002"], "account": [2
     ],
     ids=["a row", "rows", "zip", "items", "tuples", "unstack"],
 )
-def test_no_other_cell_of_a_row_is_taken_for_a_number(rows):
+def test_other_cells_of_a_row_are_not_read_as_numbers(rows):
     with pytest.raises(InputError):
         read_recipients(rows, "msisdn")
 
@@ -529,7 +532,7 @@ ROWS_OF_TEXT = np.array([[number, str(account)] for number, account in ROWS])
     ],
     ids=["text and number", "text", "three cells"],
 )
-def test_tuples_without_names_are_refused_whatever_holds_them(of, rows):
+def test_tuples_without_names_are_refused_in_any_form(of, rows):
     with pytest.raises(InputError, match="rows without column names"):
         read_recipients(of(rows), "msisdn")
 
@@ -552,7 +555,7 @@ def test_tuples_without_names_are_refused_whatever_holds_them(of, rows):
     ids=lambda row: f"{type(row).__module__}.{type(row).__name__}",
 )
 @pytest.mark.parametrize("of", [list, deque, UserList, iter], ids=lambda of: of.__name__)
-def test_a_row_without_names_is_refused_whatever_it_is(of, row):
+def test_rows_of_any_type_without_names_are_refused(of, row):
     with pytest.raises(InputError, match="rows without column names"):
         read_recipients(of([row]), "msisdn")
     with pytest.raises(InputError, match="rows without column names"):
@@ -574,7 +577,7 @@ def test_a_column_of_rows_is_refused(rows):
         read_recipients(rows, "msisdn")
 
 
-def test_rows_of_one_cell_are_numbers_whatever_holds_them():
+def test_rows_of_one_cell_are_numbers_in_any_form():
     for of in (list, deque, UserList, iter):
         assert read(of([(A,), (B,)])) == {"msisdn": [A, B]}
         assert read(of(list(np.array([[A], [B]])))) == {"msisdn": [A, B]}
@@ -599,7 +602,7 @@ class Client:
 
 
 class Mapped:
-    """A row that has its names in ``_mapping``, and is a sequence of its cells."""
+    """A row with its names in ``_mapping``, which is a sequence of its cells."""
 
     def __init__(self):
         self._mapping = {"msisdn": "96890000001", "name": "Ali"}
@@ -623,7 +626,7 @@ class Mapped:
     ids=lambda row: f"{type(row).__module__}.{type(row).__name__}",
 )
 @pytest.mark.parametrize("of", [list, deque, UserList, iter, LazySequence], ids=lambda of: of.__name__)
-def test_rows_that_have_names_are_records(of, row):
+def test_rows_with_names_are_records(of, row):
     assert read(of([row])) == read(row) == {"msisdn": ["96890000001"], "name": ["Ali"]}
 
 
@@ -640,7 +643,7 @@ def test_rows_of_sqlalchemy_are_records():
             assert read(rows(result)) == {"msisdn": ["96890000001"], "name": ["Ali"]}
 
 
-def test_rows_in_which_two_columns_have_one_name_are_refused():
+def test_rows_with_duplicate_column_names_are_refused():
     with pytest.raises(InputError, match="two columns have the same name"):
         read_recipients(sqlite_rows("SELECT '96890000001' AS msisdn, 90000002 AS msisdn"), "msisdn")
 
@@ -668,19 +671,19 @@ def test_outputs_of_a_mapped_task_that_look_like_rows_are_refused(outputs):
         read_recipients(LazySequence(outputs), "msisdn")
 
 
-def test_outputs_of_a_mapped_task_are_lists_of_numbers_even_with_a_gap_or_a_bad_one():
+def test_outputs_of_a_mapped_task_can_have_gaps_and_invalid_numbers():
     assert read(LazySequence([[A, None], [B, C]])) == {"msisdn": [A, None, B, C]}
     assert read(LazySequence([[A, B, "n/a"], [C]])) == {"msisdn": [A, B, "n/a", C]}
     assert read(LazySequence([{A}, np.array([B, C]), (A,)])) == {"msisdn": [A, B, C, A]}
 
 
-def test_no_other_sequence_is_taken_for_the_outputs_of_a_mapped_task():
+def test_other_sequences_are_not_outputs_of_a_mapped_task():
     namesake = type("LazyXComSequence", (UserList,), {})  # of another module than Airflow's
     with pytest.raises(InputError, match="rows without column names"):
         read_recipients(namesake([[A, B]]), "msisdn")
 
 
-def test_outputs_that_airflow_maps_or_concatenates_stay_outputs():
+def test_mapped_or_concatenated_outputs_are_still_outputs():
     try:
         from airflow.sdk.definitions.xcom_arg import _ConcatResult, _MapResult
     except ImportError:  # Airflow 2.11
@@ -705,13 +708,13 @@ def test_outputs_that_airflow_maps_or_concatenates_stay_outputs():
     ],
     ids=["big-endian", "array", "memoryview", "arrow", "nullable"],
 )
-def test_floats_too_narrow_for_a_number_are_refused_however_they_are_called(numbers):
+def test_narrow_float_types_are_refused_under_any_name(numbers):
     with pytest.raises(InputError, match="cannot hold 11 digits"):
         read_recipients({"msisdn": numbers}, "msisdn")
 
 
 @pytest.mark.parametrize("rows", [ACCOUNTS[["msisdn"]].set_index("msisdn"), [{}, {}]], ids=["index", "records"])
-def test_rows_without_a_column_are_not_nobody(rows):
+def test_rows_without_columns_are_refused(rows):
     with pytest.raises(InputError, match="without"):
         read_recipients(rows, "msisdn")
 

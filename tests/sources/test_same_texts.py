@@ -1,4 +1,4 @@
-"""One table in every form that people have it in: the texts are the same, whatever held it."""
+"""Test that one table gives the same texts in every form."""
 
 from collections.abc import Sequence
 from contextlib import closing
@@ -29,7 +29,7 @@ NOON = datetime(2026, 11, 1, 12)
 
 @dataclass(frozen=True, kw_only=True)
 class Column:
-    """A value of a type, its text, and the types that libraries and databases have for it."""
+    """A value of a type, its text, and the types of libraries and databases for it."""
 
     value: Any
     text: str
@@ -149,7 +149,7 @@ COLUMNS = {
 
 
 def texts(recipients):
-    """Give the text of each row, None for one without."""
+    """Return the text of each row; ``None`` if it has none."""
     reading = Reading(content=Content(message="{value}"))
     if isinstance(recipients, (FileRecipients, QueryRecipients)):
         chunks = list(recipients.read("msisdn", ["value"]))
@@ -166,7 +166,7 @@ def of_every_type(libraries):
 
 
 @pytest.mark.parametrize(("column", "kind"), of_every_type(lambda column: column.arrow))
-def test_arrow_and_parquet_and_what_speaks_its_interface(column, kind, tmp_path):
+def test_values_print_alike_from_arrow_and_parquet(column, kind, tmp_path):
     plain = getattr(kind, "value_type", kind)
     cells = pa.array([column.value, None], plain)
     table = pa.table({"msisdn": NUMBERS, "value": cells if plain is kind else cells.dictionary_encode()})
@@ -190,7 +190,7 @@ def test_arrow_and_parquet_and_what_speaks_its_interface(column, kind, tmp_path)
 
 
 def _write_parquet(table, path):
-    """Write the table, and return whether pyarrow could: before 19 it has no string views in Parquet."""
+    """Write the table, and return whether pyarrow can: before 19, it has no string views in Parquet."""
     try:
         pq.write_table(table, path)
     except pa.ArrowNotImplementedError:
@@ -200,7 +200,7 @@ def _write_parquet(table, path):
 
 
 @pytest.mark.parametrize(("column", "kind"), of_every_type(lambda column: column.pandas))
-def test_pandas(column, kind):
+def test_values_print_alike_from_pandas(column, kind):
     values = pd.Series([column.value, None], dtype=object)
     if kind == "str" and not pd.__version__.startswith("3"):
         pytest.skip("pandas 2 makes the text None of a gap")
@@ -217,7 +217,7 @@ def test_pandas(column, kind):
 
 
 @pytest.mark.parametrize(("column", "kind"), of_every_type(lambda column: column.polars))
-def test_polars(column, kind):
+def test_values_print_alike_from_polars(column, kind):
     values = pl.Series("value", [column.value, None], dtype=kind)
     frame = pl.DataFrame({"msisdn": NUMBERS, "value": values})
     for source in (frame, frame.lazy(), {"msisdn": NUMBERS, "value": values}, [frame[:1], frame[1:]]):
@@ -225,7 +225,7 @@ def test_polars(column, kind):
 
 
 @pytest.mark.parametrize("column", COLUMNS.values(), ids=COLUMNS)
-def test_postgres_and_sqlite(column, database, query):
+def test_values_print_alike_from_postgres_and_sqlite(column, database, query):
     kind = column.postgres if database == "postgres" else column.sqlite
     if kind is None:
         pytest.skip("SQLite has no such type")
@@ -253,7 +253,7 @@ def query(database):
 
 
 @pytest.mark.parametrize("unit", ["D", "s", "ms", "us", "ns"])
-def test_times_of_numpy(unit):
+def test_values_print_alike_from_numpy_times(unit):
     values = np.array(["2026-11-01", "NaT"], dtype=f"datetime64[{unit}]")
     text = "2026-11-01" if unit == "D" else "2026-11-01 00:00:00"
     assert texts({"msisdn": NUMBERS, "value": values}) == [text, None]
@@ -261,7 +261,7 @@ def test_times_of_numpy(unit):
     assert texts(np.array(list(zip(NUMBERS, values, strict=True)), dtype=kind)) == [text, None]
 
 
-def test_nanoseconds_are_cut_off_wherever_they_are():
+def test_nanoseconds_are_truncated_everywhere():
     nanoseconds = 1_793_534_400_000_001_999
     table = pa.table({"msisdn": NUMBERS[:1], "value": pa.array([nanoseconds], pa.timestamp("ns"))})
     for source in (table, table.to_pandas(), pl.from_arrow(table)):
@@ -270,17 +270,17 @@ def test_nanoseconds_are_cut_off_wherever_they_are():
     assert texts({"msisdn": NUMBERS[:1], "value": numpy_times}) == ["2026-11-01 12:00:00.000001"]
 
 
-def test_a_time_that_no_calendar_has_is_no_number():
+def test_a_time_outside_the_calendar_is_missing():
     values = np.array(["12026-11-01"], dtype="datetime64[s]")
     assert texts({"msisdn": NUMBERS[:1], "value": values}) == [None]
 
 
 @pytest.mark.parametrize("value", np.random.default_rng(7).normal(0, 1e4, 200).astype("float32").tolist())
-def test_narrow_floats_print_as_numpy_prints_them(value):
+def test_narrow_floats_print_as_in_numpy(value):
     assert texts({"msisdn": NUMBERS[:1], "value": np.array([value], dtype="float32")}) == [str(np.float32(value))]
 
 
-def test_a_table_that_has_nothing_but_to_pandas_is_read_through_pandas():
+def test_a_table_with_only_to_pandas_is_read_through_pandas():
     class Foreign:
         def to_pandas(self):
             return pd.DataFrame({"msisdn": NUMBERS, "value": ["x", "y"]})

@@ -1,4 +1,4 @@
-"""People from a query: chunk after chunk, and nothing sent unless the whole of it was read."""
+"""Test recipients from a query: read in chunks, and sent only if all of it was read."""
 
 import json
 import logging
@@ -25,7 +25,7 @@ ENDLESS = {
 
 @pytest.fixture
 def query(database):
-    """Make recipients of a query."""
+    """Return recipients of a query."""
 
     def make(sql, parameters=None):
         return QueryRecipients(BaseHook.get_connection("people_db").get_hook(), sql, parameters)
@@ -35,7 +35,7 @@ def query(database):
 
 @pytest.fixture
 def send(database, ismart_default):
-    """Run the operator; give its report."""
+    """Run the operator; return its report."""
 
     def run(sql="SELECT * FROM people ORDER BY msisdn", message="Hello", *, context=None, **options):
         options = {"conn_id": "people_db"} | options
@@ -46,7 +46,7 @@ def send(database, ismart_default):
     return run
 
 
-def test_all_rows_come_in_chunks_with_the_wanted_columns_alone(people, query):
+def test_all_rows_are_read_in_chunks_with_only_the_needed_columns(people, query):
     people([(f"968900{number:05d}", f"name {number}") for number in range(2 * CHUNK_ROWS + 1)])
     chunks = list(query("SELECT name, msisdn, 1 AS junk FROM people ORDER BY msisdn").read("msisdn", ["name"]))
     assert [len(chunk["msisdn"]) for chunk in chunks] == [CHUNK_ROWS, CHUNK_ROWS, 1]
@@ -64,13 +64,13 @@ def test_texts_are_simplified(people, send, ismart_sandbox, small_chunks):
     assert long["simplify_text_saves"] == {"credits": 2, "characters": ["’ (U+2019)"]}
 
 
-def test_no_more_is_fetched_than_is_read(database, query):
+def test_rows_are_fetched_only_as_they_are_read(database, query):
     reading = query(ENDLESS[database]).read("msisdn")
     assert next(reading)["msisdn"] == list(range(1, CHUNK_ROWS + 1))
     reading.close()
 
 
-def test_parameters_are_written_as_the_driver_has_them(database, people, query):
+def test_placeholders_have_the_drivers_style(database, people, query):
     people([(NUMBER, "Ali"), ("96890000002", "Zoe")])
     by_position, by_name = (f"SELECT * FROM people WHERE name = {mark}" for mark in PLACEHOLDERS[database])
     for sql, parameters in ((by_position, ["Ali"]), (by_position, ("Ali",)), (by_name, {"name": "Ali"})):
@@ -78,7 +78,7 @@ def test_parameters_are_written_as_the_driver_has_them(database, people, query):
 
 
 @pytest.mark.parametrize("parameters", [None, [], {}], ids=repr)
-def test_without_parameters_a_percent_sign_is_itself(parameters, people, query):
+def test_a_percent_sign_is_literal_without_parameters(parameters, people, query):
     people([(NUMBER, "Ali")])
     assert list(query("SELECT * FROM people WHERE name LIKE 'A%'", parameters).read("msisdn")) == [
         {"msisdn": [NUMBER]}
@@ -87,7 +87,7 @@ def test_without_parameters_a_percent_sign_is_itself(parameters, people, query):
 
 @pytest.mark.parametrize("parameters", ["Ali", 7, {"Ali"}], ids=repr)
 def test_parameters_of_another_type_are_refused(parameters, query):
-    with pytest.raises(InputError, match=r"parameters is of type .*; it can be a list, tuple or dict"):
+    with pytest.raises(InputError, match=r"parameters is of type .*; it must be a list, tuple or dict"):
         list(query("SELECT 1 AS msisdn", parameters).read("msisdn"))
 
 
@@ -103,7 +103,7 @@ def test_numbers_in_32_bit_floats_are_refused(sql, database, query):
 
 
 @pytest.mark.parametrize("database", ["postgres"], indirect=True)
-def test_32_bit_floats_are_refused_without_a_dialect_too(database, monkeypatch):
+def test_32_bit_floats_are_also_refused_without_a_dialect(database, monkeypatch):
     hook = BaseHook.get_connection("people_db").get_hook()
     monkeypatch.setattr(
         type(hook), "get_sqlalchemy_engine", lambda *_: (_ for _ in ()).throw(NotImplementedError())
@@ -113,7 +113,7 @@ def test_32_bit_floats_are_refused_without_a_dialect_too(database, monkeypatch):
 
 
 @pytest.mark.parametrize("driver", ["psycopg2", "psycopg"])
-def test_both_drivers_of_postgresql_tell_32_bit_floats(driver, postgres):
+def test_both_drivers_of_postgresql_report_32_bit_floats(driver, postgres):
     module = pytest.importorskip(driver)
     where = json.loads(postgres())
     with closing(module.connect(host=where["host"], user=where["login"], dbname=where["schema"])) as connection:
@@ -127,7 +127,7 @@ def test_both_drivers_of_postgresql_tell_32_bit_floats(driver, postgres):
 @pytest.mark.parametrize(
     "module", ["MySQLdb.cursors", "pymysql.cursors", "mysql.connector.cursor_cext", "mariadb"]
 )
-def test_the_drivers_of_mysql_tell_32_bit_floats(module):
+def test_the_drivers_of_mysql_report_32_bit_floats(module):
     # there is no MySQL here: this is what PEP 249 and MYSQL_TYPE_FLOAT make of its cursor
     cursor = type("Cursor", (), {"__module__": module, "description": (("narrow", 4), ("wide", 5))})()
     _check_not_narrow(cursor, 1, "wide")
@@ -135,13 +135,13 @@ def test_the_drivers_of_mysql_tell_32_bit_floats(module):
         _check_not_narrow(cursor, 0, "narrow")
 
 
-def test_numbers_in_the_8_byte_reals_of_sqlite_are_whole(people, query, database):
+def test_numbers_in_8_byte_reals_of_sqlite_keep_all_digits(people, query, database):
     people([])
     sql = "SELECT CAST(96890000001 AS double precision) AS msisdn"
     assert list(query(sql).read("msisdn")) == [{"msisdn": [96890000001.0]}]
 
 
-def test_what_a_query_finds_nobody_by_has_no_chunks(people, query):
+def test_an_empty_result_has_no_chunks(people, query):
     people([])
     assert list(query("SELECT * FROM people").read("msisdn")) == []
 
@@ -152,12 +152,12 @@ def test_what_a_query_finds_nobody_by_has_no_chunks(people, query):
         ("SELECT msisdn AS phone FROM people", "the query has no column 'msisdn'; it has 'phone'"),
         ("SELECT msisdn, name AS msisdn FROM people", "the query has 2 columns named 'msisdn'"),
         ("DELETE FROM people", "returns rows|syntax error"),
-        (" \n", "sql must be a query"),
-        (None, "sql must be a query"),
-        (["SELECT 1"], "sql must be a query"),
+        (" \n", "it must be a query"),
+        (None, "it must be a query"),
+        (["SELECT 1"], "it must be a query"),
     ],
 )
-def test_a_query_that_cannot_be_sent_to_says_why(sql, why, people, query):
+def test_an_unusable_query_is_an_error_with_the_reason(sql, why, people, query):
     people([])
     with pytest.raises((InputError, ISmartSourceError), match=why):
         list(query(sql).read("msisdn"))
@@ -183,14 +183,14 @@ def test_a_database_without_a_dialect_is_read_through_its_driver(database, peopl
 
 
 @pytest.mark.parametrize("sql", ["UPDATE people SET name = 'Zoe' RETURNING *", "DELETE FROM people"])
-def test_what_a_query_changes_is_not_kept(sql, people, query):
+def test_changes_by_a_query_are_rolled_back(sql, people, query):
     people([(NUMBER, "Ali")])
     with suppress(InputError, ISmartSourceError):  # PostgreSQL has no cursor for that
         list(query(sql).read("msisdn"))
     assert [chunk["name"] for chunk in query("SELECT * FROM people").read("msisdn", ["name"])] == [["Ali"]]
 
 
-def test_those_whom_a_query_finds_get_one_message(people, send, small_chunks, ismart_sandbox):
+def test_recipients_of_a_query_get_one_message(people, send, small_chunks, ismart_sandbox):
     people([(NUMBER, "Ali"), ("96890000002", "زينب"), ("+968 9000 0001", "Ali"), ("nobody", "Zoe")])
     report = send(message="Dear {name}")
     assert {message.msisdn: message.text for message in ismart_sandbox.messages} == {
@@ -204,12 +204,12 @@ def test_those_whom_a_query_finds_get_one_message(people, send, small_chunks, is
     }
 
 
-def test_people_in_different_chunks_share_the_fewest_calls(people, send, small_chunks, ismart_sandbox):
+def test_recipients_in_different_chunks_share_calls(people, send, small_chunks, ismart_sandbox):
     people([(f"968900{number:05d}", "") for number in range(101)])
     assert send()["calls"] == 3
 
 
-def test_each_person_gets_the_text_of_their_language_across_chunks(people, send, small_chunks, ismart_sandbox):
+def test_each_recipient_gets_the_text_of_their_language_across_chunks(people, send, small_chunks, ismart_sandbox):
     people([(f"968900{number:05d}", ("ar", "English", None)[number % 3]) for number in range(9)])
     report = send(message={"ar": "مرحبا", "en": "{{ greeting }}"}, language_column="{{ 'name' }}",
                   context={"greeting": "Hello"})  # fmt: skip
@@ -228,7 +228,7 @@ def test_sql_and_parameters_are_templates(database, people, send, ismart_sandbox
     assert [message.msisdn for message in ismart_sandbox.messages] == ["96890000002"]
 
 
-def test_sql_may_be_the_name_of_a_file(airflow_loaded, tmp_path):
+def test_sql_can_be_the_name_of_a_file(airflow_loaded, tmp_path):
     (tmp_path / "people.sql").write_text("SELECT * FROM {{ params.table }}", encoding="utf-8")
     with DAG("people", schedule=None, template_searchpath=str(tmp_path)):
         operator = SqlToISmartOperator(task_id="tell", sql="people.sql", conn_id="people_db", message="Hello")
@@ -237,7 +237,7 @@ def test_sql_may_be_the_name_of_a_file(airflow_loaded, tmp_path):
     assert operator.sql == "SELECT * FROM people"
 
 
-def test_no_other_option_names_a_file(airflow_loaded, tmp_path):
+def test_other_options_are_never_read_as_files(airflow_loaded, tmp_path):
     (tmp_path / "people.sql").write_text("SELECT 1", encoding="utf-8")
     texts = {
         "message": "Report ready: people.sql",
@@ -265,7 +265,7 @@ def test_no_other_option_names_a_file(airflow_loaded, tmp_path):
 
 
 @pytest.mark.parametrize(("option", "value"), [("conn_id", 5), ("conn_id", None), ("hook_params", ["crm"])])
-def test_an_option_of_another_type_is_named(option, value, people, send, ismart_sandbox):
+def test_an_error_names_an_option_of_the_wrong_type(option, value, people, send, ismart_sandbox):
     people([(NUMBER, "Ali")])
     with pytest.raises(ISmartInputError, match=f"{option} is of type "):
         send(**{option: value})
@@ -273,7 +273,7 @@ def test_an_option_of_another_type_is_named(option, value, people, send, ismart_
 
 
 @pytest.mark.parametrize("database", ["postgres"], indirect=True)
-def test_the_hook_takes_parameters(people, send, ismart_sandbox):
+def test_hook_params_are_passed_to_the_hook(people, send, ismart_sandbox):
     people([(NUMBER, "Ali")])
     with pytest.raises(ISmartSourceError, match='database "nowhere" does not exist'):
         send(hook_params={"database": "{{ where }}"}, context={"where": "nowhere"})
@@ -288,7 +288,7 @@ def test_an_empty_result_follows_on_empty(on_empty, people, send, ismart_sandbox
     assert not ismart_sandbox.calls
 
 
-def test_a_query_that_fails_sends_nothing_and_may_be_tried_again(people, send, ismart_sandbox):
+def test_a_failing_query_sends_nothing_and_can_be_retried(people, send, ismart_sandbox):
     people([(NUMBER, "Ali")])
     with pytest.raises(ISmartSourceError, match=r"no_such_table.*Nothing was sent") as caught:
         send("SELECT * FROM no_such_table")
@@ -296,7 +296,7 @@ def test_a_query_that_fails_sends_nothing_and_may_be_tried_again(people, send, i
     assert not ismart_sandbox.calls
 
 
-def test_a_query_that_fails_in_the_middle_sends_nothing_and_says_how_far_it_came(
+def test_a_query_that_fails_in_the_middle_sends_nothing_and_reports_the_rows_read(
     database, people, send, small_chunks, ismart_sandbox
 ):
     people([(f"9689000000{digit}", "7" if digit < 7 else "seven") for digit in range(10)])
@@ -304,7 +304,7 @@ def test_a_query_that_fails_in_the_middle_sends_nothing_and_says_how_far_it_came
         "postgres": "SELECT msisdn, name::integer FROM people",
         "sqlite": "SELECT msisdn, json(name) AS name FROM people",
     }
-    with pytest.raises(ISmartSourceError, match=r"the query failed after [2-6] rows"):
+    with pytest.raises(ISmartSourceError, match=r"The query failed after [2-6] rows"):
         send(failing[database], message="{name}")
     assert not ismart_sandbox.calls
 
@@ -316,7 +316,7 @@ def test_a_missing_column_sends_nothing(people, send, ismart_sandbox):
     assert not ismart_sandbox.calls
 
 
-def test_on_invalid_fail_sends_nothing_where_a_later_chunk_has_a_bad_number(
+def test_on_invalid_fail_sends_nothing_if_a_later_chunk_has_an_invalid_number(
     people, send, small_chunks, ismart_sandbox
 ):
     people([(f"9689000000{digit}", "") for digit in range(9)] + [("nobody", "")])
@@ -326,7 +326,7 @@ def test_on_invalid_fail_sends_nothing_where_a_later_chunk_has_a_bad_number(
 
 
 @pytest.mark.filterwarnings("ignore")  # what Airflow and its form library warn of is their own affair
-def test_a_connection_that_is_no_database_is_refused(send, ismart_sandbox):
+def test_a_connection_that_is_not_a_database_is_refused(send, ismart_sandbox):
     with pytest.raises(ISmartInputError, match=r"'ismart_default' is a connection of type 'ismart'.*not a SQL"):
         send(conn_id="ismart_default")
     assert not ismart_sandbox.calls
@@ -339,7 +339,7 @@ def test_a_dry_run_reads_and_sends_nothing(people, send, ismart_sandbox):
     assert not ismart_sandbox.calls
 
 
-def test_parameters_are_not_shown_of_a_rendered_task(database, people, send, airflow_loaded):
+def test_a_rendered_task_does_not_show_parameters(database, people, send, airflow_loaded):
     operator = SqlToISmartOperator(
         task_id="tell", sql="SELECT 1", conn_id="people_db", message="Hello", parameters={"number": NUMBER}
     )
@@ -370,7 +370,7 @@ SECRET = "Your test is positive"
     ],
     ids=["a cell", "a literal", "a number in pieces", "a parameter"],
 )
-def test_no_number_or_text_is_told_by_an_error_or_a_log(failing, database, people, send, caplog):
+def test_no_error_or_log_contains_a_number_or_text(failing, database, people, send, caplog):
     caplog.set_level(logging.DEBUG)
     people([(NUMBER, SECRET)])
     sql = failing[database]

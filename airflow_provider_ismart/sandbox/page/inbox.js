@@ -1,7 +1,7 @@
-// The sandbox's inbox. Texts come from anybody, so they become text nodes and never HTML.
+// The sandbox's inbox. Texts can come from anyone, so they become text nodes and never HTML.
 
 const PAGE = 50;
-const REFRESH_MS = 250; // what arrives meanwhile is shown together
+const REFRESH_MS = 250; // changes within this time are shown together
 const SEARCH_MS = 150;
 const PENDING_SHOWN = 100;
 const LANGUAGES = { 0: "English", 64: "Arabic" };
@@ -33,7 +33,7 @@ async function ask(path, method = "GET", body = undefined) {
   return value;
 }
 
-// Where we are: #messages?msisdn=…&q=…&call=…
+// The current view: #messages?msisdn=…&q=…&call=…
 
 function route() {
   const [name, query] = location.hash.slice(1).split("?");
@@ -45,7 +45,7 @@ function link(name, parameters) {
   return `#${name}${given.length ? "?" : ""}${new URLSearchParams(given)}`;
 }
 
-// Loading: at most one load at a time for what arrives; a person's own step starts one immediately.
+// Loading: changes start at most one load at a time; a user's action starts one immediately.
 
 const shown = { phones: PAGE, messages: PAGE, calls: PAGE };
 let turn = 0, busy = false, stale = false, held = false, timer = 0;
@@ -229,9 +229,9 @@ function callRow(call) {
   return element("tr", { className }, ...cells.map((cell) => element("td", {}, cell)));
 }
 
-// Account: a field that is being changed keeps what was typed.
+// Account: a field that the user is editing keeps its content.
 
-const settings = new Map(); // by name: its input, and what that showed when it was last written
+const settings = new Map(); // by name: the input, and the content that was last written to it
 
 async function showAccount(current) {
   const now = await ask("account");
@@ -253,7 +253,7 @@ function settingInput(name, value) {
   return input;
 }
 
-// Oman keeps UTC+4 all year; the sandbox takes a time without an offset as Oman's.
+// Oman has UTC+4 all year; the sandbox reads a time without an offset as Oman time.
 const toOman = (iso) => new Date(Date.parse(iso) + 4 * 3600e3).toISOString().slice(0, 19);
 const content = (input) => (input.type === "checkbox" ? String(input.checked) : input.value);
 const isChanged = (name) => content(settings.get(name).input) !== settings.get(name).written;
@@ -284,7 +284,7 @@ async function saveAccount() {
 
 // Faults
 
-const LEAVE_ALONE = { fault: "", about: "One call is left alone.", fields: {} };
+const LEAVE_ALONE = { fault: "", about: "One call gets no fault.", fields: {} };
 let kinds = null;
 
 async function showFaults(current) {
@@ -329,7 +329,7 @@ async function addFault() {
   await ask("faults", "POST", fault ? { fault, ...Object.fromEntries(values) } : [null]);
 }
 
-// Signals of the sandbox
+// Signals from the sandbox
 
 let run = "";
 const signals = new EventSource("/_sandbox/inbox/signals");
@@ -348,7 +348,7 @@ function live(text) {
   $("live").classList.toggle("on", text === "Live");
 }
 
-// What a person does
+// User actions
 
 function more(button, list) {
   $(button).addEventListener("click", () => {
@@ -387,7 +387,7 @@ $("pause").addEventListener("click", () => {
   if (!paused()) load();
 });
 
-// A list does not move under a pressed pointer.
+// Lists do not move while the pointer is pressed.
 addEventListener("pointerdown", () => { held = true; });
 for (const end of ["pointerup", "pointercancel"]) {
   addEventListener(end, () => {

@@ -1,4 +1,4 @@
-"""What happens to a deployment's DAGs, and to the accounts that they look at and send through."""
+"""Run a deployment's DAGs, and let things happen to them and to the accounts that they use."""
 
 from __future__ import annotations
 
@@ -44,7 +44,7 @@ TROUBLES: dict[int, tuple[dict[str, Any], dict[str, Any]]] = {
 
 @pytest.fixture(scope="module")
 def gateways(folder: Path) -> Iterator[dict[str, Gateway]]:
-    """An account for each thing that happens, so that all can happen concurrently."""
+    """Yield an account for each thing that happens, so that all can happen concurrently."""
     gateways = {}
     for name in ("money", "watched", "mistyped", "mistyped_for_paging", "mistyped_for_monitor", "paging"):
         (folder / name).mkdir()
@@ -105,7 +105,7 @@ def airflow(
 
 
 class Events:
-    """What has happened, once it has."""
+    """The things that happen, once they have happened."""
 
     def __init__(
         self, airflow: Airflow, gateways: dict[str, Gateway], folder: Path, dags: tuple[str, ...]
@@ -140,7 +140,7 @@ class Events:
         )
 
     def _trouble_comes_and_goes(self) -> None:
-        """Put the account into each trouble and out of it, and kill the triggerer before the first."""
+        """Start and end each kind of trouble of the account, and kill the triggerer before the first."""
         wait_until(lambda: self.states("alert_4", "deferred"), "the sensor waits in the triggerer")
         self._airflow.kill_service("triggerer")
         self._airflow.start_service("triggerer")
@@ -162,17 +162,17 @@ class Events:
         return int(self._airflow.query(statement)[0][0])
 
     def told(self, msisdn: str) -> list[str]:
-        """What somebody on call has been told."""
+        """Return the messages that somebody on call got."""
         messages = map(json.loads, self.gateways["paging"].journal.read_text().splitlines())
         return [message["text"] for message in messages if message["msisdn"] == msisdn]
 
     def notes(self, name: str) -> list[Any]:
-        """What a callback or a task has recorded."""
+        """Return what a callback or a task has recorded."""
         notes = self._folder / name
         return list(map(json.loads, notes.read_text().splitlines())) if notes.exists() else []
 
     def logs(self) -> Counter[str]:
-        """How often the logs of tasks and services hold what they must not."""
+        """Count how often the logs of tasks and services contain forbidden texts."""
         held: Counter[str] = Counter()
         for path in [
             *(self._folder / "logs").rglob("*.log"),

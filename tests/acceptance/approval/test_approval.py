@@ -1,4 +1,4 @@
-"""The approval example on a whole Airflow: one run is approved through the REST API, and another is rejected."""
+"""Run the approval example on a whole Airflow: one run is approved through the REST API, another is rejected."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ ANSWERS = {"approved": "Approve", "rejected": "Reject"}
 
 
 class Api:
-    """Airflow's REST API."""
+    """Call Airflow's REST API."""
 
     def __init__(self, port: int) -> None:
         self._url = f"http://127.0.0.1:{port}"
@@ -61,7 +61,7 @@ def airflow(version: tuple[int, ...], folder: Path, postgres: Postgres, gateway:
 
 @pytest.fixture(scope="module")
 def questions(airflow: Airflow) -> dict[str, Any]:
-    """What the approver saw, by run; both runs have been answered and have ended."""
+    """Return what the approver saw, by run, after both runs have been answered and have ended."""
     api, runs = Api(airflow.port), f"/api/v2/dags/{DAG_ID}/dagRuns"
     for run in ANSWERS:
         api.call("POST", runs, {"dag_run_id": run, "logical_date": None})
@@ -104,7 +104,7 @@ def test_the_approver_gets_an_sms_with_the_link_for_each_run(messages):
         assert text.endswith(f" {page}")
 
 
-def test_the_question_has_counts_and_samples_but_no_full_number(questions):
+def test_the_approval_request_has_counts_and_samples_but_no_full_number(questions):
     for question in questions.values():
         assert question["subject"] == "Send 4 bills by SMS?"
         assert "| messages to send | 4 |" in question["body"]

@@ -1,4 +1,4 @@
-"""Sends, and ways to hurt them."""
+"""Run sends, and attack them."""
 
 from __future__ import annotations
 
@@ -44,7 +44,7 @@ SENDS_WITH_TASK_STATE: dict[str, str | None] = {
 
 
 class Gate:
-    """The way to PostgreSQL from a TCP port, which can be shut."""
+    """Forward a TCP port to PostgreSQL, until it is shut."""
 
     def __init__(self, postgres: Postgres) -> None:
         self._target = str(postgres.folder / ".s.PGSQL.5432")
@@ -57,7 +57,7 @@ class Gate:
         threading.Thread(target=self._accept, args=(self._listener,), daemon=True).start()
 
     def shut(self) -> None:
-        """Refuse connections, and cut those that there are."""
+        """Refuse connections, and close existing ones."""
         with suppress(OSError):
             self._listener.shutdown(socket.SHUT_RDWR)
         self._listener.close()
@@ -132,7 +132,7 @@ def airflow(
 
 
 class Run:
-    """One run of one of the sends, and what it left behind."""
+    """One run of one of the sends, and its results."""
 
     def __init__(self, airflow: Airflow, gateway: Gateway, name: str) -> None:
         self.name = name
@@ -147,13 +147,13 @@ class Run:
         self._airflow.start_run(self.name)
 
     def tries(self) -> list[dict[str, int]]:
-        """The processes of each try so far."""
+        """Return the processes of each try so far."""
         if not self._tries.exists():
             return []
         return [json.loads(line) for line in self._tries.read_text().splitlines()]
 
     def wait_for_progress(self, messages: int, *, seconds: float = 20) -> None:
-        """Wait until so many more messages are accepted, or the send ends, or the time is over."""
+        """Wait until a number of further messages are accepted, the send ends, or the time is over."""
         with self._gateway.journal.open("rb") as journal:
             journal.seek(0, os.SEEK_END)
             text, accepted, deadline = f'"Acceptance of {self.name}"'.encode(), 0, time.monotonic() + seconds
@@ -187,7 +187,7 @@ class Run:
         assert self.state() == "success", f"{self.name} is {self.state()} after {len(self.tries())} tries"
 
     def kill(self, pid: int) -> None:
-        """Kill a process of this run, and count it if it was there."""
+        """Kill a process of this run, and count it if it existed."""
         with suppress(ProcessLookupError):
             os.kill(pid, signal.SIGKILL)
             self.kills += 1
@@ -197,13 +197,13 @@ class Run:
         return report
 
     def outcomes(self) -> dict[str, str]:
-        """What the last try's results file says of each number."""
+        """Return the outcome of each number in the last try's results file."""
         with self._results.open(newline="") as results:
             return {row["msisdn"]: row["outcome"] for row in csv.DictReader(results)}
 
 
 def kill_tries(run: Run) -> None:
-    """Kill so many tries, each at a random moment. A try that is gone before it can be killed does not count."""
+    """Kill a number of tries, each at a random moment. A try that ends before it is killed does not count."""
     run.start()
     for number in count(1):
         process = run.wait_for_try(number)["process"]
@@ -216,7 +216,7 @@ def kill_tries(run: Run) -> None:
 
 
 def kill_supervisors(run: Run) -> None:
-    """Kill two tries together with their supervisors, so that only a missing heartbeat tells of it."""
+    """Kill two tries together with their supervisors, so that only a missing heartbeat shows it."""
     run.start()
     for number in (1, 2):
         processes = run.wait_for_try(number)
@@ -227,7 +227,7 @@ def kill_supervisors(run: Run) -> None:
 
 
 def cut_off_from_postgres(run: Run, *, gate: Gate) -> None:
-    """Cut the ledger off in the middle of the send, and bring it back when a second try has missed it."""
+    """Disconnect the ledger in the middle of the send, and reconnect it after a second try has failed."""
     run.start()
     run.wait_for_try(1)
     run.wait_for_progress(20 * BATCH_SIZE)
@@ -239,7 +239,7 @@ def cut_off_from_postgres(run: Run, *, gate: Gate) -> None:
 
 
 def cut_off_from_the_api_server(run: Run, *, airflow: Airflow) -> None:
-    """Take the API server away in the middle of the send, for as long as it takes to start another."""
+    """Stop the API server in the middle of the send, until another one has started."""
     run.start()
     run.wait_for_try(1)
     run.wait_for_progress(20 * BATCH_SIZE)
@@ -250,7 +250,7 @@ def cut_off_from_the_api_server(run: Run, *, airflow: Airflow) -> None:
 
 @pytest.fixture(scope="module")
 def runs(airflow: Airflow, sends: Mapping[str, str | None], gate: Gate, gateway: Gateway) -> dict[str, Run]:
-    """All runs, after they have been attacked and Airflow's retries have brought them to their end."""
+    """Return all runs, after they were attacked and Airflow's retries have finished them."""
     runs = {name: Run(airflow, gateway, name) for name in sends}
     kills: dict[str, Callable[[Run], None]] = {
         "killed_with_postgres": kill_tries,

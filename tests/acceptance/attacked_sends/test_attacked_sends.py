@@ -1,4 +1,4 @@
-"""What holds of a send after it was killed, or cut off, again and again, and Airflow's retries finished it."""
+"""Check sends that were repeatedly killed or disconnected and then finished by Airflow's retries."""
 
 from __future__ import annotations
 
@@ -30,13 +30,13 @@ def run(request, version, runs):
     return runs[request.param]
 
 
-def test_nobody_is_messaged_twice(run, gateway, record_property):
+def test_no_number_is_messaged_twice(run, gateway, record_property):
     told = gateway.told(f"Acceptance of {run.name}")
     record_property("numbers told", len(told))
     assert [number for number, times in told.items() if times > 1] == []
 
 
-def test_everybody_ends_as_accepted_or_uncertain_and_the_journal_agrees(run, gateway):
+def test_every_row_ends_accepted_or_uncertain_and_the_journal_agrees(run, gateway):
     told, outcomes = gateway.told(f"Acceptance of {run.name}").keys(), run.outcomes()
     assert len(outcomes) == NUMBERS
     assert set(outcomes.values()) <= {"accepted", "already_sent", "uncertain"}
@@ -52,12 +52,12 @@ def test_the_report_adds_up(run):
     assert {outcome: count for outcome, count in report["outcomes"].items() if count} == dict(counts)
 
 
-def test_a_try_that_dies_leaves_no_more_uncertain_than_were_in_flight(run):
+def test_a_killed_try_leaves_only_rows_in_flight_uncertain(run):
     tries_that_died = len(run.tries()) - 1
     assert run.report()["outcomes"]["uncertain"] <= tries_that_died * 2 * MAX_CONCURRENCY * BATCH_SIZE
 
 
-def test_the_kills_hit(runs):
+def test_the_kills_hit_running_sends(runs):
     for name, run in runs.items():
         if name in {"killed_with_postgres", "killed_with_sqlite", "killed_with_task_state"}:
             assert run.kills == KILLS
@@ -66,7 +66,7 @@ def test_the_kills_hit(runs):
 
 @pytest.fixture(autouse=True, scope="module")
 def figures(runs, gateway):
-    """Print what was seen, for who reads the tests' output."""
+    """Print the figures, for readers of the tests' output."""
     yield
     for name, run in runs.items():
         told = gateway.told(f"Acceptance of {name}")

@@ -1,4 +1,4 @@
-"""`make demo`, the first command that the README names, and `make inbox`."""
+"""Run `make demo`, the first command in the README, and `make inbox`."""
 
 import signal
 import subprocess
@@ -11,7 +11,7 @@ from pathlib import Path
 DEMO = Path(__file__).parents[3] / "demo" / "run.py"
 
 
-def test_the_demo_shows_the_reports_and_what_every_phone_got():
+def test_the_demo_prints_the_reports_and_every_phones_messages():
     ended = subprocess.run([sys.executable, DEMO], capture_output=True, encoding="utf-8", check=False)
 
     assert ended.returncode == 0, ended.stdout + ended.stderr
@@ -29,7 +29,7 @@ def test_the_demo_shows_the_reports_and_what_every_phone_got():
     assert ended.stdout.endswith("\nTo see the messages in your browser, run `make inbox`.\n")
 
 
-def test_the_inbox_keeps_the_sandbox_until_ctrl_c():
+def test_the_inbox_keeps_the_sandbox_running_until_ctrl_c():
     command = [sys.executable, DEMO, "--inbox"]
     # a shell's background job ignores SIGINT, and passes that on
     heeds_ctrl_c = partial(signal.signal, signal.SIGINT, signal.SIG_DFL)
@@ -48,7 +48,7 @@ def test_the_inbox_keeps_the_sandbox_until_ctrl_c():
             demo.kill()
 
 
-def test_a_demo_that_fails_says_which_command_failed_and_where_its_log_is(tmp_path):
+def test_a_failing_demo_names_the_command_and_its_log(tmp_path):
     demo = tmp_path / "demo" / "run.py"
     demo.parent.mkdir()
     demo.write_text(DEMO.read_text(encoding="utf-8"), encoding="utf-8")  # a checkout without any example

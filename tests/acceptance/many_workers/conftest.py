@@ -1,4 +1,4 @@
-"""Two Celery workers and a broker, and one of the workers killed in the middle of a send."""
+"""Run two Celery workers and a broker, and kill one of the workers in the middle of a send."""
 
 from __future__ import annotations
 
@@ -34,7 +34,7 @@ RETURNING id
 
 @dataclass(frozen=True, kw_only=True)
 class Sent:
-    """What a send left behind, after one of the workers was killed."""
+    """The results of a send after one of the workers was killed."""
 
     #: The tries that were at work on the worker when it was killed, by piece.
     killed: dict[int, dict[str, int]]

@@ -1,4 +1,4 @@
-"""Runs of mapped sends, cleared after their lists have changed."""
+"""Run mapped sends, and clear them after their lists have changed."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ class Runs:
         self._gateway = gateway
 
     def states(self, dag_id: str) -> list[str | None]:
-        """The states of the send's indexes, in their order."""
+        """Return the states of the send's indexes, in order."""
         found = self.airflow.query(
             f"SELECT state FROM task_instance WHERE dag_id = '{dag_id}' AND task_id LIKE '%send'"
             " AND state IS DISTINCT FROM 'removed' ORDER BY map_index"
@@ -36,7 +36,7 @@ class Runs:
         return [state for (state,) in found]
 
     def wait_for_ends(self, indexes: int) -> None:
-        """Wait until each DAG has run so many indexes to their ends."""
+        """Wait until each DAG has finished a number of indexes."""
 
         def have_ended() -> bool:
             return all(
@@ -48,13 +48,13 @@ class Runs:
         wait_until(have_ended, f"every index has ended: {[(d, self.states(d)) for d in DAGS]}", seconds=800)
 
     def messages(self, dag_id: str) -> Counter[str]:
-        """How many messages each number got."""
+        """Count the messages that each number got."""
         return self._gateway.told(f"Acceptance of {dag_id}")
 
 
 @pytest.fixture(scope="module")
 def runs(version: tuple[int, ...], folder: Path, postgres: Postgres, gateway: Gateway) -> Iterator[Runs]:
-    """All runs: first with lists A and B, then cleared with C, A and B."""
+    """Return all runs: first with lists A and B, then cleared with C, A and B."""
     postgres.create("ledger")
     ledger = {"conn_type": "postgres", "host": str(postgres.folder), "login": "postgres", "schema": "ledger"}
     environment = {
@@ -80,7 +80,7 @@ def runs(version: tuple[int, ...], folder: Path, postgres: Postgres, gateway: Ga
 
 @pytest.fixture(scope="module")
 def cleared(runs: Runs, folder: Path) -> Runs:
-    """The same runs after the upstream has returned other lists; those of ``running`` were still running."""
+    """Return the same runs, cleared after the upstream has returned other lists."""
     _write_lists(folder, [C, A, B])
     runs.airflow.clear_all()
     runs.wait_for_ends(3)

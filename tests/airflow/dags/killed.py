@@ -1,4 +1,4 @@
-"""A send that takes long enough to be killed."""
+"""Run a send that takes long enough to be killed."""
 
 import os
 from datetime import datetime

@@ -1,4 +1,4 @@
-"""Sends from files and a query; afterwards a task says what lineage Airflow collected of them."""
+"""Send from files and a query; then a task reports the lineage that Airflow collected."""
 
 import json
 import os

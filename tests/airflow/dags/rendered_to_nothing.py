@@ -1,4 +1,4 @@
-"""Options that are given and render to nothing; the tasks named ``fine_…`` give none."""
+"""Set options that render to nothing; the tasks named ``fine_…`` set none."""
 
 from datetime import datetime
 

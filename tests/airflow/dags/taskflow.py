@@ -1,4 +1,4 @@
-"""People from functions under @task.ismart, in every way that Airflow calls such a function."""
+"""Return recipients from functions with @task.ismart, in every way that Airflow calls such a function."""
 
 from datetime import datetime
 

@@ -1,4 +1,4 @@
-"""Recipients in every way that one task can hand them to another."""
+"""Pass recipients from one task to another in every possible way."""
 
 from datetime import datetime
 from importlib.metadata import version

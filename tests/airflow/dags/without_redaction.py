@@ -1,4 +1,4 @@
-"""Operators under an Airflow that does not call the method that redacts their rendered fields."""
+"""Run operators as on an Airflow that does not call the method that redacts rendered fields."""
 
 import os
 from datetime import datetime

@@ -1,4 +1,4 @@
-"""Has Airflow collect hook lineage, as OpenLineage's plugin does."""
+"""Make Airflow collect hook lineage, as OpenLineage's plugin does."""
 
 from airflow.providers.common.compat.sdk import AirflowPlugin, HookLineageReader
 

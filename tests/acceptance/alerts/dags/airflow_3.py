@@ -1,4 +1,4 @@
-"""A deadline that is missed, and a DAG that starts when the credit runs low, both on Airflow 3 only."""
+"""Miss a deadline, and start a DAG when the credit runs low, both only on Airflow 3."""
 
 import json
 import os

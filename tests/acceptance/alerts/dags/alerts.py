@@ -1,4 +1,4 @@
-"""Failures that raise an alert: credit that runs out, wrong passwords, tasks that fail together."""
+"""Fail in ways that raise alerts: credit runs out, passwords are wrong, many tasks fail together."""
 
 import json
 import os
@@ -23,7 +23,7 @@ MODES = {
 
 
 def note(name):
-    """Make a callback that tells the test what it found in its context."""
+    """Return a callback that reports its context to the test."""
 
     def record(context):
         found = {key: context[key] for key in context if key.startswith("ismart_")}

@@ -1,4 +1,4 @@
-"""The same send under different names: each is attacked in its own way by the acceptance tests."""
+"""Run the same send under different names, so that the acceptance tests can attack each in its own way."""
 
 import json
 import os
@@ -17,7 +17,7 @@ NUMBERS = [f"9689{number:07}" for number in range(int(os.environ["ACCEPTANCE_NUM
 
 
 def note_try(context):
-    """Tell the test which processes this try runs in."""
+    """Report the processes of this try to the test."""
     task_instance = context["ti"]
     note = {"try": task_instance.try_number, "process": os.getpid(), "supervisor": os.getppid()}
     with (NOTES / f"{task_instance.dag_id}.tries").open("a") as tries:
@@ -25,7 +25,7 @@ def note_try(context):
 
 
 def note_report(context, report):
-    """Give the test the report of the try that came to an end."""
+    """Pass the report of the successful try to the test."""
     (NOTES / f"{context['ti'].dag_id}.report").write_text(json.dumps(report))
 
 

@@ -1,4 +1,4 @@
-"""One send of many numbers, over mapped tasks that share one idempotency key."""
+"""Send many numbers in mapped tasks that share one idempotency key."""
 
 import json
 import os
@@ -13,14 +13,14 @@ PIECES = int(os.environ["ACCEPTANCE_PIECES"])
 
 
 def note_try(context):
-    """Tell the test which process this try runs in."""
+    """Report the process of this try to the test."""
     task_instance = context["ti"]
     note = {"piece": task_instance.map_index, "try": task_instance.try_number, "process": os.getpid()}
     (NOTES / f"{task_instance.map_index}.{task_instance.try_number}.try").write_text(json.dumps(note))
 
 
 def note_report(context, report):
-    """Give the test the report of the try that came to an end."""
+    """Pass the report of the successful try to the test."""
     (NOTES / f"{context['ti'].map_index}.report").write_text(json.dumps(report))
 
 

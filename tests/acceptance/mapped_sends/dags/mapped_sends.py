@@ -1,4 +1,4 @@
-"""The same mapped send in every way that Airflow maps, and a function that sends in another interpreter."""
+"""Map the same send in every way that Airflow offers, and send from a function in another interpreter."""
 
 import json
 import os
@@ -41,7 +41,7 @@ def as_kwargs(lists):
 
 @task
 def hold():
-    """Keep the run running until the test lets it end."""
+    """Keep the run running until the test ends it."""
     while not (NOTES / "let_runs_end").exists():
         time.sleep(0.5)
 

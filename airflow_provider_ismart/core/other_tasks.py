@@ -7,10 +7,10 @@ from typing import NamedTuple
 from airflow_provider_ismart.core.ledger import Ledger, State
 from airflow_provider_ismart.core.outcomes import Outcome, RowOutcomes
 
-#: The reason of a row whose message a person found to be accepted.
+#: The reason of a row that a person settled as accepted.
 SETTLED_AS_ACCEPTED = "settled as accepted"
 
-#: The outcome of a row for each state of the other task's message; ``None`` is "not on record".
+#: The outcome of a row, by the state of the other task's message; ``None`` means that it is not on record.
 _OUTCOMES = {
     State.SUBMITTING: (Outcome.UNCERTAIN, "another task was sending this message and recorded no outcome"),
     State.UNCERTAIN: (Outcome.UNCERTAIN, "another task got no clear answer for it"),
@@ -19,7 +19,7 @@ _OUTCOMES = {
     State.NOT_SENT: (Outcome.NOT_ATTEMPTED, "another task tried to send it and failed"),
     State.CONFIRMED: (Outcome.ALREADY_SENT, SETTLED_AS_ACCEPTED),
     State.RULED_OUT: (Outcome.NOT_ATTEMPTED, "settled as not sent by another task"),
-    None: (Outcome.NOT_ATTEMPTED, "another task was sending this number another text at the same time"),
+    None: (Outcome.NOT_ATTEMPTED, "another task was sending a different text to this number"),
 }
 
 
@@ -31,8 +31,8 @@ class Pending(NamedTuple):
     copy: int
 
 
-class Elsewhere:
-    """Track the rows that other tasks with the same ledger were sending when this task reached them.
+class RowsOfOtherTasks:
+    """Track the rows that other tasks with the same ledger are sending.
 
     A task cannot know whether the sender of a call in flight is alive, so the rows are uncertain until the ledger
     has the outcome.
@@ -53,7 +53,7 @@ class Elsewhere:
         self._outcomes.set([row], outcome, reason=reason)
 
     def poll(self) -> bool:
-        """Read the outcomes of the rows from the ledger; return whether any is still being sent."""
+        """Read the outcomes of the rows from the ledger; return whether any row is still being sent."""
         if not self._pending:
             return False
         recorded = self._ledger.recorded({pending.msisdn for pending in self._pending.values()}, refresh=True)

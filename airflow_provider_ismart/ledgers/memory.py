@@ -16,7 +16,7 @@ from airflow_provider_ismart.ledgers.refusals import unknown_tries
 def open_memory(request: LedgerRequest) -> AbstractContextManager[OpenLedger]:
     """Open a ledger in memory, unless earlier tries of the task may have submitted something.
 
-    :raises ISmartUncertainFinalError: no ledger knows what earlier tries, or a mapped task's siblings, sent.
+    :raises ISmartUncertainFinalError: no ledger shows what earlier tries, or other indexes of a mapped task, sent.
     """
     this_try, task = request.this_try, request.this_try.task
     if task is None:
@@ -31,7 +31,7 @@ def open_memory(request: LedgerRequest) -> AbstractContextManager[OpenLedger]:
 def _before_first_call(request: LedgerRequest, this_try: CurrentTry, task: TaskIdentity) -> Callable[[], None]:
     unsent = this_try.unsent_tries(task)
     if not unsent.include_all_earlier:
-        raise unknown_tries(task, "and no ledger knows what the tries before it sent")
+        raise unknown_tries(task, "and no ledger shows what the earlier tries sent")
     mark_start = this_try.mark_first_call
     if task.is_mapped and request.plan.parts:
         known = IndexPlan.from_json(unsent.plan)

@@ -1,6 +1,6 @@
-"""Records in Airflow Variables that the tries and indexes of a task share.
+"""Keep records in Airflow Variables that the tries and indexes of a task share.
 
-Each is written at most once per try, contains no number and no text, and names the task in its description.
+A Variable is written at most once per try, contains no numbers or texts, and has the task in its description.
 """
 
 from __future__ import annotations
@@ -15,9 +15,10 @@ from airflow_provider_ismart.exceptions import ISmartError
 
 
 class MappedSendStart:
-    """Record how the first index of a mapped send started: its generation of the run, and its SQL ledger.
+    """Record how a mapped send started: the generation of the run, and the SQL ledger.
 
-    Each mapped send of a run has one Variable. It may be deleted when nobody will clear the run any more.
+    Each mapped send of a run has one Variable, which the first index writes. You can delete it when nobody will
+    clear the run any more.
 
     :raises ISmartError: the Variable cannot be read.
     """
@@ -29,18 +30,18 @@ class MappedSendStart:
             self._found = self._state.load_strictly()
         except Exception as error:  # noqa: BLE001  # whatever Airflow raises
             raise ISmartError(
-                f"The Variable {self._state.name!r} cannot be read ({type(error).__name__}), so a mapped index "
-                "cannot know whether its siblings have sent. Nothing was sent. The task can be retried."
+                f"The Variable {self._state.name!r} cannot be read ({type(error).__name__}), so this mapped index "
+                "cannot tell what the other indexes sent. Nothing was sent. Retry the task."
             ) from None
 
     @property
     def is_recorded(self) -> bool:
-        """Whether an index has started. Its record does not change any more."""
+        """Whether an index has started. From then on, the record does not change."""
         return bool(self._found)
 
     @property
     def generation(self) -> str | None:
-        """The generation, or ``None`` if no index has made a call."""
+        """The generation of the first call, or ``None`` if no index has made a call."""
         return self._found.get("generation")
 
     @property
@@ -49,7 +50,7 @@ class MappedSendStart:
         return self._found.get("ledger")
 
     def record(self, ledger: str | None = None) -> None:
-        """Record that a first call may be made in the task's generation, unless an index has done so already."""
+        """Record that the first call is made in the task's generation, unless an index already has."""
         if not self._found:
             found = {"generation": self._generation, "ledger": ledger}
             self._state.record(found)
@@ -59,7 +60,7 @@ class MappedSendStart:
 class UnsentTries:
     """Record which tries of a task without a ledger certainly submitted nothing.
 
-    The Variable exists from the end of such a try to the first call of the next one, so a try reads it once.
+    The Variable exists from the end of such a try until the first call of a later one. A try reads it once.
     """
 
     def __init__(self, task: TaskIdentity) -> None:
@@ -67,19 +68,18 @@ class UnsentTries:
         self._task = task
         self._found: Mapping[str, Any] = {}
         with suppress(Exception):  # without the record, a later try refuses to send
-            self._found = (
-                self._state.load_strictly()
-            )  # a first try can find the record of a deleted run with the same id
+            # a first try can find the record of a deleted run with the same id
+            self._found = self._state.load_strictly()
         #: Whether all tries before this one submitted nothing.
         self.include_all_earlier = task.try_number == 1 or self._found.get("last_try") == task.try_number - 1
 
     @property
     def plan(self) -> Mapping[str, str] | None:
-        """The plan of the last such try of a mapped index; ``None`` if it ended before planning."""
+        """The plan of a mapped index's last such try; ``None`` if that try ended before planning."""
         return self._found.get("plan")
 
     def record(self, plan: Mapping[str, str] | None) -> None:
-        """Record that this try also submitted nothing."""
+        """Record that this try submitted nothing either."""
         self._found = {"last_try": self._task.try_number, "plan": plan}
         self._state.record(self._found)
 
