@@ -176,7 +176,7 @@ def test_a_dict_of_templates_excludes_a_message_column():
 
 
 def test_a_number_that_is_too_long_to_convert_is_an_input_error():
-    with pytest.raises(InputError, match=r"^max_credits is .* it can be a whole number from 0"):
+    with pytest.raises(InputError, match=r"^max_credits is .* it must be None or a whole number of at least 0"):
         SendOptions.of(message="Hello", max_credits="9" * 5000)
 
 

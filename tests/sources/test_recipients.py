@@ -460,7 +460,7 @@ def test_a_column_that_no_table_has_is_missing():
             {"msisdn": pd.Series([A, B]), "name": pd.Series(["y", "x"], index=[1, 0])},
             "Series with different indexes, so it is unknown which of their values belong to one row",
         ),
-        (dict, "recipients is of type type, which cannot be read as numbers"),
+        (dict, "recipients is of type type, which is not supported"),
         (pd.DataFrame({"msisdn": [A], "name": ["x"]}).groupby("name"), "a list of rows without column names"),
         ({"msisdn": pd.DataFrame({"a": [A]})}, "column 'msisdn' has 2 dimensions"),
     ],
