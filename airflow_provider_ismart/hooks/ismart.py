@@ -85,12 +85,11 @@ class ISmartHook(BaseHook):
         with _own_errors():
             check_name("ismart_conn_id", self.ismart_conn_id)
         connection = self.get_connection(self.ismart_conn_id)
-        if connection.password and isinstance(
-            connection.password, str
-        ):  # Airflow masks the password itself, but not its URL-encoded form
-            mask_secret(quote(connection.password, safe=""))
-            mask_secret(quote(connection.password, safe="*"))  # encoded as the client does
-            mask_secret(quote_plus(connection.password))
+        password = connection.password
+        if password and isinstance(password, str):  # Airflow masks it, but not its URL-encoded form
+            mask_secret(quote(password, safe=""))
+            mask_secret(quote(password, safe="*"))  # encoded as the client does
+            mask_secret(quote_plus(password))
         with _own_errors():
             settings = Settings.of(connection, self.ismart_conn_id)
         if settings.proxy:  # it can contain a password
