@@ -41,30 +41,30 @@ class RowsOfOtherTasks:
     def __init__(self, outcomes: RowOutcomes, ledger: Ledger) -> None:
         self._outcomes = outcomes
         self._ledger = ledger
-        self._pending: dict[int, Pending] = {}
+        self._pending: dict[int, tuple[Pending, str]] = {}
 
     def __contains__(self, row: int) -> bool:
         return row in self._pending
 
-    def add(self, row: int, pending: Pending) -> None:
-        """Record that another task is sending the row."""
-        self._pending[row] = pending
+    def add(self, row: int, pending: Pending, how: str = "") -> None:
+        """Record that another task is sending the row; ``how`` is added to its reason."""
+        self._pending[row] = pending, how
         outcome, reason = _OUTCOMES[State.SUBMITTING]
-        self._outcomes.set([row], outcome, reason=reason)
+        self._outcomes.set([row], outcome, reason=f"{reason}{how}")
 
     def poll(self) -> bool:
         """Read the outcomes of the rows from the ledger; return whether any row is still being sent."""
         if not self._pending:
             return False
-        recorded = self._ledger.recorded({pending.msisdn for pending in self._pending.values()}, refresh=True)
-        for row, pending in list(self._pending.items()):
+        recorded = self._ledger.recorded({pending.msisdn for pending, _ in self._pending.values()}, refresh=True)
+        for row, (pending, how) in list(self._pending.items()):
             states = {
                 Pending(pending.msisdn, entry.digest, entry.copy): entry.state
                 for entry in recorded.get(pending.msisdn, ())
             }
             state = states.get(pending)
             outcome, reason = _OUTCOMES[state]
-            self._outcomes.set([row], outcome, reason=reason)
+            self._outcomes.set([row], outcome, reason=f"{reason}{how if state else ''}")
             if state is not State.SUBMITTING:
                 del self._pending[row]
         return bool(self._pending)

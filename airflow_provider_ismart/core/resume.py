@@ -171,7 +171,7 @@ class _Lookup:
         if self._attempt:
             self._attempt.match(msisdn, (entry.digest, entry.copy))
         if entry.state is State.SUBMITTING:
-            self._other_tasks.add(row, Pending(msisdn, entry.digest, entry.copy))
+            self._other_tasks.add(row, Pending(msisdn, entry.digest, entry.copy), how)
         else:
             outcome, reason = _submitted(entry.state, entry.by)
             self._plan.outcomes.set([row], outcome, reason=reason + how)

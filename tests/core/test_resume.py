@@ -207,6 +207,19 @@ def test_outcomes_of_another_tasks_rows_are_read_from_the_ledger(state, outcome,
     assert other_tasks.poll() is goes_on
 
 
+@pytest.mark.parametrize("text", ["x", "a corrected x"])
+def test_the_reason_says_whether_another_task_is_sending_a_different_text(text):
+    ledger = after_a_crash([(A, "x")])
+    planned = plan_of_rows([(A, text)])
+    other_tasks = RowsOfOtherTasks(planned.outcomes, ledger)
+    assert list(unsent(planned, ledger, limits(), other_tasks)()) == []
+    assert (", with another text" in planned.outcomes.reason(0)) is (text != "x")
+    (in_flight,) = batches(plan_of_rows([(A, "x")]).groups, limits())
+    ledger.write([(in_flight, UNCERTAIN)], [])
+    other_tasks.poll()
+    assert (", with another text" in planned.outcomes.reason(0)) is (text != "x")
+
+
 def test_another_tasks_message_does_not_replace_other_texts_to_the_number():
     ledger = MemoryLedger()
     (theirs,) = batches(plan_of_rows([(A, "x")]).groups, limits())

@@ -311,8 +311,11 @@ class Checker:
             return
         if attempt.ended is None or attempt.results is None or attempt.had_trouble or attempt.is_terminated:
             return
-        for (_, number, _), (outcome, _, _) in zip(attempt.rows, attempt.results, strict=False):
-            if outcome == "uncertain" and number in file.said and not self.was_called_since(number, file.written):
+        has_died = any(other.settlements and other.report is None for other in attempt.ti.attempts)
+        for (_, number, _), (outcome, _, reason) in zip(attempt.rows, attempt.results, strict=False):
+            # about calls of other tasks, and lines that a dead try has used up, people cannot know
+            is_news = has_died or "another" in reason or self.was_called_since(number, file.written)
+            if outcome == "uncertain" and number in file.said and not is_news:
                 yield f"a right settlement settles: {number} is {file.said[number]}, and uncertain ({name})"
             if number in file.said:
                 self.world.count("settling", f"a row settled as {file.said[number]} ends as {outcome}")
@@ -510,11 +513,19 @@ class Checker:
             self.scenario.shape in {"mapped", "function"} and has_old_texts_again
         )
         if second_calls and self.options["on_uncertain"] != "resend" and not is_other_text:
+            ruled_out = {
+                number
+                for attempt in attempts
+                if attempt.settlements
+                for number, word in attempt.settlements.said.items()
+                if word == "not_sent"
+            }
             left = {
                 row[1]
                 for attempt in attempts
                 for row, result in zip(attempt.rows, attempt.results or (), strict=False)
-                if result[0] in {"refused", "not_attempted"}  # it is tried again
+                # it is tried again, or was uncertain until another task's people settled it
+                if result[0] in {"refused", "not_attempted"} or (result[0] == "uncertain" and row[1] in ruled_out)
             }
             again = [call for call in second_calls if call.answer == 1 and not left & set(call.numbers)]
             if again:
