@@ -51,7 +51,11 @@ def test_the_newest_airflow_runs_every_group_of_tests():
     [groups] = variables("SUITES").values()
     runs = variables("RUNS_")
     newest = {group for environment, run in runs.items() if environment.startswith("airflow-3.3") for group in run}
-    assert newest == set(groups)
+    [slow] = variables("SLOW").values()
+    left_to_test_all = {
+        group for group in groups if {f"$(SUITE_{group})", *variables("SUITE_")[group]} & set(slow)
+    }
+    assert left_to_test_all <= newest  # `make test` runs the other groups
 
 
 def test_every_group_of_tests_exists_and_explains_why_it_is_omitted():
