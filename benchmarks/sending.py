@@ -71,26 +71,21 @@ def _rows_of_loops(callers: Callers, rounds: int) -> Iterator[Row]:
     }
     turns = in_turns(rounds, cases)
     what = f"{callers.calls:,} calls of 50 numbers, {LATENCY * 1000:.0f} ms each, {AT_ONCE} in flight"
-    for loop, at_least in (("http.client", None), ("requests.Session", 1.0)):
+    for case, name, loop, at_least in (
+        ("send", "the whole send", "http.client", None),
+        ("send", "the whole send", "requests.Session", 1.0),
+        ("client", "the client alone", "http.client", None),
+    ):
         yield Row(
             benchmark="sending",
-            what=f"the whole send: {what}",
-            value=callers.calls / turns["send"].clock,
+            what=f"{name}: {what}",
+            value=callers.calls / turns[case].clock,
             unit="calls/s",
             reference=f"loops over {loop}",
             reference_value=callers.calls / turns[loop].clock,
-            ratio=turns.clock_ratio(loop, "send"),
+            ratio=turns.clock_ratio(loop, case),
             at_least=at_least,
         )
-    yield Row(
-        benchmark="sending",
-        what=f"the client alone: {what}",
-        value=callers.calls / turns["client"].clock,
-        unit="calls/s",
-        reference="loops over http.client",
-        reference_value=callers.calls / turns["http.client"].clock,
-        ratio=turns.clock_ratio("http.client", "client"),
-    )
     limit = callers.calls * LATENCY / AT_ONCE
     yield Row(
         benchmark="sending",

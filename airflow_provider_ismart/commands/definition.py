@@ -16,7 +16,7 @@ from typing import Any
 from airflow_provider_ismart.sandbox.arguments import ARGUMENTS as SANDBOX_ARGUMENTS
 from airflow_provider_ismart.sandbox.arguments import DESCRIPTION as SANDBOX_DESCRIPTION
 
-#: The exit status after Ctrl-C, as of a program that SIGINT ends.
+#: The exit status after Ctrl-C, as for a program that SIGINT ends.
 INTERRUPTED = 130
 
 

@@ -20,8 +20,8 @@ from typing import Any, TextIO
 
 from airflow_provider_ismart.core.errors import InputError
 
-#: The exit statuses besides 0: the answer is no, the command failed, nobody reads the results
-#: (as of a program that SIGPIPE ends).
+#: The exit statuses besides 0: the answer is no, the command failed, nobody reads the results (as for a program
+#: that SIGPIPE ends).
 NEGATIVE = 1
 FAILED = 2
 UNREAD = 141
@@ -35,7 +35,7 @@ class DeclinedError(Exception):
 
 
 class UnwritableError(Exception):
-    """The results cannot be written, such as to a full disk."""
+    """The results cannot be written, for example because the disk is full."""
 
 
 class Silent:
@@ -49,7 +49,7 @@ class Silent:
 
 
 class _Page(StringIO):
-    """Text for a stream, with the stream's answers to what rich asks before it formats the text."""
+    """Collect text for a stream. Rich asks it for the encoding and terminal of that stream."""
 
     def __init__(self, stream: TextIO) -> None:
         super().__init__()
@@ -167,12 +167,12 @@ def reporting(command: Callable[[Namespace, Output], int]) -> Callable[[Namespac
 
 
 def _stdout() -> AbstractContextManager[TextIO]:
-    """Return stdout; if it is closed, something that takes its place."""
+    """Return stdout, or the null device if stdout is closed."""
     return Path(os.devnull).open("w") if sys.stdout is None else nullcontext(sys.stdout)
 
 
 def _discard_unwritten(*streams: TextIO) -> None:
-    """Discard what could not be written, because Python would try it again at exit, and complain."""
+    """Discard unwritten text, because Python would try to write it again at exit, and report the error."""
     nowhere = os.open(os.devnull, os.O_WRONLY)
     for stream in streams:
         os.dup2(nowhere, stream.fileno())
@@ -197,7 +197,7 @@ def _run(command: Callable[[Namespace, Output], int], options: Namespace, output
 
 
 def _short_record(*args: Any, **kwargs: Any) -> logging.LogRecord:
-    """Return a log record without a traceback. Airflow's errors can explain the command's own."""
+    """Return a log record with the first line of its error instead of the traceback."""
     record = logging.LogRecord(*args, **kwargs)
     if record.exc_info and (error := record.exc_info[1]):
         first_line = (str(error).splitlines() or [""])[0]

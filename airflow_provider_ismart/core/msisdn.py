@@ -118,11 +118,14 @@ def _whole(number: Any) -> str:
     if number != int(number):
         raise InvalidNumberError("a number with a fraction")
     digits = str(int(number))
-    if may_be_rounded(digits) and (
-        not isinstance(number, Rational | Decimal) or "E" in str(number)  # Decimal("9.69E+10")
-    ):
+    if may_be_rounded(digits) and not _is_exact(number):
         raise InvalidNumberError(_ROUNDED)
     return digits
+
+
+def _is_exact(number: Any) -> bool:
+    """Return whether a number has all its digits, unlike a float or ``Decimal("9.69E+10")``."""
+    return isinstance(number, Rational | Decimal) and "E" not in str(number)
 
 
 def _ascii(text: str) -> str:

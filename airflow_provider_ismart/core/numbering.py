@@ -130,10 +130,10 @@ OMAN = NumberingPlan()
 
 
 def may_be_rounded(digits: str) -> bool:
-    """Whether the digits of a float may be those that a spreadsheet left.
+    """Return whether the digits of a float may have been rounded by a spreadsheet.
 
-    A CSV file has 9.6891E+10 where the spreadsheet's column was too narrow, and readers make a float of it that is
-    a stranger's number. Of 100,000 numbers, one really ends in five zeros; it can be written without ``.0``.
+    If a column is too narrow, a spreadsheet saves 9.6891E+10 in a CSV file. Read as a float, this is a stranger's
+    number. One number in 100,000 really ends in five zeros; it can be written without ``.0``.
     """
     return len(digits) >= _SHORTEST_NUMBER and digits.endswith(_ROUNDED_END)
 

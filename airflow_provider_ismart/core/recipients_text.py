@@ -12,11 +12,12 @@ from typing import Any
 
 from airflow_provider_ismart.core.errors import InputError
 
-#: ASCII's, Arabic's and fullwidth commas and semicolons, and line ends.
-_BETWEEN_NUMBERS = re.compile(r"[,;\u060c\u061b\uff0c\uff1b\r\n]+")
-_BETWEEN_CELLS = re.compile(r"[,;\u060c\u061b\uff0c\uff1b]")
+#: ASCII, Arabic and fullwidth commas and semicolons.
+_SEPARATORS = ",;\u060c\u061b\uff0c\uff1b"
+_BETWEEN_NUMBERS = re.compile(rf"[{_SEPARATORS}\r\n]+")
+_BETWEEN_CELLS = re.compile(rf"[{_SEPARATORS}]")
 
-#: What Jinja makes of no value: ``None``, the missing values of pandas, and JSON's ``null``.
+#: The texts that Jinja renders for a missing value: ``None``, the missing values of pandas, and JSON's ``null``.
 RENDERED_NOTHING = frozenset({"None", "nan", "NaT", "<NA>", "null"})
 _FILE_NAME = re.compile(r"[^\n]+\.(?:csv|csv\.gz|parquet|xlsx?|json|txt)", re.IGNORECASE)
 
@@ -131,7 +132,7 @@ def _is_printed(text: str) -> bool:
 
 
 def _is_grid(lines: list[str]) -> bool:
-    """Whether each line has several cells, as a CSV file does, and they are not one list that is wrapped."""
+    """Return whether each line has several cells, as in a CSV file, and the lines are not one wrapped list."""
     cells = [_BETWEEN_CELLS.split(line.strip()) for line in lines]
     is_wrapped = any(not of_line[-1] for of_line in cells)
     return min(map(len, cells)) > 1 and not is_wrapped

@@ -15,7 +15,7 @@ from airflow_provider_ismart.core.native import cells_of
 _OUTPUTS = frozenset({"LazyXComSequence", "LazyXComSelectSequence"})
 
 
-def as_record(row: Any) -> Mapping[Any, Any] | None:
+def as_record(row: Any) -> Mapping[Any, Any] | None:  # noqa: PLR0911  # one return per kind of row
     """Return a row with column names as a mapping; ``None`` if it has no names.
 
     Rows with names are mappings, named tuples, rows of SQLAlchemy, ``sqlite3`` and other drivers (``keys()``), and
@@ -23,8 +23,10 @@ def as_record(row: Any) -> Mapping[Any, Any] | None:
 
     :raises InputError: two cells have the same name.
     """
-    if isinstance(row, Mapping | type):  # a class is no row, although it may have the methods of one
-        return row if isinstance(row, Mapping) else None
+    if isinstance(row, Mapping):
+        return row
+    if isinstance(row, type):  # a class is not a row, although it can have the methods of one
+        return None
     if hasattr(row, "_asdict") or hasattr(row, "_mapping"):
         _check_names(getattr(row, "_fields", ()))
         return dict(row._asdict() if hasattr(row, "_asdict") else row._mapping)  # noqa: SLF001  # both are public

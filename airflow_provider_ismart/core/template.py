@@ -75,7 +75,7 @@ class Template:
 
 
 def _any_binary(cells: Sequence[Any]) -> bool:
-    """Whether a cell would be printed as Python's ``b'…'``."""
+    """Return whether a cell would be printed as Python's ``b'…'``."""
     return any(issubclass(kind, (bytes, bytearray, memoryview)) for kind in set(map(type, cells)))
 
 

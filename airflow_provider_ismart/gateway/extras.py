@@ -147,7 +147,7 @@ EXTRAS = {
             label="Ledger connection",
             description="Connection id of a PostgreSQL or SQLite database for the ledger.",
             pattern=r"\S+",
-            rule="it has to be the id of a connection",
+            rule="it must be the id of a connection",
         ),
         Extra(
             name="allow_http",

@@ -1,4 +1,4 @@
-"""Provide `ISmartHook`, which connects operators and ``@task`` functions to the gateway."""
+"""Provide ``ISmartHook``, which connects operators and ``@task`` functions to the gateway."""
 
 from __future__ import annotations
 
@@ -255,7 +255,7 @@ class ISmartHook(BaseHook):
         return outcome
 
     def make_probe(self) -> CallOutcome:
-        """Do the same, and leave it to the caller to record a refused login."""
+        """Make the free probe once, and return its outcome. The caller records a refused login."""
         from airflow_provider_ismart.sending.metrics import count_probe  # noqa: PLC0415  # only when needed
 
         with closing(self.get_conn()) as client:

@@ -1,4 +1,4 @@
-"""Provide `ISmartSendOperator`, which sends SMS from a task."""
+"""Provide ``ISmartSendOperator``, which sends SMS from a task."""
 
 from __future__ import annotations
 
