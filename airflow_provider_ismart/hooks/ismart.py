@@ -13,10 +13,7 @@ from airflow.providers.common.compat.sdk import BaseHook, mask_secret
 
 from airflow_provider_ismart.coordination.task_identity import TaskIdentity, current_context
 from airflow_provider_ismart.core.errors import InputError
-from airflow_provider_ismart.exceptions import (
-    ISmartError,
-    ISmartInputError,
-)
+from airflow_provider_ismart.exceptions import ISmartError, ISmartInputError
 from airflow_provider_ismart.gateway.connection_form import field_behaviour, form_widgets
 from airflow_provider_ismart.gateway.settings import Settings
 
@@ -30,6 +27,9 @@ if TYPE_CHECKING:
     from airflow_provider_ismart.core.report import Report
     from airflow_provider_ismart.gateway.client import GatewayClient
     from airflow_provider_ismart.sending.runtime import Runtime
+
+#: A task can send several times, and earlier sends may have made calls.
+_NO_CALL = "This send made no call."
 
 
 class ISmartHook(BaseHook):
@@ -141,7 +141,7 @@ class ISmartHook(BaseHook):
             "on_refused": on_refused,
             "on_uncertain": on_uncertain,
         }
-        with _own_errors():
+        with _own_errors(_NO_CALL):
             context = current_context()
         with self._halted_by(context.get("task")):
             return self.submit(recipients, options, context, sends_several_times=True).as_json()
@@ -186,7 +186,7 @@ class ISmartHook(BaseHook):
         from airflow_provider_ismart.ledgers.current_try import record_if_unsent  # noqa: PLC0415
         from airflow_provider_ismart.sending.options import SendOptions, check_name  # noqa: PLC0415
 
-        with record_if_unsent(context, ledger_conn_id) as this_try, _own_errors():
+        with record_if_unsent(context, ledger_conn_id) as this_try, _own_errors(_NO_CALL):
             if sends_several_times:
                 this_try.expect_several_sends()
             checked = SendOptions.of(**options)
@@ -218,7 +218,7 @@ class ISmartHook(BaseHook):
         from airflow_provider_ismart.ledgers.selection import select_key, select_task  # noqa: PLC0415
         from airflow_provider_ismart.ledgers.sql_connection import open_engine  # noqa: PLC0415
 
-        with _own_errors():
+        with _own_errors(""):
             if (idempotency_key is None) == (task_instance is None):
                 raise InputError("ledger_summary takes either idempotency_key or task_instance; pass one of them")
             conn_id = ledger_conn_id or self.settings.ledger_conn_id
@@ -285,13 +285,13 @@ class ISmartHook(BaseHook):
 
 
 @contextmanager
-def _own_errors() -> Iterator[None]:
-    """Convert errors of the core to this package's public errors."""
+def _own_errors(consequence: str = "No call was made.") -> Iterator[None]:
+    """Convert errors of the core to public errors. ``consequence`` is what invalid input leads to."""
     from airflow_provider_ismart.core.ledger import LedgerConflictError  # noqa: PLC0415  # imports the whole core
 
     try:
         yield
     except InputError as error:
-        raise ISmartInputError(f"{str(error).rstrip('.')}. This send made no call.") from None
+        raise ISmartInputError(f"{str(error).rstrip('.')}. {consequence}".rstrip()) from None
     except LedgerConflictError as error:
         raise ISmartError(f"The ledger stopped this send: {error}.") from None

@@ -124,7 +124,7 @@ def test_a_task_that_gets_sigterm_finishes_calls_in_flight_and_records_outcomes(
         time.sleep(0.01)
     process.send_signal(signal.SIGTERM)
     output, _ = process.communicate(timeout=180)
-    assert len(ismart_sandbox.calls) < 50, output  # of 400
+    assert len(ismart_sandbox.calls) < 300, output  # of 400
     with (tmp_path / "results.csv").open(encoding="utf-8", newline="") as file:
         results = list(csv.DictReader(file))
     assert len(results) == 2_000

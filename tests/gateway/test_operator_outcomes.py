@@ -6,6 +6,7 @@ import logging
 import threading
 import time
 from collections import Counter
+from datetime import datetime, timedelta
 from types import SimpleNamespace
 
 import pandas
@@ -277,10 +278,13 @@ def test_on_kill_lets_calls_in_flight_finish_and_starts_no_more(ismart_default, 
         task_id="tell", recipients=numbers(5000), message="Hello", results_path=str(tmp_path / "results.csv")
     )
 
+    calls_at_kill = []
+
     def kill():
         while len(ismart_sandbox.calls) < 6:
             time.sleep(0.005)
         operator.on_kill()
+        calls_at_kill.append(len(ismart_sandbox.calls))
 
     thread = threading.Thread(target=kill, daemon=True)
     thread.start()
@@ -288,7 +292,8 @@ def test_on_kill_lets_calls_in_flight_finish_and_starts_no_more(ismart_default, 
         operator.execute({})
     thread.join()
     counts = error.value.report.as_json()["outcomes"]
-    assert counts["accepted"] == len(ismart_sandbox.messages) <= 50 * 12
+    assert len(ismart_sandbox.calls) <= calls_at_kill[0] + 4
+    assert counts["accepted"] == len(ismart_sandbox.messages)
     assert counts["accepted"] + counts["not_attempted"] == 5000
     results = pandas.read_csv(tmp_path / "results.csv", dtype={"msisdn": str})
     accepted = results[results.outcome == "accepted"].msisdn
@@ -325,30 +330,23 @@ def test_an_exception_during_a_send_lets_calls_in_flight_finish(
 def test_calls_are_made_concurrently_up_to_the_limit(send, ismart_default, ismart_sandbox, numbers):
     ismart_default(extra={"max_concurrency": 8})
     ismart_sandbox.configure(latency=0.1)
-    started = time.monotonic()
     send(numbers(41), batch_size=1)
-    assert time.monotonic() - started < 41 * 0.1 / 3
-    assert len({call.client_port for call in ismart_sandbox.calls}) <= 8
+    assert len({call.client_port for call in ismart_sandbox.calls}) == 8  # a call uses an idle connection, if any
 
 
 def test_the_first_call_goes_alone(send, ismart_default, ismart_sandbox, numbers):
     ismart_default(extra={"max_concurrency": 8})
     ismart_sandbox.fail(faults.Latency(seconds=0.4))
-    seen = []
-    watch = threading.Timer(0.3, lambda: seen.append(len(ismart_sandbox.calls)))
-    watch.start()
     send(numbers(500))
-    watch.join()
-    assert seen == [1]
+    first, second, *_ = sorted(datetime.fromisoformat(call.at) for call in ismart_sandbox.calls)
+    assert second - first >= timedelta(seconds=0.4)
     assert len(ismart_sandbox.messages) == 500
 
 
-def test_a_hundred_thousand_numbers_are_sent_quickly(send, ismart_default, ismart_sandbox, numbers):
+def test_a_hundred_thousand_numbers_are_sent(send, ismart_default, ismart_sandbox, numbers):
     ismart_default(extra={"max_concurrency": 4})
     everybody = numbers(99_999)
-    started = time.monotonic()
     report = send([*everybody, everybody[0]])
-    assert time.monotonic() - started < 30
     assert report["outcomes"]["accepted"] == 99_999
     assert report["calls"] == 2000
     assert {message.msisdn for message in ismart_sandbox.messages} == set(everybody)
