@@ -7,9 +7,19 @@ from functools import cache
 
 
 def share_api_server():
-    """Build this process's API server once. It is the one that Airflow builds."""
+    """Build this process's API server once, when a task needs it. It is the one that Airflow builds."""
     try:
         from airflow.sdk.execution_time import supervisor
     except ImportError:  # Airflow 2.11, whose tasks talk to the database
-        return
+        return None
     supervisor.in_process_api_server = cache(supervisor.in_process_api_server)
+    return supervisor.in_process_api_server
+
+
+def prepare_api_server():
+    """Build the server that this process and its forks share, and start and stop it once, which is slow."""
+    if make_server := share_api_server():
+        from fastapi.testclient import TestClient
+
+        with TestClient(make_server().app):
+            pass

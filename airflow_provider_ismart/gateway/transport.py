@@ -161,6 +161,10 @@ class _Adapter(HTTPAdapter):
     def request_url(self, *_args: Any) -> str:
         return self._url
 
+    def close(self) -> None:
+        super().close()
+        self._pool.close()  # urllib3 2 would wait until the pool is garbage
+
 
 def _certificates(ca_bundle: str | None) -> str:
     try:

@@ -23,7 +23,7 @@ def wait_until(condition: Callable[[], Any], what: str, *, seconds: float = 180)
     deadline = time.monotonic() + seconds
     while not (found := condition()):
         assert time.monotonic() < deadline, f"not within {seconds} s: {what}"
-        time.sleep(0.02)
+        time.sleep(0.2)  # seldom enough to leave the cores to Airflow
     return found
 
 

@@ -1,36 +1,25 @@
-"""Run Airflow's own command line, with its own database and DAGs folder."""
+"""Run Airflow's own command line, with the DAGs and plugins beside this file."""
 
 import os
-import subprocess
-import sys
-from pathlib import Path
 
 import pytest
 
-DAGS = Path(__file__).parent / "dags"
-COMMAND = Path(__file__).parent / "command.py"
+from tests.airflow.forks import AirflowFork
 
 
 @pytest.fixture
-def airflow_command(airflow_db, ismart_default):
-    """Start an ``airflow`` command against the sandbox; return its process."""
-    processes = []
+def airflow_command(airflow_db, ismart_default, tmp_path):
+    """Start an ``airflow`` command against the sandbox, in a fork of a process that has imported Airflow."""
+    commands = []
 
     def start(*arguments, **environment):
-        process = subprocess.Popen(
-            [sys.executable, str(COMMAND), *arguments],
-            env=os.environ | {"AIRFLOW__CORE__DAGS_FOLDER": str(DAGS)} | environment,
-            stdout=subprocess.PIPE,
-            stderr=subprocess.STDOUT,
-            text=True,
-        )
-        processes.append(process)
-        return process
+        output = tmp_path / f"airflow-{len(commands)}.log"
+        commands.append(AirflowFork(arguments, environment=os.environ | environment, output=output))
+        return commands[-1]
 
     yield start
-    for process in processes:
-        process.kill()
-        process.communicate()
+    for command in commands:
+        command.kill()
 
 
 @pytest.fixture

@@ -83,7 +83,7 @@ def test_airflows_command_line_lists_the_hook_and_tests_the_connection(airflow_c
     good = airflow_command("connections", "test", "ismart_default")
     wrong = ismart_sandbox.connection_json().replace(ismart_sandbox.password, "wrong")
     bad = airflow_command("connections", "test", "ismart_default", AIRFLOW_CONN_ISMART_DEFAULT=wrong)
-    known, tested, refused = (command.communicate(timeout=180)[0] for command in (hooks, good, bad))
+    known, tested, refused = (command.output() for command in (hooks, good, bad))
     assert "airflow_provider_ismart.hooks.ismart.ISmartHook" in known
     assert "iSmart SMS" in known
     assert "Connection success!" in tested

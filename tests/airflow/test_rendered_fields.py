@@ -17,7 +17,7 @@ def dag_run(airflow_command, airflow_db, tmp_path):
     def run(dag_id, **environment):
         people = json.dumps({"conn_type": "sqlite", "host": str(tmp_path / "people.db")})
         command = airflow_command("dags", "test", dag_id, AIRFLOW_CONN_PEOPLE_DB=people, **environment)
-        output, _ = command.communicate(timeout=500)
+        output = command.output(timeout=500)
         with closing(sqlite3.connect(airflow_db)) as database:
             query = "SELECT run_id FROM dag_run WHERE dag_id = ? ORDER BY id DESC"
             run_id = database.execute(query, (dag_id,)).fetchone()

@@ -17,8 +17,7 @@ import pytest
 class Watches:
     """The watches of assets. Airflow stores their events in its database."""
 
-    def __init__(self, airflow_command, database, sandbox):
-        self._airflow_command = airflow_command
+    def __init__(self, database, sandbox):
         self._database = database
         self._sandbox = sandbox
         self._triggerer = None
@@ -40,18 +39,25 @@ class Watches:
         )
 
     def start(self):
-        self._triggerer = self._airflow_command(
-            "triggerer", "--skip-serve-logs", AIRFLOW__TRIGGERER__TRIGGERER_HEALTH_CHECK_THRESHOLD="1"
+        self._triggerer = subprocess.Popen(
+            [sys.executable, "-m", "airflow", "triggerer", "--skip-serve-logs"],
+            env=os.environ | {"AIRFLOW__TRIGGERER__TRIGGERER_HEALTH_CHECK_THRESHOLD": "1"},
+            stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT,
+            text=True,
         )
-        self._logged = []
-        Thread(
-            target=self._logged.extend, args=[self._triggerer.stdout], daemon=True
-        ).start()  # or it would wait for a reader
+        self._logged = []  # without a reader, the triggerer would wait for one
+        self._reader = Thread(
+            target=self._logged.extend, args=[self._triggerer.stdout]
+        )  # or it would wait for one
+        self._reader.start()
 
     def kill(self):
         for process in [*psutil.Process(self._triggerer.pid).children(recursive=True), self._triggerer]:
             process.kill()
         self._triggerer.wait()
+        self._reader.join()
+        self._triggerer.stdout.close()
 
     def logs(self, text):
         """Wait until the triggerer has logged the text since its start."""
@@ -75,13 +81,13 @@ class Watches:
 
 
 @pytest.fixture
-def watches(airflow_version, airflow_db, airflow_command, ismart_sandbox):
+def watches(airflow_version, airflow_db, ismart_default, ismart_sandbox):
     if airflow_version < (3, 0):
         pytest.skip("Airflow 2 has no asset watchers")
     command = [sys.executable, Path(__file__).with_name("watched_assets.py"), "watched", "mistyped"]
     created = subprocess.run(command, env=os.environ, capture_output=True, text=True, check=False)
     assert created.returncode == 0, created.stdout + created.stderr
-    watches = Watches(airflow_command, airflow_db, ismart_sandbox)
+    watches = Watches(airflow_db, ismart_sandbox)
     yield watches
     watches.kill()
     for table in ("asset_event", "asset_active", "asset", "trigger", "connection"):

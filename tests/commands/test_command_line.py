@@ -102,7 +102,11 @@ def test_a_blank_path_is_not_the_current_directory(process, preview, option):
 
 def test_ctrl_c_while_airflow_is_imported_is_one_line(process, preview, tmp_path):
     (tmp_path / "airflow").mkdir()
-    (tmp_path / "airflow/__init__.py").write_text("import signal; signal.raise_signal(signal.SIGINT)")
+    (tmp_path / "airflow/__init__.py").write_text(
+        "import signal\n"
+        "signal.signal(signal.SIGINT, signal.default_int_handler)\n"  # a background job ignores it
+        "signal.raise_signal(signal.SIGINT)\n"
+    )
     ended = process(*preview, PYTHONPATH=os.pathsep.join([str(tmp_path), *filter(None, sys.path)]))
     assert (ended.returncode, ended.stdout, ended.stderr) == (130, "", "Interrupted.\n")
 

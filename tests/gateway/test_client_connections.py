@@ -7,6 +7,7 @@ import threading
 import time
 from base64 import b64encode
 from concurrent.futures import ThreadPoolExecutor
+from queue import SimpleQueue
 
 import pytest
 
@@ -103,6 +104,20 @@ def test_a_connection_is_reused(client, batch, ismart_sandbox):
         list(threads.map(some_calls, range(3)))
     assert len(ismart_sandbox.calls) == 30
     assert len({call.client_port for call in ismart_sandbox.calls}) == 3
+
+
+def test_closing_a_client_closes_its_connections(serve, client, batch):
+    ends = SimpleQueue()
+
+    def answer(connection):
+        _read_head(connection)
+        connection.sendall(b"HTTP/1.1 200 OK\r\nContent-Length: 1\r\n\r\n1")
+        ends.put(connection.recv(1))
+
+    gateway = client(port=serve(answer))
+    assert gateway.submit(batch(), flash=False, push_at=None).fate is Fate.ACCEPTED
+    gateway.close()
+    assert ends.get(timeout=4) == b""  # before the server's time-out, while the client still exists
 
 
 def test_an_idle_connection_closed_by_the_server_is_replaced(client, batch, ismart_sandbox):

@@ -49,7 +49,7 @@ def database(request, make_backing):
 @pytest.fixture
 def send(ismart_default, monkeypatch):
     """Send to numbers as a try of a task does, with the hook, over a real socket; return the report."""
-    ismart_default(extra={"max_concurrency": 2, "read_timeout": 2})
+    ismart_default(extra={"max_concurrency": 2, "connect_timeout": 1, "read_timeout": 2})
 
     def send(
         recipients, *, store=None, ledger=None, try_number=1, run_id="run", message="Hello", key=None, **options

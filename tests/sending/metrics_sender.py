@@ -9,7 +9,10 @@ import sys
 from contextlib import suppress
 
 from airflow_provider_ismart.exceptions import ISmartError
+from airflow_provider_ismart.gateway import client
 from airflow_provider_ismart.hooks.ismart import ISmartHook
+
+client.MAX_BACK_OFF_SECONDS = 0.01  # retry immediately instead of after seconds
 
 
 def start_metrics():

@@ -19,7 +19,7 @@ HERE = Path(__file__).parent
 IN_DATABASE = "watched"
 MODES = ("poke", "reschedule", "deferred")
 #: Tasks that fail together, of one mapped task. test_alert_crowd.py has a larger crowd, without a scheduler.
-FAILURES = 100
+FAILURES = 40
 
 DAGS = (
     "credit_runs_out",

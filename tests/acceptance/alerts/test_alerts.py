@@ -43,8 +43,8 @@ def test_the_hourly_monitor_tries_a_wrong_password_once_and_is_paused_after_thre
     assert events.states("look", "failed") == MODES + 3
 
 
-def test_100_failing_tasks_send_one_message(events):
-    assert events.states("fail", "failed") == 100
+def test_40_failing_tasks_send_one_message(events):
+    assert events.states("fail", "failed") == 40
     [text] = events.told("96890000001")
     assert text.startswith("Airflow: many_fail.fail[")
     assert "failed, try 1, run 2026-01-01 00:00Z, RuntimeError" in text

@@ -161,7 +161,7 @@ class Run:
                 accepted < messages and time.monotonic() < deadline and self.state() not in {"success", "failed"}
             ):
                 accepted += journal.read().count(text)
-                time.sleep(0.02)
+                time.sleep(0.05)
 
     def state(self) -> str | None:
         found = self._airflow.query(f"SELECT state FROM task_instance WHERE dag_id = '{self.name}'")
