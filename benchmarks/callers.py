@@ -17,6 +17,7 @@ from typing import Any
 from urllib.parse import urlsplit
 
 import requests
+from urllib3 import HTTPConnectionPool
 
 from airflow_provider_ismart.core.batching import MAX_BATCH_SIZE, Batch
 from airflow_provider_ismart.core.ledger import Ledger, MemoryLedger
@@ -79,6 +80,17 @@ class Callers:
         url = self._url()
         self._in_threads(caller)
 
+    def urllib3(self) -> None:
+        """Make the calls with a pool of urllib3, which ``requests`` uses."""
+
+        def caller(calls: int) -> None:
+            for _ in range(calls):
+                assert pool.urlopen("GET", target, retries=False).data == b"1"
+
+        with closing(HTTPConnectionPool("127.0.0.1", self.gateway.port, maxsize=self.at_once, timeout=30)) as pool:
+            target = self._target()
+            self._in_threads(caller)
+
     def http_client(self) -> None:
         """Make the calls with the standard library's connection in each thread."""
 
@@ -94,8 +106,7 @@ class Callers:
             context = ssl.create_default_context(cafile=str(self.ca_bundle))
             return http.client.HTTPSConnection("127.0.0.1", self.gateway.port, timeout=30, context=context)
 
-        url = urlsplit(self._url())
-        target = f"{url.path}?{url.query}"
+        target = self._target()
         self._in_threads(caller)
 
     def _in_threads(self, caller: Callable[[int], None]) -> None:
@@ -113,6 +124,10 @@ class Callers:
     def _url(self) -> str:
         with self._client() as client:
             return client.build_url(self._batch(), reveal=True)
+
+    def _target(self) -> str:
+        url = urlsplit(self._url())
+        return f"{url.path}?{url.query}"
 
     @contextmanager
     def _client(self) -> Iterator[GatewayClient]:

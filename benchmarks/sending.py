@@ -66,6 +66,7 @@ def _rows_of_loops(callers: Callers, rounds: int) -> Iterator[Row]:
     cases = {
         "send": callers.send,
         "client": callers.submit,
+        "urllib3": callers.urllib3,
         "http.client": callers.http_client,
         "requests.Session": callers.requests,
     }
@@ -75,6 +76,7 @@ def _rows_of_loops(callers: Callers, rounds: int) -> Iterator[Row]:
         ("send", "the whole send", "http.client", None),
         ("send", "the whole send", "requests.Session", 1.0),
         ("client", "the client alone", "http.client", None),
+        ("urllib3", "loops over urllib3's pool", "http.client", None),
     ):
         yield Row(
             benchmark="sending",
