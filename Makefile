@@ -203,7 +203,7 @@ $(MATRIX:%=installed-%): installed-%:
 $(MATRIX:%=test-%): test-%: installed-%
 	@echo 'Testing the wheel in $* $(call described,$*)'
 	cd .venv/wheel/$*/checkout
-	SIMULATION_SEEDS=$(SIMULATED) ../bin/python -m pytest $(call left_out,$*) $(ARGS)
+	SIMULATION_SEEDS=$(SIMULATED) ../bin/python -m pytest --durations=5 --durations-min=10 $(call left_out,$*) $(ARGS)
 	echo "$$SECONDS" > ../passed
 
 # One suite at a time, in parallel with the tests, because concurrent Airflows slow each other down too much.
