@@ -15,47 +15,57 @@ SUITE_core := tests/core tests/sandbox tests/sending tests/test_docs.py tests/te
               tests/test_many_workers_doc.py
 SUITE_gateway := tests/gateway
 SUITE_examples := tests/examples
-SUITE_ledgers := tests/ledgers
+SUITE_ledgers := tests/ledgers/test_faults.py tests/ledgers/test_ledgers.py
+SUITE_retries := tests/ledgers/test_abandoned_calls.py tests/ledgers/test_choosing.py \
+                 tests/ledgers/test_failing_writes.py tests/ledgers/test_lost_ledgers.py \
+                 tests/ledgers/test_mapped_sends.py tests/ledgers/test_senders.py \
+                 tests/ledgers/test_settlements.py tests/ledgers/test_several_sends.py
 SUITE_sources := tests/sources
-SUITE_alerts := tests/airflow/test_alert_crowd.py tests/airflow/test_credit_alert.py \
-                tests/airflow/test_credit_sensor.py tests/airflow/test_credit_trigger.py tests/airflow/test_event.py \
-                tests/airflow/test_locks.py tests/airflow/test_notifier.py tests/airflow/test_triggerer.py
+SUITE_alerts := tests/airflow/test_credit_alert.py tests/airflow/test_credit_sensor.py \
+                tests/airflow/test_credit_trigger.py tests/airflow/test_event.py tests/airflow/test_locks.py
+SUITE_callbacks := tests/airflow/test_alert_crowd.py tests/airflow/test_notifier.py tests/airflow/test_triggerer.py
 SUITE_restarts := tests/airflow/test_restarted_triggerer.py
 SUITE_commands := tests/commands
-SUITE_dags := tests/airflow/test_dag_runs.py tests/airflow/test_lineage.py tests/airflow/test_rendered_fields.py \
-              tests/airflow/test_taskflow.py
+SUITE_dags := tests/airflow/test_airflow_commands.py tests/airflow/test_dag_runs.py tests/airflow/test_lineage.py \
+              tests/airflow/test_rendered_fields.py tests/airflow/test_taskflow.py
 SUITE_simulation := tests/simulation
-SUITES := core gateway examples ledgers sources alerts restarts commands dags simulation
+SUITES := core gateway examples ledgers retries sources alerts callbacks restarts commands dags simulation
 # Why some environments omit a group. `make test-all` prints this in its summary.
 WHY_core := needs no Airflow: runs on the oldest and newest Python, pandas and pyarrow, and in `make test`
 WHY_gateway := differs by HTTP libraries and operator base classes: runs with the lowest versions, and in `make test`
 WHY_examples := minutes of whole DAG runs: run on Airflow 2 and the newest
-WHY_ledgers := differ by SQLAlchemy: run with 1.4 and 2.1
+WHY_ledgers := differ by SQLAlchemy: run with 1.4, and in `make test`
+WHY_retries := sends of several tries and tasks, which differ by SQLAlchemy: run with 1.4 and 2.1
 WHY_sources := differ by pandas, pyarrow and SQLAlchemy: run with the lowest, those of Airflow 3.0, and in `make test`
-WHY_alerts := sensors, triggers and callbacks: run on Airflow 2, and on the oldest and newest Airflow 3
+WHY_alerts := sensors and triggers: run on Airflow 2, on the oldest Airflow 3, and in `make test`
+WHY_callbacks := callbacks in many processes, and a triggerer: run on Airflow 2, and on the oldest and newest Airflow 3
 WHY_restarts := restarts a triggerer, which keeps state from Airflow 3.3 on: runs there
 WHY_commands := differ by how a process outside a task reaches Airflow: run on Airflow 2 and the newest
-WHY_dags := whole DAG runs: run once for each Airflow
+WHY_dags := whole DAG runs, and the commands of Airflow: run once for each Airflow
 WHY_simulation := takes minutes, and simulates what differs by Airflow: runs once, with a task state store
 
 # The environments in which the built wheel is tested, and the groups that run in each. airflow-* has the newest
 # packages that work with that Airflow; official-* has those of Airflow's official constraint file and Docker image;
 # lowest has the lowest versions that pyproject.toml allows.
-RUNS_airflow-3.3-py3.11 := examples ledgers alerts restarts commands dags simulation
+RUNS_airflow-3.3-py3.11 := examples retries callbacks restarts commands dags simulation
 RUNS_airflow-3.3-py3.12 :=
 RUNS_airflow-3.3-py3.13 := core
 RUNS_airflow-3.2-py3.11 := dags
 RUNS_airflow-3.1-py3.11 := dags
-RUNS_airflow-3.0-py3.11 := alerts dags
-RUNS_airflow-2.11-py3.11 := examples alerts commands dags
+RUNS_airflow-3.0-py3.11 := alerts callbacks dags
+RUNS_airflow-2.11-py3.11 := examples alerts callbacks commands dags
 RUNS_airflow-2.11-py3.12 :=
 RUNS_official-3.3-py3.11 :=
 RUNS_official-3.2-py3.11 :=
 RUNS_official-3.1-py3.11 :=
 RUNS_official-3.0-py3.11 := sources
 RUNS_official-2.11-py3.11 :=
-RUNS_lowest-py3.11 := core gateway ledgers sources
+RUNS_lowest-py3.11 := core gateway ledgers retries sources
 MATRIX := $(patsubst RUNS_%,%,$(sort $(filter RUNS_%,$(.VARIABLES))))
+# Those that take longest start first, so that no core is idle at the end.
+LONGEST := airflow-3.3-py3.11 lowest-py3.11 airflow-2.11-py3.11 airflow-3.0-py3.11
+# Those whose tests mostly wait, for back-offs and time-outs, run several tests concurrently.
+CONCURRENT := lowest-py3.11
 # Combinations that Airflow does not support.
 UNSUPPORTED := airflow-2.11-py3.13 airflow-3.0-py3.13
 # Old packages cause deprecation warnings in other packages, which this package cannot fix.
@@ -71,12 +81,8 @@ ACCEPTANCE := attacked_sends@airflow-3.3-py3.11 attacked_sends@airflow-2.11-py3.
 SIMULATED ?= 10000
 JOBS ?= $(shell getconf _NPROCESSORS_ONLN)
 # Tests that only test-all runs: DAG runs, and sends and alerts in their own processes, many of which are killed.
-SLOW := $(SUITE_examples) $(SUITE_commands) $(SUITE_dags) tests/airflow/test_alert_crowd.py \
-        tests/airflow/test_notifier.py tests/airflow/test_provider.py $(SUITE_restarts) \
-        tests/airflow/test_triggerer.py tests/ledgers/test_abandoned_calls.py \
-        tests/ledgers/test_failing_writes.py tests/ledgers/test_lost_ledgers.py tests/ledgers/test_mapped_sends.py \
-        tests/ledgers/test_senders.py tests/ledgers/test_settlements.py tests/ledgers/test_several_sends.py \
-        tests/ledgers/test_choosing.py tests/sending/test_interrupted_sends.py
+SLOW := $(SUITE_examples) $(SUITE_retries) $(SUITE_callbacks) $(SUITE_restarts) $(SUITE_commands) $(SUITE_dags) \
+        tests/airflow/test_provider.py tests/sending/test_interrupted_sends.py
 QUICK := --numprocesses=$(JOBS) --dist=worksteal --hypothesis-profile=brief
 
 ENV := .venv/airflow-$(AIRFLOW)-py$(PY)
@@ -99,6 +105,7 @@ py_of = $(lastword $(subst -py, ,$(1)))
 interpreter = $(shell python$(1) -c 'import sys; print(sys.executable)' 2>/dev/null \
   || ls -d "$$(pyenv root 2>/dev/null)"/versions/$(1).*/bin/python 2>/dev/null | sort -V | tail -n 1)
 LOCKS = $(sort $(foreach env,$(MATRIX),$(call lock_of,$(env))))
+IN_ORDER = $(filter $(RUNNABLE),$(LONGEST)) $(filter-out $(LONGEST),$(RUNNABLE))
 RUNNABLE = $(foreach env,$(MATRIX),$(if $(call interpreter,$(call py_of,$(env))),$(env)))
 
 # $(call install,folder,lock,python,package): an environment with exactly the lock's packages and ours
@@ -157,7 +164,7 @@ wheel: | $(UV) ## build the wheel into dist/
 test-all: wheel ## run the tests with the built wheel on every Airflow and Python
 	@rm -f .venv/wheel/*/passed*
 	result=0
-	$(MAKE) --keep-going --jobs=$(JOBS) --output-sync=target acceptance $(RUNNABLE:%=test-%) \
+	$(MAKE) --keep-going --jobs=$(JOBS) --output-sync=target acceptance $(IN_ORDER:%=test-%) \
 	  || result=$$?
 	echo; echo 'Tests of the wheel:'
 	$(foreach env,$(RUNNABLE),$(call summary_line,$(env),passed,$(env),$(call described,$(env))))
@@ -177,9 +184,10 @@ suite_of = $(firstword $(subst @, ,$(1)))
 env_of = $(lastword $(subst @, ,$(1)))
 # $(call not_run,environment): the groups of tests that this environment omits
 not_run = $(filter-out $(RUNS_$(1)),$(SUITES))
-# $(call left_out,environment): the same as pytest's arguments
-left_out = $(foreach suite,$(call not_run,$(1)),$(SUITE_$(suite):%=--ignore=%)) \
-  $(if $(filter $(1),$(ALL_EXAMPLES_ON)),,--hypothesis-profile=brief) $(if $(filter $(1),$(TOLERATED_ON)),$(TOLERATED))
+# $(call arguments,environment): the arguments of pytest
+arguments = $(foreach suite,$(call not_run,$(1)),$(SUITE_$(suite):%=--ignore=%)) \
+  $(if $(filter $(1),$(ALL_EXAMPLES_ON)),,--hypothesis-profile=brief) \
+  $(if $(filter $(1),$(CONCURRENT)),--numprocesses=$(JOBS) --dist=worksteal) $(if $(filter $(1),$(TOLERATED_ON)),$(TOLERATED))
 # $(call described,environment): the same in words
 described = $(if $(call not_run,$(1)),without $(call not_run,$(1)))$(if \
   $(filter $(1),$(ALL_EXAMPLES_ON)),, (a fifth of the examples of property tests))
@@ -203,7 +211,7 @@ $(MATRIX:%=installed-%): installed-%:
 $(MATRIX:%=test-%): test-%: installed-%
 	@echo 'Testing the wheel in $* $(call described,$*)'
 	cd .venv/wheel/$*/checkout
-	SIMULATION_SEEDS=$(SIMULATED) ../bin/python -m pytest --durations=5 --durations-min=10 $(call left_out,$*) $(ARGS)
+	SIMULATION_SEEDS=$(SIMULATED) ../bin/python -m pytest --durations=5 --durations-min=10 $(call arguments,$*) $(ARGS)
 	echo "$$SECONDS" > ../passed
 
 # One suite at a time, in parallel with the tests, because concurrent Airflows slow each other down too much.

@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Sequence
 from dataclasses import dataclass
+from pathlib import Path
 
 from sqlalchemy import and_, inspect, select, true
 from sqlalchemy.engine import Engine
@@ -31,7 +32,10 @@ class Selection:
 
 
 def exists(engine: Engine) -> bool:
-    """Return whether the database has a ledger."""
+    """Return whether the database has a ledger. A missing file of SQLite is not created."""
+    file = engine.url.database
+    if engine.dialect.name == "sqlite" and file and not file.startswith("file:") and not Path(file).exists():
+        return False
     return set(metadata.tables) <= set(inspect(engine).get_table_names())
 
 

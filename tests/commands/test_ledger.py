@@ -223,3 +223,4 @@ def test_bad_input_is_one_line_of_error(
         where = {"conn_type": "sqlite", "host": str(tmp_path / f"{name}.db")}
         monkeypatch.setenv(f"AIRFLOW_CONN_{name.upper()}", json.dumps(where))
     one_line_of_error(command("ledger", *arguments), *words)
+    assert not (tmp_path / "empty.db").exists()
