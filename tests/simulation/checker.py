@@ -83,7 +83,9 @@ class Checker:
                 yield f"no value changes: call {call.number} of a try that began after its PushDateTime"
             if self.scenario.quiet_hours and pushed and self.is_quiet(self.scenario.push_at.astimezone(MUSCAT)):
                 yield f"no message in quiet hours: call {call.number} with a push_at in them"
-            if self.scenario.quiet_hours and not pushed:
+            now = self.time_of(call)
+            has_passed = pushed and self.scenario.push_at <= now
+            if self.scenario.quiet_hours and (not pushed or (has_passed and self.is_quiet(now))):
                 yield from self.quiet_hours(call)
             elif call.push_at != pushed:
                 yield f"no value changes: call {call.number} has PushDateTime {call.push_at}, not {pushed}"
@@ -95,8 +97,11 @@ class Checker:
         clock = time.strftime("%H:%M")
         return start <= clock < end if start < end else not end <= clock < start
 
+    def time_of(self, call):
+        return (self.scenario.epoch + timedelta(seconds=call.started_at)).astimezone(MUSCAT)
+
     def quiet_hours(self, call):
-        now = (self.scenario.epoch + timedelta(seconds=call.started_at)).astimezone(MUSCAT)
+        now = self.time_of(call)
         if not self.is_quiet(now):
             if call.push_at:
                 yield f"scheduled only in quiet hours: call {call.number} at {now} is for {call.push_at}"
