@@ -4,12 +4,16 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from concurrent.futures import Executor, Future
+from contextlib import suppress
 from contextvars import copy_context
 from typing import TypeVar
 
 from airflow_provider_ismart.exceptions import ISmartLoginError
 
 _T = TypeVar("_T")
+
+#: The kernel can deliver a signal to any thread, but Python handles it in the main thread, once that wakes up.
+_SECONDS_BETWEEN_SIGNAL_CHECKS = 0.5
 
 
 def run_in_own_thread(send: Callable[[], _T], executor: Executor, *, halt: Callable[[], None]) -> _T:
@@ -27,6 +31,9 @@ def run_in_own_thread(send: Callable[[], _T], executor: Executor, *, halt: Calla
     owner: Future[_T] | None = None
     try:
         owner = executor.submit(copy_context().run, send)
+        while not owner.done():
+            with suppress(TimeoutError):  # which the send can also raise: then it is done
+                owner.result(_SECONDS_BETWEEN_SIGNAL_CHECKS)
         return owner.result()
     except BaseException as interruption:
         halt()
