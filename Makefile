@@ -62,9 +62,9 @@ RUNS_official-3.0-py3.11 := sources
 RUNS_official-2.11-py3.11 :=
 RUNS_lowest-py3.11 := core gateway ledgers retries sources
 MATRIX := $(patsubst RUNS_%,%,$(sort $(filter RUNS_%,$(.VARIABLES))))
-# Those that take longest start first, so that no core is idle at the end.
+# The environments that take longest start first, so that no core is idle at the end.
 LONGEST := airflow-3.3-py3.11 lowest-py3.11 airflow-2.11-py3.11 airflow-3.0-py3.11
-# Those whose tests mostly wait, for back-offs and time-outs, run several tests concurrently.
+# The environments whose tests mostly wait, for back-offs and time-outs, run several tests concurrently.
 CONCURRENT := lowest-py3.11
 # Combinations that Airflow does not support.
 UNSUPPORTED := airflow-2.11-py3.13 airflow-3.0-py3.13
@@ -83,7 +83,8 @@ JOBS ?= $(shell getconf _NPROCESSORS_ONLN)
 # Tests that only test-all runs: DAG runs, and sends and alerts in their own processes, many of which are killed.
 SLOW := $(SUITE_examples) $(SUITE_retries) $(SUITE_callbacks) $(SUITE_restarts) $(SUITE_commands) $(SUITE_dags) \
         tests/airflow/test_provider.py tests/sending/test_interrupted_sends.py
-QUICK := --numprocesses=$(JOBS) --dist=worksteal --hypothesis-profile=brief
+CONCURRENTLY := --numprocesses=$(JOBS) --dist=worksteal
+QUICK := $(CONCURRENTLY) --hypothesis-profile=brief
 
 ENV := .venv/airflow-$(AIRFLOW)-py$(PY)
 BROWSER := .venv/browser-py$(PY)
@@ -105,8 +106,8 @@ py_of = $(lastword $(subst -py, ,$(1)))
 interpreter = $(shell python$(1) -c 'import sys; print(sys.executable)' 2>/dev/null \
   || ls -d "$$(pyenv root 2>/dev/null)"/versions/$(1).*/bin/python 2>/dev/null | sort -V | tail -n 1)
 LOCKS = $(sort $(foreach env,$(MATRIX),$(call lock_of,$(env))))
-IN_ORDER = $(filter $(RUNNABLE),$(LONGEST)) $(filter-out $(LONGEST),$(RUNNABLE))
 RUNNABLE = $(foreach env,$(MATRIX),$(if $(call interpreter,$(call py_of,$(env))),$(env)))
+IN_ORDER = $(filter $(RUNNABLE),$(LONGEST)) $(filter-out $(LONGEST),$(RUNNABLE))
 
 # $(call install,folder,lock,python,package): an environment with exactly the lock's packages and ours
 define install
@@ -187,7 +188,7 @@ not_run = $(filter-out $(RUNS_$(1)),$(SUITES))
 # $(call arguments,environment): the arguments of pytest
 arguments = $(foreach suite,$(call not_run,$(1)),$(SUITE_$(suite):%=--ignore=%)) \
   $(if $(filter $(1),$(ALL_EXAMPLES_ON)),,--hypothesis-profile=brief) \
-  $(if $(filter $(1),$(CONCURRENT)),--numprocesses=$(JOBS) --dist=worksteal) $(if $(filter $(1),$(TOLERATED_ON)),$(TOLERATED))
+  $(if $(filter $(1),$(CONCURRENT)),$(CONCURRENTLY)) $(if $(filter $(1),$(TOLERATED_ON)),$(TOLERATED))
 # $(call described,environment): the same in words
 described = $(if $(call not_run,$(1)),without $(call not_run,$(1)))$(if \
   $(filter $(1),$(ALL_EXAMPLES_ON)),, (a fifth of the examples of property tests))

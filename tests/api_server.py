@@ -7,7 +7,10 @@ from functools import cache
 
 
 def share_api_server():
-    """Build this process's API server once, when a task needs it. It is the one that Airflow builds."""
+    """Build this process's API server once, when a task needs it. It is the one that Airflow builds.
+
+    Return the function that returns it, or ``None`` on Airflow 2.
+    """
     try:
         from airflow.sdk.execution_time import supervisor
     except ImportError:  # Airflow 2.11, whose tasks talk to the database

@@ -163,7 +163,7 @@ class _Adapter(HTTPAdapter):
 
     def close(self) -> None:
         super().close()
-        self._pool.close()  # urllib3 2 would wait until the pool is garbage
+        self._pool.close()  # urllib3 2 leaves that to the garbage collector
 
 
 def _certificates(ca_bundle: str | None) -> str:

@@ -286,7 +286,7 @@ class ISmartHook(BaseHook):
 
 @contextmanager
 def _own_errors(consequence: str = "No call was made.") -> Iterator[None]:
-    """Convert errors of the core to public errors. ``consequence`` is what invalid input leads to."""
+    """Convert errors of the core to public errors. ``consequence`` says what invalid input led to."""
     from airflow_provider_ismart.core.ledger import LedgerConflictError  # noqa: PLC0415  # imports the whole core
 
     try:

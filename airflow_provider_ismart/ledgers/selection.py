@@ -33,7 +33,7 @@ class Selection:
 
 def exists(engine: Engine) -> bool:
     """Return whether the database has a ledger. A missing file of SQLite is not created."""
-    file = engine.url.database
+    file = engine.url.database  # for SQLite, a path or a URI
     if engine.dialect.name == "sqlite" and file and not file.startswith("file:") and not Path(file).exists():
         return False
     return set(metadata.tables) <= set(inspect(engine).get_table_names())

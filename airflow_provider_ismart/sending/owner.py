@@ -32,8 +32,8 @@ def run_in_own_thread(send: Callable[[], _T], executor: Executor, *, halt: Calla
     try:
         owner = executor.submit(copy_context().run, send)
         while not owner.done():
-            with suppress(TimeoutError):  # which the send can also raise: then it is done
-                owner.result(_SECONDS_BETWEEN_SIGNAL_CHECKS)
+            with suppress(TimeoutError):
+                owner.exception(_SECONDS_BETWEEN_SIGNAL_CHECKS)
         return owner.result()
     except BaseException as interruption:
         halt()
