@@ -6,7 +6,6 @@ from collections.abc import Iterable, Iterator, Mapping
 from typing import Any, Self
 
 from airflow_provider_ismart.core.recipients_text import RENDERED_NOTHING
-from airflow_provider_ismart.core.segmentation import is_blank
 from airflow_provider_ismart.exceptions import ISmartInputError, ISmartUnsupportedAirflowError
 
 #: ``None`` as recipients has its own error, and an empty list is allowed.
@@ -17,6 +16,8 @@ _HAVE_OPTIONS = frozenset({"hook_params", "message"})
 
 def is_nothing(value: Any) -> bool:
     """Return whether a rendered value is ``None``, blank text, or text that Jinja renders for a missing value."""
+    from airflow_provider_ismart.core.segmentation import is_blank  # noqa: PLC0415  # only needed at run time
+
     return value is None or (isinstance(value, str) and (is_blank(value) or value.strip() in RENDERED_NOTHING))
 
 

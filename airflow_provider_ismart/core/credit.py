@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from enum import Enum
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING
 
 from airflow_provider_ismart.core.errors import InputError
 from airflow_provider_ismart.core.return_codes import ACCEPTED_CODE, RETURN_CODES, Kind, return_code
@@ -58,19 +58,14 @@ class ProbeVerdict(Enum):
     NO_VERDICT = "no_verdict"
 
 
-class Watch(NamedTuple):
-    """The codes that mean trouble, and whether to wait for them or for their absence."""
+class Watch:
+    """Decide what a check means, for the codes that mean trouble and what to wait for.
 
-    alert_codes: frozenset[int]
-    wait_for: WaitFor
+    :raises InputError: a code is not of kind account or credit, or ``wait_for`` is invalid.
+    """
 
-    @classmethod
-    def of(cls, alert_codes: Iterable[int], wait_for: str) -> Watch:
-        """Validate a user's options.
-
-        :raises InputError: a code is not of kind account or credit, or ``wait_for`` is invalid.
-        """
-        codes = frozenset(alert_codes)
+    def __init__(self, alert_codes: Iterable[int], wait_for: str) -> None:
+        codes = self._alert_codes = frozenset(alert_codes)
         can_be = sorted(
             code
             for code, known in RETURN_CODES.items()
@@ -80,7 +75,7 @@ class Watch(NamedTuple):
             listed = ", ".join(map(str, can_be))
             raise InputError(f"alert_codes is {sorted(codes, key=str)}; it must be one or more of {listed}")
         try:
-            return cls(alert_codes=codes, wait_for=WaitFor(wait_for))
+            self._wait_for = WaitFor(wait_for)
         except ValueError:
             known = ", ".join(repr(choice.value) for choice in WaitFor)
             raise InputError(f"wait_for is {wait_for!r}; it must be one of {known}") from None
@@ -92,12 +87,12 @@ class Watch(NamedTuple):
         kind = return_code(code).kind
         if kind is Kind.LOGIN:
             return ProbeVerdict.LOGIN_REFUSED
-        if code in self.alert_codes:
-            return ProbeVerdict.FOUND if self.wait_for is WaitFor.ALERT else ProbeVerdict.NOT_YET
+        if code in self._alert_codes:
+            return ProbeVerdict.FOUND if self._wait_for is WaitFor.ALERT else ProbeVerdict.NOT_YET
         if kind is Kind.ACCOUNT:
             return ProbeVerdict.ACCOUNT_REFUSED
         if code in GOOD_CODES:
-            return ProbeVerdict.FOUND if self.wait_for is WaitFor.OK else ProbeVerdict.NOT_YET
+            return ProbeVerdict.FOUND if self._wait_for is WaitFor.OK else ProbeVerdict.NOT_YET
         return ProbeVerdict.NOT_YET if kind is Kind.CREDIT else ProbeVerdict.NO_VERDICT
 
 

@@ -15,7 +15,6 @@ from airflow_provider_ismart.coordination.task_identity import TaskIdentity, cur
 from airflow_provider_ismart.core.errors import InputError
 from airflow_provider_ismart.exceptions import ISmartError, ISmartInputError
 from airflow_provider_ismart.gateway.connection_form import field_behaviour, form_widgets
-from airflow_provider_ismart.gateway.settings import Settings
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
@@ -26,6 +25,7 @@ if TYPE_CHECKING:
     from airflow_provider_ismart.core.outcomes import CallOutcome
     from airflow_provider_ismart.core.report import Report
     from airflow_provider_ismart.gateway.client import GatewayClient
+    from airflow_provider_ismart.gateway.settings import Settings
     from airflow_provider_ismart.sending.runtime import Runtime
 
 #: A task can send several times, and earlier sends may have made calls.
@@ -80,7 +80,8 @@ class ISmartHook(BaseHook):
 
         :raises ISmartInputError: a field or extra of the connection is invalid; the message names it.
         """
-        from airflow_provider_ismart.sending.options import check_name  # noqa: PLC0415  # only needed at run time
+        from airflow_provider_ismart.gateway.settings import Settings  # noqa: PLC0415  # only needed at run time
+        from airflow_provider_ismart.sending.options import check_name  # noqa: PLC0415
 
         with _own_errors():
             check_name("ismart_conn_id", self.ismart_conn_id)

@@ -14,7 +14,7 @@ from datetime import UTC, datetime
 from secrets import token_bytes, token_hex
 from typing import Any
 
-from sqlalchemy import insert, select, update
+from sqlalchemy import bindparam, insert, select, update
 from sqlalchemy.engine import Connection, Engine
 from sqlalchemy.exc import IntegrityError
 from sqlalchemy.sql import Select
@@ -36,6 +36,27 @@ _CALLS = select(
     calls.c.fingerprint,
     calls.c.hashes,
 ).order_by(calls.c.id)
+
+# Each write executes these. Building them takes as long as executing them, so they are built only once.
+_LOCK_SCOPE = select(scopes.c.id).where(scopes.c.id == bindparam("scope")).with_for_update()
+_TOKEN = select(senders.c.token).where(senders.c.id == bindparam("sender"))
+_CALLS_OF_OTHERS = _CALLS.where(
+    calls.c.scope_id == bindparam("scope"),
+    calls.c.id > bindparam("last_seen"),
+    calls.c.sender_id != bindparam("sender"),
+)
+_END_CALLS = (
+    update(calls)
+    .where(calls.c.id.in_(bindparam("ids", expanding=True)), calls.c.state.in_(bindparam("from", expanding=True)))
+    .values(state=bindparam("to"), code=bindparam("return_code"))
+)
+_RECORD_CALL = insert(calls)
+_NEWEST_CALLS = (
+    select(calls.c.id, calls.c.fingerprint)
+    .where(calls.c.scope_id == bindparam("scope"), calls.c.sender_id == bindparam("sender"))
+    .order_by(calls.c.id.desc())
+    .limit(bindparam("count"))
+)
 
 #: How many calls to fetch per chunk, if the database supports it.
 _FETCH_SIZE = 1_000
@@ -148,14 +169,11 @@ class SqlLedger(StoredLedger[Connection]):
         found = select(senders.c.id, senders.c.task).where(senders.c.scope_id == self._scope_id)
         names = {id_: self._name(task) for id_, task in connection.execute(found)}
         names[self._sender_id] = ""
-        for id_, sender_id, digest, copy, state, fingerprint, hashes in _rows(connection, self._calls_since(0)):
+        in_scope = _CALLS.where(calls.c.scope_id == self._scope_id)
+        for id_, sender_id, digest, copy, state, fingerprint, hashes in _rows(connection, in_scope):
             same_text_only = self._same_text_only and sender_id != self._sender_id
             entry = shared_entry(digest, copy, state, names[sender_id], same_text_only=same_text_only)
             yield id_, Call(entry, bytes(fingerprint), bytes(hashes))
-
-    def _calls_since(self, last_seen: int) -> Any:
-        newer = (calls.c.scope_id == self._scope_id) & (calls.c.id > last_seen)
-        return _CALLS.where(newer)
 
     def _name(self, task: str) -> str:
         """Return the name of another sender for the reason of a row."""
@@ -170,11 +188,10 @@ class SqlLedger(StoredLedger[Connection]):
 
     def _lock_scope(self, connection: Connection) -> None:
         """Lock the scope until the transaction ends. SQLite has already locked the whole database."""
-        connection.execute(select(scopes.c.id).where(scopes.c.id == self._scope_id).with_for_update()).one()
+        connection.execute(_LOCK_SCOPE, {"scope": self._scope_id}).one()
 
     def _check_token(self, connection: Connection) -> None:
-        token = connection.execute(select(senders.c.token).where(senders.c.id == self._sender_id)).scalar()
-        if token != self._token:
+        if connection.execute(_TOKEN, {"sender": self._sender_id}).scalar() != self._token:
             raise LedgerConflictError(
                 "another try of this task or `ledger release` has taken over, so this try has stopped"
             )
@@ -190,9 +207,8 @@ class SqlLedger(StoredLedger[Connection]):
             alike[STATE_OF_FATE[outcome.fate].value, outcome.code].append(number)
         for (state, code), ids in alike.items():
             # a call already has this state if the last commit succeeded but seemed to fail
-            open_calls = calls.c.id.in_(ids) & calls.c.state.in_([State.SUBMITTING.value, state])
-            end = update(calls).where(open_calls).values(state=state, code=code)
-            if transaction.execute(end).rowcount != len(ids):
+            end = {"ids": ids, "from": [State.SUBMITTING.value, state], "to": state, "return_code": code}
+            if transaction.execute(_END_CALLS, end).rowcount != len(ids):
                 raise LedgerConflictError("the ledger was changed: a call in flight is not on record as in flight")
 
     def _grant(self, transaction: Connection, intents: Sequence[Batch]) -> Sequence[Batch]:
@@ -201,8 +217,8 @@ class SqlLedger(StoredLedger[Connection]):
 
     def _load_other_intents(self, connection: Connection) -> None:
         """Load the numbers that other senders have claimed since the last write."""
-        others = self._calls_since(self._last_seen).where(calls.c.sender_id != self._sender_id)
-        for row in connection.execute(others):
+        seen = {"scope": self._scope_id, "sender": self._sender_id, "last_seen": self._last_seen}
+        for row in connection.execute(_CALLS_OF_OTHERS, seen):
             self._last_seen = row.id
             if State(row.state) in MAYBE_SENT:
                 self._claimed_elsewhere[self._claim_key(row.digest, row.copy)].update(split_hashes(row.hashes))
@@ -236,10 +252,9 @@ class SqlLedger(StoredLedger[Connection]):
             }
             for call in new_calls
         ]
-        transaction.execute(insert(calls), rows)
-        mine = (calls.c.scope_id == self._scope_id) & (calls.c.sender_id == self._sender_id)
-        newest = select(calls.c.id, calls.c.fingerprint).where(mine).order_by(calls.c.id.desc()).limit(len(rows))
-        ids = {bytes(row.fingerprint): row.id for row in transaction.execute(newest)}
+        transaction.execute(_RECORD_CALL, rows)
+        newest = {"scope": self._scope_id, "sender": self._sender_id, "count": len(rows)}
+        ids = {bytes(row.fingerprint): row.id for row in transaction.execute(_NEWEST_CALLS, newest)}
         return [ids[call.fingerprint] for call in new_calls]
 
 

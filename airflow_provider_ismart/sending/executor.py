@@ -2,12 +2,10 @@
 
 from __future__ import annotations
 
+from collections import deque
 from collections.abc import Callable, Sequence
-from concurrent.futures import Executor, Future
-from contextlib import suppress
-from queue import Empty, SimpleQueue
-from threading import Event
-from typing import Protocol
+from concurrent.futures import Executor
+from threading import Condition, Event
 
 from airflow_provider_ismart.core.batching import Batch
 from airflow_provider_ismart.core.dispatch import Submission
@@ -22,22 +20,6 @@ _STOP_NOTICED_SECONDS = 0.2
 _NOT_STARTED = CallOutcome(fate=Fate.NOT_SENT, detail="not started", attempts=0)
 
 
-class WaitingQueue(Protocol):
-    """The methods of a queue that :func:`submit_all` uses."""
-
-    def put(self, item: Batch) -> None:
-        """Add an item, from any thread."""
-
-    def get(self, *, timeout: float | None = None) -> Batch:
-        """Wait for an item, remove it and return it.
-
-        :raises queue.Empty: there was none within ``timeout`` seconds.
-        """
-
-    def empty(self) -> bool:
-        """Return whether the queue is empty."""
-
-
 def submit_all(
     submission: Submission,
     submit: Callable[[Batch], CallOutcome],
@@ -46,17 +28,19 @@ def submit_all(
     max_in_flight: int,
     halted: Event,
     on_progress: Callable[[], None] = lambda: None,
-    new_queue: Callable[[], WaitingQueue] = SimpleQueue,
+    new_condition: Callable[[], Condition] = Condition,
 ) -> None:
     """Make calls until nothing is left, an outcome stops the send, or ``halted`` is set.
 
-    ``executor`` runs ``max_in_flight`` calls concurrently. As many more wait in it with their intents on record,
-    so that no thread waits for the ledger. In every case, calls in flight finish first. Their outcomes are
+    ``executor`` runs ``max_in_flight`` calls concurrently. As many more wait for a thread with their intents on
+    record, so that no thread waits for the ledger. In every case, calls in flight finish first. Their outcomes are
     recorded as soon as they are known, because Airflow kills a process that takes long to stop.
 
     :raises Exception: the ledger could not be read or written, or a call raised instead of returning its outcome.
     """
-    calls = _Calls(submission, submit, executor, halted, new_queue())
+    calls = _Calls(
+        submission, submit, executor, max_threads=max_in_flight, halted=halted, condition=new_condition()
+    )
     try:
         while True:
             intents = [] if halted.is_set() else submission.take(calls.in_flight, 2 * max_in_flight)
@@ -78,45 +62,80 @@ def submit_all(
 
 
 class _Calls:
-    """Track the calls submitted to an executor."""
+    """Run calls in threads, and settle those that have ended.
+
+    Its public methods are for the thread that owns the send.
+    """
 
     def __init__(
         self,
         submission: Submission,
         submit: Callable[[Batch], CallOutcome],
         executor: Executor,
+        *,
+        max_threads: int,
         halted: Event,
-        ended: WaitingQueue,
+        condition: Condition,
     ) -> None:
         self._submission = submission
         self._submit = submit
         self._executor = executor
+        self._max_threads = max_threads
         self._halted = halted
-        self._futures: dict[Batch, Future[CallOutcome]] = {}
-        self._ended = ended
+        #: Guards the next attributes. Notified when enough calls have ended.
+        self._condition = condition
+        self._waiting: deque[Batch] = deque()
+        self._ended: deque[tuple[Batch, CallOutcome]] = deque()
+        self._enough = 1
+        self._threads = 0
+        #: Whether no waiting call may start, because one was uncertain and is not settled yet.
+        self._paused = False
+        #: How many calls are not settled: they wait for a thread, are being made, or have ended.
+        self.in_flight = 0
         #: Outcomes that may not be in the ledger yet.
         self.settled: dict[Batch, CallOutcome] = {}
         #: The exception of a call that should have returned an outcome.
         self.error: BaseException | None = None
 
-    @property
-    def in_flight(self) -> int:
-        return len(self._futures)
-
     def start(self, batches: Sequence[Batch]) -> None:
-        self.settled.update(dict.fromkeys(batches, _NOT_STARTED))  # in case the executor refuses a call
-        for batch in batches:
-            self._futures[batch] = future = self._executor.submit(self._call, batch)
-            del self.settled[batch]
-            future.add_done_callback(lambda _, batch=batch: self._ended.put(batch))  # type: ignore[misc]
+        self.in_flight += len(batches)
+        with self._condition:
+            self._paused = self._have_ended(Fate.UNCERTAIN)
+            self._waiting.extend(batches)
+            new_threads = min(len(self._waiting), self._max_threads - self._threads)
+            self._threads += new_threads
+        for _ in range(new_threads):
+            self._executor.submit(self._make_calls)
+
+    def _make_calls(self) -> None:
+        """Make calls in a thread of the executor, until none is waiting or one is uncertain."""
+        while batch := self._next():
+            outcome = self._call(batch)
+            with self._condition:
+                self._paused = self._paused or outcome.fate is Fate.UNCERTAIN
+                self._ended.append((batch, outcome))
+                if self._have_enough_ended():
+                    self._condition.notify()
+
+    def _next(self) -> Batch | None:
+        with self._condition:
+            if self._waiting and not self._paused:
+                return self._waiting.popleft()
+            self._threads -= 1
+            return None
 
     def _call(self, batch: Batch) -> CallOutcome:
-        """Make a call in a thread of the executor, unless the send was halted meanwhile."""
+        """Make a call, unless the send was halted meanwhile."""
         if self._halted.is_set():
             return _NOT_STARTED
-        outcome = self._submit(batch)
-        if outcome.attempts and self._submission.is_terminal(batch, outcome):
+        try:
+            outcome = self._submit(batch)
+            if outcome.attempts and self._submission.is_terminal(batch, outcome):
+                self._halted.set()
+        except BaseException as error:  # noqa: BLE001  # the thread that owns the send raises it
+            self.error = self.error or error
             self._halted.set()
+            return CallOutcome(fate=Fate.UNCERTAIN, detail=f"the client failed with {type(error).__name__}")
         return outcome
 
     def settle_ended(self) -> None:
@@ -125,47 +144,59 @@ class _Calls:
         It waits for several calls, so that one write to the ledger records them all. Even more calls are waiting
         for a thread, so no thread is idle meanwhile.
         """
-        enough = max(1, self.in_flight // _CALLS_BESIDE_A_WRITE)
-        ended = [self._ended.get()]
-        while len(ended) < enough and self._is_accepted(ended[-1]) and not self._halted.is_set():
-            with suppress(Empty):
-                ended.append(self._ended.get(timeout=_STOP_NOTICED_SECONDS))
-        while not self._ended.empty():
-            ended.append(self._ended.get())
-        for batch in ended:
-            self._settle(batch)
-        self._submission.requeue([batch for batch in ended if not self.settled[batch].attempts])
+        with self._condition:
+            self._enough = max(1, self.in_flight // _CALLS_BESIDE_A_WRITE)
+            while not self._condition.wait_for(self._have_enough_ended, _STOP_NOTICED_SECONDS):
+                pass
+        unsent = self._settle_those_ended()
         if self._submission.stopped_by:
             self._halted.set()
         if self._halted.is_set() or not self._submission.is_proven:
-            self._cancel_waiting()
+            unsent += self._withdraw_waiting()
+        self._submission.requeue(unsent)
 
-    def _is_accepted(self, batch: Batch) -> bool:
-        future = self._futures[batch]
-        if future.cancelled() or future.exception() is not None:
-            return False
-        return future.result().fate is Fate.ACCEPTED
+    def _have_enough_ended(self) -> bool:
+        """Return whether enough calls have ended, or any in a way that matters for the others."""
+        return (
+            len(self._ended) >= self._enough
+            or (bool(self._ended) and self._halted.is_set())
+            or self._have_ended(Fate.UNCERTAIN, Fate.REFUSED, Fate.NOT_SENT)
+        )
+
+    def _have_ended(self, *fates: Fate) -> bool:
+        return any(outcome.fate in fates for _, outcome in self._ended)
 
     def settle_all(self) -> None:
-        """Withdraw calls that have not started, wait for the others to end, and settle all."""
-        self._cancel_waiting()
-        for batch in list(self._futures):
-            self._settle(batch)
+        """Withdraw calls that have not started, wait for the others to end, and settle all.
 
-    def _cancel_waiting(self) -> None:
-        for future in self._futures.values():
-            future.cancel()
+        Halt the send first.
+        """
+        self._withdraw_waiting()
+        with self._condition:
+            self._condition.wait_for(lambda: len(self._ended) == self.in_flight)
+        self._settle_those_ended()
 
-    def _settle(self, batch: Batch) -> None:
-        outcome = self.settled[batch] = self._outcome(self._futures.pop(batch))
+    def _withdraw_waiting(self) -> list[Batch]:
+        with self._condition:
+            withdrawn = list(self._waiting)
+            self._waiting.clear()
+        for batch in withdrawn:
+            self._settle(batch, _NOT_STARTED)
+        return withdrawn
+
+    def _settle_those_ended(self) -> list[Batch]:
+        """Settle the calls that have ended, and return those that did not start."""
+        unsent = []
+        while self._ended:
+            with self._condition:
+                batch, outcome = self._ended.popleft()
+            self._settle(batch, outcome)
+            if not outcome.attempts:
+                unsent.append(batch)
+        return unsent
+
+    def _settle(self, batch: Batch, outcome: CallOutcome) -> None:
+        self.in_flight -= 1
+        self.settled[batch] = outcome
         if outcome.attempts:
             self._submission.settle(batch, outcome)
-
-    def _outcome(self, future: Future[CallOutcome]) -> CallOutcome:
-        if future.cancelled():
-            return _NOT_STARTED
-        if (error := future.exception()) is not None:
-            self.error = self.error or error
-            self._halted.set()
-            return CallOutcome(fate=Fate.UNCERTAIN, detail=f"the client failed with {type(error).__name__}")
-        return future.result()

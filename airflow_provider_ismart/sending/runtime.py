@@ -7,9 +7,7 @@ from collections.abc import Callable
 from concurrent.futures import Executor, ThreadPoolExecutor
 from dataclasses import dataclass
 from datetime import UTC, datetime
-from queue import SimpleQueue
-
-from airflow_provider_ismart.sending.executor import WaitingQueue
+from threading import Condition
 
 
 def _now() -> datetime:
@@ -27,4 +25,4 @@ class Runtime:
     now: Callable[[], datetime] = _now
     monotonic: Callable[[], float] = time.monotonic
     new_executor: Callable[[int], Executor] = _threads
-    new_queue: Callable[[], WaitingQueue] = SimpleQueue
+    new_condition: Callable[[], Condition] = Condition

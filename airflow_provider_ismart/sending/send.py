@@ -171,7 +171,7 @@ class Send:
                 max_in_flight=max_concurrency,
                 halted=self.client.halted,
                 on_progress=Progress(submission, self.log, self.runtime.monotonic),
-                new_queue=self.runtime.new_queue,
+                new_condition=self.runtime.new_condition,
             )
 
     def _submit(self, batch: Batch) -> CallOutcome:

@@ -89,7 +89,7 @@ class ISmartCreditSensor(RedactsFields, ChecksRenderedOptions, BaseSensorOperato
         **kwargs: Any,
     ) -> None:
         super().__init__(**kwargs)
-        Watch.of(alert_codes, wait_for)
+        Watch(alert_codes, wait_for)
         if deferrable and canary is not None:
             raise InputError("a canary cannot be sent from the triggerer: set deferrable=False")
         self.alert_codes = alert_codes
@@ -113,7 +113,7 @@ class ISmartCreditSensor(RedactsFields, ChecksRenderedOptions, BaseSensorOperato
             raise ISmartLoginError(refusal)
         outcome = hook.probe_outcome() if self.canary is None else self._send_canary(hook)
         self.log.info("Checked the account: %s", in_words(outcome))
-        verdict = Watch.of(self.alert_codes, self.wait_for).verdict(outcome.code)
+        verdict = Watch(self.alert_codes, self.wait_for).verdict(outcome.code)
         if verdict is ProbeVerdict.NO_VERDICT:
             self._failed_checks += 1
             if self._failed_checks < self.max_failed_checks:
@@ -193,7 +193,7 @@ class ISmartCreditSensor(RedactsFields, ChecksRenderedOptions, BaseSensorOperato
 
         :param ends_at: when the sensor times out, in ISO 8601. With ``silent_fail``, it waits until then.
         """
-        verdict = Watch.of(self.alert_codes, self.wait_for).verdict(event["code"])
+        verdict = Watch(self.alert_codes, self.wait_for).verdict(event["code"])
         with self._failing_as_in_poke_mode(waits_on=ends_at is not None):
             if event.get("is_blocked"):
                 raise ISmartLoginError(str(event["description"]))

@@ -56,7 +56,7 @@ class ISmartCreditTrigger(BaseEventTrigger):
     ) -> None:
         super().__init__()  # type: ignore[no-untyped-call]
         self.supports_triggerer_queue = once  # a sensor's trigger uses the queue of its task
-        self._watch = Watch.of(alert_codes, wait_for)
+        self._watch = Watch(alert_codes, wait_for)
         self.ismart_conn_id = ismart_conn_id
         self.poke_interval = poke_interval
         self.alert_codes = alert_codes

@@ -15,12 +15,12 @@ both_ways = st.sampled_from(["alert", "ok"])
 
 @given(watched, both_ways, st.sampled_from(sorted(LOGIN)))
 def test_a_refused_login_ends_every_watch_regardless_of_its_options(alert_codes, wait_for, code):
-    assert Watch.of(alert_codes, wait_for).verdict(code) is ProbeVerdict.LOGIN_REFUSED
+    assert Watch(alert_codes, wait_for).verdict(code) is ProbeVerdict.LOGIN_REFUSED
 
 
 @given(watched, any_code)
 def test_alert_and_ok_have_opposite_verdicts(alert_codes, code):
-    alert, ok = (Watch.of(alert_codes, wait_for).verdict(code) for wait_for in ("alert", "ok"))
+    alert, ok = (Watch(alert_codes, wait_for).verdict(code) for wait_for in ("alert", "ok"))
     assert not (alert is ok is ProbeVerdict.FOUND)
     if ProbeVerdict.FOUND in {alert, ok}:
         assert {alert, ok} == {ProbeVerdict.FOUND, ProbeVerdict.NOT_YET}
@@ -30,29 +30,29 @@ def test_alert_and_ok_have_opposite_verdicts(alert_codes, code):
 
 @given(watched, any_code)
 def test_only_alert_codes_are_an_alert(alert_codes, code):
-    assert (Watch.of(alert_codes, "alert").verdict(code) is ProbeVerdict.FOUND) == (code in alert_codes)
+    assert (Watch(alert_codes, "alert").verdict(code) is ProbeVerdict.FOUND) == (code in alert_codes)
 
 
 @given(watched, any_code)
 def test_only_codes_1_and_9_mean_no_trouble(alert_codes, code):
-    assert (Watch.of(alert_codes, "ok").verdict(code) is ProbeVerdict.FOUND) == (code in {1, 9})
+    assert (Watch(alert_codes, "ok").verdict(code) is ProbeVerdict.FOUND) == (code in {1, 9})
 
 
 @given(watched, both_ways, st.sampled_from(sorted(ACCOUNT)))
 def test_an_account_code_ends_the_watch_unless_it_is_an_alert_code(alert_codes, wait_for, code):
-    verdict = Watch.of(alert_codes, wait_for).verdict(code)
+    verdict = Watch(alert_codes, wait_for).verdict(code)
     assert (verdict is ProbeVerdict.ACCOUNT_REFUSED) == (code not in alert_codes)
 
 
 @pytest.mark.parametrize("code", [None, 0, 5, 11, 15, 24, 77, 99])
 def test_an_answer_that_says_nothing_about_the_account_is_no_verdict(code):
-    assert {Watch.of(ALERT_CODES, wait_for).verdict(code) for wait_for in ("alert", "ok")} == {
+    assert {Watch(ALERT_CODES, wait_for).verdict(code) for wait_for in ("alert", "ok")} == {
         ProbeVerdict.NO_VERDICT
     }
 
 
 def test_credit_codes_that_are_not_alert_codes_keep_the_watch_waiting():
-    assert {Watch.of((4,), wait_for).verdict(13) for wait_for in ("alert", "ok")} == {ProbeVerdict.NOT_YET}
+    assert {Watch((4,), wait_for).verdict(13) for wait_for in ("alert", "ok")} == {ProbeVerdict.NOT_YET}
 
 
 @pytest.mark.parametrize("codes", [(), (4, 3), (1,), (9,), (77,), ("4",), "4"])
@@ -61,12 +61,12 @@ def test_only_account_and_credit_codes_can_be_alert_codes(codes):
         InputError,
         match=f"alert_codes is .* must be one or more of {', '.join(map(str, sorted(ACCOUNT | CREDIT)))}",
     ):
-        Watch.of(codes, "alert")
+        Watch(codes, "alert")
 
 
 def test_an_unknown_wait_for_is_refused():
     with pytest.raises(InputError, match="wait_for is 'good'; it must be one of 'alert', 'ok'"):
-        Watch.of(ALERT_CODES, "good")
+        Watch(ALERT_CODES, "good")
 
 
 @given(any_code)

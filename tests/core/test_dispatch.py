@@ -1,4 +1,5 @@
 import itertools
+import time
 from collections import Counter
 from concurrent.futures import ThreadPoolExecutor
 from threading import Barrier, Event
@@ -199,11 +200,53 @@ def test_uncertain_calls_that_are_not_in_a_row_do_not_stop_the_send():
     assert submission.stopped_by is None
 
 
-def test_calls_go_one_at_a_time_after_an_uncertain_call():
+def test_calls_go_one_at_a_time_after_an_uncertain_call(executor):
+    in_flight = []
+
+    def submit(batch):
+        in_flight.append(ledger.states()[State.SUBMITTING])
+        return gateway(batch)
+
     ledger = NotingLedger()
     gateway = ScriptedGateway.saying(ACCEPTED, UNCERTAIN, UNCERTAIN, ACCEPTED)
-    send(plan_of(numbers(8)), gateway, ledger=ledger, batch_size=1, at_once=1)
-    assert ledger.writes[:4] == [(0, 1), (1, 2), (2, 1), (1, 2)]
+    send(plan_of(numbers(8)), submit, ledger=ledger, batch_size=1, at_once=1, executor=executor)
+    assert in_flight[:5] == [1, 2, 1, 1, 2]  # the third call, which was waiting, was withdrawn and recorded again
+    assert ledger.writes[:4] == [(0, 1), (1, 2), (2, 1), (1, 1)]
+
+
+def test_no_call_starts_before_an_uncertain_one_is_recorded():
+    class SlowExecutor(ThreadPoolExecutor):
+        def submit(self, *arguments):
+            future = super().submit(*arguments)
+            time.sleep(0.05)  # until the thread has begun
+            return future
+
+    class SlowLedger(NotingLedger):
+        def write(self, settled, intents):
+            if self.writes == [(0, 1), (1, 4)]:
+                writing.set()
+                time.sleep(0.2)  # until the call to row 2 has ended
+            granted = super().write(settled, intents)
+            if self.states()[State.UNCERTAIN]:
+                recorded.set()
+            return granted
+
+    def submit(batch):
+        (row,) = batch.rows
+        if row == 2:
+            writing.wait(PATIENCE_SECONDS)
+            return UNCERTAIN
+        if row == 3:
+            recorded.wait(PATIENCE_SECONDS)
+        elif row > 3:
+            was_recorded.append(recorded.is_set())
+        return ACCEPTED
+
+    writing, recorded, was_recorded, ledger = Event(), Event(), [], SlowLedger()
+    with SlowExecutor(4) as executor:
+        submission = send(plan_of(numbers(8)), submit, ledger=ledger, batch_size=1, at_once=2, executor=executor)
+    assert was_recorded == [True] * 4
+    assert counts(submission) == {"accepted": 7, "uncertain": 1}
 
 
 def test_code_11_is_uncertain_and_keeps_its_code():

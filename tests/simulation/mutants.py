@@ -90,8 +90,8 @@ MUTANTS = (
     Mutant(
         "a terminal code does not stop the threads",
         "sending/executor.py",
-        "        if outcome.attempts and self._submission.is_terminal(batch, outcome):\n"
-        "            self._halted.set()\n",
+        "            if outcome.attempts and self._submission.is_terminal(batch, outcome):\n"
+        "                self._halted.set()\n",
         "",
     ),
     Mutant(

@@ -13,7 +13,7 @@ from airflow_provider_ismart.gateway.settings import Settings
 from airflow_provider_ismart.hooks.ismart import ISmartHook
 from airflow_provider_ismart.sending.runtime import Runtime
 from tests.simulation.gateway import GOOD_PASSWORD, SimulatedClient
-from tests.simulation.threads import SimulatedEvent, SimulatedExecutor, SimulatedQueue
+from tests.simulation.threads import SimulatedCondition, SimulatedEvent, SimulatedExecutor
 from tests.simulation.world import Killed, Process
 
 RETRY_SECONDS = 5.0
@@ -149,7 +149,7 @@ def runtime_of(process, now):
         now=now,
         monotonic=lambda: process.world.now,
         new_executor=lambda count: SimulatedExecutor(process, count),
-        new_queue=lambda: SimulatedQueue(process),
+        new_condition=lambda: SimulatedCondition(process),
     )
 
 

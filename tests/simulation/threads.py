@@ -1,8 +1,7 @@
-"""Simulate threads on greenlets: an event, a queue, futures and an executor."""
+"""Simulate threads on greenlets: an event, a condition, futures and an executor."""
 
 from collections import deque
 from concurrent.futures import Executor, Future
-from queue import Empty
 
 from greenlet import getcurrent
 
@@ -32,26 +31,25 @@ class SimulatedEvent:
         return self._process.wait(self.is_set, self._tickets, timeout)
 
 
-class SimulatedQueue:
-    """``queue.SimpleQueue``."""
+class SimulatedCondition:
+    """``threading.Condition``. It needs no lock, because greenlets give way only while they wait."""
 
     def __init__(self, process):
         self._process = process
-        self._items = deque()
         self._tickets = []
 
-    def put(self, item):
-        self._items.append(item)
+    def __enter__(self):
+        return self
+
+    def __exit__(self, *_error):
+        pass
+
+    def notify(self):
         for ticket in self._tickets:
             ticket.wake()
 
-    def get(self, *, timeout=None):
-        if not self._process.wait(lambda: self._items, self._tickets, timeout):
-            raise Empty
-        return self._items.popleft()
-
-    def empty(self):
-        return not self._items
+    def wait_for(self, predicate, timeout=None):
+        return self._process.wait(predicate, self._tickets, timeout)
 
 
 class SimulatedFuture(Future):
