@@ -78,7 +78,10 @@ class ISmartRefusedError(ISmartError, AirflowFailException):
 
 
 class ISmartUnavailableError(ISmartError):
-    """The gateway could not be reached. Rows with the outcome ``not_attempted`` were certainly not sent."""
+    """The gateway could not be used, or the send was stopped.
+
+    Rows with the outcome ``not_attempted`` were certainly not sent.
+    """
 
 
 class ISmartUncertainError(ISmartError):

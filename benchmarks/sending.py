@@ -88,6 +88,20 @@ def _rows_of_loops(callers: Callers, rounds: int) -> Iterator[Row]:
             ratio=turns.clock_ratio(loop, case),
             at_least=at_least,
         )
+    for case, name in (
+        ("urllib3", "loops over urllib3's pool"),
+        ("client", "the client alone"),
+        ("send", "the whole send"),
+    ):
+        yield Row(
+            benchmark="sending",
+            what=f"{name}: CPU time of such a call",
+            value=turns[case].cpu / callers.calls * 1e6,
+            unit="µs",
+            reference="loops over http.client",
+            reference_value=turns["http.client"].cpu / callers.calls * 1e6,
+            ratio=turns.cpu_ratio(case, "http.client"),
+        )
     limit = callers.calls * LATENCY / AT_ONCE
     yield Row(
         benchmark="sending",

@@ -39,7 +39,7 @@ class UnwritableError(Exception):
 
 
 class Silent:
-    """A log whose events the command reports itself."""
+    """Discard log events, because the command prints its own report."""
 
     def info(self, msg: str, /, *args: Any) -> None:
         """Ignore an event."""

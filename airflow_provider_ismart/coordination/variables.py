@@ -20,8 +20,8 @@ from airflow.providers.common.compat.sdk import Variable
 
 from airflow_provider_ismart.coordination.locks import Deadline, hold, lock_path, try_lock
 
-#: The name can contain the hash of a phone number. There are only ten million numbers, so the hash is slow enough
-#: that guessing takes days.
+#: The name can contain the hash of a phone number. Oman's numbering plan has only 20 million mobile numbers, so the
+#: hash is slow: hashing them all takes days.
 SCRYPT = {"n": 2**14, "r": 8, "p": 1}
 
 
@@ -102,7 +102,7 @@ class SharedState:
         text = _variables.get(self.name, None)
         found = json.loads(text) if text else {}
         if not isinstance(found, dict):
-            raise ValueError(f"the Variable {self.name!r} is not a JSON object")  # noqa: TRY004  # about the value, not its type
+            raise ValueError(f"the Variable {self.name!r} is not a JSON object; delete it")  # noqa: TRY004  # about the value, not its type
         return found
 
     def record(self, state: Mapping[str, Any]) -> None:

@@ -83,7 +83,7 @@ def encoded_length(text: str) -> int:
 def batches(
     groups: Iterable[Group], limits: CallLimits, is_left: Callable[[int], bool] | None = None
 ) -> Iterator[Batch]:
-    """Yield the fewest calls for each group, in order.
+    """Split each group into as few calls as possible, in order.
 
     ``is_left`` returns whether a row is still to be sent. It is called when the row is reached.
     """

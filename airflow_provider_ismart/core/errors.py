@@ -1,4 +1,4 @@
-"""Raise one error for all invalid input."""
+"""Define one error for all invalid input."""
 
 
 class InputError(ValueError):

@@ -35,7 +35,7 @@ _IN_NO_NUMBER = re.compile(r"[^0-9\s()\[\].+-]")
 _TEL = re.compile(r"\Atel:\+", re.IGNORECASE)
 _FLOAT_TAIL = re.compile(r"\.0+\Z")
 _FRACTION = re.compile(r"[0-9]+\.[0-9]+")
-_ROUNDED = "probably rounded, as a spreadsheet shows 9.69E+10; export the column as text"
+_ROUNDED = "probably rounded by a spreadsheet; export the column as text"
 
 
 class InvalidNumberError(ValueError):

@@ -107,7 +107,7 @@ def type_of(values: Any) -> Any:
     kind = getattr(kind, "pyarrow_dtype", kind)
     if kind is None and _is_arrow_column(values):
         kind = values.type
-    if kind is None:  # Python's own array and memoryview
+    if kind is None:  # array.array and memoryview
         code = getattr(values, "typecode", getattr(values, "format", None))
         kind = {"e": "float16", "f": "float32"}.get(code.strip("@=<>!")) if isinstance(code, str) else None
     return getattr(kind, "value_type", kind)

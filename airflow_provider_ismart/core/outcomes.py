@@ -14,7 +14,7 @@ from airflow_provider_ismart.core.return_codes import ACCEPTED_CODE
 
 
 class Fate(Enum):
-    """The outcome of a call, by whether repeating it could send a message twice."""
+    """The outcome of a call. It tells whether repeating the call could send a message twice."""
 
     #: Code 1. Never repeated.
     ACCEPTED = "accepted"

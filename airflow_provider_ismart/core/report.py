@@ -28,7 +28,7 @@ def in_one_line(reasons: dict[str, int]) -> str:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Sample:
-    """A text that would be sent, with one of its numbers, masked.
+    """A text that would be sent, and the masked number of one recipient.
 
     ``language`` is the key of its template, if there is a template per language.
     """
@@ -86,10 +86,15 @@ class Report:
         by_language = "; ".join(
             f"{name}: {outcomes}" for name, of in self.languages.items() if (outcomes := _by_outcome(of.rows))
         )
-        counts = _by_outcome(self.outcomes) or "none"
+        counts = _by_outcome(self.outcomes)
         until = self.scheduled_for
         scheduled = f", {self.scheduled:,} scheduled for {until.isoformat()}" if until else ""
-        rows = f"{counted(self.total, 'row')}: {counts}" + (f" ({by_language})" if by_language else "") + scheduled
+        rows = (
+            counted(self.total, "row")
+            + (f": {counts}" if counts else "")
+            + (f" ({by_language})" if by_language else "")
+            + scheduled
+        )
         return f"{self.restricted}. {rows}" if self.restricted else rows
 
     @property

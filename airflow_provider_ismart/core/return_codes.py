@@ -53,7 +53,7 @@ RETURN_CODES: dict[int, ReturnCode] = {
             "User or password is wrong",
             "Correct the login and password before anything runs again: repeated refusals lock the account (12).",
         ),
-        (4, Kind.CREDIT, "Credit is low", "Buy credit from Infocomm, then run the task again."),
+        (4, Kind.CREDIT, "Credit is low", "Buy credit from Infocomm, then retry or clear the task."),
         (5, Kind.MESSAGE, "Message is blank", "Set a message text."),
         (6, Kind.MESSAGE, "Message length exceeded", "Shorten the text: five parts are the most."),
         (7, Kind.ACCOUNT, "Account is inactive", f"{_ASK_INFOCOMM} to activate the account."),
@@ -78,7 +78,7 @@ RETURN_CODES: dict[int, ReturnCode] = {
             f"{_ASK_INFOCOMM} to unlock the account, and correct the password before anything runs again.",
         ),
         (13, Kind.CREDIT, "Account expired", f"{_ASK_INFOCOMM} to renew the account."),
-        (14, Kind.CREDIT, "Credit expired", "Buy or renew credit from Infocomm, then run the task again."),
+        (14, Kind.CREDIT, "Credit expired", "Buy or renew credit from Infocomm, then retry or clear the task."),
         (
             15,
             Kind.REQUEST,

@@ -185,7 +185,7 @@ def _match(
         raise WrongLineError(
             "another task has an open call to this number; if that task is dead, run `ledger release` for it first"
         )
-    raise WrongLineError("no message to this number is uncertain")
+    raise WrongLineError("no message to this number is uncertain; remove the line")
 
 
 def _settled(entries: Sequence[Entry], among: Sequence[_Message]) -> Counter[Finding]:

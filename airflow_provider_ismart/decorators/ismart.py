@@ -8,7 +8,7 @@ from airflow.providers.common.compat.sdk import DecoratedOperator, determine_kwa
 
 from airflow_provider_ismart.exceptions import ISmartInputError
 from airflow_provider_ismart.operators.ismart import ISmartSendOperator
-from airflow_provider_ismart.redaction import RedactedRecipients, redact_each, revealed
+from airflow_provider_ismart.redaction import redact_each, revealed
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
@@ -31,9 +31,9 @@ class ISmartDecoratedOperator(DecoratedOperator, ISmartSendOperator):
     )
     template_fields_renderers: ClassVar[dict[str, str]] = DecoratedOperator.template_fields_renderers
     redacted_fields: ClassVar[Mapping[str, Callable[[Any], Any]]] = {
+        **ISmartSendOperator.redacted_fields,
         "op_args": redact_each,
         "op_kwargs": redact_each,
-        "exclude": RedactedRecipients,
     }
 
     def __init__(self, **kwargs: Any) -> None:

@@ -42,7 +42,7 @@ def allowed_numbers(given: str | list[Any], before: Mapping[str, Any]) -> frozen
     """Return the numbers of a text or list as 11 digits."""
     entries = _entries(given) if isinstance(given, str) else given
     if not entries:
-        raise InputError("it has no number; remove the extra to allow every number")
+        raise InputError("it has no number; list at least one, or remove the extra to allow every number")
 
     def invalid(entry: int, why: str) -> None:
         raise InputError(f"entry {entry + 1} is not a mobile number ({why}); correct or remove it")

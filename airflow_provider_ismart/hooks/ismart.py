@@ -89,7 +89,7 @@ class ISmartHook(BaseHook):
         password = connection.password
         if password and isinstance(password, str):  # Airflow masks it, but not its URL-encoded form
             mask_secret(quote(password, safe=""))
-            mask_secret(quote(password, safe="*"))  # encoded as the client does
+            mask_secret(quote(password, safe="*"))  # the encoding that the client uses
             mask_secret(quote_plus(password))
         with _own_errors():
             settings = Settings.of(connection, self.ismart_conn_id)
@@ -239,10 +239,10 @@ class ISmartHook(BaseHook):
             halted.set()
 
     def probe(self) -> int | None:
-        """Make the free probe, ``MobileNo=1``, and return its return code; ``None`` without an answer.
+        """Make the free probe, ``MobileNo=1``, and return its return code; ``None`` if there was none.
 
-        Code 9 means that the login is good and no trouble was seen. That the probe costs nothing, reaches nobody,
-        and checks the login before the number is second-hand knowledge.
+        Code 9 means that the login is good and no trouble was seen. It is second-hand knowledge that the probe
+        costs nothing, reaches nobody, and checks the login before the number.
         """
         return self.probe_outcome().code
 

@@ -26,7 +26,7 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class LedgerRequest:
-    """A send that needs a ledger. ``store`` is Airflow's task state store, which exists from 3.3 on."""
+    """What is needed to open a ledger for a send. ``store`` is Airflow's task state store, from 3.3 on."""
 
     this_try: CurrentTry
     plan: Plan

@@ -50,7 +50,7 @@ def _read(connection: Connection, selection: Selection) -> Records:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class UncertainCall:
-    """A call with messages that are still uncertain, and the hashes of their numbers. ``at`` is its start."""
+    """A call with messages that are still uncertain, and the hashes of their numbers. It started ``at``."""
 
     task: str
     at: datetime
@@ -131,7 +131,7 @@ class OpenCalls(NamedTuple):
 
 
 def open_calls(engine: Engine, selections: Iterable[Selection]) -> list[OpenCalls]:
-    """Return the open calls by task."""
+    """Return the open calls, grouped by task."""
     with engine.begin() as connection:
         return [_open_calls(row) for selection in selections for row in _open_rows(connection, selection)]
 

@@ -209,7 +209,9 @@ class SqlLedger(StoredLedger[Connection]):
             # a call already has this state if the last commit succeeded but seemed to fail
             end = {"ids": ids, "from": [State.SUBMITTING.value, state], "to": state, "return_code": code}
             if transaction.execute(_END_CALLS, end).rowcount != len(ids):
-                raise LedgerConflictError("the ledger was changed: a call in flight is not on record as in flight")
+                raise LedgerConflictError(
+                    "the ledger was changed: the record of a call in flight is missing or closed"
+                )
 
     def _grant(self, transaction: Connection, intents: Sequence[Batch]) -> Sequence[Batch]:
         self._load_other_intents(transaction)

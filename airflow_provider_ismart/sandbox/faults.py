@@ -145,7 +145,7 @@ class Garbage(Fault):
 
 @dataclass(frozen=True, kw_only=True)
 class TruncatedBody(Fault):
-    """The answer is shorter than its Content-Length, then the connection is closed (FIN)."""
+    """The answer is shorter than its Content-Length, and then the connection is closed (FIN)."""
 
     kind: ClassVar[str] = "truncated_body"
     accept: bool = True

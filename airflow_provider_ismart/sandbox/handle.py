@@ -156,7 +156,9 @@ def _listen(host: str, port: int) -> socket.socket:
         why = os.strerror(exc.errno or 0)  # its own text can repeat the address
     except OverflowError:
         why = "a port is 0 to 65535"
-    raise OSError(f"cannot listen on port {port} of {host}: {why}. Choose another port (0: any free one) or host")
+    raise OSError(
+        f"cannot listen on port {port} of {host}: {why}. Choose another port (0 picks a free one) or host"
+    )
 
 
 def _listening_address(host: str) -> ipaddress.IPv4Address | ipaddress.IPv6Address:

@@ -11,8 +11,9 @@ from airflow_provider_ismart.core.batching import Batch
 from airflow_provider_ismart.core.dispatch import Submission
 from airflow_provider_ismart.core.outcomes import CallOutcome, Fate
 
-#: Before each write to the ledger, wait until one in this many calls in flight has ended: of 32 calls, 8.
-_CALLS_BESIDE_A_WRITE = 4
+#: A write to the ledger waits until one in this many calls in flight has ended, so that it records several: of 32
+#: calls, 8.
+_IN_FLIGHT_PER_ENDED = 4
 
 #: The longest wait until a stopping send writes its outcomes, in seconds.
 _STOP_NOTICED_SECONDS = 0.2
@@ -52,7 +53,7 @@ def submit_all(
                 on_progress()
             elif not intents:
                 break
-    except BaseException:  # the ledger failed
+    except BaseException:  # most likely from the ledger
         halted.set()
         calls.settle_all()  # first, so that the report is right even if the ledger fails again
         submission.record(calls.settled, [])  # also withdraws intents whose calls did not start
@@ -141,11 +142,11 @@ class _Calls:
     def settle_ended(self) -> None:
         """Wait for calls to end, and settle them.
 
-        It waits for several calls, so that one write to the ledger records them all. Even more calls are waiting
-        for a thread, so no thread is idle meanwhile.
+        It waits for several calls, so that one write to the ledger records them all. More calls than that are
+        waiting for a thread, so no thread is idle meanwhile.
         """
         with self._condition:
-            self._enough = max(1, self.in_flight // _CALLS_BESIDE_A_WRITE)
+            self._enough = max(1, self.in_flight // _IN_FLIGHT_PER_ENDED)
             while not self._condition.wait_for(self._have_enough_ended, _STOP_NOTICED_SECONDS):
                 pass
         unsent = self._settle_those_ended()

@@ -62,7 +62,7 @@ def _uncertain_error(report: Report, submission: Submission, on_uncertain: OnUnc
     seen = in_one_line(submission.outcomes.reasons(Outcome.UNCERTAIN))
     what = (
         f"Rows that may or may not have been accepted: {report.outcomes[Outcome.UNCERTAIN]:,} ({seen}). Ask "
-        "Infocomm about them. If results_path is set, its file lists them."
+        "Infocomm about them, and settle them with settlements_path. If results_path is set, its file lists them."
     )
     if left := report.outcomes[Outcome.NOT_ATTEMPTED]:
         what += f" Rows certainly not sent: {left:,}. With a ledger, clear the task to send them."
@@ -70,5 +70,5 @@ def _uncertain_error(report: Report, submission: Submission, on_uncertain: OnUnc
     if on_uncertain is OnUncertain.RESEND:
         what += " With a ledger, a retry sends the uncertain ones again (on_uncertain='resend')."
         return ISmartUncertainError(what, code=code, report=report)
-    what += " The uncertain ones are not sent again (on_uncertain='fail')."
+    what += " No retry sends the uncertain ones again (on_uncertain='fail')."
     return ISmartUncertainFinalError(what, code=code, report=report)

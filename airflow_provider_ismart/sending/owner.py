@@ -26,7 +26,8 @@ def run_in_own_thread(send: Callable[[], _T], executor: Executor, *, halt: Calla
 
     :param executor: an executor with one thread, only for this send. It is shut down at the end.
     :param halt: stops the send early.
-    :raises ISmartLoginError: the login was refused. This replaces the interruption, because Airflow would retry.
+    :raises ISmartLoginError: the login was refused. This replaces the interruption, because Airflow retries
+        an interrupted task.
     """
     owner: Future[_T] | None = None
     try:

@@ -133,11 +133,11 @@ class Send:
         try:
             self._submit_all(submission)
             self._wait_for_others(submission)
-        except BaseException:  # the ledger failed
+        except BaseException:  # the ledger or the client failed
             report = self._report(submission)
             self._conclude(report)
             error = failure(report, submission, self.options.on_uncertain)
-            if isinstance(error, ISmartLoginError):  # after any other error, Airflow would try the login again
+            if isinstance(error, ISmartLoginError):  # Airflow does not retry this error
                 raise error from None
             raise
         report = self._report(submission)
@@ -220,7 +220,7 @@ class Send:
         raise ISmartInputError(
             f"push_at is {self._push_time.isoformat()}, which has passed. "
             f"{_sent_nothing(report)}. Rows left to send: {left:,}. "
-            "Set a later push_at or remove it, then clear the task.",
+            "Set a later push_at or remove it.",
             report=report,
         )
 
@@ -268,7 +268,9 @@ class Send:
         """
         if report.dry_run:
             self.log.info(
-                "Dry run: %s; to send: %s", report, _calls_and_parts(report.planned_calls, report.planned_parts)
+                "Dry run: %s; would be sent: %s",
+                report,
+                _calls_and_parts(report.planned_calls, report.planned_parts),
             )
         else:
             count_numbers(report)

@@ -18,7 +18,7 @@ from airflow.providers.common.compat.sdk import (
 
 from airflow_provider_ismart.core.credit import ALERT_CODES, GOOD_CODES, ProbeVerdict, Watch, in_words, seen
 from airflow_provider_ismart.core.errors import InputError
-from airflow_provider_ismart.core.return_codes import ACCEPTED_CODE, return_code
+from airflow_provider_ismart.core.return_codes import ACCEPTED_CODE, Kind, return_code
 from airflow_provider_ismart.exceptions import (
     ISmartAccountError,
     ISmartCreditError,
@@ -90,6 +90,8 @@ class ISmartCreditSensor(RedactsFields, ChecksRenderedOptions, BaseSensorOperato
     ) -> None:
         super().__init__(**kwargs)
         Watch(alert_codes, wait_for)
+        if type(max_failed_checks) is not int or max_failed_checks < 1:
+            raise InputError(f"max_failed_checks is {max_failed_checks!r}; it must be an integer, 1 or more")
         if deferrable and canary is not None:
             raise InputError("a canary cannot be sent from the triggerer: set deferrable=False")
         self.alert_codes = alert_codes
@@ -129,7 +131,7 @@ class ISmartCreditSensor(RedactsFields, ChecksRenderedOptions, BaseSensorOperato
     def execute(self, context: Context) -> Any:
         """Check, and wait if necessary."""
         self.check_redaction(context)
-        self.check_rendered_options(context)  # a canary that renders to None must not turn into a probe
+        self.check_rendered_options(context)  # without a rendered canary, fail instead of probing
         if not self.deferrable:
             return self._wait_in_the_worker(context)
         ends_at = datetime.now(UTC) + timedelta(seconds=self.timeout)
@@ -212,9 +214,11 @@ class ISmartCreditSensor(RedactsFields, ChecksRenderedOptions, BaseSensorOperato
         options = {"message": CANARY_MESSAGE, "on_empty": "fail", "on_uncertain": "accept"}
         try:
             report = hook.submit(revealed(self.canary), options, {})
-        except ISmartCreditError as error:
-            code = error.code or 0
-            return CallOutcome(fate=Fate.REFUSED, code=code, detail=str(return_code(code)))
+        except (ISmartCreditError, ISmartAccountError, ISmartRefusedError) as error:
+            known = return_code(error.code or 0)
+            if known.kind is Kind.RECIPIENT:
+                raise
+            return CallOutcome(fate=Fate.REFUSED, code=known.number, detail=str(known))
         except ISmartUnavailableError as error:
             return CallOutcome(fate=Fate.NOT_SENT, detail=str(error))
         if report.outcomes[Outcome.ACCEPTED]:

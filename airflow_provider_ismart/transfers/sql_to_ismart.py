@@ -8,7 +8,7 @@ from airflow.providers.common.compat.sdk import BaseHook
 
 from airflow_provider_ismart.exceptions import ISmartInputError
 from airflow_provider_ismart.operators.ismart import ISmartSendOperator
-from airflow_provider_ismart.redaction import Redacted, RedactedRecipients, revealed
+from airflow_provider_ismart.redaction import Redacted, revealed
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Mapping, Sequence
@@ -47,8 +47,8 @@ class SqlToISmartOperator(ISmartSendOperator):
     template_ext: Sequence[str] = (".sql",)
     template_fields_renderers: ClassVar[dict[str, str]] = {"sql": "sql"}
     redacted_fields: ClassVar[Mapping[str, Callable[[Any], Any]]] = {
+        **ISmartSendOperator.redacted_fields,
         "parameters": Redacted,
-        "exclude": RedactedRecipients,
     }
 
     def __init__(

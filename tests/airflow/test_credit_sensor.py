@@ -202,6 +202,30 @@ def test_an_opted_out_canary_ends_the_sensor(ismart_sandbox):
     assert len(ismart_sandbox.calls) == 1
 
 
+def test_a_canary_finds_an_account_code_in_alert_codes(ismart_sandbox):
+    answers(ismart_sandbox, 20)
+    assert sense(canary=CANARY, alert_codes=(4, 20))["code"] == 20
+
+
+def test_a_canary_does_not_wait_on_an_account_code_outside_alert_codes(ismart_sandbox):
+    answers(ismart_sandbox, 20)
+    with pytest.raises(ISmartAccountError, match="return code 20"):
+        sense(canary=CANARY)
+    assert len(ismart_sandbox.calls) == 1
+
+
+def test_a_canary_that_is_refused_for_another_reason_is_no_verdict(ismart_sandbox):
+    answers(ismart_sandbox, 77, 15)
+    assert sense(canary=CANARY, wait_for="ok")["code"] == 1
+    assert len(ismart_sandbox.calls) == 3
+
+
+@pytest.mark.parametrize("max_failed_checks", [0, "5", 1.5, True])
+def test_max_failed_checks_must_be_a_positive_integer(max_failed_checks):
+    with pytest.raises(ValueError, match=r"max_failed_checks is .*; it must be an integer, 1 or more"):
+        ISmartCreditSensor(task_id="watch", max_failed_checks=max_failed_checks)
+
+
 def test_a_canary_outside_allowed_numbers_fails_before_any_call(ismart_default, ismart_sandbox):
     ismart_default(extra={"allowed_numbers": "96890000002"})
     with pytest.raises(ISmartInputError, match="canary was not sent: 1 x not in the allowed numbers"):

@@ -36,7 +36,7 @@ MSISDN = "96890001234"
 WRITE = "write 9XXXXXXX or 9689XXXXXXX"
 NOT_ONE_NUMBER = f"not in a known format: {WRITE}; foreign numbers with + and country code"
 SCIENTIFIC = "in scientific notation, which loses digits; export the column as text"
-ROUNDED = "probably rounded, as a spreadsheet shows 9.69E+10; export the column as text"
+ROUNDED = "probably rounded by a spreadsheet; export the column as text"
 NO_MOBILE = "not a mobile number: after the country code 968, mobile numbers start with 7 or 9"
 
 

@@ -66,7 +66,7 @@ def test_counts_always_add_up_to_the_rows(data, total):
 
 def test_a_report_is_one_line_of_text():
     assert str(report()) == "1,202 rows: 1,200 accepted, 2 refused"
-    assert str(report(outcomes=dict.fromkeys(Outcome, 0))) == "0 rows: none"
+    assert str(report(outcomes=dict.fromkeys(Outcome, 0))) == "0 rows"
 
 
 def test_a_report_of_two_languages_counts_each():

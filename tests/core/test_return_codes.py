@@ -25,5 +25,6 @@ def test_a_code_that_is_not_in_the_table_is_never_a_success(number):
 
 def test_a_code_as_text_has_the_description_and_what_to_do():
     assert (
-        str(return_code(4)) == "return code 4 (Credit is low). Buy credit from Infocomm, then run the task again."
+        str(return_code(4))
+        == "return code 4 (Credit is low). Buy credit from Infocomm, then retry or clear the task."
     )

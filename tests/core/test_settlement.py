@@ -63,9 +63,9 @@ def test_a_line_settles_only_one_message(words, entries):
 @pytest.mark.parametrize(
     ("words", "entries", "why"),
     [
-        ("accepted", [], "no message to this number is uncertain"),
-        ("accepted", [entry(ACCEPTED)], "no message to this number is uncertain"),
-        ("not_sent", [entry(State.REFUSED)], "no message to this number is uncertain"),
+        ("accepted", [], "no message to this number is uncertain; remove the line"),
+        ("accepted", [entry(ACCEPTED)], "no message to this number is uncertain; remove the line"),
+        ("not_sent", [entry(State.REFUSED)], "no message to this number is uncertain; remove the line"),
         ("not_sent", [entry(State.SUBMITTING, by="another task")], "run `ledger release` for it first"),
         (
             "not_sent accepted",
