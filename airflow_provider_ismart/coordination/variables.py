@@ -20,8 +20,8 @@ from airflow.providers.common.compat.sdk import Variable
 
 from airflow_provider_ismart.coordination.locks import Deadline, hold, lock_path, try_lock
 
-#: The name can contain the hash of a phone number. Oman's numbering plan has only 20 million mobile numbers, so the
-#: hash is slow: hashing them all takes days.
+#: The name can contain the hash of a phone number. Oman has only 20 million mobile numbers, so the hash is slow:
+#: hashing them all takes days.
 SCRYPT = {"n": 2**14, "r": 8, "p": 1}
 
 

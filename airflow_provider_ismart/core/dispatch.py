@@ -148,6 +148,8 @@ class Submission:
 
     def is_terminal(self, batch: Batch, outcome: CallOutcome) -> bool:
         """Return whether this outcome stops the send, regardless of the other calls in flight."""
+        if outcome.is_paused:
+            return False
         match outcome.fate:
             case Fate.ACCEPTED | Fate.UNCERTAIN:
                 return False
@@ -171,6 +173,8 @@ class Submission:
     def settle(self, batch: Batch, outcome: CallOutcome) -> None:
         """Record the outcome of a call and its effect on the rest."""
         self.calls += outcome.attempts
+        if outcome.is_paused:
+            return
         if self.is_terminal(batch, outcome):
             self._stop(outcome)
         match outcome.fate:

@@ -32,7 +32,8 @@ class CallOutcome(NamedTuple):
     ``code`` is the return code, ``http_status`` the status of an answer without a return code, and ``detail`` a
     description without secrets. ``attempts`` is 0 if the call never started. ``retry_after`` is the server's
     Retry-After in seconds, and ``seconds`` the duration of the last attempt. ``scheduled_for`` is the delivery
-    time, if the last attempt was made in quiet hours.
+    time, if the last attempt was made in quiet hours. ``is_paused`` means that another attempt was due but did not
+    start, because the client was paused; the batch is to be submitted again.
     """
 
     fate: Fate
@@ -43,6 +44,7 @@ class CallOutcome(NamedTuple):
     retry_after: float | None = None
     seconds: float | None = None
     scheduled_for: datetime | None = None
+    is_paused: bool = False
 
 
 class Outcome(Enum):

@@ -62,7 +62,7 @@ class GatewayClient:
     """Make calls to the gateway from any number of threads, at most ``max_concurrency`` concurrently.
 
     Connections are kept alive for later calls. When ``halted`` is set, no further call starts, and waits between
-    calls end.
+    calls end. While ``paused`` is set, no further call starts either: after its wait, its outcome is paused.
 
     :raises InputError: the certificates of ``ca_bundle`` cannot be read.
     """
@@ -70,6 +70,7 @@ class GatewayClient:
     def __init__(self, settings: Settings, *, halted: Event | None = None) -> None:
         self.settings = settings
         self.halted = halted or Event()
+        self.paused = Event()
         self._transport = Transport(settings)
         self._limiter = None
         if settings.calls_per_second:
@@ -145,8 +146,12 @@ class GatewayClient:
             return self._call(query)._replace(scheduled_for=scheduled_for)
 
         outcome: CallOutcome = self._retrying(self._paced, call)
-        attempts = self._retrying.statistics["attempt_number"]  # of this thread; the last one may not have started
-        return outcome._replace(attempts=attempts if outcome.attempts else attempts - 1)
+        attempts = self._retrying.statistics["attempt_number"]  # of this thread
+        if outcome.attempts:
+            return outcome._replace(attempts=attempts)
+        return outcome._replace(
+            attempts=attempts - 1, is_paused=not self.halted.is_set()
+        )  # the last did not start
 
     def probe(self) -> CallOutcome:
         """Make the free probe once. It is not retried, so that a refused login is not tried twice."""
@@ -163,12 +168,16 @@ class GatewayClient:
         return self._paced(lambda: self._call(query))
 
     def _paced(self, call: Callable[[], CallOutcome]) -> CallOutcome:
-        while self._limiter and not self.halted.is_set() and not self._limiter.try_acquire("call", timeout=1):
+        while self._limiter and not self._is_stopped and not self._limiter.try_acquire("call", timeout=1):
             pass
-        if self.halted.is_set():
+        if self._is_stopped:
             return CallOutcome(fate=Fate.NOT_SENT, detail="stopped before the call", attempts=0)
         started = time.monotonic()
         return call()._replace(seconds=time.monotonic() - started)
+
+    @property
+    def _is_stopped(self) -> bool:
+        return self.halted.is_set() or self.paused.is_set()
 
     def _call(self, query: str) -> CallOutcome:
         try:
@@ -181,7 +190,7 @@ class GatewayClient:
     def _may_try_again(self, state: RetryCallState) -> bool:
         outcome = _last_outcome(state)
         is_transient = outcome.fate is Fate.NOT_SENT and outcome.http_status in _TRANSIENT_STATUSES
-        return is_transient and not self.halted.is_set()
+        return is_transient and outcome.attempts > 0 and not self.halted.is_set()
 
 
 def query_string(

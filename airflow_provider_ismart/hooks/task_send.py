@@ -76,6 +76,7 @@ class TaskSend:
                 lambda: self._run(send, settings, settlements),
                 send.runtime.new_executor(1),
                 halt=client.halted.set,
+                ended=send.runtime.new_condition(),
             )
 
     def _run(self, send: Send, settings: Settings, settlements: Settlements) -> Report:

@@ -15,8 +15,8 @@ from airflow_provider_ismart.core.outcomes import CallOutcome, Fate
 #: calls, 8.
 _IN_FLIGHT_PER_ENDED = 4
 
-#: The longest wait until a stopping send writes its outcomes, in seconds.
-_STOP_NOTICED_SECONDS = 0.2
+#: An outcome waits at most this long for others before it is recorded, in seconds.
+_LONGEST_WAIT_SECONDS = 0.2
 
 _NOT_STARTED = CallOutcome(fate=Fate.NOT_SENT, detail="not started", attempts=0)
 
@@ -28,19 +28,26 @@ def submit_all(
     *,
     max_in_flight: int,
     halted: Event,
-    on_progress: Callable[[], None] = lambda: None,
+    paused: Event,
+    on_outcome: Callable[[CallOutcome], None] = lambda _: None,
     new_condition: Callable[[], Condition] = Condition,
 ) -> None:
     """Make calls until nothing is left, an outcome stops the send, or ``halted`` is set.
 
-    ``executor`` runs ``max_in_flight`` calls concurrently. As many more wait for a thread with their intents on
-    record, so that no thread waits for the ledger. In every case, calls in flight finish first. Their outcomes are
-    recorded as soon as they are known, because Airflow kills a process that takes long to stop.
+    After an uncertain call, ``paused`` is set: until it is cleared, ``submit`` returns a paused outcome instead of
+    starting a call. ``executor`` runs ``max_in_flight`` calls concurrently. As many more wait for a thread with
+    their intents on record, so that no thread waits for the ledger. In every case, calls in flight finish first.
 
     :raises Exception: the ledger could not be read or written, or a call raised instead of returning its outcome.
     """
     calls = _Calls(
-        submission, submit, executor, max_threads=max_in_flight, halted=halted, condition=new_condition()
+        submission,
+        submit,
+        executor,
+        max_threads=max_in_flight,
+        halted=halted,
+        paused=paused,
+        condition=new_condition(),
     )
     try:
         while True:
@@ -49,16 +56,18 @@ def submit_all(
             calls.settled.clear()
             calls.start(granted)
             if calls.in_flight:
-                calls.settle_ended()
-                on_progress()
+                for outcome in calls.settle_ended():
+                    on_outcome(outcome)
             elif not intents:
                 break
     except BaseException:  # most likely from the ledger
         halted.set()
-        calls.settle_all()  # first, so that the report is right even if the ledger fails again
-        submission.record(calls.settled, [])  # also withdraws intents whose calls did not start
+        try:
+            calls.settle_all()  # first, so that the report is right even if the ledger fails again
+        finally:
+            submission.record(calls.settled, [])  # also withdraws intents whose calls did not start
         raise
-    if calls.error:
+    if calls.error is not None:
         raise calls.error
 
 
@@ -76,6 +85,7 @@ class _Calls:
         *,
         max_threads: int,
         halted: Event,
+        paused: Event,
         condition: Condition,
     ) -> None:
         self._submission = submission
@@ -83,14 +93,13 @@ class _Calls:
         self._executor = executor
         self._max_threads = max_threads
         self._halted = halted
+        self._paused = paused
         #: Guards the next attributes. Notified when enough calls have ended.
         self._condition = condition
         self._waiting: deque[Batch] = deque()
         self._ended: deque[tuple[Batch, CallOutcome]] = deque()
         self._enough = 1
         self._threads = 0
-        #: Whether no waiting call may start, because one was uncertain and is not settled yet.
-        self._paused = False
         #: How many calls are not settled: they wait for a thread, are being made, or have ended.
         self.in_flight = 0
         #: Outcomes that may not be in the ledger yet.
@@ -99,10 +108,12 @@ class _Calls:
         self.error: BaseException | None = None
 
     def start(self, batches: Sequence[Batch]) -> None:
-        self.in_flight += len(batches)
         with self._condition:
-            self._paused = self._have_ended(Fate.UNCERTAIN)
+            is_alone = bool(batches)  # after an uncertain call, the next one starts when all others have ended
+            if (is_alone or self._submission.is_proven) and not self._have_ended(Fate.UNCERTAIN):
+                self._paused.clear()
             self._waiting.extend(batches)
+            self.in_flight += len(batches)
             new_threads = min(len(self._waiting), self._max_threads - self._threads)
             self._threads += new_threads
         for _ in range(new_threads):
@@ -113,14 +124,15 @@ class _Calls:
         while batch := self._next():
             outcome = self._call(batch)
             with self._condition:
-                self._paused = self._paused or outcome.fate is Fate.UNCERTAIN
+                if outcome.fate is Fate.UNCERTAIN:
+                    self._paused.set()
                 self._ended.append((batch, outcome))
                 if self._have_enough_ended():
                     self._condition.notify()
 
     def _next(self) -> Batch | None:
         with self._condition:
-            if self._waiting and not self._paused:
+            if self._waiting and not self._paused.is_set():
                 return self._waiting.popleft()
             self._threads -= 1
             return None
@@ -134,27 +146,29 @@ class _Calls:
             if outcome.attempts and self._submission.is_terminal(batch, outcome):
                 self._halted.set()
         except BaseException as error:  # noqa: BLE001  # the thread that owns the send raises it
-            self.error = self.error or error
+            self.error = error
             self._halted.set()
             return CallOutcome(fate=Fate.UNCERTAIN, detail=f"the client failed with {type(error).__name__}")
         return outcome
 
-    def settle_ended(self) -> None:
-        """Wait for calls to end, and settle them.
+    def settle_ended(self) -> list[CallOutcome]:
+        """Wait for calls to end, settle them, and return the outcomes of those that were made.
 
         It waits for several calls, so that one write to the ledger records them all. More calls than that are
         waiting for a thread, so no thread is idle meanwhile.
         """
         with self._condition:
             self._enough = max(1, self.in_flight // _IN_FLIGHT_PER_ENDED)
-            while not self._condition.wait_for(self._have_enough_ended, _STOP_NOTICED_SECONDS):
+            while not self._condition.wait_for(self._have_enough_ended, _LONGEST_WAIT_SECONDS) and not self._ended:
                 pass
-        unsent = self._settle_those_ended()
+        ended = self._settle_those_ended()
+        unsent = [batch for batch, outcome in ended if not outcome.attempts or outcome.is_paused]
         if self._submission.stopped_by:
             self._halted.set()
         if self._halted.is_set() or not self._submission.is_proven:
             unsent += self._withdraw_waiting()
         self._submission.requeue(unsent)
+        return [outcome for _, outcome in ended if outcome.attempts and not outcome.is_paused]
 
     def _have_enough_ended(self) -> bool:
         """Return whether enough calls have ended, or any in a way that matters for the others."""
@@ -185,16 +199,14 @@ class _Calls:
             self._settle(batch, _NOT_STARTED)
         return withdrawn
 
-    def _settle_those_ended(self) -> list[Batch]:
-        """Settle the calls that have ended, and return those that did not start."""
-        unsent = []
+    def _settle_those_ended(self) -> list[tuple[Batch, CallOutcome]]:
+        settled = []
         while self._ended:
             with self._condition:
                 batch, outcome = self._ended.popleft()
             self._settle(batch, outcome)
-            if not outcome.attempts:
-                unsent.append(batch)
-        return unsent
+            settled.append((batch, outcome))
+        return settled
 
     def _settle(self, batch: Batch, outcome: CallOutcome) -> None:
         self.in_flight -= 1

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from concurrent.futures import Executor, Future
-from contextlib import suppress
 from contextvars import copy_context
+from threading import Condition
 from typing import TypeVar
 
 from airflow_provider_ismart.exceptions import ISmartLoginError
@@ -16,7 +16,9 @@ _T = TypeVar("_T")
 _SECONDS_BETWEEN_SIGNAL_CHECKS = 0.5
 
 
-def run_in_own_thread(send: Callable[[], _T], executor: Executor, *, halt: Callable[[], None]) -> _T:
+def run_in_own_thread(
+    send: Callable[[], _T], executor: Executor, *, halt: Callable[[], None], ended: Condition
+) -> _T:
     """Run ``send`` in a thread of ``executor``; return its result or raise its error.
 
     To stop a task, Airflow raises an exception from a signal handler, in the main thread, between any two lines.
@@ -26,15 +28,17 @@ def run_in_own_thread(send: Callable[[], _T], executor: Executor, *, halt: Calla
 
     :param executor: an executor with one thread, only for this send. It is shut down at the end.
     :param halt: stops the send early.
+    :param ended: a new condition, which is notified at the end of the send.
     :raises ISmartLoginError: the login was refused. This replaces the interruption, because Airflow retries
         an interrupted task.
     """
     owner: Future[_T] | None = None
     try:
         owner = executor.submit(copy_context().run, send)
-        while not owner.done():
-            with suppress(TimeoutError):
-                owner.exception(_SECONDS_BETWEEN_SIGNAL_CHECKS)
+        owner.add_done_callback(lambda _: _notify(ended))
+        with ended:
+            while not ended.wait_for(owner.done, _SECONDS_BETWEEN_SIGNAL_CHECKS):
+                pass
         return owner.result()
     except BaseException as interruption:
         halt()
@@ -45,3 +49,8 @@ def run_in_own_thread(send: Callable[[], _T], executor: Executor, *, halt: Calla
         raise
     finally:
         executor.shutdown()
+
+
+def _notify(condition: Condition) -> None:
+    with condition:
+        condition.notify()

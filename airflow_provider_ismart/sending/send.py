@@ -17,11 +17,7 @@ from airflow_provider_ismart.core.report import Report, counted, in_one_line
 from airflow_provider_ismart.core.schedule import PUSH_AT_FORMAT, read_push_at
 from airflow_provider_ismart.core.settlement import NO_SETTLEMENTS, NOTHING_SETTLED, Settlements
 from airflow_provider_ismart.core.simplification import find_saving
-from airflow_provider_ismart.exceptions import (
-    ISmartError,
-    ISmartInputError,
-    ISmartLoginError,
-)
+from airflow_provider_ismart.exceptions import ISmartError, ISmartInputError, ISmartLoginError
 from airflow_provider_ismart.sending.executor import submit_all
 from airflow_provider_ismart.sending.failure import failure
 from airflow_provider_ismart.sending.metrics import count_call, count_numbers
@@ -163,6 +159,12 @@ class Send:
 
     def _submit_all(self, submission: Submission) -> None:
         max_concurrency = self.client.settings.max_concurrency
+        progress = Progress(submission, self.log, self.runtime.monotonic)
+
+        def on_outcome(outcome: CallOutcome) -> None:
+            count_call(outcome)
+            progress()
+
         with self.runtime.new_executor(max_concurrency) as executor:
             submit_all(
                 submission,
@@ -170,16 +172,13 @@ class Send:
                 executor,
                 max_in_flight=max_concurrency,
                 halted=self.client.halted,
-                on_progress=Progress(submission, self.log, self.runtime.monotonic),
+                paused=self.client.paused,
+                on_outcome=on_outcome,
                 new_condition=self.runtime.new_condition,
             )
 
     def _submit(self, batch: Batch) -> CallOutcome:
-        outcome = self.client.submit(
-            batch, flash=self.options.flash, push_at=self._push_time, now=self.runtime.now
-        )
-        count_call(outcome)
-        return outcome
+        return self.client.submit(batch, flash=self.options.flash, push_at=self._push_time, now=self.runtime.now)
 
     def _wait_for_others(self, submission: Submission) -> None:
         """Wait for rows that other tasks are sending, at most as long as two calls; then they stay uncertain.

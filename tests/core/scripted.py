@@ -101,7 +101,12 @@ def send(planned, gateway, *, ledger=None, batch_size=50, at_once=4, executor=No
 
 def run(submission, gateway, *, executor=None, at_once=4, halted=None):
     submit_all(
-        submission, gateway, executor or SynchronousExecutor(), max_in_flight=at_once, halted=halted or Event()
+        submission,
+        gateway,
+        executor or SynchronousExecutor(),
+        max_in_flight=at_once,
+        halted=halted or Event(),
+        paused=Event(),
     )
 
 

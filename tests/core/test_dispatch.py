@@ -510,7 +510,22 @@ def test_a_call_that_the_client_did_not_start_is_not_counted():
     assert counts(submission) == {"not_attempted": 3}
 
 
-def test_progress_is_reported_after_each_wait():
+def test_an_outcome_is_recorded_soon_although_other_calls_take_long(pool):
+    class WaitingLedger(MemoryLedger):
+        def write(self, settled, intents):
+            if any(2 in batch.rows for batch, _ in settled):
+                recorded.set()
+            return super().write(settled, intents)
+
+    def submit(batch):
+        return ACCEPTED if batch.rows[0] in {0, 2} or recorded.wait(PATIENCE_SECONDS) else UNCERTAIN
+
+    recorded = Event()
+    submission = send(plan_of(numbers(40)), submit, ledger=WaitingLedger(), batch_size=1, executor=pool)
+    assert counts(submission) == {"accepted": 40}
+
+
+def test_each_outcome_is_reported_once():
     seen = []
     submission = Submission(plan_of(numbers(4)), MemoryLedger(), limits(batch_size=1))
     submit_all(
@@ -519,9 +534,10 @@ def test_progress_is_reported_after_each_wait():
         SynchronousExecutor(),
         max_in_flight=1,
         halted=Event(),
-        on_progress=lambda: seen.append(submission.calls),
+        paused=Event(),
+        on_outcome=seen.append,
     )
-    assert seen == [1, 3, 4]
+    assert seen == [ACCEPTED] * 4
 
 
 # Whatever happens

@@ -1,5 +1,6 @@
 """Simulate the gateway, which records independently what it accepted, from which call, and when."""
 
+from threading import Event
 from typing import ClassVar
 from urllib.parse import parse_qs
 
@@ -227,7 +228,7 @@ class SimulatedClient(GatewayClient):
         if settings not in self._models:
             self._models[settings] = GatewayClient(settings)
         self.__dict__ |= self._models[settings].__dict__
-        self.halted = halted
+        self.halted, self.paused = halted, Event()
         self._transport = SimulatedTransport(process, gateway, settings.read_timeout)
         self._renew_retrying()
 
