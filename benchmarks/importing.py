@@ -22,6 +22,7 @@ from airflow.providers.common.compat.sdk import (  # noqa: F401  # what our modu
     AirflowNotFoundException,
     AirflowSensorTimeout,
     AirflowSkipException,
+    AirflowTaskTimeout,
     BaseHook,
     BaseNotifier,
     BaseOperator,

@@ -34,15 +34,6 @@ def judge_login(outcome: CallOutcome) -> tuple[bool, str]:
     return False, f"No return code: {outcome.detail}"
 
 
-class WaitFor(Enum):
-    """What to wait for."""
-
-    #: One of the alert codes.
-    ALERT = "alert"
-    #: No trouble: a check returns one of ``GOOD_CODES``.
-    OK = "ok"
-
-
 class ProbeVerdict(Enum):
     """The conclusion from one check."""
 
@@ -74,11 +65,9 @@ class Watch:
         if not codes or not codes <= set(can_be):
             listed = ", ".join(map(str, can_be))
             raise InputError(f"alert_codes is {sorted(codes, key=str)}; it must be one or more of {listed}")
-        try:
-            self._wait_for = WaitFor(wait_for)
-        except ValueError:
-            known = ", ".join(repr(choice.value) for choice in WaitFor)
-            raise InputError(f"wait_for is {wait_for!r}; it must be one of {known}") from None
+        if wait_for not in ("alert", "ok"):
+            raise InputError(f"wait_for is {wait_for!r}; it must be 'alert' or 'ok'")
+        self._awaits_trouble = wait_for == "alert"
 
     def verdict(self, code: int | None) -> ProbeVerdict:
         """Return the conclusion from a check's return code; ``None`` if the check got no code."""
@@ -88,11 +77,11 @@ class Watch:
         if kind is Kind.LOGIN:
             return ProbeVerdict.LOGIN_REFUSED
         if code in self._alert_codes:
-            return ProbeVerdict.FOUND if self._wait_for is WaitFor.ALERT else ProbeVerdict.NOT_YET
+            return ProbeVerdict.FOUND if self._awaits_trouble else ProbeVerdict.NOT_YET
         if kind is Kind.ACCOUNT:
             return ProbeVerdict.ACCOUNT_REFUSED
         if code in GOOD_CODES:
-            return ProbeVerdict.FOUND if self._wait_for is WaitFor.OK else ProbeVerdict.NOT_YET
+            return ProbeVerdict.NOT_YET if self._awaits_trouble else ProbeVerdict.FOUND
         return ProbeVerdict.NOT_YET if kind is Kind.CREDIT else ProbeVerdict.NO_VERDICT
 
 

@@ -65,7 +65,7 @@ def test_only_account_and_credit_codes_can_be_alert_codes(codes):
 
 
 def test_an_unknown_wait_for_is_refused():
-    with pytest.raises(InputError, match="wait_for is 'good'; it must be one of 'alert', 'ok'"):
+    with pytest.raises(InputError, match="wait_for is 'good'; it must be 'alert' or 'ok'"):
         Watch(ALERT_CODES, "good")
 
 
