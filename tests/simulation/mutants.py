@@ -180,8 +180,8 @@ MUTANTS = (
     Mutant(
         "quiet hours are decided once, when the send starts",
         "sending/send.py",
-        "push_at=self._push_time, now=self.runtime.now\n",
-        "push_at=self._push_time, now=lambda: self.started_at\n",
+        "push_at=self._push_time, now=self.runtime.now)",
+        "push_at=self._push_time, now=lambda: self.started_at)",
     ),
     Mutant(
         "quiet hours are decided once, before a call's back-off",
