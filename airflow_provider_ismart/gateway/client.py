@@ -149,9 +149,8 @@ class GatewayClient:
         attempts = self._retrying.statistics["attempt_number"]  # of this thread
         if outcome.attempts:
             return outcome._replace(attempts=attempts)
-        return outcome._replace(
-            attempts=attempts - 1, is_paused=not self.halted.is_set()
-        )  # the last did not start
+        # the last attempt did not start
+        return outcome._replace(attempts=attempts - 1, is_paused=not self.halted.is_set())
 
     def probe(self) -> CallOutcome:
         """Make the free probe once. It is not retried, so that a refused login is not tried twice."""
