@@ -62,7 +62,8 @@ class GatewayClient:
     """Make calls to the gateway from any number of threads, at most ``max_concurrency`` concurrently.
 
     Connections are kept alive for later calls. When ``halted`` is set, no further call starts, and waits between
-    calls end. While ``paused`` is set, no further call starts either: after its wait, its outcome is paused.
+    calls end. While ``paused`` is set, no further call starts either, and a call that waits returns a paused
+    outcome.
 
     :raises InputError: the certificates of ``ca_bundle`` cannot be read.
     """

@@ -37,7 +37,7 @@ _CALLS = select(
     calls.c.hashes,
 ).order_by(calls.c.id)
 
-# Each write executes these, so they are built only once. SQLAlchemy reserves the names of columns in an UPDATE.
+# Each write executes these, so they are built only once. In an UPDATE, parameters cannot be named after columns.
 _LOCK_SCOPE = select(scopes.c.id).where(scopes.c.id == bindparam("scope")).with_for_update()
 _TOKEN = select(senders.c.token).where(senders.c.id == bindparam("sender"))
 _CALLS_OF_OTHERS = _CALLS.where(

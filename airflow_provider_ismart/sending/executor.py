@@ -94,7 +94,7 @@ class _Calls:
         self._max_threads = max_threads
         self._halted = halted
         self._paused = paused
-        #: Guards the next attributes. Notified when enough calls have ended.
+        #: Guards the four attributes below. Notified when enough calls have ended.
         self._condition = condition
         self._waiting: deque[Batch] = deque()
         self._ended: deque[tuple[Batch, CallOutcome]] = deque()
@@ -109,8 +109,8 @@ class _Calls:
 
     def start(self, batches: Sequence[Batch]) -> None:
         with self._condition:
-            is_alone = bool(batches)  # after an uncertain call, the next one starts when all others have ended
-            if (is_alone or self._submission.is_proven) and not self._have_ended(Fate.UNCERTAIN):
+            # without a proof, there is a next batch only when all other calls have ended
+            if (batches or self._submission.is_proven) and not self._have_ended(Fate.UNCERTAIN):
                 self._paused.clear()
             self._waiting.extend(batches)
             self.in_flight += len(batches)
